@@ -1,0 +1,142 @@
+//! Flags, as parsed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::stub::Choice;
+
+/// One file, one command, a real multicluster Istio mesh on kind, and a verdict that can be trusted.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, arg_required_else_help = true)]
+pub struct Args {
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the lab of a scenario file and prove that it works; on a running lab, mend what is not as it must be
+    Up(Up),
+    /// Remove labs: their clusters, networks, images and state
+    Down(Down),
+    /// Run the checks of a running lab again
+    Verify(Verify),
+    /// Show the addresses and the steps of a scenario file; needs no Docker
+    Plan(Plan),
+    /// List the labs of this machine
+    List(List),
+    /// Show the clusters and gateways of a lab, and its last verdict
+    Status(Status),
+    /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
+    Kubeconfig(Kubeconfig),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// How data is written to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `lab up`.
+#[derive(Debug, ClapArgs)]
+pub struct Up {
+    /// A scenario file, or the name of a lab of this machine
+    pub scenario: PathBuf,
+    /// Name the lab so, instead of by the scenario's own name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where images come from
+    #[arg(long, value_enum, default_value = "auto")]
+    pub images: Choice,
+    /// Build the lab without running its checks
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Write the verdict as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Form of the verdict on standard output
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab down`.
+#[derive(Debug, ClapArgs)]
+pub struct Down {
+    /// Names of labs
+    #[arg(required_unless_present = "all")]
+    pub names: Vec<String>,
+    /// Every lab of this machine
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+}
+
+/// `lab verify`.
+#[derive(Debug, ClapArgs)]
+pub struct Verify {
+    /// Name of the lab
+    pub name: String,
+    /// Seconds that endpoints may take to become what they must be
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    pub settle: u64,
+    /// Write the verdict as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Form of the verdict on standard output
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab plan`.
+#[derive(Debug, ClapArgs)]
+pub struct Plan {
+    /// A scenario file
+    pub scenario: PathBuf,
+    /// Name the lab so, instead of by the scenario's own name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Form of the plan
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab list`.
+#[derive(Debug, ClapArgs)]
+pub struct List {
+    /// Form of the list
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab status`.
+#[derive(Debug, ClapArgs)]
+pub struct Status {
+    /// Name of the lab
+    pub name: String,
+    /// Form of the status
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab kubeconfig`.
+#[derive(Debug, ClapArgs)]
+pub struct Kubeconfig {
+    /// Name of the lab
+    pub name: String,
+}
+
+/// `lab completions`.
+#[derive(Debug, ClapArgs)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,40 @@
+//! `lab down`.
+
+use std::collections::BTreeSet;
+
+use super::{CliError, args};
+use crate::steps::down;
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
+    let state = State::open()?;
+    let engine = Engine::connect().await?;
+    // What carries a lab's label is a lab's, also when its state is lost.
+    let mut known: BTreeSet<String> = state.names()?.into_iter().collect();
+    known.extend(engine.nodes(None).await?.into_iter().map(|n| n.lab));
+    known.extend(engine.networks().await?.into_iter().filter_map(|n| n.lab));
+    let names: Vec<String> = if args.all { known.iter().cloned().collect() } else { args.names };
+    for name in &names {
+        if !known.contains(name) {
+            state.existing(name)?;
+        }
+    }
+    if names.is_empty() {
+        eprintln!("there is no lab on this machine");
+    }
+    for name in names {
+        let start = std::time::Instant::now();
+        let _lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+        let removed = down::remove(&engine, &name).await?;
+        if let Ok(lab) = state.existing(&name) {
+            lab.remove()?;
+        }
+        eprintln!(
+            "lab {name} is down after {:.1} s: removed {}",
+            start.elapsed().as_secs_f64(),
+            [removed.nodes, removed.networks].concat().join(", ")
+        );
+    }
+    Ok(())
+}

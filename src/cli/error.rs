@@ -1,0 +1,131 @@
+//! Errors as a user sees them, and their exit codes.
+
+use std::fmt::Write as _;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::plan::ResolveError;
+use crate::scenario::ScenarioErrors;
+use crate::steps::StepError;
+use crate::sys::docker::DockerError;
+use crate::sys::state::StateError;
+
+/// Why a command did not end well.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CliError {
+    /// The scenario is wrong.
+    #[error("the scenario is not valid")]
+    Scenario(Box<ScenarioErrors>),
+    /// The scenario leaves no room for what it leaves out.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The command line asks for what cannot be.
+    #[error("{problem}")]
+    #[diagnostic(help("{remedy}"))]
+    Usage {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The machine lacks something, before anything was begun.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Before(#[from] StepError),
+    /// Steps failed; each with its title.
+    #[error("building the lab failed")]
+    Build {
+        /// The lab.
+        lab: String,
+        /// Titles and errors.
+        failures: Vec<(String, StepError)>,
+    },
+    /// The verdict is red; it has been shown.
+    #[error("a check failed")]
+    Red,
+    /// Interrupted.
+    #[error("interrupted")]
+    #[diagnostic(help("{remedy}"))]
+    Interrupted {
+        /// What to do about what was begun.
+        remedy: String,
+    },
+    /// Output cannot be written.
+    #[error("cannot write {what}")]
+    Write {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        Self::Before(error.into())
+    }
+}
+
+impl From<DockerError> for CliError {
+    fn from(error: DockerError) -> Self {
+        Self::Before(error.into())
+    }
+}
+
+impl CliError {
+    /// The exit code; `cli::run` documents the table.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Red => 1,
+            Self::Scenario(_) | Self::Resolve(_) | Self::Usage { .. } => 2,
+            Self::Before(StepError::State(StateError::Unknown { .. })) => 2,
+            Self::Before(_) | Self::Write { .. } => 3,
+            Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
+            Self::Build { .. } => 4,
+            Self::Interrupted { .. } => 130,
+        }
+    }
+
+    /// What is written to standard error.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            // The verdict itself is on standard output.
+            Self::Red => String::new(),
+            Self::Scenario(errors) => crate::scenario::render(errors),
+            Self::Build { lab, failures } => {
+                let mut text = String::new();
+                for (title, error) in failures {
+                    let _ = write!(text, "{}", block(&format!("error: {title}: "), error));
+                }
+                let _ = writeln!(
+                    text,
+                    "\nWhat was built so far is kept: `lab up` goes on from there, `lab down {lab}` removes it."
+                );
+                text
+            }
+            error => block("error: ", error),
+        }
+    }
+}
+
+/// An error, its causes that its own text does not tell already, and its hint after a blank line.
+fn block(prefix: &str, error: &dyn Diagnostic) -> String {
+    let mut text = format!("{prefix}{error}\n");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.contains(&line) {
+            let _ = writeln!(text, "  because: {line}");
+        }
+        cause = error.source();
+    }
+    if let Some(help) = error.help() {
+        let _ = writeln!(text, "\nhint: {help}");
+    }
+    text
+}

@@ -1,0 +1,25 @@
+//! `lab kubeconfig`: the clusters' kubeconfigs as one, with contexts that tell lab and cluster.
+
+use super::{CliError, args, output};
+use crate::steps::StepError;
+use crate::sys::state::State;
+use crate::plan::merge_kubeconfigs;
+
+pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    let lab = state.load()?;
+    let mut parts = Vec::new();
+    for cluster in &lab.clusters {
+        let path = format!("kubeconfigs/{}.yaml", cluster.name);
+        let text = state.read(&path)?.ok_or_else(|| StepError::Machine {
+            problem: format!("cluster {} of lab {} is not built", cluster.name, lab.name),
+            remedy: format!("run `lab up {}`", lab.name),
+        })?;
+        parts.push((lab.context(cluster), text));
+    }
+    let merged = merge_kubeconfigs(&parts).map_err(|reason| StepError::Machine {
+        problem: format!("cannot read the kubeconfigs of lab {}: {reason}", lab.name),
+        remedy: format!("run `lab up {}`", lab.name),
+    })?;
+    output::print(&merged)
+}

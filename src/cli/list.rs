@@ -1,0 +1,52 @@
+//! `lab list`.
+
+use serde::Serialize;
+
+use super::{CliError, Output, args, output};
+use crate::steps::verify::VERDICT_FILE;
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+use crate::verdict::Verdict;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    clusters: usize,
+    nodes_running: usize,
+    nodes: usize,
+    last_verdict: Option<&'static str>,
+}
+
+pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
+    let state = State::open()?;
+    let nodes = Engine::connect().await?.nodes(None).await?;
+    let mut rows = Vec::new();
+    for name in state.names()? {
+        let lab_state = state.existing(&name)?;
+        let verdict: Option<Verdict> = lab_state.read_json(VERDICT_FILE)?;
+        let own = || nodes.iter().filter(|n| n.lab == name);
+        rows.push(Row {
+            clusters: lab_state.load()?.clusters.len(),
+            nodes_running: own().filter(|n| n.running).count(),
+            nodes: own().count(),
+            last_verdict: verdict.map(|v| if v.passed { "passed" } else { "failed" }),
+            name,
+        });
+    }
+    if args.output == Output::Json {
+        return output::print_json(&rows);
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["NAME", "CLUSTERS", "NODES RUNNING", "LAST VERDICT"]);
+    for row in rows {
+        table.add_row([
+            row.name,
+            row.clusters.to_string(),
+            format!("{} of {}", row.nodes_running, row.nodes),
+            row.last_verdict.unwrap_or("none").to_owned(),
+        ]);
+    }
+    output::print_table(&table)
+}

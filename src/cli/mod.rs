@@ -1,0 +1,74 @@
+//! The command line: flags, one file a verb, and exit codes.
+
+mod args;
+mod completions;
+mod down;
+mod error;
+mod kubeconfig;
+mod list;
+mod output;
+mod plan;
+mod status;
+mod up;
+mod verify;
+
+use tokio_util::sync::CancellationToken;
+
+pub use args::{Args, Command, Output};
+pub use error::CliError;
+
+/// Runs the command and tells errors; gives the exit code:
+///
+/// 0 all well, 1 a check failed, 2 the scenario or the command line is wrong, 3 the machine lacks something, 4 building the lab failed,
+/// 130 interrupted.
+pub async fn run(args: Args) -> u8 {
+    start_log();
+    let interrupt = CancellationToken::new();
+    watch_signals(&interrupt);
+    match dispatch(args, &interrupt).await {
+        Ok(()) => 0,
+        Err(error) => {
+            let text = error.to_text();
+            if !text.is_empty() {
+                anstream::eprint!("{text}");
+            }
+            error.exit_code()
+        }
+    }
+}
+
+async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliError> {
+    match args.command {
+        Command::Up(args) => up::run(args, interrupt).await,
+        Command::Down(args) => down::run(args).await,
+        Command::Verify(args) => verify::run(args, interrupt).await,
+        Command::Plan(args) => plan::run(&args),
+        Command::List(args) => list::run(&args).await,
+        Command::Status(args) => status::run(&args).await,
+        Command::Kubeconfig(args) => kubeconfig::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// `RUST_LOG` shows what lab's libraries do; without it there is nothing.
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// The first interrupt ends the run in order; a second one ends the process at once.
+fn watch_signals(interrupt: &CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let interrupt = interrupt.clone();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! { _ = int.recv() => (), _ = term.recv() => () }
+        };
+        next().await;
+        interrupt.cancel();
+        next().await;
+        std::process::exit(130);
+    });
+}

@@ -1,0 +1,63 @@
+//! Writing data to standard output, and what several verbs share.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{CliError, Output};
+use crate::plan::{Lab, resolve};
+use crate::report::{junit, verdict_text};
+use crate::scenario;
+use crate::verdict::Verdict;
+
+/// Writes text to standard output. A reader that has gone away, as `head` does, is no error.
+pub(super) fn print(text: &str) -> Result<(), CliError> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|source| CliError::Write { what: "to standard output".to_owned(), source }),
+    }
+}
+
+/// Writes a value as JSON to standard output.
+pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| CliError::Write { what: "JSON".to_owned(), source: e.into() })?;
+    print(&format!("{text}\n"))
+}
+
+/// Shows a verdict and, if asked, writes its JUnit file; red is an error of its own.
+pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Result<(), CliError> {
+    match output {
+        Output::Text => print(&verdict_text(verdict))?,
+        Output::Json => print_json(verdict)?,
+    }
+    if let Some(file) = file {
+        let failed = |source| CliError::Write { what: file.display().to_string(), source };
+        let xml = junit(verdict).map_err(|e| failed(std::io::Error::other(e)))?;
+        crate::sys::fs::write(file, &xml).map_err(failed)?;
+    }
+    if verdict.passed { Ok(()) } else { Err(CliError::Red) }
+}
+
+/// Reads, checks and resolves a scenario file.
+pub(super) fn load(file: &Path, name: Option<&str>) -> Result<Lab, CliError> {
+    let text = crate::sys::fs::read(file).map_err(|source| CliError::Usage {
+        problem: format!("cannot read {}: {source}", file.display()),
+        remedy: "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
+    })?;
+    let mut scenario =
+        scenario::parse(&text, &file.display().to_string()).map_err(|e| CliError::Scenario(Box::new(e)))?;
+    if let Some(name) = name {
+        scenario.rename(name).map_err(|problem| CliError::Usage {
+            problem: format!("--name {name}: {problem}"),
+            remedy: "use lower-case letters, digits and hyphens".to_owned(),
+        })?;
+    }
+    Ok(resolve(&scenario)?)
+}
+
+/// Writes a table to standard output, without blanks at the ends of lines.
+pub(super) fn print_table(table: &comfy_table::Table) -> Result<(), CliError> {
+    print(&table.lines().map(|l| format!("{}\n", l.trim_end())).collect::<String>())
+}

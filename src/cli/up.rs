@@ -1,0 +1,126 @@
+//! `lab up`.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, output};
+use crate::exec::{Event, Events, execute};
+use crate::plan::{Action, Lab, Plan};
+use crate::report::{Style, follow};
+use crate::steps::{Context, preflight};
+use crate::sys::docker::Engine;
+use crate::sys::state::{LabState, State};
+
+/// How long endpoints may take to settle after everything is ready.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Durations of the steps of the last run, in the lab's state.
+const TIMELINE_FILE: &str = "timeline.json";
+/// What was done, run after run, in the lab's state.
+const JOURNAL_FILE: &str = "journal.jsonl";
+
+pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let state = State::open()?;
+    let lab = load(&state, &args)?;
+    let engine = Engine::connect().await?;
+    let _lock = state
+        .lock(&lab.name, || eprintln!("waiting: another lab process is working on {}", lab.name))
+        .await?;
+    if let Ok(existing) = state.existing(&lab.name) {
+        refuse_changes(&existing.load()?, &lab)?;
+    }
+    preflight::check(&lab, &engine).await?;
+    let lab_state = state.lab(&lab.name)?;
+    lab_state.store(&lab)?;
+
+    let mut plan = Plan::of(&lab);
+    if args.no_verify {
+        plan.steps.retain(|s| s.action != Action::Verify);
+    }
+    let name = lab.name.clone();
+    let ctx = Context::new(lab, engine, lab_state.clone(), args.images, SETTLE);
+    let (events, receiver) = Events::channel();
+    let (journal, written) = journal(receiver, lab_state.clone());
+    let follower = tokio::spawn(follow(journal, Style::detect()));
+    let finished = execute(&plan, &ctx, &events, interrupt).await;
+    drop(events);
+    let timeline = follower.await.unwrap_or_default();
+    let _ = written.await;
+    lab_state.write_json(TIMELINE_FILE, &timeline)?;
+
+    eprintln!("\n{}", timeline.table());
+    if finished.interrupted {
+        return Err(CliError::Interrupted {
+            remedy: format!("what was built so far is kept: `lab up` goes on from there, `lab down {name}` removes it"),
+        });
+    }
+    if !finished.failures.is_empty() {
+        let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
+        return Err(CliError::Build { lab: name, failures });
+    }
+    let changed = if finished.changed { "up" } else { "up already, nothing changed" };
+    eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());
+    match ctx.verdict() {
+        Some(verdict) => output::tell(verdict, args.output, args.junit.as_deref()),
+        None => Ok(()),
+    }
+}
+
+/// The lab of a scenario file or, when there is no such file, the lab of that name.
+fn load(state: &State, args: &args::Up) -> Result<Lab, CliError> {
+    let name = args.scenario.to_string_lossy();
+    if !crate::sys::fs::is_file(&args.scenario) && args.name.is_none() && state.names()?.iter().any(|n| *n == name) {
+        return Ok(state.existing(&name)?.load()?);
+    }
+    output::load(&args.scenario, args.name.as_deref())
+}
+
+/// What kind fixes when it makes a cluster cannot be changed afterwards, and no cluster may be forgotten.
+fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
+    let refuse = |what: String| {
+        Err(CliError::Usage {
+            problem: format!("lab {} exists, and {what}", new.name),
+            remedy: format!("remove it first with `lab down {}`, or make another lab with --name", new.name),
+        })
+    };
+    if old.docker_network != new.docker_network {
+        let (old, new) = (old.docker_network.subnet, new.docker_network.subnet);
+        return refuse(format!("its Docker network would change from {old} to {new}"));
+    }
+    for before in &old.clusters {
+        let Some(after) = new.cluster(&before.name) else {
+            return refuse(format!("the scenario no longer has its cluster {}", before.name));
+        };
+        let fixed = [
+            ("podSubnet", before.pod_subnet.to_string(), after.pod_subnet.to_string()),
+            ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
+            ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
+            ("network", before.network.clone(), after.network.clone()),
+        ];
+        if let Some((field, was, is)) = fixed.into_iter().find(|(_, was, is)| was != is) {
+            return refuse(format!("{field} of its cluster {} would change from {was} to {is}", before.name));
+        }
+    }
+    Ok(())
+}
+
+/// Writes what ended to the journal while it passes events on.
+fn journal(
+    mut events: tokio::sync::mpsc::UnboundedReceiver<Event>,
+    state: LabState,
+) -> (tokio::sync::mpsc::UnboundedReceiver<Event>, tokio::task::JoinHandle<()>) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let written = tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if matches!(event, Event::StepFinished { .. })
+                && let Ok(line) = serde_json::to_string(&event)
+            {
+                // A full disk must not end a run that works; the next write of state tells it.
+                let _ = state.append(JOURNAL_FILE, &line);
+            }
+            let _ = sender.send(event);
+        }
+    });
+    (receiver, written)
+}

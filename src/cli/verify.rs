@@ -1,0 +1,31 @@
+//! `lab verify`.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, output};
+use crate::exec::Events;
+use crate::stub::Choice;
+use crate::plan::Action;
+use crate::report::{Style, follow};
+use crate::steps::{Context, verify};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    let lab = state.load()?;
+    let engine = Engine::connect().await?;
+    let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::from_secs(args.settle));
+    let (events, receiver) = Events::channel();
+    let follower = tokio::spawn(follow(receiver, Style::detect()));
+    let progress = events.progress(&Action::Verify.id());
+    let verdict = tokio::select! {
+        verdict = verify::run(&ctx, &progress) => verdict,
+        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "the lab is as it was".to_owned() }),
+    };
+    drop((events, progress));
+    let _ = follower.await;
+    output::tell(&verdict?, args.output, args.junit.as_deref())
+}

@@ -1,0 +1,147 @@
+//! Why the stack is not to be had, and what to do about it.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::sys::cache::CacheError;
+use crate::sys::docker::DockerError;
+use crate::sys::process::ProcessError;
+
+/// The images or the tools of a lab could not be prepared.
+#[derive(Debug, Error, Diagnostic)]
+pub enum ImagesError {
+    /// The embedded stack is not valid: a mistake in lab.
+    #[error("stack.yaml is not valid: {0}")]
+    #[diagnostic(help("this is a mistake in lab: correct stack/stack.yaml and build lab anew"))]
+    Stack(String),
+    /// The cache directory failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cache(#[from] CacheError),
+    /// The engine refused.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Docker(#[from] DockerError),
+    /// A program that builds is missing.
+    #[error("{program} is missing, which {purpose}")]
+    #[diagnostic(help("{remedy}"))]
+    NoProgram {
+        /// The program.
+        program: String,
+        /// What it is for.
+        purpose: String,
+        /// How to come by it, or how to do without.
+        remedy: String,
+    },
+    /// Something could not be built.
+    #[error("cannot build {what}")]
+    #[diagnostic(help("{remedy}"))]
+    Build {
+        /// What.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+        /// Why.
+        #[source]
+        source: ProcessError,
+    },
+    /// Something that was downloaded or built is not what the stack says.
+    #[error("{what} is not what stack.yaml says: {reason}")]
+    #[diagnostic(help("{remedy}"))]
+    Unexpected {
+        /// What.
+        what: String,
+        /// How it differs.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An image could not be pulled or pushed.
+    #[error("cannot {action} {reference}: {reason}")]
+    #[diagnostic(help("{remedy}"))]
+    Transfer {
+        /// Pull or push.
+        action: &'static str,
+        /// Which image.
+        reference: String,
+        /// What the registry said.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A registry that the user names does not answer.
+    #[error("registry {registry} does not answer: {reason}")]
+    #[diagnostic(help("{remedy}"))]
+    RegistryDown {
+        /// `HOST:PORT`.
+        registry: String,
+        /// What happened instead.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An archive of `lab images export` does not fit.
+    #[error("{file} cannot be imported: {reason}")]
+    #[diagnostic(help("make the archive with `lab images export` of this very version of lab on a machine of the same architecture"))]
+    Archive {
+        /// The archive.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// The archive that fills a node could not be read or written.
+    #[error("cannot copy {what}")]
+    Copy {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl ImagesError {
+    /// Whether the machine lacks something that the user can provide, rather than that something is broken.
+    #[must_use]
+    pub fn lacks_something(&self) -> bool {
+        matches!(self, Self::NoProgram { .. } | Self::RegistryDown { .. } | Self::Docker(DockerError::Unreachable(_)))
+    }
+
+    /// The error of a program that could not build `what`; one that is missing has its own remedy.
+    pub(super) fn building(what: impl Into<String>, missing: Missing, remedy: &'static str) -> impl FnOnce(ProcessError) -> Self {
+        let what = what.into();
+        move |source| match &source {
+            ProcessError::Start { program, source: io } if io.kind() == std::io::ErrorKind::NotFound => Self::NoProgram {
+                program: program.clone(),
+                purpose: missing.purpose.to_owned(),
+                remedy: missing.remedy.to_owned(),
+            },
+            _ => Self::Build { what, remedy, source },
+        }
+    }
+}
+
+/// What is said of a program that is missing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    /// What it is for.
+    pub purpose: &'static str,
+    /// How to come by it.
+    pub remedy: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_program_is_told_apart() {
+        let missing = Missing { purpose: "builds things", remedy: "install it" };
+        let error = crate::sys::process::Process::new("lab-no-such-program").output().await.expect_err("fails");
+        let error = ImagesError::building("x", missing, "try again")(error);
+        assert!(error.lacks_something());
+        assert_eq!(error.to_string(), "lab-no-such-program is missing, which builds things");
+        let error = crate::sys::process::Process::new("false").output().await.expect_err("fails");
+        assert!(!ImagesError::building("x", missing, "try again")(error).lacks_something());
+    }
+}

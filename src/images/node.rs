@@ -1,0 +1,70 @@
+//! The derived node image: a node image with every other image in its store, so that a cluster starts without pulling anything.
+
+use std::collections::BTreeMap;
+
+use super::digest::Digest;
+use super::error::ImagesError;
+use super::workshop::{Needs, Workshop};
+use super::{IMAGE_LABEL, NODE_LABEL, SOURCE_LABEL, Source, archive};
+use crate::sys::docker_fill::{self, Derivation};
+use crate::sys::pipe;
+
+/// Repository of derived node images.
+const REPOSITORY: &str = "lab/node";
+
+/// Where a node image's own script finds a volume to unpack images in.
+const VOLUME: &str = "/preload";
+
+/// Fills the store of the node image that it runs in. An image of lab's has a script of its own for it, which unpacks the layers as well; any
+/// other image of kind's shape has at least containerd and ctr, and a configuration of containerd that suits it.
+const FILL: &str = r#"set -eu
+if [ -x /usr/local/libexec/lab/preload ]; then exec /usr/local/libexec/lab/preload; fi
+containerd --log-level warn &
+until ctr version >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done
+ctr --namespace k8s.io images import --no-unpack -
+kill $!
+wait $! || true
+rm -rf /run/containerd
+"#;
+
+/// Name of a derived node image.
+#[must_use]
+pub fn name(digest: &Digest) -> String {
+    format!("{REPOSITORY}:{}", digest.short())
+}
+
+/// Derives a node image from `from`; `images` are the engine's names of what goes into it, with the names that they get there.
+pub(super) async fn derive(
+    shop: &Workshop<'_>,
+    source: Source,
+    from: &str,
+    images: BTreeMap<String, String>,
+    digest: &Digest,
+) -> Result<(), ImagesError> {
+    let id = format!("node-{}", digest.short());
+    let _lock = shop.cache.lock(&id, || shop.progress.say("waiting for another lab: filling the node image")).await?;
+    if shop.store.config(&name(digest)).await?.is_some() {
+        return Ok(());
+    }
+    let label = source.to_string();
+    let derivation = Derivation {
+        name: &id,
+        from,
+        command: ["/bin/sh", "-c", FILL].map(str::to_owned).into(),
+        volume: VOLUME,
+        to: (REPOSITORY, digest.short()),
+        // The image that it is derived from hands its labels down.
+        labels: vec![(NODE_LABEL, digest.as_str()), (SOURCE_LABEL, &label), (IMAGE_LABEL, "")],
+    };
+    let wanted: Vec<&str> = images.keys().map(String::as_str).collect();
+    let saved = shop.store.save(&wanted);
+    let (reader, _task) = pipe::reading(saved);
+    let count = images.len();
+    let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &images));
+    shop.in_turn(Needs::Processor, async {
+        shop.announce(&format!("filling the node image with {count} images"));
+        docker_fill::derive(shop.store, derivation, renamed, |line| tracing::debug!("{line}")).await
+    })
+    .await?;
+    Ok(())
+}

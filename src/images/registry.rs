@@ -1,0 +1,191 @@
+//! The source `registry`: upstream images pulled by the engine, from their own registries or from a mirror; and pushing to one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::reference::Reference;
+use super::stack::NODE;
+use super::workshop::{Needs, Workshop};
+use super::{ImagesError, Source, image, node};
+
+/// How often a pull is tried that fails for a reason that may pass.
+const TRIES: u32 = 4;
+
+/// The wait before the second try; it doubles with each.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// Images pulled side by side.
+const PULLS: usize = 3;
+
+/// Why a registry refused, as far as it matters for what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    NotFound,
+    Denied,
+    RateLimited,
+    /// It may go well the next time.
+    Passing,
+    Other,
+}
+
+/// Pulls all upstream images and derives the node image with all of them in it.
+pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
+    let digest = &shop.digests.registry;
+    if shop.store.config(&node::name(digest)).await?.is_some() {
+        return Ok(());
+    }
+    let upstream = |key: &str| shop.stack.images.get(key).and_then(|i| i.registry.as_deref()).map(Reference::parse);
+    let Some(own) = upstream(NODE) else {
+        return Err(ImagesError::Stack("the node image has no registry".to_owned()));
+    };
+    let images: Vec<(Reference, String)> =
+        shop.stack.loaded().filter_map(|(key, i)| Some((upstream(key)?, i.name.clone()))).collect();
+    shop.expect(images.len() + 2);
+    // The node image is by far the largest: first.
+    let all: Vec<&Reference> = std::iter::once(&own).chain(images.iter().map(|(r, _)| r)).collect();
+    stream::iter(all.into_iter().map(|r| ensure(shop, r))).buffer_unordered(PULLS).try_collect::<Vec<()>>().await?;
+    let names: BTreeMap<String, String> = images.into_iter().map(|(r, name)| (r.tagged(), name)).collect();
+    node::derive(shop, Source::Registry, &own.tagged(), names, digest).await
+}
+
+/// Pulls an image unless the engine has it, and sees that it has its tag.
+pub(super) async fn ensure(shop: &Workshop<'_>, reference: &Reference) -> Result<(), ImagesError> {
+    let exact = reference.to_string();
+    let tagged = reference.tagged();
+    // Of a pinned image the digest decides, whatever the tag may say.
+    let known = if reference.digest.is_some() { by_digest(reference) } else { tagged.clone() };
+    if shop.store.config(&known).await?.is_none() {
+        shop.in_turn(Needs::Network, async {
+            shop.announce(&format!("pulling {tagged}"));
+            pull(shop, &known, &exact).await
+        })
+        .await?;
+    }
+    if reference.digest.is_some() {
+        shop.store.tag(&known, &reference.repository(), reference.tag()).await?;
+    }
+    Ok(())
+}
+
+fn by_digest(reference: &Reference) -> String {
+    let digest = reference.digest.as_deref().unwrap_or_default();
+    format!("{}@{digest}", reference.repository())
+}
+
+async fn pull(shop: &Workshop<'_>, what: &str, shown: &str) -> Result<(), ImagesError> {
+    let mut wait = BACK_OFF;
+    for attempt in 1.. {
+        let Err(error) = shop.store.pull(what, |_| ()).await else { break };
+        let refusal = classify(&error);
+        if refusal != Refusal::Passing || attempt == TRIES {
+            return Err(refused("pull", shown, refusal, &error));
+        }
+        shop.progress.say(format!("pulling {shown} again in {} s: {error}", wait.as_secs()));
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    Ok(())
+}
+
+/// Pushes every package-built image to a registry, which then can be a mirror of nodes: each by its own name without the host.
+pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<String>, ImagesError> {
+    shop.expect(shop.stack.images.len());
+    let mut pushed = Vec::new();
+    for (key, i) in &shop.stack.images {
+        let Some(digest) = shop.digests.images.get(key) else { continue };
+        let to = if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
+        let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
+        shop.announce(&format!("pushing {shown}"));
+        shop.store.tag(&image::local_name(key, digest), &repository, &tag).await?;
+        let result = shop.store.push(&repository, &tag).await;
+        shop.store.remove(&shown).await?;
+        result.map_err(|e| refused("push", &shown, classify(&e), &e))?;
+        pushed.push(shown);
+    }
+    Ok(pushed)
+}
+
+/// The name that the package-built node image has in a mirror. Its digest is its tag: a mirror holds the one that fits, or it does not.
+pub(super) fn node_in_mirror(shop: &Workshop<'_>, mirror: &str) -> Reference {
+    let tag = shop.digests.images.get(NODE).map(|d| d.short().to_owned());
+    Reference { host: mirror.to_owned(), path: "node".to_owned(), tag, digest: None }
+}
+
+fn classify(error: &Error) -> Refusal {
+    let (status, text) = match error {
+        Error::DockerResponseServerError { status_code, message } => (*status_code, message.to_lowercase()),
+        other => (0, other.to_string().to_lowercase()),
+    };
+    let says = |words: &[&str]| words.iter().any(|w| text.contains(w));
+    if says(&["toomanyrequests", "too many requests", "rate limit"]) || status == 429 {
+        Refusal::RateLimited
+    } else if says(&["unauthorized", "denied", "no basic auth", "authentication required"]) || status == 401 || status == 403 {
+        // Docker Hub denies what it does not have, so as not to tell.
+        Refusal::Denied
+    } else if says(&["not found", "manifest unknown", "name unknown"]) || status == 404 {
+        Refusal::NotFound
+    } else if says(&[
+        "timeout", "timed out", "connection reset", "connection refused", "eof", "temporary failure", "no such host",
+        "network is unreachable", "500 internal", "502 bad", "503 service", "504 gateway", "tls handshake",
+    ]) {
+        Refusal::Passing
+    } else {
+        Refusal::Other
+    }
+}
+
+fn refused(action: &'static str, reference: &str, refusal: Refusal, error: &Error) -> ImagesError {
+    let host = Reference::parse(reference).host;
+    let remedy = match refusal {
+        Refusal::NotFound => format!(
+            "{host} has no such image: if it is a mirror, fill it (`lab images push {host}` for package-built images), else build the images \
+             here with `--images packages`"
+        ),
+        Refusal::Denied => {
+            format!("{host} wants a login, or has no such image: build the images here with `--images packages`, or use a mirror (images.mirror)")
+        }
+        Refusal::RateLimited => {
+            format!("{host} lets nobody pull this often: wait, use a mirror (images.mirror), or build the images here with `--images packages`")
+        }
+        Refusal::Passing | Refusal::Other => format!(
+            "see whether the engine reaches {host} (`docker pull {reference}`); a proxy is configured in the engine, not here. \
+             Without a registry: `--images packages`"
+        ),
+    };
+    ImagesError::Transfer { action, reference: reference.to_owned(), reason: error.to_string(), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(status_code: u16, message: &str) -> Error {
+        Error::DockerResponseServerError { status_code, message: message.to_owned() }
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let cases = [
+            (server(404, "manifest for x:1 not found: manifest unknown"), Refusal::NotFound),
+            (server(500, "Get https://x/v2/: dial tcp: lookup x: no such host"), Refusal::Passing),
+            (server(500, "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"), Refusal::Passing),
+            (server(500, "toomanyrequests: You have reached your pull rate limit"), Refusal::RateLimited),
+            (server(404, "pull access denied for x, repository does not exist"), Refusal::Denied),
+            (server(500, "unauthorized: authentication required"), Refusal::Denied),
+            (server(500, "no space left on device"), Refusal::Other),
+            (Error::DockerStreamError { error: "unexpected EOF".to_owned() }, Refusal::Passing),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(classify(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn pinned_images_are_pulled_by_digest() {
+        let reference = Reference::parse("kindest/node:v1@sha256:ab");
+        assert_eq!(by_digest(&reference), "docker.io/kindest/node@sha256:ab");
+    }
+}

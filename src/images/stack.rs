@@ -1,0 +1,309 @@
+//! `stack/stack.yaml`, typed: every version, module, package, wheel and image that a lab is made of.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::error::ImagesError;
+use super::tree::Tree;
+
+/// Key of the node image among the images.
+pub const NODE: &str = "node";
+
+/// The pinned stack.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stack {
+    /// Version of Kubernetes.
+    pub kubernetes: String,
+    /// Programs that lab runs.
+    pub tools: Tools,
+    /// Go modules by the name of their wrapper.
+    pub go: BTreeMap<String, GoModule>,
+    /// Files read from Go modules.
+    pub module_files: BTreeMap<String, ModuleFile>,
+    /// Python wheels.
+    pub wheels: BTreeMap<String, Wheel>,
+    /// Root file systems.
+    pub debian: BTreeMap<String, Debian>,
+    /// Images by key.
+    pub images: BTreeMap<String, Image>,
+    /// What Istio needs to know about a source.
+    pub istio: Istio,
+}
+
+/// The programs that lab runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tools {
+    /// kind.
+    pub kind: Tool,
+    /// istioctl.
+    pub istioctl: Tool,
+}
+
+/// A program that lab runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tool {
+    /// The version, a word of what the program prints about itself.
+    pub version: String,
+    /// What it is built from.
+    pub binary: FileRef,
+    /// Arguments that make it print its version.
+    pub version_args: Vec<String>,
+}
+
+/// A Go module whose packages are built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GoModule {
+    /// Build tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Variables that the linker sets.
+    #[serde(default)]
+    pub stamps: BTreeMap<String, String>,
+    /// Packages by the name of their binary.
+    pub binaries: BTreeMap<String, String>,
+}
+
+/// A file in a Go module.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModuleFile {
+    /// The entry of `go` whose `go.mod` says which version.
+    pub wrapper: String,
+    /// The module.
+    pub module: String,
+    /// Path in it.
+    pub path: String,
+}
+
+/// A file in a Python wheel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wheel {
+    /// Name of the package.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// Digest of the wheel.
+    pub sha256: String,
+    /// Path in it.
+    pub member: String,
+}
+
+/// A Debian root file system.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Debian {
+    /// Code name of the release.
+    pub suite: String,
+    /// mmdebstrap's variant.
+    pub variant: String,
+    /// Packages besides those of the variant.
+    pub packages: Vec<String>,
+    /// Files that packages install and that are left out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Directory under `stack/` whose files are laid over the packages' files.
+    pub tree: Option<String>,
+}
+
+/// An image.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// Its reference inside a node.
+    pub name: String,
+    /// The upstream reference; none for an image that the upstream node image holds already.
+    pub registry: Option<String>,
+    /// How it is built.
+    pub packages: Build,
+}
+
+/// How an image is built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Build {
+    /// `scratch`, or an entry of `debian`.
+    pub from: String,
+    /// Where each file comes from.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileRef>,
+    /// `UID:GID`.
+    pub user: Option<String>,
+    /// Working directory.
+    pub workdir: Option<String>,
+    /// Environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Entrypoint.
+    #[serde(default)]
+    pub entrypoint: Vec<String>,
+    /// Command.
+    #[serde(default)]
+    pub cmd: Vec<String>,
+    /// Signal that ends it.
+    pub stop_signal: Option<String>,
+}
+
+/// What Istio needs to know about a source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Istio {
+    /// Helm values by source.
+    pub values: IstioValues,
+}
+
+/// Helm values by source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IstioValues {
+    /// With package-built images.
+    pub packages: serde_json::Value,
+    /// With upstream images.
+    pub registry: serde_json::Value,
+}
+
+/// Where a file of an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub enum FileRef {
+    /// A binary built from a Go module.
+    Go {
+        /// Entry of `go`.
+        module: String,
+        /// Entry of its `binaries`.
+        binary: String,
+    },
+    /// The member of a wheel.
+    Wheel(String),
+    /// A file of a Go module.
+    Module(String),
+}
+
+impl TryFrom<String> for FileRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split('/').collect::<Vec<_>>()[..] {
+            ["go", module, binary] => Ok(Self::Go { module: module.to_owned(), binary: binary.to_owned() }),
+            ["wheel", name] => Ok(Self::Wheel(name.to_owned())),
+            ["module", name] => Ok(Self::Module(name.to_owned())),
+            _ => Err(format!("{text:?} is none of go/MODULE/BINARY, wheel/NAME, module/NAME")),
+        }
+    }
+}
+
+impl std::fmt::Display for FileRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Go { module, binary } => write!(f, "{module}/{binary}"),
+            Self::Wheel(name) | Self::Module(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FileRef {
+    /// Permissions in an image.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        match self {
+            Self::Go { .. } | Self::Wheel(_) => 0o755,
+            Self::Module(_) => 0o644,
+        }
+    }
+}
+
+impl Stack {
+    /// The stack that this binary was built with.
+    pub fn embedded() -> Result<Self, ImagesError> {
+        let text = Tree::embedded().text("stack.yaml").unwrap_or_default();
+        let stack: Self = serde_yaml::from_str(text).map_err(|e| ImagesError::Stack(e.to_string()))?;
+        stack.check()
+    }
+
+    /// Whether everything that is referred to is there. Later code relies on it.
+    fn check(self) -> Result<Self, ImagesError> {
+        let files = self.images.values().flat_map(|i| i.packages.files.values());
+        let broken = files
+            .chain([&self.tools.kind.binary, &self.tools.istioctl.binary])
+            .find(|file| match file {
+                FileRef::Go { module, binary } => !self.go.get(module).is_some_and(|m| m.binaries.contains_key(binary)),
+                FileRef::Wheel(name) => !self.wheels.contains_key(name),
+                FileRef::Module(name) => !self.module_files.get(name).is_some_and(|f| self.go.contains_key(&f.wrapper)),
+            })
+            .map(|file| format!("{file} is not defined"));
+        let from = |i: &&Image| i.packages.from != "scratch" && !self.debian.contains_key(&i.packages.from);
+        let broken = broken
+            .or_else(|| self.images.values().find(from).map(|i| format!("{} is not defined", i.packages.from)))
+            .or_else(|| (!self.images.contains_key(NODE)).then(|| "there is no node image".to_owned()));
+        broken.map_or(Ok(self), |what| Err(ImagesError::Stack(what)))
+    }
+
+    /// The images that go into a node: all but the node's own.
+    pub fn loaded(&self) -> impl Iterator<Item = (&String, &Image)> {
+        self.images.iter().filter(|(key, _)| *key != NODE)
+    }
+
+    /// Directory under `stack/` with the `go.mod` of a wrapper.
+    #[must_use]
+    pub fn wrapper_dir(module: &str) -> String {
+        let pinned = format!("go/{module}");
+        // lab's own apps are a module by themselves and need no wrapper.
+        if Tree::embedded().contains(&pinned) { pinned } else { module.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::reference::Reference;
+
+    fn is_hex(text: &str, length: usize) -> bool {
+        text.len() == length && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    }
+
+    #[test]
+    fn embedded_stack_is_whole() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        assert!(stack.images[NODE].name.ends_with(&stack.kubernetes));
+        for module in stack.go.keys() {
+            let dir = Stack::wrapper_dir(module);
+            assert!(Tree::embedded().contains(&format!("{dir}/go.mod")), "{module} has no go.mod");
+        }
+        for debian in stack.debian.values() {
+            assert!(debian.tree.iter().all(|t| Tree::embedded().contains(t)), "{:?} is missing", debian.tree);
+        }
+    }
+
+    #[test]
+    fn pins_look_right() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        for (name, wheel) in &stack.wheels {
+            assert!(is_hex(&wheel.sha256, 64), "wheel {name}");
+        }
+        for (key, image) in &stack.images {
+            for reference in std::iter::once(&image.name).chain(&image.registry) {
+                let reference = Reference::parse(reference);
+                assert!(reference.tag.is_some(), "{key} has no tag");
+                let digest = reference.digest.as_deref().map(|d| d.strip_prefix("sha256:").unwrap_or(d));
+                assert!(digest.is_none_or(|d| is_hex(d, 64)), "{key} has a torn digest");
+            }
+            assert!(Reference::parse(&image.name).digest.is_none(), "{key}: nodes name images by tag");
+        }
+        let upstream = stack.images[NODE].registry.as_deref().unwrap_or_default();
+        assert!(upstream.contains("@sha256:"), "the node image is pinned by digest");
+    }
+
+    #[test]
+    fn files_by_their_prefix() {
+        let go = FileRef::Go { module: "kind".into(), binary: "kind".into() };
+        assert_eq!(FileRef::try_from("go/kind/kind".to_owned()), Ok(go));
+        assert_eq!(FileRef::try_from("wheel/envoy".to_owned()), Ok(FileRef::Wheel("envoy".into())));
+        assert!(FileRef::try_from("go/kind".to_owned()).is_err());
+        assert!(FileRef::try_from("elsewhere/kind/kind".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! The `lab` command: parses, runs, and ends with the exit code of the outcome.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lab::cli::{Args, run};
+
+fn main() -> ExitCode {
+    // Two crypto providers in one process make rustls panic, so the one is named before anything asks for it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    let code = runtime.block_on(run(args));
+    // Blocking tasks, such as a wait for another process's lock, must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}

@@ -1,0 +1,47 @@
+//! Merging kubeconfigs.
+
+use serde_json::{Value, json};
+
+/// Merges single-cluster kubeconfigs, each with the name that its context, cluster and user get. The first one is current.
+///
+/// # Errors
+/// The reason, when a text is not a kubeconfig with one cluster and one user.
+pub fn merge_kubeconfigs(parts: &[(String, String)]) -> Result<String, String> {
+    let (mut clusters, mut users, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, text) in parts {
+        let config: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        let part = |list: &str, key: &str| {
+            config.pointer(&format!("/{list}/0/{key}")).cloned().ok_or_else(|| format!("{name} has no {key}"))
+        };
+        clusters.push(json!({ "name": name, "cluster": part("clusters", "cluster")? }));
+        users.push(json!({ "name": name, "user": part("users", "user")? }));
+        contexts.push(json!({ "name": name, "context": { "cluster": name, "user": name } }));
+    }
+    let merged = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": clusters,
+        "users": users,
+        "contexts": contexts,
+        "current-context": parts.first().map_or("", |(name, _)| name),
+    });
+    serde_yaml::to_string(&merged).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_named_as_asked() {
+        let one = |server: &str| {
+            format!("clusters: [{{name: kind-x, cluster: {{server: '{server}'}}}}]\nusers: [{{name: kind-x, user: {{token: t}}}}]\n")
+        };
+        let merged = merge_kubeconfigs(&[("lab-a-c1".into(), one("https://a")), ("lab-a-c2".into(), one("https://b"))]);
+        let value: Value = serde_yaml::from_str(&merged.expect("valid")).expect("YAML");
+        assert_eq!(value["contexts"][1]["name"], "lab-a-c2");
+        assert_eq!(value["clusters"][1]["cluster"]["server"], "https://b");
+        assert_eq!(value["current-context"], "lab-a-c1");
+        assert!(merge_kubeconfigs(&[("x".into(), "a: 1".into())]).is_err());
+    }
+}

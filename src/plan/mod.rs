@@ -1,0 +1,16 @@
+//! From a scenario to a lab with every address known, and to the graph of steps that builds it. No I/O.
+
+mod addresses;
+mod graph;
+mod kubeconfig;
+mod lab;
+mod names;
+pub mod render;
+mod scenario_yaml;
+mod step;
+
+pub use addresses::{ResolveError, resolve};
+pub use kubeconfig::merge_kubeconfigs;
+pub use lab::{DockerNetwork, Gateway, Lab, LabCluster, LabMesh};
+pub use scenario_yaml::scenario_yaml;
+pub use step::{Action, Plan, PlannedStep, StepId};

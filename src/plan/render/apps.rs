@@ -1,0 +1,101 @@
+//! The sample apps: helloworld, which tells its version, and sleep, which calls it.
+
+use serde_json::{Value, json};
+
+use super::{APP_NAMESPACE, Images, image};
+use crate::plan::{Lab, LabCluster};
+use crate::scenario::App;
+
+/// Everything to deploy into one cluster.
+#[must_use]
+pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
+    let mut objects = vec![json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": APP_NAMESPACE, "labels": { "istio-injection": "enabled" } },
+    })];
+    for app in &lab.apps {
+        match app {
+            App::Helloworld { versions } => {
+                // The Service exists in every cluster, also where no version runs: callers resolve its name in their own cluster.
+                objects.push(service("helloworld", 5000));
+                if let Some(version) = versions.get(&cluster.name) {
+                    objects.push(helloworld(version, image(images, "helloworld")));
+                }
+            }
+            App::Sleep => objects.push(sleep(image(images, "sleep"))),
+        }
+    }
+    objects
+}
+
+fn service(name: &str, port: u16) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": name, "namespace": APP_NAMESPACE, "labels": { "app": name, "service": name } },
+        // The port's name tells Istio the protocol.
+        "spec": { "selector": { "app": name }, "ports": [{ "name": "http", "port": port, "targetPort": port }] },
+    })
+}
+
+fn helloworld(version: &str, image: &str) -> Value {
+    let labels = json!({ "app": "helloworld", "version": version });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": format!("helloworld-{version}"), "namespace": APP_NAMESPACE, "labels": labels },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "containers": [{
+                    "name": "helloworld",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "env": [{ "name": "SERVICE_VERSION", "value": version }],
+                    "ports": [{ "containerPort": 5000 }],
+                    "resources": { "requests": { "cpu": "10m" } },
+                }] },
+            },
+        },
+    })
+}
+
+fn sleep(image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "sleep", "namespace": APP_NAMESPACE, "labels": { "app": "sleep" } },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": { "app": "sleep" } },
+            "template": {
+                "metadata": { "labels": { "app": "sleep" } },
+                "spec": { "terminationGracePeriodSeconds": 0, "containers": [{
+                    "name": "sleep",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["sleep", "infinity"],
+                    "resources": { "requests": { "cpu": "10m" } },
+                }] },
+            },
+        },
+    })
+}
+
+/// A pod that is created as a dry run only: when it comes back with a sidecar, injection works.
+#[must_use]
+pub fn injection_probe() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "lab-injection-probe",
+            "namespace": super::ISTIO_NAMESPACE,
+            "labels": { "sidecar.istio.io/inject": "true" },
+        },
+        "spec": { "containers": [{ "name": "probe", "image": "probe" }] },
+    })
+}

@@ -1,0 +1,34 @@
+//! What is sent to kind, Istio and Kubernetes, as values. Pure: the same lab and images give the same text.
+
+mod apps;
+mod istio;
+mod kind;
+mod metallb;
+mod secrets;
+
+use std::collections::BTreeMap;
+
+pub use apps::{apps, injection_probe};
+pub use istio::{cross_network_gateway, istio_namespace, istio_operator};
+pub use kind::kind_config;
+pub use metallb::address_pool;
+pub use secrets::{Intermediate, cacerts, reader_token, remote_secret};
+
+/// Namespace of Istio's control plane and gateways.
+pub const ISTIO_NAMESPACE: &str = "istio-system";
+/// Namespace of the sample apps, the one that Istio's guides use.
+pub const APP_NAMESPACE: &str = "sample";
+/// Name of the east-west gateway's Service and Deployment.
+pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
+/// Port on which an east-west gateway takes traffic from other networks.
+pub const EAST_WEST_PORT: u16 = 15443;
+/// Secret in which the reader's token is, which goes into remote secrets.
+pub const READER_TOKEN: &str = "istio-reader-service-account-istio-remote-secret-token";
+
+/// Image references by key of `images` in `stack/stack.yaml`.
+pub type Images = BTreeMap<String, String>;
+
+/// The reference of an image; the key itself when the stack does not know it, so that the error of the pull names it.
+fn image<'a>(images: &'a Images, key: &'a str) -> &'a str {
+    images.get(key).map_or(key, String::as_str)
+}

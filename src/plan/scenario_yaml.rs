@@ -1,0 +1,131 @@
+//! A resolved lab as a scenario file with every field written out.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{Gateway, Lab, LabCluster};
+use crate::scenario::{App, Check, Topology};
+
+/// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
+#[must_use]
+pub fn scenario_yaml(lab: &Lab) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    _ = write_lab(&mut out, lab);
+    out
+}
+
+fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
+    writeln!(out, "apiVersion: lab/v1\nkind: Scenario\nname: {}", text(&lab.name))?;
+    let topology = match lab.mesh.topology {
+        Topology::MultiPrimary => "multi-primary",
+        Topology::PrimaryRemote => "primary-remote",
+        Topology::External => "external",
+    };
+    let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
+    writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}\n  values:{}", block(&lab.mesh.values, 4))?;
+    writeln!(out, "dockerNetwork: {{ subnet: {} }}", lab.docker_network.subnet)?;
+    if let Some(mirror) = &lab.images.mirror {
+        writeln!(out, "images: {{ mirror: {} }}", text(mirror))?;
+    }
+    writeln!(out, "clusters:")?;
+    for cluster in &lab.clusters {
+        write_cluster(out, cluster)?;
+    }
+    write_list(out, "apps", lab.apps.iter().map(app))?;
+    write_list(out, "checks", lab.checks.iter().map(|c| check(c, lab)))
+}
+
+fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
+    let (name, network, primary) = (text(&cluster.name), text(&cluster.network), text(&cluster.primary));
+    writeln!(out, "  - name: {name}\n    network: {network}\n    primary: {primary}")?;
+    writeln!(out, "    podSubnet: {}\n    serviceSubnet: {}", cluster.pod_subnet, cluster.service_subnet)?;
+    writeln!(out, "    nodes: {{ workers: {} }}", cluster.workers)?;
+    if let Some(locality) = &cluster.locality {
+        let fields = [("region", Some(&locality.region)), ("zone", locality.zone.as_ref()), ("subzone", locality.subzone.as_ref())];
+        let given = fields.into_iter().filter_map(|(field, value)| Some(format!("{field}: {}", text(value?))));
+        writeln!(out, "    locality: {{ {} }}", join(given))?;
+    }
+    writeln!(out, "    loadBalancer:\n      pool: {}", cluster.pool)?;
+    let addresses = cluster.addresses.iter().map(|(gateway, address)| match gateway {
+        Gateway::EastWestGateway => format!("eastWestGateway: {address}"),
+    });
+    writeln!(out, "      addresses: {{ {} }}", join(addresses))
+}
+
+fn app(app: &App) -> String {
+    match app {
+        App::Sleep => "sleep: {}".to_owned(),
+        App::Helloworld { versions } => {
+            let versions = versions.iter().map(|(cluster, version)| format!("{}: {}", text(cluster), text(version)));
+            format!("helloworld: {{ versions: {{ {} }} }}", join(versions))
+        }
+    }
+}
+
+fn check(check: &Check, lab: &Lab) -> String {
+    let Check::Rotation { service, from } = check;
+    let from = if from.iter().eq(lab.clusters.iter().map(|c| &c.name)) {
+        "all".to_owned()
+    } else {
+        format!("[{}]", join(from.iter().map(|name| text(name))))
+    };
+    format!("rotation: {{ service: {}, from: {from} }}", text(&service.to_string()))
+}
+
+fn write_list(out: &mut String, field: &str, items: impl Iterator<Item = String>) -> std::fmt::Result {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
+        return writeln!(out, "{field}: []");
+    }
+    writeln!(out, "{field}:")?;
+    items.iter().try_for_each(|item| writeln!(out, "  - {item}"))
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// A free-form value after its key or hyphen: on the same line if it is short, else below and indented.
+fn block(value: &Value, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    match value {
+        Value::Object(fields) if !fields.is_empty() => fields
+            .iter()
+            .map(|(key, value)| format!("\n{pad}{}:{}", text(key), block(value, indent + 2)))
+            .collect(),
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().map(|item| format!("\n{pad}-{}", block(item, indent + 2))).collect()
+        }
+        Value::Object(_) => " {}".to_owned(),
+        Value::Array(_) => " []".to_owned(),
+        Value::String(string) => format!(" {}", text(string)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => format!(" {value}"),
+    }
+}
+
+/// Text as a scalar, quoted wherever any YAML reader might take it for something else.
+fn text(text: &str) -> String {
+    const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(':')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':'))
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .map(|c| match c {
+            '"' => "\\\"".to_owned(),
+            '\\' => "\\\\".to_owned(),
+            '\n' => "\\n".to_owned(),
+            // Printable in every YAML version; anything else has an escape, so that it survives editors too.
+            ' '..='~' | '\u{a1}'..='\u{2027}' | '\u{2030}'..='\u{d7ff}' => c.to_string(),
+            _ => format!("\\U{:08X}", u32::from(c)),
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}

@@ -1,0 +1,172 @@
+//! The typed steps of a plan.
+
+use serde::Serialize;
+
+/// Identifier of a step, unique in a plan: the verb, and the clusters that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl std::fmt::Display for StepId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a step does. Clusters are named as in the scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Action {
+    /// Tools and the node image with every image in it are on this machine.
+    Images,
+    /// The lab's own Docker network.
+    DockerNetwork,
+    /// The root certificate and an intermediate for each cluster.
+    RootCa,
+    /// Istio's manifests, rendered by istioctl.
+    RenderIstio {
+        /// For which cluster.
+        cluster: String,
+    },
+    /// A kind cluster with its own kubeconfig.
+    Cluster {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// Region, zone and subzone labels on the nodes.
+    Locality {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// MetalLB's manifests.
+    Metallb {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// MetalLB's address pool and its L2 advertisement.
+    AddressPool {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// Namespace `istio-system` with its network label, `cacerts`, custom resource definitions, roles and the reader's token.
+    IstioBase {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// Lets one cluster's control plane read another cluster.
+    RemoteSecret {
+        /// The cluster that is read.
+        of: String,
+        /// The cluster whose control plane reads.
+        to: String,
+    },
+    /// The control plane, until it injects sidecars.
+    Istiod {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The east-west gateway, until it has its address and is ready.
+    EastWestGateway {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The apps of a cluster, until they are ready.
+    Apps {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The verdict over all checks.
+    Verify,
+}
+
+impl Action {
+    /// The step's identifier: the verb, then the clusters that it is about.
+    #[must_use]
+    pub fn id(&self) -> StepId {
+        let verb = self.verb();
+        StepId(match self {
+            Self::Images | Self::DockerNetwork | Self::RootCa | Self::Verify => verb.to_owned(),
+            Self::RemoteSecret { of, to } => format!("{verb}/{of}/{to}"),
+            _ => format!("{verb}/{}", self.cluster().unwrap_or_default()),
+        })
+    }
+
+    /// The verb alone: steps of one verb form a phase.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::DockerNetwork => "docker-network",
+            Self::RootCa => "root-ca",
+            Self::RenderIstio { .. } => "render-istio",
+            Self::Cluster { .. } => "cluster",
+            Self::Locality { .. } => "locality",
+            Self::Metallb { .. } => "metallb",
+            Self::AddressPool { .. } => "address-pool",
+            Self::IstioBase { .. } => "istio-base",
+            Self::RemoteSecret { .. } => "remote-secret",
+            Self::Istiod { .. } => "istiod",
+            Self::EastWestGateway { .. } => "east-west-gateway",
+            Self::Apps { .. } => "apps",
+            Self::Verify => "verify",
+        }
+    }
+
+    /// The cluster that the step changes, if it is about one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Images | Self::DockerNetwork | Self::RootCa | Self::Verify => None,
+            Self::RemoteSecret { to, .. } => Some(to),
+            Self::RenderIstio { cluster }
+            | Self::Cluster { cluster }
+            | Self::Locality { cluster }
+            | Self::Metallb { cluster }
+            | Self::AddressPool { cluster }
+            | Self::IstioBase { cluster }
+            | Self::Istiod { cluster }
+            | Self::EastWestGateway { cluster }
+            | Self::Apps { cluster } => Some(cluster),
+        }
+    }
+
+    /// What the step does, in a few words for a person.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Images => "images and tools".to_owned(),
+            Self::DockerNetwork => "Docker network".to_owned(),
+            Self::RootCa => "root CA and intermediates".to_owned(),
+            Self::RenderIstio { cluster } => format!("{cluster}: render Istio's charts"),
+            Self::Cluster { cluster } => format!("{cluster}: kind cluster"),
+            Self::Locality { cluster } => format!("{cluster}: node locality labels"),
+            Self::Metallb { cluster } => format!("{cluster}: MetalLB"),
+            Self::AddressPool { cluster } => format!("{cluster}: load-balancer pool"),
+            Self::IstioBase { cluster } => format!("{cluster}: Istio base and cacerts"),
+            Self::RemoteSecret { of, to } => format!("{to}: remote secret of {of}"),
+            Self::Istiod { cluster } => format!("{cluster}: istiod"),
+            Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
+            Self::Apps { cluster } => format!("{cluster}: helloworld and sleep"),
+            Self::Verify => "verdict".to_owned(),
+        }
+    }
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// Unique identifier.
+    pub id: StepId,
+    /// What it does.
+    pub action: Action,
+    /// Steps that must have ended before it starts.
+    pub needs: Vec<StepId>,
+}
+
+/// An acyclic graph of steps, in an order in which each step comes after those that it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<PlannedStep>,
+}

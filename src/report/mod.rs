@@ -1,0 +1,11 @@
+//! Events and verdicts, told to people and to programs.
+
+mod histogram;
+mod junit;
+mod phases;
+mod terminal;
+
+pub use histogram::verdict_text;
+pub use junit::junit;
+pub use phases::{PhaseTime, Timeline};
+pub use terminal::{Style, follow};

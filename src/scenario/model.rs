@@ -1,0 +1,221 @@
+//! What a valid scenario says. Fields that may be left out are `Option` here; `plan` decides them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A scenario file after validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Name of the lab.
+    pub name: String,
+    /// The mesh.
+    pub mesh: Mesh,
+    /// Subnet of the lab's Docker network.
+    pub docker_subnet: Option<Ipv4Net>,
+    /// Where images come from.
+    pub images: ImageSettings,
+    /// The clusters, at least one.
+    pub clusters: Vec<Cluster>,
+    /// The apps; helloworld and sleep when the file names none.
+    pub apps: Vec<App>,
+    /// The checks; a rotation over helloworld when the file names none.
+    pub checks: Vec<Check>,
+}
+
+impl Scenario {
+    /// Gives the lab another name.
+    ///
+    /// # Errors
+    /// What is wrong with the name, by the same rule as for a name in the file.
+    pub fn rename(&mut self, name: &str) -> Result<(), String> {
+        if !super::validate::is_lab_name(name) {
+            return Err("a lab's name is a DNS label of at most 30 characters".to_owned());
+        }
+        name.clone_into(&mut self.name);
+        Ok(())
+    }
+}
+
+/// The mesh over all clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mesh {
+    /// Istio's mesh ID, `mesh1` by default.
+    pub id: String,
+    /// Trust domain, `cluster.local` by default.
+    pub trust_domain: String,
+    /// Topology, multi-primary by default.
+    pub topology: Topology,
+    /// Istio Helm values merged last, free-form.
+    pub values: serde_json::Value,
+}
+
+/// How control planes and clusters relate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// Every cluster runs istiod.
+    #[default]
+    MultiPrimary,
+    /// Remote clusters use a primary cluster's istiod.
+    PrimaryRemote,
+    /// istiod runs outside the mesh's data clusters.
+    External,
+}
+
+/// One kind cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Unique DNS label.
+    pub name: String,
+    /// Istio network; `network-NAME` by default.
+    pub network: Option<String>,
+    /// Whose control plane it uses; its own by default.
+    pub primary: Option<String>,
+    /// Pod CIDR.
+    pub pod_subnet: Option<Ipv4Net>,
+    /// Service CIDR.
+    pub service_subnet: Option<Ipv4Net>,
+    /// Worker nodes besides the control plane.
+    pub workers: u8,
+    /// Region, zone, subzone of every node.
+    pub locality: Option<Locality>,
+    /// MetalLB's pool; `None` is `auto`.
+    pub pool: Option<AddressRange>,
+    /// Fixed address of the east-west gateway.
+    pub east_west_gateway: Option<Ipv4Addr>,
+}
+
+impl Cluster {
+    /// The network of a cluster that names none: one of its own.
+    #[must_use]
+    pub fn default_network(cluster: &str) -> String {
+        format!("network-{cluster}")
+    }
+
+    /// The pool that the scenario fixes, if it fixes any: the one given, or ten addresses from the gateway's fixed address on.
+    #[must_use]
+    pub fn fixed_pool(&self) -> Option<AddressRange> {
+        self.pool.or_else(|| self.east_west_gateway.map(AddressRange::from_gateway))
+    }
+
+    /// Name of the kind cluster.
+    #[must_use]
+    pub fn kind_name(lab: &str, cluster: &str) -> String {
+        format!("{lab}-{cluster}")
+    }
+
+    /// Name of the container of a kind cluster's control-plane node.
+    #[must_use]
+    pub fn control_plane_node(kind_name: &str) -> String {
+        format!("{kind_name}-control-plane")
+    }
+}
+
+/// Where a cluster's nodes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Locality {
+    /// `topology.kubernetes.io/region`.
+    pub region: String,
+    /// `topology.kubernetes.io/zone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// `topology.istio.io/subzone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subzone: Option<String>,
+}
+
+/// Consecutive IPv4 addresses, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressRange {
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// The last address, not before the first.
+    pub last: Ipv4Addr,
+}
+
+/// Where images come from, as far as a scenario may say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageSettings {
+    /// A registry (`HOST:PORT`) that nodes pull every image from instead of the image's own registry. Images are then not preloaded.
+    pub mirror: Option<String>,
+}
+
+/// An application that lab deploys into namespace `sample`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum App {
+    /// Istio's helloworld; each cluster that is named runs the version given.
+    Helloworld {
+        /// Version by cluster.
+        versions: BTreeMap<String, String>,
+    },
+    /// A client with curl, in every cluster.
+    Sleep,
+}
+
+/// An assertion over the running lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Check {
+    /// Calls from each source reach every version, and nothing fails.
+    Rotation {
+        /// What to call: `SERVICE.NAMESPACE:PORT/PATH`.
+        service: ServiceUrl,
+        /// Clusters that call.
+        from: Vec<String>,
+    },
+}
+
+/// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceUrl {
+    /// Kubernetes Service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Service port.
+    pub port: u16,
+    /// Path with its leading slash.
+    pub path: String,
+}
+
+impl std::fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}:{}{}", self.service, self.namespace, self.port, self.path)
+    }
+}
+
+impl std::fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl AddressRange {
+    /// The pool of a cluster that fixes its gateway's address and leaves the pool out: ten addresses from that one on.
+    #[must_use]
+    pub fn from_gateway(address: Ipv4Addr) -> Self {
+        let last = address.to_bits().saturating_add(super::layout::POOL_SIZE - 1);
+        Self { first: address, last: Ipv4Addr::from_bits(last) }
+    }
+
+    /// Whether the address lies in the range.
+    #[must_use]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        (self.first..=self.last).contains(&address)
+    }
+
+    /// Whether two ranges share an address.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}

@@ -1,0 +1,277 @@
+//! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
+
+use super::error::Problems;
+use super::problem::Problem;
+use super::read::{Fields, json, list, number, one_key, text, unknown_value};
+use super::tree::{Entry, Located, Node, Span, Value};
+
+pub(super) const API_VERSION: &str = "lab/v1";
+pub(super) const KIND: &str = "Scenario";
+
+#[derive(Debug, Default)]
+pub(super) struct RawScenario {
+    pub name: Option<Located<String>>,
+    pub mesh: RawMesh,
+    pub docker_subnet: Option<Located<String>>,
+    pub mirror: Option<Located<String>>,
+    /// `None` when it is missing or no list; that is recorded already.
+    pub clusters: Option<Located<Vec<RawCluster>>>,
+    pub apps: Option<Vec<RawApp>>,
+    pub checks: Option<Vec<RawCheck>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawMesh {
+    pub id: Option<Located<String>>,
+    pub trust_domain: Option<Located<String>>,
+    pub topology: Option<Located<String>>,
+    pub values: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawCluster {
+    pub name: Option<Located<String>>,
+    pub network: Option<Located<String>>,
+    pub primary: Option<Located<String>>,
+    pub pod_subnet: Option<Located<String>>,
+    pub service_subnet: Option<Located<String>>,
+    pub workers: Option<Located<u64>>,
+    pub locality: Option<RawLocality>,
+    pub pool: Option<Located<String>>,
+    pub east_west_gateway: Option<Located<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawLocality {
+    pub region: Option<Located<String>>,
+    pub zone: Option<Located<String>>,
+    pub subzone: Option<Located<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawApp {
+    pub span: Span,
+    pub kind: RawAppKind,
+}
+
+#[derive(Debug)]
+pub(super) enum RawAppKind {
+    Helloworld { versions: Option<Located<Vec<(Located<String>, Located<String>)>>> },
+    Sleep,
+}
+
+#[derive(Debug)]
+pub(super) enum RawCheck {
+    Rotation { span: Span, service: Option<Located<String>>, from: RawSources },
+}
+
+#[derive(Debug)]
+pub(super) enum RawSources {
+    All,
+    Named(Located<Vec<Located<String>>>),
+}
+
+/// Reads a scenario out of a tree.
+pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
+    const FIELDS: &[&str] =
+        &["apiVersion", "kind", "name", "mesh", "dockerNetwork", "images", "clusters", "apps", "checks"];
+    let Some(fields) = Fields::of(root, "a scenario", FIELDS, "name: demo", problems) else {
+        return RawScenario::default();
+    };
+    constant(&fields, "apiVersion", API_VERSION, problems);
+    constant(&fields, "kind", KIND, problems);
+    let name = fields.text("name", "name: demo", problems);
+    if name.is_none() && fields.get("name").is_none() {
+        fields.missing("name", "demo", problems);
+    }
+    if fields.get("clusters").is_none() {
+        fields.missing("clusters", "[c1, c2]", problems);
+    }
+    let docker_subnet = fields
+        .get("dockerNetwork")
+        .and_then(|n| Fields::of(n, "`dockerNetwork`", &["subnet"], "dockerNetwork: { subnet: 172.30.0.0/16 }", problems))
+        .and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
+    let mirror = fields
+        .get("images")
+        .and_then(|n| Fields::of(n, "`images`", &["mirror"], "images: { mirror: \"registry.example:5000\" }", problems))
+        .and_then(|f| f.text("mirror", "mirror: registry.example:5000", problems));
+    let clusters = fields.get("clusters").and_then(|node| {
+        let items = list(node, "`clusters`", "clusters: [c1, c2]", problems)?;
+        let clusters = items.iter().filter_map(|n| cluster(n, problems)).collect();
+        Some(Located { value: clusters, span: node.span })
+    });
+    let apps = fields.get("apps").and_then(|node| {
+        let items = list(node, "`apps`", "apps: [helloworld, sleep]", problems)?;
+        Some(items.iter().filter_map(|n| app(n, problems)).collect())
+    });
+    let checks = fields.get("checks").and_then(|node| {
+        let items = list(node, "`checks`", "checks: [rotation]", problems)?;
+        Some(items.iter().filter_map(|n| check(n, problems)).collect())
+    });
+    let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
+    RawScenario { name, mesh, docker_subnet, mirror, clusters, apps, checks }
+}
+
+/// A field that may be left out and has one value.
+fn constant(fields: &Fields<'_>, field: &'static str, value: &'static str, problems: &mut Problems) {
+    if let Some(found) = fields.text(field, "apiVersion: lab/v1, kind: Scenario", problems)
+        && found.value != value
+    {
+        problems.add(found.span, unknown_value(&format!("`{field}`"), &found.value, &[value]));
+    }
+}
+
+fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
+    let known = &["id", "trustDomain", "topology", "values"];
+    let Some(fields) = Fields::of(node, "`mesh`", known, "mesh: { id: mesh1 }", problems) else {
+        return RawMesh::default();
+    };
+    let values = fields.get("values").and_then(|n| {
+        // The free-form part must be a mapping, whatever is in it.
+        let Value::Mapping(_) = &n.value else {
+            Fields::of(n, "`values`", &[], "values: { pilot: { traceSampling: 100 } }", problems);
+            return None;
+        };
+        Some(json(n))
+    });
+    RawMesh {
+        id: fields.text("id", "id: mesh1", problems),
+        trust_domain: fields.text("trustDomain", "trustDomain: cluster.local", problems),
+        topology: fields.text("topology", "topology: multi-primary", problems),
+        values,
+    }
+}
+
+fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
+    const FIELDS: &[&str] =
+        &["name", "network", "primary", "podSubnet", "serviceSubnet", "nodes", "locality", "loadBalancer"];
+    if let Value::Scalar { .. } = node.value {
+        let name = text(node, "a cluster", "c1", problems);
+        return Some(RawCluster { name, ..RawCluster::default() });
+    }
+    let fields = Fields::of(node, "a cluster", FIELDS, "{ name: c1 }", problems)?;
+    let name = fields.text("name", "name: c1", problems);
+    if fields.get("name").is_none() {
+        fields.missing("name", "c1", problems);
+    }
+    let workers = fields
+        .get("nodes")
+        .and_then(|n| Fields::of(n, "`nodes`", &["workers"], "nodes: { workers: 1 }", problems))
+        .and_then(|f| number(f.get("workers")?, "`workers`", "nodes: { workers: 1 }", problems));
+    let balancer = fields.get("loadBalancer").and_then(|n| {
+        let example = "loadBalancer: { pool: auto }";
+        Fields::of(n, "`loadBalancer`", &["pool", "addresses"], example, problems)
+    });
+    let pool = balancer.as_ref().and_then(|f| f.text("pool", "pool: 172.30.255.10-172.30.255.19", problems));
+    let example = "addresses: { eastWestGateway: 172.30.255.10 }";
+    let east_west_gateway = balancer
+        .as_ref()
+        .and_then(|f| Fields::of(f.get("addresses")?, "`addresses`", &["eastWestGateway"], example, problems))
+        .and_then(|f| f.text("eastWestGateway", "eastWestGateway: 172.30.255.10", problems));
+    Some(RawCluster {
+        name,
+        network: fields.text("network", "network: network-c1", problems),
+        primary: fields.text("primary", "primary: c1", problems),
+        pod_subnet: fields.text("podSubnet", "podSubnet: 10.101.0.0/16", problems),
+        service_subnet: fields.text("serviceSubnet", "serviceSubnet: 10.201.0.0/16", problems),
+        workers,
+        locality: fields.get("locality").and_then(|n| locality(n, problems)),
+        pool,
+        east_west_gateway,
+    })
+}
+
+fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
+    let known = &["region", "zone", "subzone"];
+    let fields = Fields::of(node, "`locality`", known, "locality: { region: region1, zone: zone1 }", problems)?;
+    if fields.get("region").is_none() {
+        fields.missing("region", "region1", problems);
+    }
+    if fields.get("zone").is_none() && fields.get("subzone").is_some() {
+        fields.missing("zone", "zone1", problems);
+    }
+    Some(RawLocality {
+        region: fields.text("region", "region: region1", problems),
+        zone: fields.text("zone", "zone: zone1", problems),
+        subzone: fields.text("subzone", "subzone: subzone1", problems),
+    })
+}
+
+fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
+    let (key, body) = one_key(node, "apps", "app", problems)?;
+    let kind = match key.value.as_str() {
+        "helloworld" => RawAppKind::Helloworld { versions: body.and_then(|n| helloworld(n, problems)) },
+        "sleep" => {
+            if let Some(body) = body {
+                Fields::of(body, "`sleep`", &[], "sleep: {}", problems);
+            }
+            RawAppKind::Sleep
+        }
+        other => {
+            problems.add(key.span, unknown_value("an app", other, &["helloworld", "sleep"]));
+            return None;
+        }
+    };
+    Some(RawApp { span: key.span, kind })
+}
+
+fn helloworld(body: &Node, problems: &mut Problems) -> Option<Located<Vec<(Located<String>, Located<String>)>>> {
+    let example = "versions: { c1: v1, c2: v2 }";
+    let fields = Fields::of(body, "`helloworld`", &["versions"], "helloworld: { versions: { c1: v1 } }", problems)?;
+    let node = fields.get("versions")?;
+    let Value::Mapping(entries) = &node.value else {
+        let found = node.kind().to_owned();
+        problems.add(
+            node.span,
+            Problem::WrongType { what: "`versions`".to_owned(), expected: "a mapping from cluster to version", found, example },
+        );
+        return None;
+    };
+    let version = |Entry { key, value }: &Entry| {
+        let version = text(value, &format!("the version of `{}`", key.value), example, problems)?;
+        Some((key.clone(), version))
+    };
+    Some(Located { value: entries.iter().filter_map(version).collect(), span: node.span })
+}
+
+fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
+    let (key, body) = one_key(node, "checks", "check", problems)?;
+    if key.value != "rotation" {
+        problems.add(key.span, unknown_value("a check", &key.value, &["rotation"]));
+        return None;
+    }
+    let mut rotation = RawCheck::Rotation { span: key.span, service: None, from: RawSources::All };
+    let RawCheck::Rotation { service, from, .. } = &mut rotation;
+    if let Some(body) = body {
+        let example = "rotation: { service: helloworld.sample:5000/hello, from: all }";
+        let fields = Fields::of(body, "`rotation`", &["service", "from"], example, problems)?;
+        *service = fields.text("service", "service: helloworld.sample:5000/hello", problems);
+        if let Some(node) = fields.get("from") {
+            *from = sources(node, problems)?;
+        }
+    }
+    Some(rotation)
+}
+
+fn sources(node: &Node, problems: &mut Problems) -> Option<RawSources> {
+    const EXAMPLE: &str = "from: all, or from: [c1, c2]";
+    match &node.value {
+        Value::Scalar { text, .. } if text == "all" => Some(RawSources::All),
+        Value::Sequence(items) => {
+            let names = items.iter().filter_map(|n| text(n, "a cluster in `from`", EXAMPLE, problems)).collect();
+            Some(RawSources::Named(Located { value: names, span: node.span }))
+        }
+        _ => {
+            let found = match &node.value {
+                Value::Scalar { text, .. } => format!("`{text}`"),
+                _ => node.kind().to_owned(),
+            };
+            let what = "`from`".to_owned();
+            problems.add(
+                node.span,
+                Problem::WrongType { what, expected: "`all` or a list of clusters", found, example: EXAMPLE },
+            );
+            None
+        }
+    }
+}

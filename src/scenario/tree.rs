@@ -1,0 +1,265 @@
+//! A YAML document as a tree in which every node knows where it is written.
+//!
+//! serde stops at the first mistake, and a scenario must show all of them; so the wire types are read from this tree and not
+//! through serde. Scalars stay text until a field says what it wants: `version: 1.10` is the text `1.10`, and no country code
+//! turns into `false`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+
+use super::error::Problems;
+use super::problem::Problem;
+
+/// Deeper nesting than any scenario needs; it bounds every recursion over the tree.
+const MAX_DEPTH: usize = 64;
+/// More nodes than any scenario needs; it bounds what aliases can multiply.
+const MAX_NODES: usize = 20_000;
+
+/// Where something is written: bytes from the start of the file, the end excluded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A value and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub value: Value,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// `~`, `null` or nothing at all.
+    Null,
+    /// Any other scalar. `plain` is false when it is quoted, and then it is text whatever it looks like.
+    Scalar { text: String, plain: bool },
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub key: Located<String>,
+    pub value: Node,
+}
+
+impl Node {
+    /// What the node is, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Scalar { .. } => "a single value",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// Number of nodes and levels below and including this one.
+    fn size(&self) -> (usize, usize) {
+        let children: Vec<&Node> = match &self.value {
+            Value::Null | Value::Scalar { .. } => Vec::new(),
+            Value::Sequence(items) => items.iter().collect(),
+            Value::Mapping(entries) => entries.iter().map(|e| &e.value).collect(),
+        };
+        let (nodes, depth) = children
+            .into_iter()
+            .map(Node::size)
+            .fold((0, 0), |(nodes, depth), (n, d)| (nodes + n, depth.max(d)));
+        (nodes + 1, depth + 1)
+    }
+}
+
+/// Reads the one document of a file. `None` when it has none that can be read; the reason is then among the problems.
+pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+    let mut builder = Builder { text, problems, frames: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut documents = 0;
+    for event in Parser::new_from_str(text) {
+        match event {
+            Err(error) => {
+                let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+                builder.problems.add(syntax_span(text, at), syntax_problem(text, at, &error.info()));
+                return None;
+            }
+            Ok((Event::DocumentStart(..), span)) => {
+                documents += 1;
+                if documents > 1 {
+                    let span = builder.span(span);
+                    builder.problems.add(span, Problem::SeveralDocuments);
+                    return builder.root;
+                }
+            }
+            Ok((event, span)) => {
+                if !builder.event(event, span) {
+                    return None;
+                }
+            }
+        }
+    }
+    match builder.root {
+        None | Some(Node { value: Value::Null, .. }) => {
+            problems.add(Span::default(), Problem::Empty);
+            None
+        }
+        root => root,
+    }
+}
+
+/// A collection that has begun and not ended.
+struct Frame {
+    start: Span,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping { entries: Vec<Entry>, key: Option<Located<String>> },
+}
+
+struct Builder<'t, 'p> {
+    text: &'t str,
+    problems: &'p mut Problems,
+    frames: Vec<Frame>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+impl Builder<'_, '_> {
+    /// Takes one event in. `false` when the rest of the file cannot be made sense of.
+    fn event(&mut self, event: Event<'_>, span: YamlSpan) -> bool {
+        let tagged = matches!(
+            &event,
+            Event::Scalar(.., Some(_)) | Event::SequenceStart(.., Some(_)) | Event::MappingStart(.., Some(_))
+        );
+        let at = self.span(span);
+        if tagged {
+            self.problems.add(at, Problem::Tag);
+        }
+        match event {
+            Event::Scalar(text, style, anchor, _) => self.complete(scalar(text, style, at), anchor),
+            Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, Content::Sequence(Vec::new())),
+            Event::MappingStart(_, anchor, _) => {
+                self.begin(at, anchor, Content::Mapping { entries: Vec::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(frame) = self.frames.pop() else { return false };
+                let value = match frame.content {
+                    Content::Sequence(items) => Value::Sequence(items),
+                    Content::Mapping { entries, .. } => Value::Mapping(entries),
+                };
+                let whole = first_line(self.text, frame.start.start, at.end);
+                self.complete(Node { value, span: whole }, frame.anchor)
+            }
+            Event::Alias(id) => match self.anchors.get(&id).cloned() {
+                Some(node) => {
+                    let (nodes, depth) = node.size();
+                    self.nodes += nodes;
+                    self.within_limits(at, depth) && self.complete(node, 0)
+                }
+                None => {
+                    self.problems.add(at, Problem::Alias);
+                    false
+                }
+            },
+            _ => true,
+        }
+    }
+
+    fn begin(&mut self, start: Span, anchor: usize, content: Content) -> bool {
+        self.frames.push(Frame { start, anchor, content });
+        self.within_limits(start, 0)
+    }
+
+    fn within_limits(&mut self, at: Span, deeper: usize) -> bool {
+        let within = self.nodes <= MAX_NODES && self.frames.len() + deeper <= MAX_DEPTH;
+        if !within {
+            self.problems.add(at, Problem::TooMuch);
+        }
+        within
+    }
+
+    /// Hands a finished node to the collection that it is in.
+    fn complete(&mut self, node: Node, anchor: usize) -> bool {
+        self.nodes += 1;
+        if !self.within_limits(node.span, 0) {
+            return false;
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.frames.last_mut().map(|f| &mut f.content) {
+            None => self.root = Some(node),
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping { entries, key }) => match key.take() {
+                None => match node.value {
+                    Value::Scalar { text, .. } => *key = Some(Located { value: text, span: node.span }),
+                    _ => {
+                        self.problems.add(node.span, Problem::KeyNotText { found: node.kind() });
+                        return false;
+                    }
+                },
+                Some(key) => {
+                    if let Some(first) = entries.iter().find(|e| e.key.value == key.value) {
+                        let problem = Problem::DuplicateKey { key: key.value.clone() };
+                        self.problems.add(key.span, problem).also(first.key.span, "first given here");
+                    } else {
+                        // Nothing has no place of its own: the field that says nothing is where to point.
+                        let span = if matches!(node.value, Value::Null) { key.span } else { node.span };
+                        entries.push(Entry { key, value: Node { span, ..node } });
+                    }
+                }
+            },
+        }
+        true
+    }
+
+    fn span(&self, span: YamlSpan) -> Span {
+        let start = span.start.byte_offset().unwrap_or(0).min(self.text.len());
+        let end = span.end.byte_offset().unwrap_or(start).min(self.text.len());
+        first_line(self.text, start, end)
+    }
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Node {
+    let plain = style == ScalarStyle::Plain;
+    let value = if plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL") {
+        Value::Null
+    } else {
+        Value::Scalar { text: text.into_owned(), plain }
+    };
+    Node { value, span }
+}
+
+/// The part of a span that is on its first line: a caret under one line is easier to read than a bracket around twenty.
+fn first_line(text: &str, start: usize, end: usize) -> Span {
+    let end = end.max(start);
+    let end = text.get(start..end).and_then(|s| s.find(['\n', '\r'])).map_or(end, |length| start + length);
+    Span { start, end }
+}
+
+/// The character at which the parser gave up.
+fn syntax_span(text: &str, at: usize) -> Span {
+    let next = text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| !matches!(c, '\n' | '\r'));
+    Span { start: at, end: at + next.map_or(0, char::len_utf8) }
+}
+
+fn syntax_problem(text: &str, at: usize, message: &str) -> Problem {
+    let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let indentation = &line[..line.len() - line.trim_start().len()];
+    if indentation.contains('\t') {
+        return Problem::Tab;
+    }
+    Problem::Syntax { message: message.to_owned() }
+}

@@ -1,0 +1,134 @@
+//! `cluster`: a kind cluster from the preloaded node image, with a kubeconfig of its own.
+
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::LabCluster;
+use crate::plan::render;
+use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
+use crate::sys::process::Process;
+
+/// Written when kind has finished: nodes without it are the remains of an interrupted run.
+fn made_path(cluster: &LabCluster) -> String {
+    format!("made/{}", cluster.kind_name)
+}
+
+async fn nodes(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Node>, StepError> {
+    let mut nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    nodes.retain(|n| n.cluster == cluster.name);
+    Ok(nodes)
+}
+
+fn is_whole(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<bool, StepError> {
+    Ok(nodes.len() == usize::from(cluster.workers) + 1
+        && ctx.state.read(&made_path(cluster))?.is_some()
+        && ctx.state.read(&format!("kubeconfigs/{}.yaml", cluster.name))?.is_some())
+}
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let nodes = nodes(ctx, cluster).await?;
+    if !is_whole(ctx, cluster, &nodes)? || nodes.iter().any(|n| !n.running) {
+        return Ok(false);
+    }
+    Ok(ctx.client(&cluster.name).await?.is_ready().await)
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let nodes = nodes(ctx, cluster).await?;
+    if is_whole(ctx, cluster, &nodes)? {
+        return restart(ctx, cluster, &nodes, progress).await;
+    }
+    for node in &nodes {
+        progress.say(format!("removing what an interrupted run left: {}", node.name));
+        ctx.engine.remove(&node.name).await?;
+    }
+    create(ctx, cluster, progress).await?;
+    ctx.set_new(&cluster.name);
+    Ok(true)
+}
+
+/// Starts stopped nodes and waits for the API server.
+async fn restart(ctx: &Context, cluster: &LabCluster, nodes: &[Node], progress: &Progress) -> Result<bool, StepError> {
+    for node in nodes.iter().filter(|n| !n.running) {
+        progress.say(format!("starting {}", node.name));
+        ctx.engine.start(&node.name).await?;
+    }
+    ctx.forget_client(&cluster.name);
+    let client = ctx.client(&cluster.name).await?;
+    progress.say("waiting for the API server");
+    let start = std::time::Instant::now();
+    // The API server itself is away, so there is nothing to watch.
+    while !client.is_ready().await {
+        if start.elapsed() > ctx.patience {
+            return Err(StepError::Machine {
+                problem: format!("the API server of {} does not become ready", cluster.name),
+                remedy: format!("look at `docker logs {}`, or make the lab anew: `lab down {}`", cluster.control_plane_node(), ctx.lab.name),
+            });
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    Ok(true)
+}
+
+async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+    let prepared = ctx.prepared()?;
+    // kind gives containers no labels of ours, but a container has those of its image.
+    let image = node_image(ctx, cluster);
+    ctx.engine
+        .label_image(&prepared.node_image, &image, &[(LAB_LABEL, &ctx.lab.name), (CLUSTER_LABEL, &cluster.name)])
+        .await?;
+    let mirror = mirror_dir(ctx)?;
+    let config = render::kind_config(cluster, mirror.as_deref());
+    let kubeconfig = ctx.state.kubeconfig(&cluster.name);
+    ctx.state.make_parent(&kubeconfig)?;
+    Process::new(&prepared.kind)
+        .args(["create", "cluster", "--config", "-", "--image", &image, "--kubeconfig"])
+        .args([kubeconfig.to_string_lossy()])
+        .env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &ctx.lab.docker_network.name)
+        .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
+        .input(config.to_string())
+        .run(|line| {
+            if let Some(message) = kind_progress(line) {
+                progress.say(message);
+            }
+        })
+        .await?;
+    ctx.state.write(&made_path(cluster), "")?;
+    Ok(())
+}
+
+/// The tag of the labelled image of one cluster.
+fn node_image(ctx: &Context, cluster: &LabCluster) -> String {
+    format!("lab/cluster:{}.{}", ctx.lab.name, cluster.name)
+}
+
+/// What a line of kind's output says, without its marks; only the lines that begin something.
+fn kind_progress(line: &str) -> Option<String> {
+    let text = line.strip_prefix(" • ")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != ')').trim();
+    Some(text.to_owned())
+}
+
+/// A directory with containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the
+/// gateway address of the lab's network.
+fn mirror_dir(ctx: &Context) -> Result<Option<String>, StepError> {
+    let prepared = ctx.prepared()?;
+    let Some(mirror): Option<&String> = None else { return Ok(None) };
+    let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);
+    let is_loopback = mirror.starts_with("127.") || mirror.starts_with("localhost");
+    let reachable =
+        if is_loopback { format!("{}:{port}", ctx.lab.docker_network.gateway) } else { mirror.clone() };
+    for (host, toml) in crate::stub::mirror_hosts_toml(prepared, &reachable) {
+        ctx.state.write(&format!("certs.d/{host}/hosts.toml"), &toml)?;
+    }
+    Ok(Some(ctx.state.path("certs.d").to_string_lossy().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind_progress;
+
+    #[test]
+    fn only_beginnings_are_progress() {
+        assert_eq!(kind_progress(" • Preparing nodes 📦   ...").as_deref(), Some("Preparing nodes"));
+        assert_eq!(kind_progress(" ✓ Preparing nodes 📦 "), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! What all steps of one run share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::StepError;
+use crate::images::Prepared;
+use crate::stub::Choice;
+use crate::plan::{Lab, LabCluster};
+use crate::sys::docker::Engine;
+use crate::sys::kube::Cluster;
+use crate::sys::state::LabState;
+use crate::verdict::Verdict;
+
+/// Everything that steps work with.
+#[derive(Debug)]
+pub struct Context {
+    /// The lab that is built.
+    pub lab: Lab,
+    /// The Docker engine.
+    pub engine: Engine,
+    /// The lab's state.
+    pub state: LabState,
+    /// Which image source the user wants.
+    pub choice: Choice,
+    /// How long a step waits for one object.
+    pub patience: Duration,
+    /// How long the verdict waits for endpoints to be as they must.
+    pub settle: Duration,
+    prepared: OnceLock<Prepared>,
+    verdict: OnceLock<Verdict>,
+    clients: Mutex<BTreeMap<String, Cluster>>,
+    new: Mutex<BTreeSet<String>>,
+}
+
+impl Context {
+    /// A context for one run.
+    #[must_use]
+    pub fn new(lab: Lab, engine: Engine, state: LabState, choice: Choice, settle: Duration) -> Self {
+        Self {
+            lab,
+            engine,
+            state,
+            choice,
+            settle,
+            patience: Duration::from_secs(300),
+            prepared: OnceLock::new(),
+            verdict: OnceLock::new(),
+            clients: Mutex::default(),
+            new: Mutex::default(),
+        }
+    }
+
+    /// The cluster of that name.
+    pub fn cluster(&self, name: &str) -> Result<&LabCluster, StepError> {
+        self.lab.cluster(name).ok_or_else(|| StepError::Missing(format!("cluster {name}")))
+    }
+
+    /// The prepared stack.
+    pub fn prepared(&self) -> Result<&Prepared, StepError> {
+        self.prepared.get().ok_or_else(|| StepError::Missing("the stack".to_owned()))
+    }
+
+    pub(super) fn set_prepared(&self, prepared: Prepared) {
+        let _ = self.prepared.set(prepared);
+    }
+
+    /// The verdict, once the verify step has run.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.get()
+    }
+
+    pub(super) fn set_verdict(&self, verdict: Verdict) {
+        let _ = self.verdict.set(verdict);
+    }
+
+    /// A client for a cluster, made once.
+    pub async fn client(&self, cluster: &str) -> Result<Cluster, StepError> {
+        if let Some(client) = lock(&self.clients).get(cluster) {
+            return Ok(client.clone());
+        }
+        let path = format!("kubeconfigs/{cluster}.yaml");
+        let kubeconfig = self.state.read(&path)?.ok_or_else(|| StepError::Missing(format!("kubeconfig of {cluster}")))?;
+        let client = Cluster::connect(&kubeconfig).await?;
+        lock(&self.clients).insert(cluster.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    pub(super) fn forget_client(&self, cluster: &str) {
+        lock(&self.clients).remove(cluster);
+    }
+
+    /// Whether this run made the cluster.
+    pub(super) fn is_new(&self, cluster: &str) -> bool {
+        lock(&self.new).contains(cluster)
+    }
+
+    pub(super) fn set_new(&self, cluster: &str) {
+        lock(&self.new).insert(cluster.to_owned());
+    }
+}
+
+/// A lock whose holder panicked still guards whole values here.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

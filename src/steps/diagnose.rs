@@ -1,0 +1,218 @@
+//! Why a verdict is red: causes are looked for in the order in which they precede each other, and the first broken one of each pair of
+//! clusters is told.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use kube::api::Api;
+
+use super::{Context, StepError};
+use crate::plan::render::{APP_NAMESPACE, EAST_WEST_GATEWAY, EAST_WEST_PORT, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::scenario::App;
+use crate::sys::kube::{KubeError, load_balancer_addresses};
+use crate::verdict::{Finding, SourceVerdict};
+
+/// What is wrong between the sources that are red and the clusters whose versions they miss.
+pub(super) async fn findings(ctx: &Context, sources: &[SourceVerdict]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for source in sources.iter().filter(|s| !s.passed) {
+        for target in suspects(ctx, source) {
+            let Ok(from) = ctx.cluster(&source.cluster) else { continue };
+            match first_broken(ctx, from, target, source).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => findings.push(Finding {
+                    cause: format!("{} or {} cannot be asked", source.cluster, target.name),
+                    evidence: error.to_string(),
+                    remedy: format!("lab status {}", ctx.lab.name),
+                }),
+            }
+        }
+    }
+    // One broken gateway is seen from every source, and is one finding.
+    let mut unique: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !unique.contains(&finding) {
+            unique.push(finding);
+        }
+    }
+    unique
+}
+
+/// Clusters whose version is missing; all others when requests failed without a version missing.
+fn suspects<'a>(ctx: &'a Context, source: &SourceVerdict) -> Vec<&'a LabCluster> {
+    let runs_missing = |cluster: &LabCluster| {
+        ctx.lab.apps.iter().any(|app| match app {
+            App::Helloworld { versions } => versions.get(&cluster.name).is_some_and(|v| source.missing.contains(v)),
+            App::Sleep => false,
+        })
+    };
+    let missing: Vec<&LabCluster> = ctx.lab.clusters.iter().filter(|c| runs_missing(c)).collect();
+    if missing.is_empty() { ctx.lab.clusters.iter().collect() } else { missing }
+}
+
+async fn first_broken(
+    ctx: &Context,
+    from: &LabCluster,
+    to: &LabCluster,
+    source: &SourceVerdict,
+) -> Result<Option<Finding>, StepError> {
+    if let Some(finding) = app(ctx, to).await? {
+        return Ok(Some(finding));
+    }
+    if from.name == to.name {
+        return Ok(None);
+    }
+    if let Some(finding) = trust_root(ctx, from, to).await? {
+        return Ok(Some(finding));
+    }
+    if let Some(finding) = remote_secret(ctx, from, to).await? {
+        return Ok(Some(finding));
+    }
+    if from.network != to.network
+        && let Some(finding) = gateway(ctx, to).await?
+    {
+        return Ok(Some(finding));
+    }
+    Ok(endpoint(ctx, from, to, source))
+}
+
+/// The called app itself, in the cluster that should answer.
+async fn app(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let versions = ctx.lab.apps.iter().filter_map(|app| match app {
+        App::Helloworld { versions } => versions.get(&to.name),
+        App::Sleep => None,
+    });
+    for version in versions {
+        let name = format!("helloworld-{version}");
+        if !ctx.client(&to.name).await?.is_available(APP_NAMESPACE, &name).await? {
+            return Ok(Some(Finding {
+                cause: format!("helloworld {version} is not available in {}", to.name),
+                evidence: format!("Deployment {APP_NAMESPACE}/{name} in {} has no available replica", to.name),
+                remedy: format!("kubectl --context lab-{}-{} -n {APP_NAMESPACE} describe deployment {name}", ctx.lab.name, to.name),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The root certificate that istiod gives out to the namespaces of its cluster.
+async fn root_of(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let api: Api<ConfigMap> = Api::namespaced(ctx.client(&cluster.name).await?.client(), APP_NAMESPACE);
+    let map = api.get_opt("istio-ca-root-cert").await.map_err(request(format!("read the root certificate of {}", cluster.name)))?;
+    Ok(map.and_then(|m| m.data).and_then(|mut d| d.remove("root-cert.pem")).map(|pem| pem.trim().to_owned()))
+}
+
+async fn trust_root(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let (ours, theirs) = tokio::try_join!(root_of(ctx, from), root_of(ctx, to))?;
+    if ours.is_some() && ours == theirs {
+        return Ok(None);
+    }
+    // The pair is named in the lab's order, so that it is one finding from either side.
+    let first = ctx.lab.clusters.iter().find(|c| c.name == from.name || c.name == to.name).unwrap_or(from);
+    let second = if first.name == from.name { to } else { from };
+    let print = |pem: &Option<String>| pem.as_ref().map_or_else(|| "none".to_owned(), |p| fingerprint(p));
+    let (one, two) = if first.name == from.name { (&ours, &theirs) } else { (&theirs, &ours) };
+    Ok(Some(Finding {
+        cause: format!("{} and {} trust different root certificates, so mutual TLS between them fails", first.name, second.name),
+        evidence: format!(
+            "ConfigMap {APP_NAMESPACE}/istio-ca-root-cert: {} in {}, {} in {} (SHA-256)",
+            print(one), first.name, print(two), second.name
+        ),
+        remedy: format!(
+            "put the lab's own cacerts back with `lab up` and restart istiod and the workloads of the cluster that differs, or make the lab anew: `lab down {}`",
+            ctx.lab.name
+        ),
+    }))
+}
+
+/// The start of a certificate's digest, enough to tell two apart.
+fn fingerprint(pem: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(pem.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
+async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&from.name).await?;
+    let name = format!("istio-remote-secret-{}", to.name);
+    let api: Api<Secret> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
+    let secret = api.get_opt(&name).await.map_err(request(format!("read Secret {ISTIO_NAMESPACE}/{name}")))?;
+    let remedy = format!("lab up {} (it applies the secret again)", ctx.lab.name);
+    let Some(secret) = secret else {
+        return Ok(Some(Finding {
+            cause: format!("istiod of {} does not watch {}: it has no remote secret for it", from.name, to.name),
+            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} does not exist in {}", from.name),
+            remedy,
+        }));
+    };
+    let labelled = secret.metadata.labels.unwrap_or_default().get("istio/multiCluster").is_some_and(|v| v == "true");
+    if !labelled || !secret.data.unwrap_or_default().contains_key(&to.name) {
+        return Ok(Some(Finding {
+            cause: format!("istiod of {} does not watch {}: its remote secret is not usable", from.name, to.name),
+            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} in {} lacks the label istio/multiCluster=true or the key {}", from.name, to.name),
+            remedy,
+        }));
+    }
+    let pod = client.pod(ISTIO_NAMESPACE, "app=istiod").await?;
+    let answer = client.http_get(ISTIO_NAMESPACE, &pod, 15014, "/debug/clusterz").await?;
+    let clusters: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap_or_default();
+    let status = clusters.iter().find(|c| c["id"] == to.name.as_str()).map(|c| c["syncStatus"].to_string());
+    match status.as_deref().map(|s| s.trim_matches('"')) {
+        Some("synced") => Ok(None),
+        status => Ok(Some(Finding {
+            cause: format!("istiod of {} has not synchronised with {}", from.name, to.name),
+            evidence: format!("istiod's /debug/clusterz says {} of {}", status.unwrap_or("nothing"), to.name),
+            remedy: format!("check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew", to.control_plane_node(), from.name),
+        })),
+    }
+}
+
+async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&to.name).await?;
+    let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
+    let api: Api<Deployment> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
+    let deployment = api.get_opt(EAST_WEST_GATEWAY).await.map_err(request(format!("read Deployment {EAST_WEST_GATEWAY}")))?;
+    let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
+    let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
+    if available == 0 {
+        return Ok(Some(Finding {
+            cause: format!("the east-west gateway of {} does not run, so nothing from other networks gets in", to.name),
+            evidence: format!("Deployment {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: {available} of {wanted} replicas available", to.name),
+            remedy,
+        }));
+    }
+    let api: Api<Service> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
+    let service = api.get_opt(EAST_WEST_GATEWAY).await.map_err(request(format!("read Service {EAST_WEST_GATEWAY}")))?;
+    let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
+    let planned = to.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string).unwrap_or_default();
+    if found.contains(&planned) {
+        return Ok(None);
+    }
+    Ok(Some(Finding {
+        cause: format!("the east-west gateway of {} does not have its address", to.name),
+        evidence: format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {planned}, found {found:?}", to.name),
+        remedy,
+    }))
+}
+
+/// What the caller's own Envoy has, when everything before it is well.
+fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVerdict) -> Option<Finding> {
+    let address = to.addresses.get(&Gateway::EastWestGateway)?;
+    let address = format!("{address}:{EAST_WEST_PORT}");
+    let found: Vec<&str> = source.endpoints.iter().map(|e| e.address.as_str()).collect();
+    let (cause, evidence) = if found.contains(&address.as_str()) {
+        (
+            format!("calls from {} to {} fail although the endpoint is there", from.name, to.name),
+            format!("errors: {:?}", source.errors),
+        )
+    } else {
+        (
+            format!("the sidecar in {} does not know {}", from.name, to.name),
+            format!("its endpoints are [{}], and {address} is not among them", found.join(", ")),
+        )
+    };
+    Some(Finding { cause, evidence, remedy: format!("lab status {}", ctx.lab.name) })
+}
+
+fn request(what: String) -> impl FnOnce(kube::Error) -> StepError {
+    move |source| StepError::Kube(KubeError::Request { what, source: Box::new(source) })
+}

@@ -1,0 +1,25 @@
+//! `docker-network`: the lab's own bridge, made once and before any cluster, since two kind processes that make it at once clash.
+
+use super::{Context, StepError};
+use crate::sys::docker::DockerError;
+
+pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
+    let wanted = &ctx.lab.docker_network;
+    let Some(found) = ctx.engine.networks().await?.into_iter().find(|n| n.name == wanted.name) else {
+        return Ok(false);
+    };
+    let foreign = |reason: String| StepError::Docker(DockerError::ForeignNetwork { name: wanted.name.clone(), reason });
+    if found.lab.as_deref() != Some(ctx.lab.name.as_str()) {
+        return Err(foreign("it was not made by lab".to_owned()));
+    }
+    if found.subnets != [wanted.subnet] {
+        let subnets: Vec<String> = found.subnets.iter().map(ToString::to_string).collect();
+        return Err(foreign(format!("its subnet is {}, not {}", subnets.join(", "), wanted.subnet)));
+    }
+    Ok(true)
+}
+
+pub(super) async fn run(ctx: &Context) -> Result<bool, StepError> {
+    ctx.engine.create_network(&ctx.lab.name, &ctx.lab.docker_network).await?;
+    Ok(true)
+}

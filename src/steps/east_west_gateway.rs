@@ -1,0 +1,46 @@
+//! `east-west-gateway`: the gateway, until it is ready at its planned address.
+
+use k8s_openapi::api::core::v1::Service;
+use kube::api::Api;
+
+use super::{Context, StepError, render_istio};
+use crate::exec::Progress;
+use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::sys::kube::{KubeError, Manifest, load_balancer_addresses};
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    if !client.has(&manifest(ctx, cluster)?).await? || !client.is_available(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await? {
+        return Ok(false);
+    }
+    let api: Api<Service> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
+    let service = api.get_opt(EAST_WEST_GATEWAY).await.map_err(|source| KubeError::Request {
+        what: format!("read Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY}"),
+        source: Box::new(source),
+    })?;
+    Ok(service.is_some_and(|s| has_address(&s, cluster)))
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let changed = client.apply(&manifest(ctx, cluster)?).await?;
+    client
+        .until::<Service>(ISTIO_NAMESPACE, EAST_WEST_GATEWAY, "has no address", ctx.patience, progress, |s| {
+            has_address(s, cluster)
+        })
+        .await?;
+    client.until_available(ISTIO_NAMESPACE, EAST_WEST_GATEWAY, ctx.patience, progress).await?;
+    Ok(changed)
+}
+
+fn has_address(service: &Service, cluster: &LabCluster) -> bool {
+    let planned = cluster.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string);
+    planned.is_some_and(|planned| load_balancer_addresses(service).contains(&planned))
+}
+
+fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+    let mut manifest = render_istio::rendered(ctx, cluster)?.east_west_gateway;
+    manifest.extend(Manifest::from_values([render::cross_network_gateway()])?);
+    Ok(manifest)
+}

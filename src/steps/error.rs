@@ -1,0 +1,63 @@
+//! Why a step failed.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::stub::ImagesError;
+use crate::sys::docker::DockerError;
+use crate::sys::kube::KubeError;
+use crate::sys::process::ProcessError;
+use crate::sys::state::StateError;
+
+/// A step failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum StepError {
+    /// The stack is not to be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Images(#[from] ImagesError),
+    /// The engine refused.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Docker(#[from] DockerError),
+    /// A cluster refused.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Kube(#[from] KubeError),
+    /// A program failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Process(#[from] ProcessError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    State(#[from] StateError),
+    /// A certificate cannot be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The machine lacks something, or has something that stands in the way.
+    #[error("{problem}")]
+    #[diagnostic(help("{remedy}"))]
+    Machine {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A step relies on one that did not run: a mistake in the plan.
+    #[error("{0} is not there yet")]
+    #[diagnostic(help("this is a mistake in lab: please report it with the plan (`lab plan FILE`)"))]
+    Missing(String),
+}
+
+impl StepError {
+    /// Whether the machine, rather than the lab, is at fault.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        match self {
+            Self::Machine { .. } | Self::Docker(DockerError::Unreachable(_)) => true,
+            Self::Images(e) => e.lacks_something(),
+            _ => false,
+        }
+    }
+}

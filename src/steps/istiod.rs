@@ -1,0 +1,63 @@
+//! `istiod`: the control plane, until a pod that is created now gets its sidecar.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
+
+use super::{Context, StepError, render_istio};
+use crate::exec::Progress;
+use crate::plan::render::{self, ISTIO_NAMESPACE};
+use crate::sys::kube::{Cluster, KubeError};
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
+    let client = ctx.client(cluster).await?;
+    let manifest = render_istio::rendered(ctx, ctx.cluster(cluster)?)?.istiod;
+    Ok(client.has(&manifest).await? && client.is_available(ISTIO_NAMESPACE, "istiod").await? && injects(&client).await?)
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+    let client = ctx.client(cluster).await?;
+    let manifest = render_istio::rendered(ctx, ctx.cluster(cluster)?)?.istiod;
+    let changed = client.apply(&manifest).await?;
+    client.until_available(ISTIO_NAMESPACE, "istiod", ctx.patience, progress).await?;
+    await_injection(&client, ctx.patience, progress).await?;
+    Ok(changed)
+}
+
+/// Waits until injection works. A pod that comes too early is refused, and then its `ReplicaSet` holds back ever longer. What is awaited
+/// is kube-proxy's rules for istiod's Service, which nothing announces: so it is asked, as a dry run that creates nothing.
+async fn await_injection(client: &Cluster, limit: Duration, progress: &Progress) -> Result<(), StepError> {
+    let start = Instant::now();
+    let mut told = false;
+    while !injects(client).await? {
+        if start.elapsed() > limit {
+            return Err(KubeError::Timeout {
+                what: "istiod is available, but its webhook injects no sidecar".to_owned(),
+                seconds: limit.as_secs(),
+                last: String::new(),
+            }
+            .into());
+        }
+        if !told && start.elapsed() > Duration::from_secs(4) {
+            progress.say("waiting, istiod's webhook does not inject yet");
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+async fn injects(client: &Cluster) -> Result<bool, StepError> {
+    let api: Api<Pod> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
+    let pod: Pod =
+        serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    // Any refusal means "not yet": the webhook's own errors come back in several shapes.
+    Ok(api.create(&dry_run, &pod).await.is_ok_and(|pod| {
+        pod.spec.is_some_and(|spec| {
+            let sidecars = spec.init_containers.into_iter().flatten();
+            spec.containers.into_iter().chain(sidecars).any(|c| c.name == "istio-proxy")
+        })
+    }))
+}

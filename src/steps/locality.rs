@@ -1,0 +1,43 @@
+//! `locality`: region, zone and subzone on every node, before pods start, because sidecars read them once.
+
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+use serde_json::json;
+
+use super::{Context, StepError};
+use crate::plan::LabCluster;
+use crate::sys::kube::{Cluster, Manifest};
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    Ok(client.has(&labels(&client, cluster).await?).await?)
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    Ok(client.apply(&labels(&client, cluster).await?).await?)
+}
+
+/// What is applied to each node: its name and its labels.
+async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
+    let Some(locality) = &cluster.locality else { return Ok(Manifest::default()) };
+    let mut labels = json!({ "topology.kubernetes.io/region": locality.region });
+    if let Some(zone) = &locality.zone {
+        labels["topology.kubernetes.io/zone"] = json!(zone);
+    }
+    if let Some(subzone) = &locality.subzone {
+        labels["topology.istio.io/subzone"] = json!(subzone);
+    }
+    let nodes = Api::<Node>::all(client.client()).list(&ListParams::default()).await.map_err(|source| {
+        crate::sys::kube::KubeError::Request { what: "list nodes".to_owned(), source: Box::new(source) }
+    })?;
+    let objects = nodes.items.iter().map(|node| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": { "name": node.name_any(), "labels": labels },
+        })
+    });
+    Ok(Manifest::from_values(objects)?)
+}

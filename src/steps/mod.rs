@@ -1,0 +1,82 @@
+//! The steps, one file a verb. Each is `is_satisfied`, which looks and changes nothing, and `run`, which may be repeated.
+
+mod address_pool;
+mod apps;
+mod cluster;
+mod context;
+mod diagnose;
+mod docker_network;
+pub mod down;
+mod east_west_gateway;
+mod error;
+mod images;
+mod istio_base;
+mod istiod;
+mod locality;
+mod metallb;
+pub mod preflight;
+mod remote_secret;
+mod render_istio;
+mod root_ca;
+pub mod verify;
+
+pub use context::Context;
+pub use error::StepError;
+
+use crate::exec::{Executor, Progress};
+use crate::plan::{Action, PlannedStep};
+
+impl Executor for Context {
+    type Error = StepError;
+
+    async fn run(&self, step: &PlannedStep, progress: &Progress) -> Result<bool, StepError> {
+        let action = &step.action;
+        // A cluster that this run has just made has nothing yet, so there is nothing to look for.
+        let is_new = action.cluster().is_some_and(|cluster| self.is_new(cluster));
+        if !is_new && is_satisfied(self, action).await? {
+            return Ok(false);
+        }
+        run(self, action, progress).await
+    }
+}
+
+/// Whether the step has nothing to do.
+async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError> {
+    match action {
+        Action::Images => images::is_satisfied(ctx).await,
+        Action::DockerNetwork => docker_network::is_satisfied(ctx).await,
+        Action::RootCa => root_ca::is_satisfied(ctx),
+        Action::RenderIstio { cluster } => render_istio::is_satisfied(ctx, ctx.cluster(cluster)?),
+        Action::Cluster { cluster } => cluster::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Locality { cluster } => locality::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Metallb { cluster } => metallb::is_satisfied(ctx, cluster).await,
+        Action::AddressPool { cluster } => address_pool::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::IstioBase { cluster } => istio_base::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::RemoteSecret { of, to } => remote_secret::is_satisfied(ctx, ctx.cluster(of)?, to).await,
+        Action::Istiod { cluster } => istiod::is_satisfied(ctx, cluster).await,
+        Action::EastWestGateway { cluster } => east_west_gateway::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Apps { cluster } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        // A verdict is never taken from an earlier run.
+        Action::Verify => Ok(false),
+    }
+}
+
+/// Does what the step is for. Tells whether anything changed.
+async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool, StepError> {
+    match action {
+        Action::Images => images::run(ctx, progress).await,
+        Action::DockerNetwork => docker_network::run(ctx).await,
+        Action::RootCa => root_ca::run(ctx),
+        Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?).await,
+        Action::Cluster { cluster } => cluster::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?).await,
+        Action::Metallb { cluster } => metallb::run(ctx, cluster, progress).await,
+        Action::AddressPool { cluster } => address_pool::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::IstioBase { cluster } => istio_base::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to).await,
+        Action::Istiod { cluster } => istiod::run(ctx, cluster, progress).await,
+        Action::EastWestGateway { cluster } => east_west_gateway::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Apps { cluster } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Verify => verify::run(ctx, progress).await.map(|_| false),
+    }
+}

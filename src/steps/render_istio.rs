@@ -1,0 +1,83 @@
+//! `render-istio`: istioctl renders the charts that it carries. It needs no cluster, so it runs while the clusters are made.
+
+use kube::api::DynamicObject;
+
+use super::{Context, StepError};
+use crate::plan::LabCluster;
+use crate::plan::render::{self, EAST_WEST_GATEWAY};
+use crate::sys::kube::Manifest;
+use crate::sys::process::Process;
+
+/// Istio's objects of one cluster, by the step that applies them.
+pub(super) struct Rendered {
+    pub(super) base: Manifest,
+    pub(super) istiod: Manifest,
+    pub(super) east_west_gateway: Manifest,
+}
+
+fn operator_path(cluster: &LabCluster) -> String {
+    format!("manifests/{}/istio-operator.json", cluster.name)
+}
+
+fn manifest_path(cluster: &LabCluster) -> String {
+    format!("manifests/{}/istio.yaml", cluster.name)
+}
+
+/// The input of the rendering, and the program that renders it.
+fn inputs(ctx: &Context, cluster: &LabCluster) -> Result<(String, String), StepError> {
+    let prepared = ctx.prepared()?;
+    let operator = render::istio_operator(&ctx.lab, cluster, &prepared.images, &prepared.istio_values);
+    let text = format!("{operator:#}\n");
+    let marked = format!("{text}// {}\n", prepared.istioctl.display());
+    Ok((text, marked))
+}
+
+pub(super) fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let (_, marked) = inputs(ctx, cluster)?;
+    Ok(ctx.state.read(&operator_path(cluster))?.as_deref() == Some(&marked)
+        && ctx.state.read(&manifest_path(cluster))?.is_some())
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let (operator, marked) = inputs(ctx, cluster)?;
+    let yaml = Process::new(&ctx.prepared()?.istioctl)
+        .args(["manifest", "generate", "--filename", "-"])
+        .input(operator)
+        .output()
+        .await?;
+    ctx.state.write(&manifest_path(cluster), &yaml)?;
+    ctx.state.write(&operator_path(cluster), &marked)?;
+    Ok(true)
+}
+
+/// Reads what [`run`] rendered.
+pub(super) fn rendered(ctx: &Context, cluster: &LabCluster) -> Result<Rendered, StepError> {
+    let yaml = ctx
+        .state
+        .read(&manifest_path(cluster))?
+        .ok_or_else(|| StepError::Missing(format!("Istio's manifests of {}", cluster.name)))?;
+    let mut all = Manifest::parse(&yaml)?;
+    all.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    all.objects.iter_mut().for_each(leave_to_istiod);
+    let (east_west_gateway, rest) = all.split(|o| name(o).starts_with(EAST_WEST_GATEWAY));
+    let (istiod, base) = rest.split(|o| {
+        let kind = o.types.as_ref().map_or("", |t| t.kind.as_str());
+        matches!(kind, "Deployment" | "PodDisruptionBudget") || kind.ends_with("WebhookConfiguration")
+    });
+    Ok(Rendered { base, istiod, east_west_gateway })
+}
+
+fn name(object: &DynamicObject) -> &str {
+    object.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// Takes out what istiod itself sets at run time: applying it again would undo istiod's work.
+fn leave_to_istiod(object: &mut DynamicObject) {
+    let is_validating = object.types.as_ref().is_some_and(|t| t.kind == "ValidatingWebhookConfiguration");
+    let Some(webhooks) = object.data.get_mut("webhooks").and_then(|w| w.as_array_mut()) else { return };
+    for webhook in webhooks {
+        if is_validating && let Some(webhook) = webhook.as_object_mut() {
+            webhook.remove("failurePolicy");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The cache directory: artifacts by the digest of their inputs, published by rename, guarded by file locks.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use miette::Diagnostic;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+/// The cache directory could not be used.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CacheError {
+    /// There is no home directory.
+    #[error("cannot tell where the cache directory is")]
+    #[diagnostic(help("set HOME or XDG_CACHE_HOME"))]
+    NoHome,
+    /// A file or directory in it could not be used.
+    #[error("cannot {action} {path}")]
+    #[diagnostic(help("see that the directory is yours and that its disk has space left"))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// How often a lock that another process holds is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The directory `lab` under the user's cache directory, readable by the user alone.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// An exclusive lock; it ends when dropped, or with the process.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Cache {
+    /// The user's cache.
+    pub fn open() -> Result<Self, CacheError> {
+        use etcetera::BaseStrategy;
+        let base = etcetera::base_strategy::Xdg::new().map_err(|_| CacheError::NoHome)?;
+        Self::at(base.cache_dir().join("lab"))
+    }
+
+    /// A cache in `root`, which is made when it is missing.
+    pub fn at(root: PathBuf) -> Result<Self, CacheError> {
+        make_dir(&root)?;
+        Ok(Self { root })
+    }
+
+    /// Where the artifact lies once it is made.
+    #[must_use]
+    pub fn artifact(&self, name: &str, digest: &str) -> PathBuf {
+        self.root.join("artifacts").join(format!("{}-{digest}", name.replace('/', "-")))
+    }
+
+    /// An empty directory for the holder of the lock of the same name. What an interrupted holder left there is gone.
+    pub fn scratch(&self, name: &str) -> Result<PathBuf, CacheError> {
+        let path = self.root.join("work").join(name.replace('/', "-"));
+        remove(&path)?;
+        make_dir(&path)?;
+        Ok(path)
+    }
+
+    /// Moves what was made to its final place in one step, and sees to it that it survives a power cut.
+    pub fn publish(&self, made: &Path, to: &Path) -> Result<(), CacheError> {
+        if let Some(parent) = to.parent() {
+            make_dir(parent)?;
+        }
+        // Without this a crash of the machine can leave a file of the right name with nothing in it.
+        if let Ok(file) = File::open(made)
+            && made.is_file()
+        {
+            file.sync_all().map_err(io("write", made))?;
+        }
+        std::fs::rename(made, to).map_err(io("write", to))
+    }
+
+    /// Removes a file or a directory with everything in it, if it is there.
+    pub fn remove(&self, path: &Path) -> Result<(), CacheError> {
+        remove(path)
+    }
+
+    /// Takes the lock `name`. When another process holds it, `waiting` is called once.
+    pub async fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
+        let mut waiting = Some(waiting);
+        loop {
+            if let Some(lock) = self.try_lock(name)? {
+                return Ok(lock);
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting();
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Takes the lock `name` unless somebody holds it.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, CacheError> {
+        let dir = self.root.join("locks");
+        make_dir(&dir)?;
+        let path = dir.join(name.replace('/', "-"));
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(io("lock", &path)(source)),
+        }
+    }
+
+    /// Reads a JSON document of the cache. One that is missing, torn or of another version is `None`: the cache can make it anew.
+    #[must_use]
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let text = std::fs::read(self.root.join(name)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Writes a JSON document of the cache in one step.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), CacheError> {
+        let path = self.root.join(name);
+        let parent = path.parent().unwrap_or(&self.root).to_owned();
+        make_dir(&parent)?;
+        let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(io("write in", &parent))?;
+        serde_json::to_writer_pretty(&mut file, value).map_err(|e| io("write", &path)(e.into()))?;
+        file.persist(&path).map_err(|e| io("write", &path)(e.error))?;
+        Ok(())
+    }
+
+    /// Names of the files in a directory of the cache.
+    #[must_use]
+    pub fn names(&self, dir: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(dir)).into_iter().flatten();
+        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect()
+    }
+}
+
+/// What tells that a file is still the one that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fingerprint {
+    /// The file.
+    pub path: PathBuf,
+    size: u64,
+    modified_ns: u128,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a file that can be executed.
+    #[must_use]
+    pub fn of_executable(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+            return None;
+        }
+        let modified = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Some(Self { path: path.to_owned(), size: meta.len(), modified_ns: modified.as_nanos() })
+    }
+
+    /// Whether the file is unchanged.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        Self::of_executable(&self.path).as_ref() == Some(self)
+    }
+}
+
+/// Every executable of that name on PATH, in PATH's order.
+#[must_use]
+pub fn on_path(name: &str) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .filter(|file| Fingerprint::of_executable(file).is_some())
+        .collect()
+}
+
+/// Reads a text file.
+pub fn read_text(path: &Path) -> Result<String, CacheError> {
+    std::fs::read_to_string(path).map_err(io("read", path))
+}
+
+/// Writes a file with its mode, and the directories above it.
+pub fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), CacheError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(io("create", parent))?;
+    }
+    std::fs::write(path, content).map_err(io("write", path))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(io("change", path))
+}
+
+/// Copies a file to a new name with the mode given.
+pub fn copy_file(from: &Path, to: &Path, mode: u32) -> Result<(), CacheError> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).map_err(io("create", parent))?;
+    }
+    std::fs::copy(from, to).map_err(io("copy", from))?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode)).map_err(io("change", to))
+}
+
+/// The files in a directory.
+pub fn files(dir: &Path) -> Result<Vec<PathBuf>, CacheError> {
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(io("read", dir))?;
+    Ok(entries.into_iter().map(|e| e.path()).filter(|p| p.is_file()).collect())
+}
+
+fn make_dir(path: &Path) -> Result<(), CacheError> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("create", path))
+}
+
+fn remove(path: &Path) -> Result<(), CacheError> {
+    let result = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes an error of an I/O error.
+pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CacheError {
+    let path = path.display().to_string();
+    move |source| CacheError::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let cache = Cache::at(dir.path().join("lab")).expect("a cache");
+        (dir, cache)
+    }
+
+    #[test]
+    fn is_private() {
+        let (_dir, cache) = cache();
+        let mode = std::fs::metadata(&cache.root).expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn one_holder_of_a_lock() {
+        let (_dir, cache) = cache();
+        let lock = cache.try_lock("a/b").expect("locks");
+        assert!(lock.is_some());
+        assert!(cache.try_lock("a/b").expect("locks").is_none());
+        assert!(cache.try_lock("other").expect("locks").is_some());
+        drop(lock);
+        assert!(cache.try_lock("a/b").expect("locks").is_some());
+    }
+
+    #[test]
+    fn torn_json_is_as_good_as_none() {
+        let (_dir, cache) = cache();
+        cache.write_json("d/x.json", &vec![1, 2]).expect("writes");
+        assert_eq!(cache.read_json::<Vec<u8>>("d/x.json"), Some(vec![1, 2]));
+        std::fs::write(cache.root.join("d/x.json"), "[1,").expect("writes");
+        assert_eq!(cache.read_json::<Vec<u8>>("d/x.json"), None);
+    }
+
+    #[test]
+    fn scratch_is_empty_after_an_interruption() {
+        let (_dir, cache) = cache();
+        let first = cache.scratch("job").expect("scratch");
+        std::fs::write(first.join("half"), "x").expect("writes");
+        let second = cache.scratch("job").expect("scratch");
+        assert_eq!(std::fs::read_dir(second).expect("reads").count(), 0);
+    }
+}

@@ -1,0 +1,249 @@
+//! The Docker engine: a lab's network, its nodes, and what else carries the lab's label.
+
+use std::collections::HashMap;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Label that everything made for a lab carries; its value is the lab's name.
+pub const LAB_LABEL: &str = "dev.lab.lab";
+/// Label with the name of the cluster in the scenario.
+pub const CLUSTER_LABEL: &str = "dev.lab.cluster";
+
+/// The engine refused, or it cannot be reached.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DockerError {
+    /// No engine answers.
+    #[error("no Docker engine answers")]
+    #[diagnostic(help("start Docker, or run `./dev setup` on Debian or Ubuntu as root: it installs and starts one"))]
+    Unreachable(#[source] Box<Error>),
+    /// A request failed.
+    #[error("the Docker engine cannot {what}")]
+    Request {
+        /// What was asked.
+        what: String,
+        /// Its answer.
+        #[source]
+        source: Box<Error>,
+    },
+    /// The network exists with other properties.
+    #[error("Docker network {name} exists, but {reason}")]
+    #[diagnostic(help("remove it with `docker network rm {name}`, or give the lab another name with --name"))]
+    ForeignNetwork {
+        /// Its name.
+        name: String,
+        /// How it differs.
+        reason: String,
+    },
+}
+
+impl DockerError {
+    fn request(what: impl Into<String>) -> impl FnOnce(Error) -> Self {
+        let what = what.into();
+        move |source| Self::Request { what, source: Box::new(source) }
+    }
+}
+
+/// A node container of a lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Container name, which is the Kubernetes node's name too.
+    pub name: String,
+    /// The cluster in the scenario.
+    pub cluster: String,
+    /// The lab.
+    pub lab: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Docker's own words about its state, as "Up 3 minutes".
+    pub status: String,
+    /// Its address on the lab's network, when it runs.
+    pub address: Option<String>,
+}
+
+/// An existing Docker network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub name: String,
+    /// The lab that it belongs to, if any.
+    pub lab: Option<String>,
+    /// Its IPv4 subnets.
+    pub subnets: Vec<ipnet::Ipv4Net>,
+}
+
+/// A connection to the engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// The client, for what this module does not cover.
+    pub docker: Docker,
+}
+
+impl Engine {
+    /// Connects where the `docker` command line would, `DOCKER_HOST` included.
+    pub async fn connect() -> Result<Self, DockerError> {
+        let unreachable = |e| DockerError::Unreachable(Box::new(e));
+        let docker = Docker::connect_with_defaults().map_err(unreachable)?;
+        let docker = docker.negotiate_version().await.map_err(unreachable)?;
+        Ok(Self { docker })
+    }
+
+    /// All networks of the engine.
+    pub async fn networks(&self) -> Result<Vec<Network>, DockerError> {
+        let options = ListNetworksOptionsBuilder::default().build();
+        let all = self.docker.list_networks(Some(options)).await.map_err(DockerError::request("list networks"))?;
+        Ok(all
+            .into_iter()
+            .map(|n| Network {
+                name: n.name.unwrap_or_default(),
+                lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
+                subnets: n
+                    .ipam
+                    .and_then(|i| i.config)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|c| c.subnet?.parse().ok())
+                    .collect(),
+            })
+            .collect())
+    }
+
+    /// Creates a lab's network.
+    pub async fn create_network(&self, lab: &str, network: &crate::plan::DockerNetwork) -> Result<(), DockerError> {
+        let request = NetworkCreateRequest {
+            name: network.name.clone(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(HashMap::from([(LAB_LABEL.to_owned(), lab.to_owned())])),
+            options: Some(HashMap::from([("com.docker.network.bridge.enable_ip_masquerade".into(), "true".into())])),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(network.subnet.to_string()),
+                    gateway: Some(network.gateway.to_string()),
+                    ip_range: Some(network.node_range.to_string()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            ..NetworkCreateRequest::default()
+        };
+        let what = format!("create network {} with subnet {}", network.name, network.subnet);
+        self.docker.create_network(request).await.map(|_| ()).map_err(DockerError::request(what))
+    }
+
+    /// Removes a network; that it is gone already is well.
+    pub async fn remove_network(&self, name: &str) -> Result<(), DockerError> {
+        gone_is_well(self.docker.remove_network(name).await).map_err(DockerError::request(format!("remove network {name}")))
+    }
+
+    /// The nodes of one lab, or of all.
+    pub async fn nodes(&self, lab: Option<&str>) -> Result<Vec<Node>, DockerError> {
+        let label = lab.map_or_else(|| LAB_LABEL.to_owned(), |lab| format!("{LAB_LABEL}={lab}"));
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&HashMap::from([("label", vec![label.as_str()])]))
+            .build();
+        let all = self.docker.list_containers(Some(options)).await.map_err(DockerError::request("list containers"))?;
+        let mut nodes: Vec<Node> = all.into_iter().filter_map(node).collect();
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(nodes)
+    }
+
+    /// Names of all containers that kind made for a cluster of this name, labelled by us or not.
+    pub async fn kind_nodes(&self, kind_name: &str) -> Result<Vec<String>, DockerError> {
+        let label = format!("io.x-k8s.kind.cluster={kind_name}");
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&HashMap::from([("label", vec![label.as_str()])]))
+            .build();
+        let all = self.docker.list_containers(Some(options)).await.map_err(DockerError::request("list containers"))?;
+        Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
+    }
+
+    /// Starts a stopped container.
+    pub async fn start(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
+    }
+
+    /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.
+    pub async fn remove(&self, name: &str) -> Result<(), DockerError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        gone_is_well(self.docker.remove_container(name, Some(options)).await)
+            .map_err(DockerError::request(format!("remove container {name}")))
+    }
+
+    /// Makes an image that differs from `base` in its labels only. Containers inherit an image's labels, which is how nodes made by kind
+    /// come to carry ours.
+    pub async fn label_image(&self, base: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError> {
+        let mut dockerfile = format!("FROM {base}\nLABEL");
+        for (key, value) in labels {
+            dockerfile.push_str(&format!(" {key}=\"{value}\""));
+        }
+        dockerfile.push('\n');
+        let what = || format!("label image {base} as {tag}");
+        let io = |source: std::io::Error| DockerError::Request { what: what(), source: Box::new(source.into()) };
+        let mut context = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(dockerfile.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        context.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).map_err(io)?;
+        let context = Bytes::from(context.into_inner().map_err(io)?);
+        let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).build();
+        self.docker
+            .build_image(options, None, Some(bollard::body_full(context)))
+            .try_for_each(|_| async { Ok(()) })
+            .await
+            .map_err(DockerError::request(what()))
+    }
+
+    /// Tags of the images that carry a lab's label.
+    pub async fn images(&self, lab: &str) -> Result<Vec<String>, DockerError> {
+        let label = format!("{LAB_LABEL}={lab}");
+        let options =
+            ListImagesOptionsBuilder::default().filters(&HashMap::from([("label", vec![label.as_str()])])).build();
+        let all = self.docker.list_images(Some(options)).await.map_err(DockerError::request("list images"))?;
+        Ok(all.into_iter().flat_map(|i| i.repo_tags).collect())
+    }
+
+    /// Removes an image's tag; that it is gone already is well.
+    pub async fn remove_image(&self, tag: &str) -> Result<(), DockerError> {
+        let options = RemoveImageOptionsBuilder::default().force(true).noprune(true).build();
+        gone_is_well(self.docker.remove_image(tag, Some(options), None).await.map(|_| ()))
+            .map_err(DockerError::request(format!("remove image {tag}")))
+    }
+}
+
+fn gone_is_well(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        result => result,
+    }
+}
+
+fn container_name(container: &ContainerSummary) -> Option<String> {
+    Some(container.names.as_ref()?.first()?.trim_start_matches('/').to_owned())
+}
+
+fn node(container: ContainerSummary) -> Option<Node> {
+    let name = container_name(&container)?;
+    let labels = container.labels.unwrap_or_default();
+    let networks = container.network_settings.and_then(|s| s.networks).unwrap_or_default();
+    let address = networks.into_values().find_map(|e| e.ip_address.filter(|a| !a.is_empty()));
+    Some(Node {
+        cluster: labels.get(CLUSTER_LABEL)?.clone(),
+        lab: labels.get(LAB_LABEL)?.clone(),
+        running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
+        status: container.status.unwrap_or_default(),
+        name,
+        address,
+    })
+}

@@ -1,0 +1,177 @@
+//! Images in the Docker engine: looking up, importing, building, pulling, pushing, saving, loading.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{ErrorDetail, ImageConfig};
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder,
+    PushImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use super::docker::DockerError;
+
+/// An image of the engine.
+#[derive(Clone, Debug)]
+pub struct LocalImage {
+    /// `REPOSITORY:TAG`, each.
+    pub tags: Vec<String>,
+    /// Value of the label that was asked for.
+    pub label: String,
+    /// Bytes, with what it shares with other images.
+    pub size: i64,
+}
+
+/// The engine's images.
+#[derive(Clone, Debug)]
+pub struct ImageStore {
+    docker: Docker,
+}
+
+/// Some answers come only when a gigabyte is copied.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+impl ImageStore {
+    /// The images of an engine.
+    #[must_use]
+    pub fn new(docker: &Docker) -> Self {
+        Self { docker: docker.clone().with_timeout(PATIENCE) }
+    }
+
+    /// The client, with a timeout that suits copying images.
+    #[must_use]
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// Images that carry a label.
+    pub async fn labelled(&self, label: &str) -> Result<Vec<LocalImage>, DockerError> {
+        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let images = self.docker.list_images(Some(options)).await.map_err(request("list images"))?;
+        let local = |mut i: bollard::models::ImageSummary| LocalImage {
+            tags: i.repo_tags,
+            label: i.labels.remove(label).unwrap_or_default(),
+            size: i.size,
+        };
+        Ok(images.into_iter().map(local).collect())
+    }
+
+    /// How an image starts; `None` when the engine does not have it.
+    pub async fn config(&self, reference: &str) -> Result<Option<ImageConfig>, DockerError> {
+        match self.docker.inspect_image(reference).await {
+            Ok(image) => Ok(Some(image.config.unwrap_or_default())),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(e) => Err(request(format!("inspect image {reference}"))(e)),
+        }
+    }
+
+    /// Makes an image of one layer of a root file system.
+    pub async fn import<S>(&self, rootfs: S, repository: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let changes = labels.iter().map(|(k, v)| format!("LABEL {k}={v}")).collect();
+        let options =
+            CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(changes).build();
+        let body = bollard::body_try_stream(rootfs);
+        let what = || request(format!("import {repository}"));
+        let mut answers = self.docker.create_image(Some(options), Some(body), None);
+        while let Some(answer) = answers.next().await {
+            answer.map_err(what())?;
+        }
+        Ok(())
+    }
+
+    /// Builds an image from a context with a `Dockerfile` in it. No step of it runs anything.
+    pub async fn build<S>(&self, context: S, tag: &str) -> Result<(), DockerError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).networkmode("none").build();
+        let what = || request(format!("build {tag}"));
+        let mut answers = std::pin::pin!(self.docker.build_image(options, None, Some(bollard::body_try_stream(context))));
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(what())?;
+            if let Some(ErrorDetail { message: Some(error), .. }) = answer.error_detail {
+                return Err(what()(Error::DockerStreamError { error }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Pulls an image; `on_status` sees what the engine tells on the way.
+    pub async fn pull(&self, reference: &str, mut on_status: impl FnMut(&str)) -> Result<(), Error> {
+        let options = CreateImageOptionsBuilder::default().from_image(reference).build();
+        let mut answers = self.docker.create_image(Some(options), None, None);
+        while let Some(answer) = answers.next().await {
+            if let Some(status) = answer?.status {
+                on_status(&status);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes `repository:tag`.
+    pub async fn push(&self, repository: &str, tag: &str) -> Result<(), Error> {
+        let options = PushImageOptionsBuilder::default().tag(tag).build();
+        self.docker.push_image(repository, Some(options), None).try_for_each(|_| std::future::ready(Ok(()))).await
+    }
+
+    /// Gives an image a further name.
+    pub async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), DockerError> {
+        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+        self.docker.tag_image(image, Some(options)).await.map_err(request(format!("tag {image}")))
+    }
+
+    /// Takes a name from an image, and removes the image with its last name. That it is gone already is well.
+    pub async fn remove(&self, reference: &str) -> Result<(), DockerError> {
+        let options = RemoveImageOptionsBuilder::default().build();
+        match self.docker.remove_image(reference, Some(options), None).await {
+            Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(e) => Err(request(format!("remove image {reference}"))(e)),
+        }
+    }
+
+    /// The archive that `docker save` makes of the images.
+    pub fn save(&self, references: &[&str]) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        // bollard's stream borrows nothing of the references, which its signature does not tell.
+        let docker = self.docker.clone();
+        let references: Vec<String> = references.iter().map(|&r| r.to_owned()).collect();
+        let (sender, receiver) = tokio::sync::mpsc::channel::<io::Result<Bytes>>(8);
+        tokio::spawn(async move {
+            let references: Vec<&str> = references.iter().map(String::as_str).collect();
+            let mut archive = std::pin::pin!(docker.export_images(&references));
+            while let Some(chunk) = archive.next().await {
+                if sender.send(chunk.map_err(io::Error::other)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        futures::stream::unfold(receiver, |mut receiver| async move {
+            let item = receiver.recv().await?;
+            Some((item, receiver))
+        })
+    }
+
+    /// Loads an archive as `docker load` does.
+    pub async fn load<S>(&self, archive: S) -> Result<(), DockerError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let options = ImportImageOptionsBuilder::default().quiet(true).build();
+        let answers = self.docker.import_image(options, bollard::body_try_stream(archive), None);
+        answers.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(request("load images"))
+    }
+}
+
+/// Makes an error of the engine's.
+pub fn request(what: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
+    let what = what.into();
+    move |source| DockerError::Request { what, source: Box::new(source) }
+}

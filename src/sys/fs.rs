@@ -1,0 +1,23 @@
+//! Files that a user names.
+
+use std::io;
+use std::path::Path;
+
+/// Reads a text file.
+pub fn read(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Writes a text file, making its directory.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(path, text)
+}
+
+/// Whether a file is there.
+#[must_use]
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}

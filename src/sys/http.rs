@@ -1,0 +1,59 @@
+//! Plain questions over HTTP: does a registry answer, does it hold a manifest.
+
+use std::time::Duration;
+
+/// How long a registry may take to answer before it counts as unreachable.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why a registry did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreachable(String);
+
+/// Asks registries. One client serves all questions.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+impl Http {
+    /// A client with the user's proxy settings.
+    pub fn new() -> Result<Self, Unreachable> {
+        // The binary installs ring's provider first thing; a library user or a test may not have. A second time changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::limited(3))
+            .build()
+            .map_err(|e| Unreachable(e.to_string()))?;
+        Ok(Self { client })
+    }
+
+    /// Asks for `BASE/v2/`, which every registry answers, if only with "who are you".
+    pub async fn registry_answers(&self, base: &str) -> Result<(), Unreachable> {
+        let response = self.client.get(format!("{base}/v2/")).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        match response.status().as_u16() {
+            200 | 401 => Ok(()),
+            status => Err(Unreachable(format!("it answered {status} to /v2/"))),
+        }
+    }
+
+    /// Whether a registry holds the manifest of `repository` at `tag`.
+    pub async fn has_manifest(&self, base: &str, repository: &str, tag: &str) -> Result<bool, Unreachable> {
+        let accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, \
+                      application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
+        let request = self.client.head(format!("{base}/v2/{repository}/manifests/{tag}")).header("Accept", accept);
+        let response = request.send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        Ok(response.status().is_success())
+    }
+}
+
+/// The innermost cause says what happened; the outer ones only that something did.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

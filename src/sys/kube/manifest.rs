@@ -1,0 +1,131 @@
+//! Manifests: YAML documents as objects, in the order in which a cluster accepts them.
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::KubeError;
+
+/// Objects to apply, ordered so that what others need comes first.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// The objects.
+    pub objects: Vec<DynamicObject>,
+}
+
+impl Manifest {
+    /// Reads YAML documents; empty ones are passed over.
+    pub fn parse(yaml: &str) -> Result<Self, KubeError> {
+        let documents: Vec<Value> =
+            serde_yaml::from_multiple(yaml).map_err(|e| KubeError::Manifest(e.to_string()))?;
+        documents.into_iter().filter(|d| !d.is_null()).map(Self::object).collect::<Result<Vec<_>, _>>().map(Self::of)
+    }
+
+    /// The objects given as JSON values.
+    pub fn from_values(values: impl IntoIterator<Item = Value>) -> Result<Self, KubeError> {
+        values.into_iter().map(Self::object).collect::<Result<Vec<_>, _>>().map(Self::of)
+    }
+
+    fn object(value: Value) -> Result<DynamicObject, KubeError> {
+        let object: DynamicObject =
+            serde_json::from_value(value).map_err(|e| KubeError::Manifest(e.to_string()))?;
+        if object.types.is_none() || object.metadata.name.is_none() {
+            return Err(KubeError::Manifest("an object without apiVersion, kind or name".to_owned()));
+        }
+        Ok(object)
+    }
+
+    fn of(mut objects: Vec<DynamicObject>) -> Self {
+        objects.sort_by_key(|o| rank(kind(o)));
+        Self { objects }
+    }
+
+    /// Adds the objects of another manifest, in their places.
+    pub fn extend(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.objects.sort_by_key(|o| rank(kind(o)));
+    }
+
+    /// Splits off the objects for which `matches` holds.
+    #[must_use]
+    pub fn split(self, mut matches: impl FnMut(&DynamicObject) -> bool) -> (Self, Self) {
+        let (yes, no) = self.objects.into_iter().partition(|o| matches(o));
+        (Self { objects: yes }, Self { objects: no })
+    }
+
+    /// Adds labels to every object.
+    pub fn label(&mut self, labels: &[(&str, &str)]) {
+        for object in &mut self.objects {
+            let all = object.metadata.labels.get_or_insert_default();
+            all.extend(labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        }
+    }
+}
+
+/// The kind of an object, empty when it has none.
+pub(super) fn kind(object: &DynamicObject) -> &str {
+    object.types.as_ref().map_or("", |t| t.kind.as_str())
+}
+
+/// Objects of a lower rank are applied, and definitions established, before those of a higher one.
+pub(super) fn rank(kind: &str) -> u8 {
+    match kind {
+        "Namespace" => 0,
+        "CustomResourceDefinition" => 1,
+        "ServiceAccount" | "ClusterRole" | "Role" | "ConfigMap" | "Secret" => 2,
+        "ClusterRoleBinding" | "RoleBinding" | "Service" => 3,
+        "Deployment" | "DaemonSet" | "StatefulSet" => 4,
+        _ => 5,
+    }
+}
+
+/// Whether `live` already has all that `wanted` asks for. Empty values count as absent; what cannot be compared (a quantity written in
+/// another way) counts as missing, which costs one apply that changes nothing.
+#[must_use]
+pub fn covers(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match live.get(key) {
+            Some(found) => covers(found, value),
+            None => is_empty(value),
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(l, w)| covers(l, w))
+        }
+        (live, wanted) => live == wanted || (is_empty(live) && is_empty(wanted)),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().all(is_empty),
+        Value::Array(list) => list.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn definitions_come_before_what_they_define() {
+        let manifest = Manifest::parse(
+            "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a, namespace: b}\n---\n---\n\
+             apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n",
+        )
+        .expect("valid");
+        assert_eq!(manifest.objects.iter().map(kind).collect::<Vec<_>>(), ["Namespace", "IPAddressPool"]);
+    }
+
+    #[test]
+    fn covers_ignores_what_the_server_added_and_sees_what_is_missing() {
+        let live = json!({"spec": {"replicas": 1, "paused": false, "list": [{"a": 1, "b": 2}]}, "status": {}});
+        assert!(covers(&live, &json!({"spec": {"replicas": 1, "list": [{"a": 1}], "gone": {}}})));
+        assert!(!covers(&live, &json!({"spec": {"replicas": 2}})));
+        assert!(!covers(&live, &json!({"spec": {"list": []}})));
+        assert!(!covers(&live, &json!({"spec": {"new": 1}})));
+    }
+}

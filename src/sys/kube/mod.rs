@@ -1,0 +1,169 @@
+//! One Kubernetes cluster: a client, server-side apply, waits that watch, and calls into pods.
+
+mod apply;
+mod manifest;
+mod pod;
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::api::{Api, DynamicObject};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersion};
+use kube::discovery::{ApiCapabilities, Scope, oneshot};
+use miette::Diagnostic;
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+pub use manifest::{Manifest, covers};
+pub use pod::{ExecOutput, HttpAnswer};
+pub use wait::load_balancer_addresses;
+
+/// Something that was asked of a cluster failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum KubeError {
+    /// The kubeconfig is not usable.
+    #[error("cannot use the kubeconfig of this cluster")]
+    #[diagnostic(help("run `lab up` again: it writes the kubeconfig anew"))]
+    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A request failed.
+    #[error("cannot {what}")]
+    Request {
+        /// What was tried, as "apply Deployment istio-system/istiod".
+        what: String,
+        /// The API server's answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A wait ended without its condition.
+    #[error("{what} after {seconds} s{last}")]
+    #[diagnostic(help("look at the object with `kubectl describe`, then run `lab up` again: it goes on where it stopped"))]
+    Timeout {
+        /// What is not so, as "Deployment istio-system/istiod is not available".
+        what: String,
+        /// How long was waited.
+        seconds: u64,
+        /// The last event about it, with a leading separator, or nothing.
+        last: String,
+    },
+    /// A manifest cannot be read.
+    #[error("cannot read manifest: {0}")]
+    Manifest(String),
+    /// The API server does not serve this kind.
+    #[error("the cluster does not serve {kind} of {api_version}")]
+    UnknownKind {
+        /// API version.
+        api_version: String,
+        /// Kind.
+        kind: String,
+    },
+    /// No pod matches.
+    #[error("no running pod in namespace {namespace} has the labels {selector}")]
+    #[diagnostic(help("`lab up` deploys it again"))]
+    NoPod {
+        /// Namespace.
+        namespace: String,
+        /// Label selector.
+        selector: String,
+    },
+    /// A command or a call in a pod failed.
+    #[error("cannot reach into pod {pod}: {reason}")]
+    Pod {
+        /// `NAMESPACE/NAME`.
+        pod: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl KubeError {
+    pub(super) fn request(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Request { what, source: Box::new(source) }
+    }
+
+    /// Whether the API server said that the object does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 404))
+    }
+}
+
+type Served = HashMap<String, Vec<(ApiResource, ApiCapabilities)>>;
+
+/// A cluster that can be reached.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    served: Arc<Mutex<Served>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cluster")
+    }
+}
+
+impl Cluster {
+    /// A client by the text of a kubeconfig. Nothing is asked of the cluster yet.
+    pub async fn connect(kubeconfig: &str) -> Result<Self, KubeError> {
+        let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let client = Client::try_from(config).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        Ok(Self { client, served: Arc::default() })
+    }
+
+    /// The client for typed access.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Whether the API server answers and says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
+        matches!(
+            tokio::time::timeout(std::time::Duration::from_secs(5), self.client.request_text(request)).await,
+            Ok(Ok(_))
+        )
+    }
+
+    /// The API for the kind of `object`, in its namespace.
+    async fn api_for(&self, object: &DynamicObject) -> Result<Api<DynamicObject>, KubeError> {
+        let types = object.types.clone().unwrap_or_default();
+        let unknown =
+            || KubeError::UnknownKind { api_version: types.api_version.clone(), kind: types.kind.clone() };
+        let mut served = self.served.lock().await;
+        if !served.get(&types.api_version).is_some_and(|r| r.iter().any(|(r, _)| r.kind == types.kind)) {
+            let version: GroupVersion =
+                types.api_version.parse().map_err(|_| KubeError::Manifest(format!("bad apiVersion {}", types.api_version)))?;
+            let group = oneshot::pinned_group(&self.client, &version).await.map_err(|e| match e {
+                kube::Error::Api(status) if status.code == 404 => unknown(),
+                kube::Error::Discovery(_) => unknown(),
+                e => KubeError::request(format!("list the kinds of {}", types.api_version))(e),
+            })?;
+            served.insert(types.api_version.clone(), group.versioned_resources(&version.version));
+        }
+        let (resource, capabilities) =
+            served[&types.api_version].iter().find(|(r, _)| r.kind == types.kind).ok_or_else(unknown)?;
+        Ok(match (&capabilities.scope, &object.metadata.namespace) {
+            (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            (Scope::Namespaced, None) => Api::namespaced_with(self.client.clone(), "default", resource),
+            (Scope::Cluster, _) => Api::all_with(self.client.clone(), resource),
+        })
+    }
+}
+
+/// `Kind namespace/name` of an object, for messages.
+pub(super) fn describe(object: &DynamicObject) -> String {
+    let kind = object.types.as_ref().map_or("object", |t| t.kind.as_str());
+    let name = object.metadata.name.as_deref().unwrap_or("?");
+    match &object.metadata.namespace {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    }
+}

@@ -1,0 +1,118 @@
+//! Calls into pods: commands, and HTTP to a port that only the pod itself can reach.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, AttachParams, ListParams};
+use tokio::io::AsyncReadExt;
+
+use super::{Cluster, KubeError};
+
+/// What a command in a pod printed, and whether it ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Whether its exit status was 0.
+    pub success: bool,
+}
+
+/// An HTTP answer from inside a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Body as text.
+    pub body: String,
+}
+
+impl Cluster {
+    /// The running pods that have the labels, oldest first; those that are being deleted are left out.
+    pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let pods = api
+            .list(&ListParams::default().labels(selector))
+            .await
+            .map_err(KubeError::request(format!("list pods in {namespace} with {selector}")))?;
+        let runs = |p: &Pod| {
+            p.metadata.deletion_timestamp.is_none()
+                && p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running")
+        };
+        let mut pods: Vec<Pod> = pods.items.into_iter().filter(runs).collect();
+        pods.sort_by_key(|p| p.creation_timestamp().map(|t| t.0));
+        Ok(pods)
+    }
+
+    /// The name of a running pod that has the labels: the newest.
+    pub async fn pod(&self, namespace: &str, selector: &str) -> Result<String, KubeError> {
+        let pods = self.pods(namespace, selector).await?;
+        pods.last()
+            .map(ResourceExt::name_any)
+            .ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector: selector.to_owned() })
+    }
+
+    /// Runs a command in a container to its end.
+    pub async fn exec(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        command: &[&str],
+    ) -> Result<ExecOutput, KubeError> {
+        let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let params = AttachParams::default().container(container).stderr(true);
+        let mut process = api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(e.to_string()))?;
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let status = process.take_status();
+        let (out, err) = (process.stdout(), process.stderr());
+        let read_out = async {
+            if let Some(mut out) = out {
+                let _ = out.read_to_string(&mut stdout).await;
+            }
+        };
+        let read_err = async {
+            if let Some(mut err) = err {
+                let _ = err.read_to_string(&mut stderr).await;
+            }
+        };
+        tokio::join!(read_out, read_err);
+        let status = match status {
+            Some(status) => status.await,
+            None => None,
+        };
+        process.join().await.map_err(|e| broken(e.to_string()))?;
+        let success = status.and_then(|s| s.status).as_deref() == Some("Success");
+        Ok(ExecOutput { stdout, stderr, success })
+    }
+
+    /// Asks a port on a pod's loopback interface for `path`.
+    pub async fn http_get(&self, namespace: &str, pod: &str, port: u16, path: &str) -> Result<HttpAnswer, KubeError> {
+        let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod} port {port}"), reason };
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let mut forward = api.portforward(pod, &[port]).await.map_err(|e| broken(e.to_string()))?;
+        let stream = forward.take_stream(port).ok_or_else(|| broken("no stream".to_owned()))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(e.to_string()))?;
+        let connection = tokio::spawn(connection);
+        let request = hyper::Request::get(path)
+            .header("host", "localhost")
+            .header("connection", "close")
+            .body(Empty::<Bytes>::new())
+            .map_err(|e| broken(e.to_string()))?;
+        let answer = async {
+            let answer = sender.send_request(request).await?;
+            let status = answer.status().as_u16();
+            let body = answer.into_body().collect().await?.to_bytes();
+            Ok::<_, hyper::Error>(HttpAnswer { status, body: String::from_utf8_lossy(&body).into_owned() })
+        }
+        .await;
+        connection.abort();
+        forward.abort();
+        answer.map_err(|e| broken(e.to_string()))
+    }
+}

@@ -1,0 +1,194 @@
+//! Child processes: output captured, killed with their whole group when dropped, errors that tell what to do.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use miette::Diagnostic;
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+
+/// A process could not be run, or it failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {program}")]
+    #[diagnostic(help("install {program} or put it on PATH"))]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its input or output broke.
+    #[error("lost contact with {program}")]
+    Io {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It ended with a failure.
+    #[error("{command} failed ({status}):\n{tail}")]
+    Failed {
+        /// The program and its arguments.
+        command: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+        /// The last lines of what it printed.
+        tail: String,
+    },
+}
+
+/// A command to run, with no standard input unless given.
+#[derive(Debug, Clone)]
+pub struct Process {
+    program: PathBuf,
+    args: Vec<String>,
+    envs: Vec<(String, String)>,
+    dir: Option<PathBuf>,
+    input: Option<Vec<u8>>,
+}
+
+/// How many lines of a failed process's output its error shows.
+const TAIL: usize = 20;
+
+impl Process {
+    /// A command for `program`.
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new(), dir: None, input: None }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets one environment variable of the child.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.envs.push((key.to_owned(), value.as_ref().to_string_lossy().into_owned()));
+        self
+    }
+
+    /// Sets the working directory.
+    #[must_use]
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Gives standard input.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// Runs to the end and returns standard output. `on_line` sees every line of both streams as it comes.
+    pub async fn run(self, mut on_line: impl FnMut(&str)) -> Result<String, ProcessError> {
+        let program = self.program.display().to_string();
+        let io = |source| ProcessError::Io { program: program.clone(), source };
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.envs.iter().map(|(k, v)| (k, v)))
+            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let _group = Group(child.id());
+        let stdin = child.stdin.take();
+        let input = self.input;
+        let feed = async move {
+            match (stdin, input) {
+                (Some(mut stdin), Some(input)) => stdin.write_all(&input).await,
+                _ => Ok(()),
+            }
+        };
+        let (sender, mut lines) = tokio::sync::mpsc::channel(64);
+        let streams = [
+            child.stdout.take().map(|s| tokio::spawn(forward(s, true, sender.clone()))),
+            child.stderr.take().map(|s| tokio::spawn(forward(s, false, sender))),
+        ];
+        let mut out = String::new();
+        let mut tail: std::collections::VecDeque<String> = std::collections::VecDeque::new();
+        let read = async {
+            while let Some((is_stdout, line)) = lines.recv().await {
+                on_line(&line);
+                if is_stdout {
+                    out.push_str(&line);
+                    out.push('\n');
+                }
+                if tail.len() == TAIL {
+                    tail.pop_front();
+                }
+                tail.push_back(line);
+            }
+        };
+        let (fed, ()) = tokio::join!(feed, read);
+        let status = child.wait().await.map_err(io)?;
+        for stream in streams.into_iter().flatten() {
+            let _ = stream.await;
+        }
+        if status.success() {
+            fed.map_err(io)?;
+            return Ok(out);
+        }
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = vec![name];
+        command.extend(self.args);
+        Err(ProcessError::Failed {
+            command: command.join(" "),
+            status,
+            tail: tail.iter().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n"),
+        })
+    }
+
+    /// Runs to the end and returns standard output.
+    pub async fn output(self) -> Result<String, ProcessError> {
+        self.run(|_| ()).await
+    }
+}
+
+async fn forward(
+    stream: impl AsyncRead + Unpin,
+    is_stdout: bool,
+    sender: tokio::sync::mpsc::Sender<(bool, String)>,
+) {
+    let mut reader = BufReader::new(stream);
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        match reader.read_until(b'\n', &mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let line = String::from_utf8_lossy(&buffer).trim_end_matches(['\r', '\n']).to_owned();
+        if sender.send((is_stdout, line)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The process group of a child. What it started in turn ends with it.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.and_then(|p| i32::try_from(p).ok()).and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+    }
+}

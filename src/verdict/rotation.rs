@@ -1,0 +1,179 @@
+//! Rotation: every version answers every caller, and no request fails.
+
+use std::collections::BTreeMap;
+
+use super::{Endpoint, SourceVerdict};
+
+/// What one request came back with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Status 200 from this version.
+    Version(String),
+    /// Anything else, in a few words that group equal failures.
+    Failure(String),
+}
+
+/// Everything that was seen from one source.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The answers in order.
+    pub answers: Vec<Answer>,
+    /// The caller's endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// How they differ from what they must be.
+    pub endpoint_problems: Vec<String>,
+    /// Why no request could be sent at all, if so.
+    pub broken: Option<String>,
+}
+
+/// What curl is told to print after each answer, before the status code: a line that no body contains by chance.
+pub const STATUS_MARK: &str = "--lab-status--";
+
+/// Reads what curl printed for a series of requests: each body, then a line of the mark and the status code.
+#[must_use]
+pub fn parse_answers(output: &str) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let mut body = String::new();
+    for line in output.lines() {
+        match line.strip_prefix(STATUS_MARK) {
+            Some(status) => answers.push(answer(status.trim(), &std::mem::take(&mut body))),
+            None => {
+                body.push_str(line);
+                body.push('\n');
+            }
+        }
+    }
+    answers
+}
+
+fn answer(status: &str, body: &str) -> Answer {
+    let (code, error) = status.split_once(' ').unwrap_or((status, ""));
+    match code {
+        "200" => match version(body) {
+            Some(version) => Answer::Version(version.to_owned()),
+            None => Answer::Failure("status 200, but the answer names no version".to_owned()),
+        },
+        "000" if error.is_empty() => Answer::Failure("no answer".to_owned()),
+        "000" => Answer::Failure(format!("no answer: {}", without_numbers(error))),
+        code => {
+            let reason = body.lines().next().unwrap_or_default().trim();
+            let reason: String = reason.chars().take(120).collect();
+            Answer::Failure(format!("status {code}{}{reason}", if reason.is_empty() { "" } else { ": " }))
+        }
+    }
+}
+
+/// The version in an answer of Istio's helloworld, `Hello version: v1, instance: ...`.
+fn version(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("version: ")?;
+    rest.split([',', '\n', ' ']).next().filter(|v| !v.is_empty())
+}
+
+/// curl's words without milliseconds, so that equal failures count together.
+fn without_numbers(error: &str) -> String {
+    let words: Vec<&str> = error.split(' ').collect();
+    let is_count = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_ascii_digit());
+    words.iter().map(|w| if is_count(w) { "N" } else { w }).collect::<Vec<_>>().join(" ")
+}
+
+/// Judges one source of a rotation check.
+#[must_use]
+pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], seen: Observation) -> SourceVerdict {
+    let mut versions = BTreeMap::new();
+    let mut errors = BTreeMap::new();
+    for answer in &seen.answers {
+        match answer {
+            Answer::Version(version) => *versions.entry(version.clone()).or_insert(0_u32) += 1,
+            Answer::Failure(error) => *errors.entry(error.clone()).or_insert(0_u32) += 1,
+        }
+    }
+    if let Some(broken) = seen.broken {
+        errors.insert(broken, 1);
+    }
+    let sent = u32::try_from(seen.answers.len()).unwrap_or(u32::MAX);
+    let answered: u32 = versions.values().sum();
+    let failures = sent - answered;
+    let missing: Vec<String> = expected.iter().filter(|v| !versions.contains_key(*v)).cloned().collect();
+    let unexpected: Vec<String> = versions.keys().filter(|v| !expected.contains(v)).cloned().collect();
+    let passed = sent >= requests
+        && errors.is_empty()
+        && missing.is_empty()
+        && unexpected.is_empty()
+        && seen.endpoint_problems.is_empty();
+    SourceVerdict {
+        check: check.to_owned(),
+        cluster: cluster.to_owned(),
+        passed,
+        requests: sent,
+        failures,
+        versions,
+        expected: expected.to_vec(),
+        missing,
+        unexpected,
+        errors,
+        endpoints: seen.endpoints,
+        endpoint_problems: seen.endpoint_problems,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(output: &str, requests: u32) -> SourceVerdict {
+        let seen = Observation { answers: parse_answers(output), ..Observation::default() };
+        rotation("rotation x", "c1", requests, &["v1".to_owned(), "v2".to_owned()], seen)
+    }
+
+    const V1: &str = "Hello version: v1, instance: helloworld-v1-abc\n--lab-status--200 \n";
+    const V2: &str = "Hello version: v2, instance: helloworld-v2-abc\n--lab-status--200 \n";
+
+    #[test]
+    fn passes_when_every_version_answers() {
+        let verdict = judge(&format!("{V1}{V2}{V1}"), 3);
+        assert!(verdict.passed);
+        assert_eq!(verdict.versions, BTreeMap::from([("v1".to_owned(), 2), ("v2".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn only_the_local_version_is_red() {
+        let verdict = judge(&format!("{V1}{V1}{V1}"), 3);
+        assert!(!verdict.passed);
+        assert_eq!(verdict.missing, ["v2"]);
+    }
+
+    #[test]
+    fn too_few_requests_are_red() {
+        assert!(!judge(&format!("{V1}{V2}"), 3).passed);
+    }
+
+    #[test]
+    fn a_failure_is_red_even_if_every_version_answered() {
+        let refused = "upstream connect error\n--lab-status--503 \n";
+        let timeout = "--lab-status--000 Operation timed out after 2001 milliseconds\n";
+        let timeout_again = "--lab-status--000 Operation timed out after 2002 milliseconds\n";
+        let verdict = judge(&format!("{V1}{V2}{refused}{timeout}{timeout_again}"), 5);
+        assert!(!verdict.passed);
+        assert_eq!(verdict.failures, 3);
+        assert_eq!(verdict.errors["status 503: upstream connect error"], 1);
+        assert_eq!(verdict.errors["no answer: Operation timed out after N milliseconds"], 2);
+    }
+
+    #[test]
+    fn a_stranger_is_red() {
+        let stranger = "Hello version: v9, instance: x\n--lab-status--200 \n";
+        let verdict = judge(&format!("{V1}{V2}{stranger}"), 3);
+        assert!(!verdict.passed);
+        assert_eq!(verdict.unexpected, ["v9"]);
+    }
+
+    #[test]
+    fn endpoints_that_differ_are_red() {
+        let seen = Observation {
+            answers: parse_answers(&format!("{V1}{V2}")),
+            endpoint_problems: vec!["x is missing".to_owned()],
+            ..Observation::default()
+        };
+        assert!(!rotation("r", "c1", 2, &["v1".to_owned(), "v2".to_owned()], seen).passed);
+    }
+}

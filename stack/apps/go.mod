@@ -1,0 +1,3 @@
+module lab/apps
+
+go 1.24

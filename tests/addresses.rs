@@ -1,0 +1,228 @@
+//! Properties of address planning, over scenarios that fix some addresses and leave out others.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use lab::plan::{Gateway, Lab, resolve, scenario_yaml};
+use lab::scenario::{layout, parse, render};
+use proptest::prelude::*;
+
+/// What a generated scenario fixes about one cluster.
+#[derive(Clone, Debug)]
+struct Fixes {
+    pods: Option<u8>,
+    services: Option<u8>,
+    workers: u8,
+    pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    LeftOut,
+    Auto,
+    Range { length: u8 },
+    GatewayOnly,
+    Both { length: u8, gateway: u8 },
+}
+
+/// Where a generated scenario puts the Docker network.
+#[derive(Clone, Copy, Debug)]
+enum Docker {
+    LeftOut,
+    Given { prefix: u8 },
+}
+
+fn fixes() -> impl Strategy<Value = Fixes> {
+    let pool = prop_oneof![
+        3 => Just(Pool::LeftOut),
+        1 => Just(Pool::Auto),
+        1 => (1_u8..=10).prop_map(|length| Pool::Range { length }),
+        1 => Just(Pool::GatewayOnly),
+        1 => (1_u8..=10, any::<u8>()).prop_map(|(length, g)| Pool::Both { length, gateway: g % length }),
+    ];
+    (proptest::option::of(0_u8..12), proptest::option::of(0_u8..12), 0_u8..=5, pool)
+        .prop_map(|(pods, services, workers, pool)| Fixes { pods, services, workers, pool })
+}
+
+fn docker() -> impl Strategy<Value = Docker> {
+    prop_oneof![Just(Docker::LeftOut), (16_u8..=23).prop_map(|prefix| Docker::Given { prefix })]
+}
+
+/// A scenario file. Pods of cluster i lie in 10.(12 i + r).0.0/17 and services in 10.(12 i + r).128.0/20, so that fixed subnets
+/// never overlap each other but do meet those that lab would choose; pools likewise take every other ten of the last /24.
+fn scenario_text(name: &str, docker: Docker, shift: u8, clusters: &[Fixes]) -> String {
+    let (subnet, given) = match docker {
+        Docker::LeftOut => ("172.30.0.0/16".parse::<Ipv4Net>().unwrap(), false),
+        Docker::Given { prefix } => (Ipv4Net::new(Ipv4Addr::new(172, 30, 0, 0), prefix).unwrap(), true),
+    };
+    let base = subnet.broadcast().to_bits() & !0xff;
+    let mut text = format!("name: {name}\n");
+    if given {
+        writeln!(text, "dockerNetwork: {{ subnet: {subnet} }}").unwrap();
+    }
+    text.push_str("clusters:\n");
+    for (i, fixes) in (0_u8..).zip(clusters) {
+        writeln!(text, "  - name: c{i}\n    nodes: {{ workers: {} }}", fixes.workers).unwrap();
+        if let Some(r) = fixes.pods {
+            writeln!(text, "    podSubnet: 10.{}.0.0/17", 12 * i + r).unwrap();
+        }
+        if let Some(r) = fixes.services {
+            writeln!(text, "    serviceSubnet: 10.{}.128.0/20", 12 * i + r).unwrap();
+        }
+        let first = base + 10 + u32::from((i + shift) % 24) * 10;
+        let at = |n: u8| Ipv4Addr::from_bits(first + u32::from(n));
+        let balancer = match fixes.pool {
+            Pool::LeftOut => continue,
+            Pool::Auto => "{ pool: auto }".to_owned(),
+            Pool::Range { length } => format!("{{ pool: {}-{} }}", at(0), at(length - 1)),
+            Pool::GatewayOnly => format!("{{ addresses: {{ eastWestGateway: {} }} }}", at(0)),
+            Pool::Both { length, gateway } => {
+                format!("{{ pool: {}-{}, addresses: {{ eastWestGateway: {} }} }}", at(0), at(length - 1), at(gateway))
+            }
+        };
+        writeln!(text, "    loadBalancer: {balancer}").unwrap();
+    }
+    text
+}
+
+fn lab(text: &str) -> Lab {
+    let scenario = parse(text, "generated.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
+    resolve(&scenario).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn generated() -> impl Strategy<Value = String> {
+    ("[a-z]([a-z0-9-]{0,10}[a-z0-9])?", docker(), 0_u8..24, proptest::collection::vec(fixes(), 1..=20)).prop_map(
+        |(name, docker, shift, clusters)| scenario_text(&name, docker, shift, &clusters),
+    )
+}
+
+proptest! {
+    #[test]
+    fn everything_is_apart_and_inside(text in generated()) {
+        let lab = lab(&text);
+        let network = &lab.docker_network;
+        prop_assert!(network.subnet.contains(&network.node_range));
+        prop_assert!(network.node_range.contains(&network.gateway));
+        let nodes: u64 = lab.clusters.iter().map(|c| u64::from(c.workers) + 1).sum();
+        prop_assert!(nodes <= layout::node_capacity(network.subnet));
+        let mut gateways = BTreeSet::new();
+        for (i, cluster) in lab.clusters.iter().enumerate() {
+            let pool = cluster.pool;
+            prop_assert!(pool.first <= pool.last);
+            prop_assert!(layout::within(pool, network.subnet));
+            prop_assert!(pool.first > network.node_range.broadcast());
+            prop_assert!(pool.last < network.subnet.broadcast());
+            let gateway = cluster.addresses[&Gateway::EastWestGateway];
+            prop_assert!(pool.contains(gateway));
+            prop_assert!(gateways.insert(gateway));
+            prop_assert!(!layout::overlap(cluster.pod_subnet, cluster.service_subnet));
+            for subnet in [cluster.pod_subnet, cluster.service_subnet] {
+                prop_assert!(!layout::overlap(subnet, network.subnet));
+                prop_assert_eq!(subnet, subnet.trunc());
+            }
+            for other in &lab.clusters[..i] {
+                prop_assert!(!pool.overlaps(&other.pool));
+                prop_assert!(!layout::overlap(cluster.pod_subnet, other.pod_subnet));
+                prop_assert!(cluster.kind_name != other.kind_name);
+            }
+            prop_assert!(cluster.control_plane_node().len() <= 63);
+        }
+    }
+
+    #[test]
+    fn chosen_service_subnets_meet_no_pods(text in generated()) {
+        let scenario = parse(&text, "generated.yaml").unwrap();
+        let lab = resolve(&scenario).unwrap();
+        for (cluster, given) in lab.clusters.iter().zip(&scenario.clusters) {
+            if given.service_subnet.is_none() {
+                for other in &lab.clusters {
+                    prop_assert!(!layout::overlap(cluster.service_subnet, other.pod_subnet));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_fixed_stays(text in generated()) {
+        let scenario = parse(&text, "generated.yaml").unwrap();
+        let lab = resolve(&scenario).unwrap();
+        for (cluster, given) in lab.clusters.iter().zip(&scenario.clusters) {
+            prop_assert!(given.pod_subnet.is_none_or(|s| s == cluster.pod_subnet));
+            prop_assert!(given.service_subnet.is_none_or(|s| s == cluster.service_subnet));
+            prop_assert!(given.pool.is_none_or(|p| p == cluster.pool));
+            let gateway = cluster.addresses[&Gateway::EastWestGateway];
+            prop_assert!(given.east_west_gateway.is_none_or(|a| a == gateway));
+        }
+    }
+
+    #[test]
+    fn the_same_text_gives_the_same_lab(text in generated()) {
+        prop_assert_eq!(lab(&text), lab(&text));
+    }
+
+    #[test]
+    fn one_more_cluster_changes_nothing_before_it(text in generated()) {
+        let before = lab(&text);
+        prop_assume!(before.clusters.len() < 20);
+        let after = lab(&format!("{text}  - last\n"));
+        prop_assert_eq!(&after.docker_network, &before.docker_network);
+        prop_assert_eq!(&after.clusters[..before.clusters.len()], &before.clusters[..]);
+    }
+
+    #[test]
+    fn the_written_lab_reads_as_the_same_lab(text in generated()) {
+        let first = lab(&text);
+        let written = scenario_yaml(&first);
+        let second = lab(&written);
+        prop_assert_eq!(&second, &first, "{}", written);
+        prop_assert_eq!(scenario_yaml(&second), written);
+    }
+}
+
+#[test]
+fn a_lab_of_names_only_is_numbered_from_its_first_cluster() {
+    let lab = lab("name: two-network\nclusters: [c1, c2]\n");
+    assert_eq!(lab.docker_network.subnet.to_string(), "172.27.176.0/20");
+    assert_eq!(lab.docker_network.gateway.to_string(), "172.27.176.1");
+    assert_eq!(lab.docker_network.node_range.to_string(), "172.27.176.0/24");
+    let addresses: Vec<String> = lab
+        .clusters
+        .iter()
+        .map(|c| format!("{} {} {}", c.pod_subnet, c.service_subnet, c.pool))
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            "10.101.0.0/16 10.201.0.0/16 172.27.191.10-172.27.191.19",
+            "10.102.0.0/16 10.202.0.0/16 172.27.191.20-172.27.191.29"
+        ]
+    );
+}
+
+#[test]
+fn a_small_docker_network_is_used_from_its_second_half_on() {
+    let lab = lab("name: small\ndockerNetwork: { subnet: 172.30.1.0/26 }\nclusters: [c1, c2, c3]\n");
+    assert_eq!(lab.docker_network.node_range.to_string(), "172.30.1.0/27");
+    let pools: Vec<String> = lab.clusters.iter().map(|c| c.pool.to_string()).collect();
+    assert_eq!(pools, ["172.30.1.32-172.30.1.41", "172.30.1.42-172.30.1.51", "172.30.1.52-172.30.1.61"]);
+}
+
+#[test]
+fn a_full_docker_network_is_refused_and_named() {
+    let text = "name: full\ndockerNetwork: { subnet: 172.30.1.0/26 }\nclusters: [c1, c2, c3, c4]\n";
+    let error = resolve(&parse(text, "full.yaml").unwrap()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the Docker network 172.30.1.0/26 has no ten addresses left for the pool of cluster `c4`"
+    );
+}
+
+#[test]
+fn a_scenario_that_takes_all_of_ten_still_gets_subnets() {
+    let text = "name: wide\nclusters:\n  - { name: c1, podSubnet: 10.0.0.0/8 }\n  - c2\n";
+    let lab = lab(text);
+    assert_eq!(lab.clusters[0].service_subnet.to_string(), "100.96.0.0/16");
+    assert_eq!(lab.clusters[1].pod_subnet.to_string(), "100.64.0.0/16");
+}

@@ -1,0 +1,349 @@
+//! Scenario files: what is accepted, what it means, and how each mistake is shown.
+//!
+//! The snapshots hold every refusal as a user sees it, one file a subject. After a change: `INSTA_UPDATE=always cargo test`, then
+//! read them as a user would.
+
+use std::path::Path;
+
+use lab::plan::{Lab, resolve, scenario_yaml};
+use lab::scenario::{App, Check, Scenario, Topology, parse, render};
+use proptest::prelude::*;
+
+fn accepted(text: &str) -> Scenario {
+    parse(text, "lab.yaml").unwrap_or_else(|e| panic!("{}", render(&e)))
+}
+
+/// Everything that a refused file shows, after the file itself.
+fn refused(cases: &[&str]) -> String {
+    let show = |text: &&str| match parse(text, "lab.yaml") {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(errors) => format!("{text}\n{}", render(&errors)),
+    };
+    cases.iter().map(show).collect::<Vec<_>>().join("\n========================================\n")
+}
+
+/// A scenario of two clusters, each with some lines of its own.
+fn two(c1: &str, c2: &str) -> String {
+    let fields = |lines: &str| lines.lines().map(|l| format!("    {l}\n")).collect::<String>();
+    format!("name: demo\nclusters:\n  - name: c1\n{}  - name: c2\n{}", fields(c1), fields(c2))
+}
+
+#[test]
+fn every_shipped_scenario_resolves_and_reads_back() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("# "), "{}: the first line says what the scenario shows", path.display());
+            let lab = resolve(&accepted(&text)).unwrap();
+            assert_eq!(path.file_stem().unwrap().to_str(), Some(lab.name.as_str()));
+            assert_eq!(resolve(&accepted(&scenario_yaml(&lab))).unwrap(), lab);
+            names.push(lab.name);
+        }
+    }
+    names.sort();
+    assert!(names.starts_with(&["three-network".to_owned(), "two-network".to_owned()]), "{names:?}");
+}
+
+#[test]
+fn three_network_resolved() {
+    let text = include_str!("../scenarios/three-network.yaml");
+    insta::assert_snapshot!(scenario_yaml(&resolve(&accepted(text)).unwrap()));
+}
+
+#[test]
+fn two_network_resolved() {
+    let text = include_str!("../scenarios/two-network.yaml");
+    insta::assert_snapshot!(scenario_yaml(&resolve(&accepted(text)).unwrap()));
+}
+
+#[test]
+fn a_name_and_names_of_clusters_are_enough() {
+    let scenario = accepted("name: demo\nclusters: [c1, c2]\n");
+    assert_eq!(scenario.mesh.id, "mesh1");
+    assert_eq!(scenario.mesh.trust_domain, "cluster.local");
+    assert_eq!(scenario.mesh.topology, Topology::MultiPrimary);
+    let versions = [("c1", "v1"), ("c2", "v2")].map(|(c, v)| (c.to_owned(), v.to_owned()));
+    assert_eq!(scenario.apps, [App::Helloworld { versions: versions.into() }, App::Sleep]);
+    let [Check::Rotation { service, from }] = &scenario.checks[..] else { panic!("{:?}", scenario.checks) };
+    assert_eq!(service.to_string(), "helloworld.sample:5000/hello");
+    assert_eq!(from, &["c1", "c2"]);
+}
+
+#[test]
+fn one_cluster_is_a_mesh() {
+    let lab = resolve(&accepted("name: solo\nclusters: [only]\n")).unwrap();
+    assert!(!lab.is_multi_network());
+}
+
+#[test]
+fn apps_and_checks_may_be_plain_words_and_may_be_none() {
+    let scenario = accepted("name: demo\nclusters: [c1]\napps: [helloworld, sleep]\nchecks: [rotation]\n");
+    assert_eq!(scenario, accepted("name: demo\nclusters: [c1]\napps:\n  - helloworld:\n  - sleep: {}\n"));
+    let bare = accepted("name: demo\nclusters: [c1]\napps: []\n");
+    assert_eq!((bare.apps.len(), bare.checks.len()), (0, 0));
+}
+
+#[test]
+fn pods_may_be_equal_on_different_networks() {
+    accepted(&two("podSubnet: 10.1.0.0/16", "podSubnet: 10.1.0.0/16"));
+}
+
+#[test]
+fn text_stays_as_it_is_written_and_values_follow_yaml() {
+    let scenario = accepted(
+        "name: \"1\"\nclusters:\n  - name: no\n    network: 1.10\nmesh:\n  values: {a: 1, b: \"1\", c: [true, ~, 1.5, x], d: {}}\n",
+    );
+    assert_eq!(scenario.name, "1");
+    assert_eq!(scenario.clusters[0].name, "no");
+    assert_eq!(scenario.clusters[0].network.as_deref(), Some("1.10"));
+    let values = serde_json::json!({"a": 1, "b": "1", "c": [true, null, 1.5, "x"], "d": {}});
+    assert_eq!(scenario.mesh.values, values);
+}
+
+#[test]
+fn aliases_stand_for_what_they_name() {
+    let scenario = accepted(&two("locality: &here { region: r1, zone: z1 }", "locality: *here"));
+    assert_eq!(scenario.clusters[0].locality, scenario.clusters[1].locality);
+}
+
+#[test]
+fn refuses_what_is_not_a_scenario() {
+    insta::assert_snapshot!(refused(&[
+        "",
+        "# only a comment\n",
+        "just some words\n",
+        "- name: demo\n",
+        "name: demo\n\tclusters: [c1]\n",
+        "name: demo\nclusters:\n\t- c1\n",
+        "name: \"demo\nclusters: [c1]\n",
+        "name: demo\nclusters: [c1\n",
+        "name: demo\nclusters: [c1]\n---\nname: other\n",
+        "name: demo\nname: other\nclusters: [c1]\n",
+        "name: demo\nclusters: [c1]\n? [a, b]\n: c\n",
+        "name: demo\nclusters: &c [c1, *c]\n",
+        "name: !text demo\nclusters: [c1]\n",
+        "apiVersion: lab/v2\nkind: Scenaro\nname: demo\nclusters: [c1]\n",
+    ]));
+}
+
+#[test]
+fn refuses_wrong_fields_and_shows_all_of_them() {
+    insta::assert_snapshot!(refused(&[
+        "nmae: demo\ncluster: [c1]\nfoo: bar\n",
+        "name:\nclusters: []\n",
+        "name: demo\nclusters:\n  - name: c1\n    podSubnets: 10.1.0.0/16\n    nodes: { worker: 1 }\n    locality: { zone: z1 }\n  - network: n2\n",
+        "name: [demo]\nmesh: mesh1\nclusters: c1\napps: sleep\nchecks: {}\n",
+        "name: demo\nmesh: { values: [1] }\nclusters:\n  - { name: c1, nodes: { workers: two }, loadBalancer: auto }\n",
+        "name: demo\nmesh: { topology: multi-primry, trustdomain: x }\nclusters: [c1]\napps: [hello-world, nginx, { helloworld: {}, sleep: {} }]\nchecks: [rotations]\n",
+    ]));
+}
+
+#[test]
+fn refuses_bad_names() {
+    insta::assert_snapshot!(refused(&[
+        "name: My_Lab\nclusters: [C1, c.2, ünï, \"\", -]\n",
+        "name: a-name-that-is-longer-than-thirty\nclusters: [a-cluster-name-of-26-chars]\n",
+        "name: a-name-of-twenty-nine-letters\nclusters: [exactly-twenty-chars]\n",
+        "name: demo\nclusters: [c1, c2, c1]\n",
+        "name: demo\nclusters: []\n",
+        "name: demo\nclusters: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u]\n",
+        "name: demo\nmesh: { id: mesh one, trustDomain: Cluster_Local }\nimages: { mirror: http://registry }\nclusters:\n  - { name: c1, network: net/1, locality: { region: eu/west } }\n",
+        "name: demo\nclusters:\n  - { name: c1, nodes: { workers: 6 } }\n",
+    ]));
+}
+
+#[test]
+fn refuses_bad_addresses() {
+    insta::assert_snapshot!(refused(&[
+        &two("podSubnet: 10.1.2.3/16\nserviceSubnet: 10.300.0.0/16", "podSubnet: 10.2.0.0\nserviceSubnet: fd00::/108"),
+        &two("podSubnet: 127.0.0.0/16\nserviceSubnet: 10.9.0.0/8", "podSubnet: 10.2.0.0/24\nserviceSubnet: 10.3.0.0/30\nnodes: { workers: 1 }"),
+        &two("loadBalancer: { pool: 172.30.255.19-172.30.255.10 }", "loadBalancer: { pool: some }"),
+        &two("loadBalancer: { pool: 172.30.255.10 }", "loadBalancer: { pool: fd00::1-fd00::9, addresses: { eastWestGateway: 10.1 } }"),
+    ]));
+}
+
+#[test]
+fn refuses_overlaps() {
+    insta::assert_snapshot!(refused(&[
+        &two("podSubnet: 10.1.0.0/16\nserviceSubnet: 10.1.128.0/20", ""),
+        &two("network: shared\npodSubnet: 10.1.0.0/16", "network: shared\npodSubnet: 10.1.0.0/17"),
+        &two("loadBalancer: { pool: 172.30.255.10-172.30.255.19 }", "loadBalancer: { pool: 172.30.255.16/28 }"),
+        &format!("dockerNetwork: {{ subnet: 172.30.0.0/16 }}\n{}", two("podSubnet: 172.30.0.0/16", "serviceSubnet: 172.16.0.0/12")),
+        &two(
+            "loadBalancer: { addresses: { eastWestGateway: 172.30.255.10 } }",
+            "loadBalancer: { addresses: { eastWestGateway: 172.30.255.15 } }",
+        ),
+    ]));
+}
+
+#[test]
+fn refuses_pools_that_do_not_fit_the_docker_network() {
+    let pool = |subnet: &str, pool: &str| {
+        format!("name: demo\ndockerNetwork: {{ subnet: {subnet} }}\nclusters:\n  - name: c1\n    loadBalancer: {{ pool: {pool} }}\n")
+    };
+    insta::assert_snapshot!(refused(&[
+        &pool("172.30.0.0/16", "172.31.255.10-172.31.255.19"),
+        &pool("172.30.0.0/16", "172.30.0.0/28"),
+        &pool("172.30.0.0/16", "172.30.0.200-172.30.1.9"),
+        &pool("172.30.0.0/16", "172.30.255.250-172.30.255.255"),
+        &pool("172.30.1.0/30", "auto"),
+        &two("loadBalancer: { pool: 172.30.255.10-172.30.255.19 }", "loadBalancer: { pool: 172.31.255.10-172.31.255.19 }"),
+        &two("loadBalancer: { addresses: { eastWestGateway: 172.30.255.250 } }", ""),
+        &two("loadBalancer: { pool: 172.30.255.10-172.30.255.19, addresses: { eastWestGateway: 172.30.255.20 } }", ""),
+        &two(
+            "loadBalancer: { pool: 172.30.255.10-172.30.255.19, addresses: { eastWestGateway: 172.30.255.10 } }",
+            "loadBalancer: { pool: 172.30.255.20-172.30.255.29, addresses: { eastWestGateway: 172.30.255.10 } }",
+        ),
+    ]));
+}
+
+#[test]
+fn refuses_apps_and_checks_that_cannot_work() {
+    let with = |rest: &str| format!("name: demo\nclusters: [c1, c2]\n{rest}");
+    insta::assert_snapshot!(refused(&[
+        &with("apps:\n  - helloworld: { versions: { c1: v1, c2: v1 } }\n  - sleep\n"),
+        &with("apps:\n  - helloworld: { versions: { c1: V1, c3: v3 } }\n  - sleep\n"),
+        &with("apps:\n  - helloworld: { versions: {} }\n  - sleep\n"),
+        &with("apps: [sleep, helloworld, sleep]\n"),
+        &with("apps: [helloworld]\nchecks: [rotation]\n"),
+        &with("apps: [sleep]\nchecks: [rotation]\n"),
+        &with("checks:\n  - rotation: { service: http://helloworld.sample:5000/hello }\n  - rotation: { service: helloworld:5000/hello }\n  - rotation: { service: helloworld.sample/hello }\n  - rotation: { service: helloworld.sample:5000 }\n  - rotation: { service: helloworld.sample:70000/hello }\n"),
+        &with("checks:\n  - rotation: { service: reviews.sample:9080/reviews }\n"),
+        &with("checks:\n  - rotation: { from: [c1, c22, c1] }\n  - rotation: { from: [] }\n  - rotation: { from: c1 }\n"),
+    ]));
+}
+
+#[test]
+fn refuses_what_is_not_built_yet() {
+    insta::assert_snapshot!(refused(&[
+        "name: demo\nmesh: { topology: primary-remote }\nclusters:\n  - c1\n  - { name: c2, primary: c1 }\n",
+        "name: demo\nmesh: { topology: external }\nclusters:\n  - { name: c1, primary: c2 }\n  - { name: c2, primary: c1 }\n",
+        &two("network: shared", "network: shared"),
+        &two("", "primary: c1"),
+        &two("", "primary: c3"),
+    ]));
+}
+
+#[test]
+fn positions_count_characters_from_one() {
+    let errors = parse("name: demo\nclusters: [\"ü\", c1, c1]\n", "lab.yaml").unwrap_err();
+    let positions: Vec<_> = errors.errors().iter().map(lab::scenario::ScenarioError::position).collect();
+    assert_eq!(positions, [(2, 12), (2, 21)]);
+}
+
+#[test]
+fn nesting_and_aliases_are_bounded() {
+    let deep = format!("name: demo\nmesh: {{ values: {{ a: {}{} }} }}\nclusters: [c1]\n", "[".repeat(200), "]".repeat(200));
+    assert!(parse(&deep, "lab.yaml").is_err());
+    let mut laughs = "name: demo\nclusters: [c1]\nmesh:\n  values:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for i in 1..12 {
+        let previous = format!("*a{}", i - 1);
+        laughs.push_str(&format!("    a{i}: &a{i} [{}]\n", [previous.as_str(); 10].join(", ")));
+    }
+    assert!(parse(&laughs, "lab.yaml").is_err());
+}
+
+/// Whatever the text, nothing panics; what is refused can be shown, and what is accepted can be written and read again.
+fn survives(text: &str) {
+    match parse(text, "lab.yaml") {
+        Err(errors) => assert!(!errors.errors().is_empty() && !render(&errors).is_empty()),
+        Ok(scenario) => {
+            if let Ok(lab) = resolve(&scenario) {
+                reads_back(&lab);
+            }
+        }
+    }
+}
+
+fn reads_back(lab: &Lab) {
+    let written = scenario_yaml(lab);
+    let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
+    assert_eq!(&resolve(&again).unwrap(), lab, "{written}");
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+        "[0-9a-zA-Z:. #'\"\\[{,&*!|>%@`~-]{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+            proptest::collection::hash_map(any::<String>(), inner, 0..5)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// One change to a text: cut out, repeated or replaced.
+fn mutation() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, Option<String>)> {
+    let token = prop_oneof![
+        "[ \\n\\t:,{}\\[\\]#&*!|>'\"%@`-]{1,4}",
+        "[a-z0-9./:-]{0,12}",
+        any::<String>(),
+        Just("null".to_owned()),
+        Just("999999999999999999999".to_owned()),
+        Just("255.255.255.255/32".to_owned()),
+        Just("0.0.0.0/0".to_owned()),
+        Just("255.255.255.250-255.255.255.255".to_owned()),
+    ];
+    (any::<prop::sample::Index>(), any::<prop::sample::Index>(), proptest::option::of(token))
+}
+
+fn mutate(text: &mut String, (at, length, replacement): (prop::sample::Index, prop::sample::Index, Option<String>)) {
+    let ends: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
+    let start = at.index(ends.len());
+    let end = (start + length.index(20)).min(ends.len() - 1);
+    let range = ends[start]..ends[end];
+    let replacement = replacement.unwrap_or_else(|| text[range.clone()].repeat(2));
+    text.replace_range(range, &replacement);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn no_yaml_like_text_panics(tokens in proptest::collection::vec(
+        prop_oneof![
+            prop::sample::select(vec![
+                "name", "clusters", "mesh", "values", "pool", "auto", ": ", ":", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]",
+                ", ", "&a ", "*a", "!x ", "|", ">", "? ", "---", "...", "%", "#", "\"", "'", "\t", "~", "10.0.0.0/8", "c1",
+                "\u{feff}", "\r", "\u{85}", "<<",
+            ]).prop_map(str::to_owned),
+            any::<char>().prop_map(String::from),
+        ],
+        0..40,
+    )) {
+        survives(&tokens.concat());
+        survives(&format!("name: demo\nclusters:\n  - c1\n{}", tokens.concat()));
+    }
+
+    #[test]
+    fn no_mutation_of_a_valid_file_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
+        let mut text = include_str!("../scenarios/three-network.yaml").to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn free_form_values_survive_writing_and_reading(values in proptest::collection::hash_map(any::<String>(), json(), 0..5)) {
+        let mut lab = resolve(&accepted("name: demo\nclusters: [c1]\n")).unwrap();
+        lab.mesh.values = serde_json::Value::Object(values.into_iter().collect());
+        reads_back(&lab);
+    }
+}
