@@ -48,7 +48,7 @@
           "nixpkgs has ${name} ${package.version}, stack/stack.yaml pins ${wanted}: lab will build the pinned one"
           package;
 
-      # What Cargo, the tests and include_dir need. ./. is what git tracks; a change of the documentation rebuilds nothing.
+      # What Cargo, build.rs and the tests need. ./. is what git tracks; a change of the documentation rebuilds nothing.
       source = lib.cleanSourceWith {
         name = "lab-source";
         src = ./.;
@@ -58,6 +58,7 @@
             ".config"
             "Cargo.lock"
             "Cargo.toml"
+            "build.rs"
             "deny.toml"
             "labs"
             "rustfmt.toml"

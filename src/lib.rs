@@ -19,4 +19,3 @@ pub mod scenario;
 pub mod steps;
 pub mod sys;
 pub mod verdict;
-pub mod stub;

@@ -12,19 +12,9 @@ use tempfile::TempDir;
 
 const SYSTEM: &str = "x86_64-linux";
 
-/// What the flake's source filter keeps, as `flake.nix` says.
-const KEPT: [&str; 10] = [
-    ".config",
-    "Cargo.lock",
-    "Cargo.toml",
-    "deny.toml",
-    "labs",
-    "rustfmt.toml",
-    "scenarios",
-    "src",
-    "stack",
-    "tests",
-];
+/// What the repository has beside what a build needs. The flake has the opposite list, so whoever adds a file to the root chooses.
+const NOT_BUILT: &[&str] =
+    &["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "dev", "flake.lock", "flake.nix", "result", "target"];
 
 /// A copy of what the flake reads beside stand-ins for its inputs, with a Nix store of its own.
 struct Sandbox(TempDir);
@@ -42,7 +32,7 @@ impl Sandbox {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let repo = dir.path().join("repo");
         fs::create_dir(&repo).unwrap();
-        for name in KEPT.into_iter().chain(["flake.nix"]).filter(|name| root.join(name).exists()) {
+        for name in kept().iter().map(String::as_str).chain(["flake.nix"]) {
             copy(&root.join(name), &repo);
         }
         for name in ["README.md", "target"] {
@@ -70,7 +60,9 @@ impl Sandbox {
             .env("XDG_CONFIG_HOME", self.0.path().join("config"));
         let output = command.output().unwrap_or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
-                panic!("this test needs nix: `./dev setup` or, on Debian and Ubuntu, `apt-get install nix-bin` installs it")
+                panic!(
+                    "this test needs nix: `./dev setup` or, on Debian and Ubuntu, `apt-get install nix-bin` installs it"
+                )
             }
             _ => panic!("cannot start nix: {error}"),
         });
@@ -140,7 +132,8 @@ fn another_version_in_nixpkgs_is_a_warning() {
         let mut versions = as_packaged();
         versions.insert(tool.clone(), "0.0.1".to_owned());
         let stderr = Sandbox::new(&versions).nix(&["eval"], &wrapped, &[]).stderr;
-        let warning = format!("nixpkgs has {tool} 0.0.1, stack/stack.yaml pins {version}: lab will build the pinned one");
+        let warning =
+            format!("nixpkgs has {tool} 0.0.1, stack/stack.yaml pins {version}: lab will build the pinned one");
         assert!(stderr.contains(&warning), "no `{warning}` in:\n{stderr}");
     }
 }
@@ -172,26 +165,31 @@ fn dependencies_are_built_once() {
 }
 
 #[test]
-fn the_build_has_all_that_the_binary_embeds_and_no_more() {
+fn the_build_has_all_that_it_needs_and_no_more() {
     let flake = Sandbox::new(&as_packaged());
     let store_path: String = flake.value(&format!("packages.{SYSTEM}.lab-unwrapped.src"), "src: \"${src}\"");
     let source = flake.0.path().join("store").join(store_path.trim_start_matches('/'));
-    let mut top: Vec<String> =
-        fs::read_dir(&source).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    top.sort();
+    assert_eq!(entries(&source), kept());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let expected: Vec<&str> = KEPT.into_iter().filter(|name| root.join(name).exists()).collect();
-    assert_eq!(top, expected);
     for directory in ["stack", "scenarios", "tests"] {
         let (there, here) = (files(&source.join(directory)), files(&root.join(directory)));
         assert_eq!(there, here, "{directory}");
     }
-    for file in files(&root.join("src")) {
-        let text = fs::read_to_string(root.join("src").join(&file)).unwrap();
-        for embedded in text.split("\"$CARGO_MANIFEST_DIR/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(source.join(embedded).exists(), "src/{} embeds {embedded}", file.display());
-        }
-    }
+}
+
+/// What a build needs, at the top of the repository.
+fn kept() -> Vec<String> {
+    let mut kept = entries(Path::new(env!("CARGO_MANIFEST_DIR")));
+    kept.retain(|name| name == ".config" || !name.starts_with('.') && !NOT_BUILT.contains(&name.as_str()));
+    kept
+}
+
+/// The names in a directory, sorted.
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// All files under a directory, relative to it and sorted; none if there is no directory.

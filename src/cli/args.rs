@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::stub::Choice;
+use crate::images::Choice;
 
 /// One file, one command, a real multicluster Istio mesh on kind, and a verdict that can be trusted.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub enum Command {
     Status(Status),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
+    /// List, build, export, import or push what a lab is made of
+    Images(super::images::Images),
     /// Print a completion script for a shell
     Completions(Completions),
 }

@@ -3,11 +3,11 @@
 use super::{CliError, args, output};
 use crate::steps::StepError;
 use crate::sys::state::State;
-use crate::plan::merge_kubeconfigs;
+use crate::plan::{Lab, merge_kubeconfigs};
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
-    let lab = state.load()?;
+    let lab: Lab = state.load()?;
     let mut parts = Vec::new();
     for cluster in &lab.clusters {
         let path = format!("kubeconfigs/{}.yaml", cluster.name);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
+use crate::plan::Lab;
 use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
@@ -27,7 +28,7 @@ pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
         let verdict: Option<Verdict> = lab_state.read_json(VERDICT_FILE)?;
         let own = || nodes.iter().filter(|n| n.lab == name);
         rows.push(Row {
-            clusters: lab_state.load()?.clusters.len(),
+            clusters: lab_state.load::<Lab>()?.clusters.len(),
             nodes_running: own().filter(|n| n.running).count(),
             nodes: own().count(),
             last_verdict: verdict.map(|v| if v.passed { "passed" } else { "failed" }),

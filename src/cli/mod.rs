@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod down;
 mod error;
+mod images;
 mod kubeconfig;
 mod list;
 mod output;
@@ -46,6 +47,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::List(args) => list::run(&args).await,
         Command::Status(args) => status::run(&args).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
+        Command::Images(args) => images::run(args, interrupt).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
-use crate::plan::Gateway;
+use crate::plan::{Gateway, Lab};
 use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::{Engine, Node};
 use crate::sys::kube::Cluster;
@@ -47,7 +47,7 @@ struct LastVerdict {
 
 pub(super) async fn run(args: &args::Status) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
-    let lab = state.load()?;
+    let lab: Lab = state.load()?;
     let nodes = Engine::connect().await?.nodes(Some(&lab.name)).await?;
     let api_servers = futures::future::join_all(lab.clusters.iter().map(|c| api_server(&state, &c.name))).await;
     let clusters = lab.clusters.iter().zip(api_servers).map(|(cluster, api_server)| ClusterStatus {

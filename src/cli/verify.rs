@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output};
 use crate::exec::Events;
-use crate::stub::Choice;
-use crate::plan::Action;
+use crate::images::Choice;
+use crate::plan::{Action, Lab};
 use crate::report::{Style, follow};
 use crate::steps::{Context, verify};
 use crate::sys::docker::Engine;
@@ -15,7 +15,7 @@ use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
-    let lab = state.load()?;
+    let lab: Lab = state.load()?;
     let engine = Engine::connect().await?;
     let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::from_secs(args.settle));
     let (events, receiver) = Events::channel();

@@ -109,3 +109,9 @@ impl Progress {
         self.events.note(message);
     }
 }
+
+impl crate::sys::kube::Listener for Progress {
+    fn say(&self, message: String) {
+        Self::say(self, message);
+    }
+}

@@ -1,7 +1,7 @@
 //! Debian root file systems, made by mmdebstrap, with a tree of our own laid over them.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use futures::Stream;
 use super::archive::append_tree;
 use super::error::{ImagesError, Missing};
 use super::stack::Debian;
-use super::tree::Tree;
+use super::tree::{Node, Tree};
 use super::workshop::{Needs, Workshop};
 use crate::sys::pipe;
 use crate::sys::process::Process;
@@ -46,21 +46,47 @@ pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> 
 pub(super) fn layer(rootfs: PathBuf, tree: Option<&str>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let tree = tree.map(str::to_owned);
     pipe::writing(move |writer| {
-        let mut layer = tar::Builder::new(writer);
-        let mut rootfs = tar::Archive::new(io::BufReader::new(std::fs::File::open(rootfs)?));
-        // Raw entries keep extended headers as they are: capabilities of files are in them.
-        let mut known = BTreeSet::new();
-        for entry in rootfs.entries()?.raw(true) {
-            let entry = entry?;
-            let header = entry.header().clone();
-            known.insert(entry.path()?.to_string_lossy().trim_start_matches("./").trim_end_matches('/').to_owned());
-            layer.append(&header, entry)?;
-        }
-        if let Some(tree) = tree {
-            append_tree(&mut layer, Tree::embedded(), &tree, &known)?;
-        }
-        layer.finish()
+        let rootfs = io::BufReader::new(std::fs::File::open(rootfs)?);
+        overlay(rootfs, tar::Builder::new(writer), Tree::embedded(), tree.as_deref())
     })
+}
+
+/// Copies an archive with a tree laid over it. What the tree has too is left out of the copy: no path may come twice in a layer.
+fn overlay(rootfs: impl Read, mut layer: tar::Builder<impl Write>, tree: &Tree, dir: Option<&str>) -> io::Result<()> {
+    use tar::EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
+    let replaced: BTreeSet<&str> = dir
+        .into_iter()
+        .flat_map(|dir| tree.below(dir))
+        .filter(|(_, node)| **node != Node::Dir)
+        .map(|(path, _)| path)
+        .collect();
+    let mut known = BTreeSet::new();
+    // Headers that extend the next entry. They are copied as they are, for capabilities of files are in them; and left out with their entry.
+    let mut extensions: Vec<(tar::Header, Vec<u8>)> = Vec::new();
+    for entry in tar::Archive::new(rootfs).entries()?.raw(true) {
+        let mut entry = entry?;
+        let header = entry.header().clone();
+        if matches!(header.entry_type(), XHeader | XGlobalHeader | GNULongName | GNULongLink) {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content)?;
+            extensions.push((header, content));
+            continue;
+        }
+        let path = entry.path()?.to_string_lossy().trim_start_matches("./").trim_end_matches('/').to_owned();
+        if replaced.contains(path.as_str()) {
+            extensions.clear();
+            continue;
+        }
+        for (header, content) in extensions.drain(..) {
+            layer.append(&header, &content[..])?;
+        }
+        layer.append(&header, entry)?;
+        known.insert(path);
+    }
+    if let Some(dir) = dir {
+        append_tree(&mut layer, tree, dir, &known)?;
+    }
+    layer.finish()
 }
 
 fn args(debian: &Debian, out: &Path, sources: Option<&str>) -> Vec<String> {
@@ -90,6 +116,27 @@ fn sources(suite: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::archive::{append_dir, append_file};
+
+    #[test]
+    fn no_path_comes_twice_in_a_layer() {
+        let mut rootfs = tar::Builder::new(Vec::new());
+        append_dir(&mut rootfs, "./etc/").expect("appends");
+        for (path, text) in [("./etc/containerd/config.toml", "theirs"), ("./etc/hostname", "kept")] {
+            append_file(&mut rootfs, path, 0o644, text.len() as u64, text.as_bytes()).expect("appends");
+        }
+        let rootfs = rootfs.into_inner().expect("finishes");
+        let mut layer = Vec::new();
+        overlay(&rootfs[..], tar::Builder::new(&mut layer), Tree::embedded(), Some("node/rootfs")).expect("overlays");
+        let mut paths = Vec::new();
+        for entry in tar::Archive::new(&layer[..]).entries().expect("entries") {
+            let path = entry.expect("entry").path().expect("path").to_string_lossy().into_owned();
+            paths.push(path.trim_start_matches("./").trim_end_matches('/').to_owned());
+        }
+        let unique: BTreeSet<&String> = paths.iter().collect();
+        assert_eq!(unique.len(), paths.len(), "{paths:?}");
+        assert!(paths.contains(&"etc/hostname".to_owned()) && paths.contains(&"etc/containerd/config.toml".to_owned()));
+    }
 
     #[test]
     fn arguments() {

@@ -136,7 +136,7 @@ mod tests {
         WORKDIR /
         USER 1337:1337
         ENTRYPOINT ["/usr/local/bin/pilot-agent"]
-        LABEL dev.lab.image=5d56f4b4d8b7c0ce6c5aa6b4e5fb5f2b7b1ac12ee7b3d2f6fef6f6f4a2f33f0d
+        LABEL dev.lab.image=4e5b70c6c4231e5ec370f3d9a90fd93cc6d936d49da369acf5a9b51010674a95
         "#);
         let text = dockerfile(&stack.images["sleep"].packages, "b", &digest);
         assert!(!text.contains("COPY") && text.contains(r#"CMD ["/bin/sleep","infinity"]"#), "{text}");

@@ -46,7 +46,9 @@ pub enum ResolveError {
     },
     /// Fixed subnets are so large that none is left.
     #[error("no {what} subnet is left for cluster `{cluster}`")]
-    #[diagnostic(help("the subnets that the scenario fixes take all that lab chooses from: fix this one as well, or smaller ones"))]
+    #[diagnostic(help(
+        "the subnets that the scenario fixes take all that lab chooses from: fix this one as well, or smaller ones"
+    ))]
     NoSubnet {
         /// `pod` or `service`.
         what: &'static str,
@@ -169,7 +171,9 @@ struct PoolCandidates {
 
 impl PoolCandidates {
     fn of(subnet: Ipv4Net) -> Self {
-        let Some(space) = layout::pool_space(subnet) else { return Self { base: 0, in_block: 0, blocks: 0 } };
+        let Some(space) = layout::pool_space(subnet) else {
+            return Self { base: 0, in_block: 0, blocks: 0 };
+        };
         let (first, last) = (space.first.to_bits(), space.last.to_bits());
         if subnet.prefix_len() < 24 {
             // `.10` to `.249` of the last /24, so that pools are easy to tell apart by eye. More blocks than 256 are never needed.

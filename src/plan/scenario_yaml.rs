@@ -24,7 +24,9 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
         Topology::External => "external",
     };
     let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
-    writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}\n  values:{}", block(&lab.mesh.values, 4))?;
+    write!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}\n  values:")?;
+    write_value(out, &lab.mesh.values, 4)?;
+    writeln!(out)?;
     writeln!(out, "dockerNetwork: {{ subnet: {} }}", lab.docker_network.subnet)?;
     if let Some(mirror) = &lab.images.mirror {
         writeln!(out, "images: {{ mirror: {} }}", text(mirror))?;
@@ -43,7 +45,11 @@ fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
     writeln!(out, "    podSubnet: {}\n    serviceSubnet: {}", cluster.pod_subnet, cluster.service_subnet)?;
     writeln!(out, "    nodes: {{ workers: {} }}", cluster.workers)?;
     if let Some(locality) = &cluster.locality {
-        let fields = [("region", Some(&locality.region)), ("zone", locality.zone.as_ref()), ("subzone", locality.subzone.as_ref())];
+        let fields = [
+            ("region", Some(&locality.region)),
+            ("zone", locality.zone.as_ref()),
+            ("subzone", locality.subzone.as_ref()),
+        ];
         let given = fields.into_iter().filter_map(|(field, value)| Some(format!("{field}: {}", text(value?))));
         writeln!(out, "    locality: {{ {} }}", join(given))?;
     }
@@ -87,21 +93,21 @@ fn join(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// A free-form value after its key or hyphen: on the same line if it is short, else below and indented.
-fn block(value: &Value, indent: usize) -> String {
-    let pad = " ".repeat(indent);
+/// Writes a free-form value after its key or hyphen: on the same line, or below and indented if it has parts.
+fn write_value(out: &mut String, value: &Value, indent: usize) -> std::fmt::Result {
     match value {
-        Value::Object(fields) if !fields.is_empty() => fields
-            .iter()
-            .map(|(key, value)| format!("\n{pad}{}:{}", text(key), block(value, indent + 2)))
-            .collect(),
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().map(|item| format!("\n{pad}-{}", block(item, indent + 2))).collect()
-        }
-        Value::Object(_) => " {}".to_owned(),
-        Value::Array(_) => " []".to_owned(),
-        Value::String(string) => format!(" {}", text(string)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => format!(" {value}"),
+        Value::Object(fields) if !fields.is_empty() => fields.iter().try_for_each(|(key, value)| {
+            write!(out, "\n{:indent$}{}:", "", text(key))?;
+            write_value(out, value, indent + 2)
+        }),
+        Value::Array(items) if !items.is_empty() => items.iter().try_for_each(|item| {
+            write!(out, "\n{:indent$}-", "")?;
+            write_value(out, item, indent + 2)
+        }),
+        Value::Object(_) => write!(out, " {{}}"),
+        Value::Array(_) => write!(out, " []"),
+        Value::String(string) => write!(out, " {}", text(string)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => write!(out, " {value}"),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Problems with their place in the file, and how they are shown.
+//! Problems with their place in the file.
 
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use thiserror::Error;
 
 use super::Scenario;
@@ -45,10 +45,30 @@ impl ScenarioError {
     /// Line and column where it is wrong, both from 1; columns count characters.
     #[must_use]
     pub fn position(&self) -> (usize, usize) {
-        let before = self.source_code.inner().get(..self.span.start).unwrap_or_default();
+        let before = self.text().get(..self.span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
+    }
+
+    /// Name of the file.
+    pub(super) fn file(&self) -> &str {
+        self.source_code.name()
+    }
+
+    /// The whole file.
+    pub(super) fn text(&self) -> &str {
+        self.source_code.inner()
+    }
+
+    /// Where it is wrong.
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Other places that have to do with it, each with what it has to do with it.
+    pub(super) fn others(&self) -> &[(Span, &'static str)] {
+        &self.others
     }
 }
 
@@ -80,25 +100,10 @@ impl Diagnostic for ScenarioError {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let primary = LabeledSpan::new_primary_with_span(None, self.span.start..self.span.end);
-        let others = self.others.iter().map(|(s, label)| LabeledSpan::new_with_span(Some((*label).to_owned()), s.start..s.end));
+        let others =
+            self.others.iter().map(|(s, label)| LabeledSpan::new_with_span(Some((*label).to_owned()), s.start..s.end));
         Some(Box::new(std::iter::once(primary).chain(others)))
     }
-}
-
-/// Shows all errors of a scenario as plain text without colour, each with its source line: for terminals and CI logs alike.
-#[must_use]
-pub fn render(errors: &ScenarioErrors) -> String {
-    let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-        .with_width(100)
-        .with_context_lines(0)
-        .with_links(false)
-        .without_syntax_highlighting();
-    // Writing to a string cannot fail; an error here is a defect of the renderer, and the bare messages are better than nothing.
-    if handler.render_report(&mut text, errors).is_err() {
-        text = errors.errors.iter().map(|e| format!("{e}\n")).collect();
-    }
-    text
 }
 
 /// The problems found so far.
@@ -117,17 +122,18 @@ pub(super) struct Found {
 
 impl Found {
     /// Marks another place that has to do with the problem.
-    pub(super) fn also(&mut self, span: Span, label: &'static str) -> &mut Self {
-        self.others.push((span, label));
-        self
+    pub(super) fn also(&mut self, span: Span, label: &'static str) {
+        if span != self.span {
+            self.others.push((span, label));
+        }
     }
 }
 
 impl Problems {
     /// Records a problem at a place.
-    pub(super) fn add(&mut self, span: Span, problem: Problem) -> &mut Found {
+    pub(super) fn add(&mut self, span: Span, problem: impl Into<Problem>) -> &mut Found {
         let at = self.found.len();
-        self.found.push(Found { problem, span, others: Vec::new() });
+        self.found.push(Found { problem: problem.into(), span, others: Vec::new() });
         &mut self.found[at]
     }
 
@@ -150,7 +156,12 @@ impl Problems {
         let errors = self
             .found
             .into_iter()
-            .map(|f| ScenarioError { problem: f.problem, source_code: source_code.clone(), span: f.span, others: f.others })
+            .map(|f| ScenarioError {
+                problem: f.problem,
+                source_code: source_code.clone(),
+                span: f.span,
+                others: f.others,
+            })
             .collect();
         Err(ScenarioErrors { file: file.to_owned(), errors })
     }

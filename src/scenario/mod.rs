@@ -9,14 +9,14 @@ mod model;
 mod problem;
 mod raw;
 mod read;
+mod render;
 mod tree;
 mod validate;
 
-pub use error::{ScenarioError, ScenarioErrors, render};
-pub use model::{
-    AddressRange, App, Check, Cluster, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology,
-};
-pub use problem::Problem;
+pub use error::{ScenarioError, ScenarioErrors};
+pub use model::{AddressRange, App, Check, Cluster, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology};
+pub use problem::{AddressProblem, AppProblem, NameProblem, Problem, TopologyProblem};
+pub use render::render;
 
 /// Reads a scenario file. `file` is its name for messages only; nothing is read from disk.
 ///

@@ -83,7 +83,7 @@ pub struct Cluster {
     pub workers: u8,
     /// Region, zone, subzone of every node.
     pub locality: Option<Locality>,
-    /// MetalLB's pool; `None` is `auto`.
+    /// Addresses for load balancers; `None` is `auto`.
     pub pool: Option<AddressRange>,
     /// Fixed address of the east-west gateway.
     pub east_west_gateway: Option<Ipv4Addr>,

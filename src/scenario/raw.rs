@@ -1,8 +1,7 @@
 //! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
 
 use super::error::Problems;
-use super::problem::Problem;
-use super::read::{Fields, json, list, number, one_key, text, unknown_value};
+use super::read::{Fields, json, list, number, one_key, text, unknown_value, wrong_type};
 use super::tree::{Entry, Located, Node, Span, Value};
 
 pub(super) const API_VERSION: &str = "lab/v1";
@@ -48,6 +47,9 @@ pub(super) struct RawLocality {
     pub subzone: Option<Located<String>>,
 }
 
+/// Pairs of cluster and version, in the order of the file.
+pub(super) type RawVersions = Located<Vec<(Located<String>, Located<String>)>>;
+
 #[derive(Debug)]
 pub(super) struct RawApp {
     pub span: Span,
@@ -56,7 +58,7 @@ pub(super) struct RawApp {
 
 #[derive(Debug)]
 pub(super) enum RawAppKind {
-    Helloworld { versions: Option<Located<Vec<(Located<String>, Located<String>)>>> },
+    Helloworld { versions: Option<RawVersions> },
     Sleep,
 }
 
@@ -89,7 +91,9 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     }
     let docker_subnet = fields
         .get("dockerNetwork")
-        .and_then(|n| Fields::of(n, "`dockerNetwork`", &["subnet"], "dockerNetwork: { subnet: 172.30.0.0/16 }", problems))
+        .and_then(|n| {
+            Fields::of(n, "`dockerNetwork`", &["subnet"], "dockerNetwork: { subnet: 172.30.0.0/16 }", problems)
+        })
         .and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
     let mirror = fields
         .get("images")
@@ -97,12 +101,15 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
         .and_then(|f| f.text("mirror", "mirror: registry.example:5000", problems));
     let clusters = fields.get("clusters").and_then(|node| {
         let items = list(node, "`clusters`", "clusters: [c1, c2]", problems)?;
-        let clusters = items.iter().filter_map(|n| cluster(n, problems)).collect();
+        // One that cannot be read still counts as a cluster; its name is unknown.
+        let clusters = items.iter().map(|n| cluster(n, problems).unwrap_or_default()).collect();
         Some(Located { value: clusters, span: node.span })
     });
     let apps = fields.get("apps").and_then(|node| {
         let items = list(node, "`apps`", "apps: [helloworld, sleep]", problems)?;
-        Some(items.iter().filter_map(|n| app(n, problems)).collect())
+        let apps: Vec<Option<RawApp>> = items.iter().map(|n| app(n, problems)).collect();
+        // If one cannot be read, none can be said to be missing.
+        apps.into_iter().collect()
     });
     let checks = fields.get("checks").and_then(|node| {
         let items = list(node, "`checks`", "checks: [rotation]", problems)?;
@@ -114,10 +121,10 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
 
 /// A field that may be left out and has one value.
 fn constant(fields: &Fields<'_>, field: &'static str, value: &'static str, problems: &mut Problems) {
-    if let Some(found) = fields.text(field, "apiVersion: lab/v1, kind: Scenario", problems)
+    if let Some(found) = fields.text(field, value, problems)
         && found.value != value
     {
-        problems.add(found.span, unknown_value(&format!("`{field}`"), &found.value, &[value]));
+        problems.add(found.span, unknown_value(field, &found.value, &[value]));
     }
 }
 
@@ -127,12 +134,12 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
         return RawMesh::default();
     };
     let values = fields.get("values").and_then(|n| {
-        // The free-form part must be a mapping, whatever is in it.
-        let Value::Mapping(_) = &n.value else {
-            Fields::of(n, "`values`", &[], "values: { pilot: { traceSampling: 100 } }", problems);
-            return None;
-        };
-        Some(json(n))
+        if let Value::Mapping(_) = n.value {
+            return Some(json(n));
+        }
+        let example = "values: { pilot: { traceSampling: 100 } }";
+        problems.add(n.span, wrong_type("`values`", "a mapping", n.kind(), example));
+        None
     });
     RawMesh {
         id: fields.text("id", "id: mesh1", problems),
@@ -198,7 +205,7 @@ fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
 }
 
 fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
-    let (key, body) = one_key(node, "apps", "app", problems)?;
+    let (key, body) = one_key(node, "apps", "app", "helloworld", problems)?;
     let kind = match key.value.as_str() {
         "helloworld" => RawAppKind::Helloworld { versions: body.and_then(|n| helloworld(n, problems)) },
         "sleep" => {
@@ -208,36 +215,34 @@ fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
             RawAppKind::Sleep
         }
         other => {
-            problems.add(key.span, unknown_value("an app", other, &["helloworld", "sleep"]));
+            problems.add(key.span, unknown_value("app", other, &["helloworld", "sleep"]));
             return None;
         }
     };
     Some(RawApp { span: key.span, kind })
 }
 
-fn helloworld(body: &Node, problems: &mut Problems) -> Option<Located<Vec<(Located<String>, Located<String>)>>> {
+fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
     let example = "versions: { c1: v1, c2: v2 }";
     let fields = Fields::of(body, "`helloworld`", &["versions"], "helloworld: { versions: { c1: v1 } }", problems)?;
     let node = fields.get("versions")?;
     let Value::Mapping(entries) = &node.value else {
-        let found = node.kind().to_owned();
-        problems.add(
-            node.span,
-            Problem::WrongType { what: "`versions`".to_owned(), expected: "a mapping from cluster to version", found, example },
-        );
+        problems.add(node.span, wrong_type("`versions`", "a mapping from cluster to version", node.kind(), example));
         return None;
     };
     let version = |Entry { key, value }: &Entry| {
         let version = text(value, &format!("the version of `{}`", key.value), example, problems)?;
         Some((key.clone(), version))
     };
-    Some(Located { value: entries.iter().filter_map(version).collect(), span: node.span })
+    let versions: Vec<_> = entries.iter().filter_map(version).collect();
+    // Versions of which none can be read are not the same as no versions.
+    (entries.is_empty() || !versions.is_empty()).then_some(Located { value: versions, span: node.span })
 }
 
 fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
-    let (key, body) = one_key(node, "checks", "check", problems)?;
+    let (key, body) = one_key(node, "checks", "check", "rotation", problems)?;
     if key.value != "rotation" {
-        problems.add(key.span, unknown_value("a check", &key.value, &["rotation"]));
+        problems.add(key.span, unknown_value("check", &key.value, &["rotation"]));
         return None;
     }
     let mut rotation = RawCheck::Rotation { span: key.span, service: None, from: RawSources::All };
@@ -254,11 +259,13 @@ fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
 }
 
 fn sources(node: &Node, problems: &mut Problems) -> Option<RawSources> {
-    const EXAMPLE: &str = "from: all, or from: [c1, c2]";
+    const EXAMPLE: &str = "from: [c1, c2]";
     match &node.value {
         Value::Scalar { text, .. } if text == "all" => Some(RawSources::All),
         Value::Sequence(items) => {
-            let names = items.iter().filter_map(|n| text(n, "a cluster in `from`", EXAMPLE, problems)).collect();
+            let names: Vec<Option<_>> =
+                items.iter().map(|n| text(n, "a cluster in `from`", EXAMPLE, problems)).collect();
+            let names = names.into_iter().collect::<Option<_>>()?;
             Some(RawSources::Named(Located { value: names, span: node.span }))
         }
         _ => {
@@ -266,11 +273,7 @@ fn sources(node: &Node, problems: &mut Problems) -> Option<RawSources> {
                 Value::Scalar { text, .. } => format!("`{text}`"),
                 _ => node.kind().to_owned(),
             };
-            let what = "`from`".to_owned();
-            problems.add(
-                node.span,
-                Problem::WrongType { what, expected: "`all` or a list of clusters", found, example: EXAMPLE },
-            );
+            problems.add(node.span, wrong_type("`from`", "`all` or a list of clusters", found, EXAMPLE));
             None
         }
     }

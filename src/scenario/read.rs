@@ -35,10 +35,7 @@ impl<'n> Fields<'n> {
         let mut meant = Vec::new();
         for entry in entries.iter().filter(|e| !known.contains(&e.key.value.as_str())) {
             let near = nearest(&entry.key.value, known.iter().copied());
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its fields are {}", quoted_list(known)),
-            };
+            let help = suggestion(&entry.key.value, known, "its fields are");
             meant.extend(known.iter().copied().find(|k| Some(*k) == near));
             problems.add(entry.key.span, Problem::UnknownField { field: entry.key.value.clone(), of, help });
         }
@@ -69,7 +66,7 @@ pub(super) fn text(node: &Node, what: &str, example: &'static str, problems: &mu
     if let Value::Scalar { text, .. } = &node.value {
         return Some(Located { value: text.clone(), span: node.span });
     }
-    problems.add(node.span, wrong_type(what, "a single value", node.kind(), example));
+    problems.add(node.span, wrong_type(what, "text", node.kind(), example));
     None
 }
 
@@ -83,7 +80,7 @@ pub(super) fn number(node: &Node, what: &str, example: &'static str, problems: &
         Value::Scalar { text, .. } => format!("the text \"{text}\""),
         _ => node.kind().to_owned(),
     };
-    problems.add(node.span, wrong_type(what, "a whole number", found, example));
+    problems.add(node.span, wrong_type(what, "a whole number, 0 or more", found, example));
     None
 }
 
@@ -106,17 +103,18 @@ pub(super) fn one_key<'n>(
     node: &'n Node,
     list: &'static str,
     thing: &'static str,
+    example: &'static str,
     problems: &mut Problems,
 ) -> Option<(Located<String>, Option<&'n Node>)> {
     match &node.value {
         Value::Scalar { text, .. } => Some((Located { value: text.clone(), span: node.span }, None)),
         Value::Mapping(entries) if entries.len() == 1 => Some((entries[0].key.clone(), Some(&entries[0].value))),
         Value::Mapping(entries) => {
-            problems.add(node.span, Problem::NotOneKey { list, thing, count: entries.len() });
+            problems.add(node.span, Problem::NotOneKey { list, thing, count: entries.len(), example });
             None
         }
         Value::Null | Value::Sequence(_) => {
-            problems.add(node.span, Problem::NotOneKey { list, thing, count: 0 });
+            problems.add(node.span, Problem::NotOneKey { list, thing, count: 0, example });
             None
         }
     }
@@ -135,8 +133,8 @@ pub(super) fn json(node: &Node) -> Json {
     }
 }
 
-/// What an unquoted scalar means: truth values and decimal numbers, as YAML 1.2 and Helm agree on them; else text.
-pub(super) fn plain_json(text: &str) -> Json {
+/// What an unquoted scalar means: null, truth values and decimal numbers as in YAML 1.2's core schema; anything else is text.
+fn plain_json(text: &str) -> Json {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
         "true" | "True" | "TRUE" => return Json::Bool(true),
@@ -158,28 +156,34 @@ pub(super) fn plain_json(text: &str) -> Json {
     number.map_or_else(|| Json::String(text.to_owned()), Json::Number)
 }
 
-/// The nearest of some names, if any is near enough to have been meant.
+/// The nearest of some names, if one is nearer than the others and near enough to have been meant.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, k)| *distance <= (k.chars().count().max(3) / 3).min(3))
-        .map(|(_, k)| k)
+    let mut by_distance: Vec<(usize, &str)> =
+        known.into_iter().map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k)).collect();
+    by_distance.sort_by_key(|(distance, _)| *distance);
+    let (distance, near) = *by_distance.first()?;
+    let alone = by_distance.get(1).is_none_or(|(next, _)| *next > distance);
+    let meant = distance <= (near.chars().count().max(3) / 3).min(3);
+    (alone && meant).then_some(near)
 }
 
-/// A value out of a fixed set; a wrong one is recorded with the nearest.
-pub(super) fn unknown_value(what: &str, value: &str, allowed: &[&str]) -> Problem {
-    let help = match nearest(value, allowed.iter().copied()) {
+/// Help for a word that is none of those allowed: the nearest, or all of them after `introduction`.
+pub(super) fn suggestion(word: &str, allowed: &[&str], introduction: &str) -> String {
+    match nearest(word, allowed.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("it can be {}", quoted_list(allowed)),
-    };
-    Problem::UnknownValue { what: what.to_owned(), value: value.to_owned(), help }
+        None => format!("{introduction} {}", quoted_list(allowed)),
+    }
+}
+
+/// A value out of a fixed set that is none of it.
+pub(super) fn unknown_value(what: &'static str, value: &str, allowed: &[&str]) -> Problem {
+    let introduction = if allowed.len() == 1 { "it can only be" } else { "it knows" };
+    Problem::UnknownValue { what, value: value.to_owned(), help: suggestion(value, allowed, introduction) }
 }
 
 /// `` `a`, `b` and `c` ``.
-pub(super) fn quoted_list(names: &[&str]) -> String {
+fn quoted_list(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     match quoted.split_last() {
         None => "none".to_owned(),
@@ -188,6 +192,12 @@ pub(super) fn quoted_list(names: &[&str]) -> String {
     }
 }
 
-fn wrong_type(what: &str, expected: &'static str, found: impl Into<String>, example: &'static str) -> Problem {
+/// A value of another type than the field has.
+pub(super) fn wrong_type(
+    what: &str,
+    expected: &'static str,
+    found: impl Into<String>,
+    example: &'static str,
+) -> Problem {
     Problem::WrongType { what: what.to_owned(), expected, found: found.into(), example }
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as YamlSpan};
 
 use super::error::Problems;
 use super::problem::Problem;
@@ -42,7 +42,10 @@ pub(super) enum Value {
     /// `~`, `null` or nothing at all.
     Null,
     /// Any other scalar. `plain` is false when it is quoted, and then it is text whatever it looks like.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     Sequence(Vec<Node>),
     Mapping(Vec<Entry>),
 }
@@ -71,10 +74,8 @@ impl Node {
             Value::Sequence(items) => items.iter().collect(),
             Value::Mapping(entries) => entries.iter().map(|e| &e.value).collect(),
         };
-        let (nodes, depth) = children
-            .into_iter()
-            .map(Node::size)
-            .fold((0, 0), |(nodes, depth), (n, d)| (nodes + n, depth.max(d)));
+        let (nodes, depth) =
+            children.into_iter().map(Node::size).fold((0, 0), |(nodes, depth), (n, d)| (nodes + n, depth.max(d)));
         (nodes + 1, depth + 1)
     }
 }
@@ -86,8 +87,8 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     for event in Parser::new_from_str(text) {
         match event {
             Err(error) => {
-                let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-                builder.problems.add(syntax_span(text, at), syntax_problem(text, at, &error.info()));
+                let (span, problem) = syntax_problem(text, &error);
+                builder.problems.add(span, problem);
                 return None;
             }
             Ok((Event::DocumentStart(..), span)) => {
@@ -144,7 +145,8 @@ impl Builder<'_, '_> {
         );
         let at = self.span(span);
         if tagged {
-            self.problems.add(at, Problem::Tag);
+            let tag = span.tag_span().map_or(at, |tag| self.span(tag));
+            self.problems.add(tag, Problem::Tag);
         }
         match event {
             Event::Scalar(text, style, anchor, _) => self.complete(scalar(text, style, at), anchor),
@@ -161,17 +163,15 @@ impl Builder<'_, '_> {
                 let whole = first_line(self.text, frame.start.start, at.end);
                 self.complete(Node { value, span: whole }, frame.anchor)
             }
-            Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some(node) => {
-                    let (nodes, depth) = node.size();
-                    self.nodes += nodes;
-                    self.within_limits(at, depth) && self.complete(node, 0)
-                }
-                None => {
+            Event::Alias(id) => {
+                let Some(node) = self.anchors.get(&id).cloned() else {
                     self.problems.add(at, Problem::Alias);
-                    false
-                }
-            },
+                    return false;
+                };
+                let (nodes, depth) = node.size();
+                self.nodes += nodes;
+                self.within_limits(at, depth) && self.complete(node, 0)
+            }
             _ => true,
         }
     }
@@ -201,25 +201,25 @@ impl Builder<'_, '_> {
         match self.frames.last_mut().map(|f| &mut f.content) {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
-            Some(Content::Mapping { entries, key }) => match key.take() {
-                None => match node.value {
-                    Value::Scalar { text, .. } => *key = Some(Located { value: text, span: node.span }),
-                    _ => {
-                        self.problems.add(node.span, Problem::KeyNotText { found: node.kind() });
-                        return false;
-                    }
-                },
-                Some(key) => {
-                    if let Some(first) = entries.iter().find(|e| e.key.value == key.value) {
-                        let problem = Problem::DuplicateKey { key: key.value.clone() };
-                        self.problems.add(key.span, problem).also(first.key.span, "first given here");
-                    } else {
-                        // Nothing has no place of its own: the field that says nothing is where to point.
-                        let span = if matches!(node.value, Value::Null) { key.span } else { node.span };
-                        entries.push(Entry { key, value: Node { span, ..node } });
-                    }
+            Some(Content::Mapping { key, .. }) if key.is_none() => {
+                let found = node.kind();
+                let Value::Scalar { text, .. } = node.value else {
+                    self.problems.add(node.span, Problem::KeyNotText { found });
+                    return false;
+                };
+                *key = Some(Located { value: text, span: node.span });
+            }
+            Some(Content::Mapping { entries, key }) => {
+                let Some(key) = key.take() else { return false };
+                if let Some(first) = entries.iter().find(|e| e.key.value == key.value) {
+                    let problem = Problem::DuplicateKey { key: key.value };
+                    self.problems.add(key.span, problem).also(first.key.span, "first given here");
+                } else {
+                    // Nothing has no place of its own: the field that says nothing is where to point.
+                    let span = if matches!(node.value, Value::Null) { key.span } else { node.span };
+                    entries.push(Entry { key, value: Node { span, ..node } });
                 }
-            },
+            }
         }
         true
     }
@@ -248,18 +248,46 @@ fn first_line(text: &str, start: usize, end: usize) -> Span {
     Span { start, end }
 }
 
-/// The character at which the parser gave up.
-fn syntax_span(text: &str, at: usize) -> Span {
-    let next = text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| !matches!(c, '\n' | '\r'));
-    Span { start: at, end: at + next.map_or(0, char::len_utf8) }
+/// What the parser could not read, and where.
+fn syntax_problem(text: &str, error: &ScanError) -> (Span, Problem) {
+    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let message = error.kind().to_string();
+    if message.contains("tab")
+        && let Some(tab) = first_indenting_tab(text, at)
+    {
+        return (Span { start: tab, end: tab + 1 }, Problem::Tab);
+    }
+    let character = text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| !matches!(c, '\n' | '\r'));
+    let span = Span { start: at, end: at + character.map_or(0, char::len_utf8) };
+    (span, Problem::Syntax { message: plain_words(error.kind(), message) })
 }
 
-fn syntax_problem(text: &str, at: usize, message: &str) -> Problem {
-    let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let indentation = &line[..line.len() - line.trim_start().len()];
-    if indentation.contains('\t') {
-        return Problem::Tab;
+/// The first tab in an indentation on the line of that place or below: the parser notices some only when a value goes on.
+fn first_indenting_tab(text: &str, at: usize) -> Option<usize> {
+    let mut start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
+    for line in text.get(start..)?.split_inclusive('\n') {
+        let indentation = &line[..line.len() - line.trim_start().len()];
+        if let Some(tab) = indentation.find('\t') {
+            return Some(start + tab);
+        }
+        start += line.len();
     }
-    Problem::Syntax { message: message.to_owned() }
+    None
+}
+
+/// The parser's message for the mistakes that people make most, in words that need no YAML specification.
+fn plain_words(kind: &ErrorKind, message: String) -> String {
+    let words = match kind {
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => "a quote is not closed",
+        ErrorKind::MappingValueNotAllowed => "there is a `:` too many here, or this line is indented too far",
+        ErrorKind::SimpleKeyExpected => "a `:` is missing after the name of a field",
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+            "this line does not line up with the fields above it"
+        }
+        ErrorKind::ExpectedFlowMappingSeparator => "a `,` or `}` is missing",
+        ErrorKind::ExpectedFlowSequenceSeparator => "a `,` or `]` is missing",
+        ErrorKind::UnknownAnchor => "this alias names an anchor that is not defined above it",
+        _ => return message,
+    };
+    words.to_owned()
 }

@@ -7,15 +7,16 @@ mod topology;
 
 pub(super) use names::is_lab_name;
 
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::error::Problems;
 use super::model::{AddressRange, Cluster, ImageSettings, Locality, Mesh, Scenario, Topology};
-use super::problem::Problem;
+use super::problem::{NameProblem, TopologyProblem};
 use super::raw::{RawCluster, RawScenario};
-use super::read::unknown_value;
+use super::read::suggestion;
 use super::tree::{Located, Span};
 
 /// Most workers a cluster may have: a lab is for one machine.
@@ -43,10 +44,39 @@ impl Draft {
         self.network.as_ref().map_or_else(|| Cluster::default_network(&self.name.value), |n| n.value.clone())
     }
 
+    /// Whether another cluster is on the same network. Two of one name are not: that is a mistake of its own.
+    fn shares_network(&self, other: &Self) -> bool {
+        self.name.value != other.name.value && self.network() == other.network()
+    }
+
+    /// A setting of the cluster as the file has it, for a message.
+    fn setting(&self, field: &str, value: impl Display) -> String {
+        setting(&self.name.value, field, value)
+    }
+
+    /// The pool, for a message: one that follows from a fixed address is in no file.
+    fn pool_setting(&self, pool: AddressRange) -> String {
+        match self.pool {
+            Some(_) => self.setting("pool", pool),
+            None => {
+                format!("pool {pool} of cluster `{}` (ten addresses from its `eastWestGateway` on)", self.name.value)
+            }
+        }
+    }
+
     /// The pool that it needs, as [`Cluster::fixed_pool`] has it, with the place that says so.
     fn fixed_pool(&self) -> Option<Located<AddressRange>> {
-        let gateway = || self.gateway.as_ref().map(|g| Located { value: AddressRange::from_gateway(g.value), span: g.span });
+        let gateway =
+            || self.gateway.as_ref().map(|g| Located { value: AddressRange::from_gateway(g.value), span: g.span });
         self.pool.clone().or_else(gateway)
+    }
+}
+
+/// A setting of a cluster as the file has it, for a message.
+fn setting(cluster: &str, field: &str, value: impl Display) -> String {
+    match cluster {
+        "" => format!("`{field}: {value}`"),
+        name => format!("`{field}: {value}` of cluster `{name}`"),
     }
 }
 
@@ -68,7 +98,10 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     if let Some(mirror) = &raw.mirror {
         names::mirror(mirror, problems);
     }
-    let docker_subnet = raw.docker_subnet.as_ref().and_then(|s| addresses::subnet("`dockerNetwork.subnet`", s, problems));
+    let docker_subnet = raw
+        .docker_subnet
+        .as_ref()
+        .and_then(|s| addresses::subnet(&format!("the Docker network `{}`", s.value), s, problems));
 
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
@@ -92,29 +125,27 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
 
 fn count(count: usize, span: Span, problems: &mut Problems) {
     if count == 0 {
-        problems.add(span, Problem::NoClusters);
+        problems.add(span, TopologyProblem::NoClusters);
     }
     if count > MAX_CLUSTERS {
-        problems.add(span, Problem::TooManyClusters { count, limit: MAX_CLUSTERS });
+        problems.add(span, TopologyProblem::TooManyClusters { count, limit: MAX_CLUSTERS });
     }
 }
 
 fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
     let name = raw.name.unwrap_or(Located { value: String::new(), span: Span::default() });
-    let of = |field: &str| match name.value.as_str() {
-        "" => format!("`{field}`"),
-        name => format!("`{field}` of cluster `{name}`"),
-    };
+    let of = |field: &str, value: &str| setting(&name.value, field, value);
     let subnet = |field, value: Option<Located<String>>, problems: &mut Problems| {
-        value.and_then(|v| addresses::subnet(&of(field), &v, problems))
+        value.and_then(|v| addresses::subnet(&of(field, &v.value), &v, problems))
     };
     let pods = subnet("podSubnet", raw.pod_subnet, problems);
     let services = subnet("serviceSubnet", raw.service_subnet, problems);
-    let pool = raw.pool.and_then(|p| addresses::pool(&of("pool"), &p, problems));
-    let gateway = raw.east_west_gateway.and_then(|a| addresses::address(&of("eastWestGateway"), &a, problems));
+    let pool = raw.pool.and_then(|p| addresses::pool(&of("pool", &p.value), &p, problems));
+    let gateway =
+        raw.east_west_gateway.and_then(|a| addresses::address(&of("eastWestGateway", &a.value), &a, problems));
     let workers = raw.workers.map_or(0, |w| {
         u8::try_from(w.value).ok().filter(|n| *n <= MAX_WORKERS).unwrap_or_else(|| {
-            problems.add(w.span, Problem::TooManyWorkers { workers: w.value, limit: MAX_WORKERS });
+            problems.add(w.span, TopologyProblem::TooManyWorkers { workers: w.value, limit: MAX_WORKERS });
             0
         })
     });
@@ -142,12 +173,13 @@ fn cluster(draft: Draft) -> Cluster {
 }
 
 /// Records a reference to a cluster that does not exist. `true` when it does.
-fn known_cluster(what: &'static str, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) -> bool {
-    if drafts.iter().any(|d| d.name.value == name.value) {
-        return true;
-    }
+fn known_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) -> bool {
     let names: Vec<&str> = drafts.iter().map(|d| d.name.value.as_str()).filter(|n| !n.is_empty()).collect();
-    let Problem::UnknownValue { help, .. } = unknown_value(what, &name.value, &names) else { return false };
-    problems.add(name.span, Problem::UnknownCluster { what, name: name.value.clone(), help });
-    false
+    let known = names.contains(&name.value.as_str());
+    // Without any named cluster, that is the mistake.
+    if !known && !names.is_empty() {
+        let help = suggestion(&name.value, &names, "the clusters are");
+        problems.add(name.span, NameProblem::UnknownCluster { field, name: name.value.clone(), help });
+    }
+    known
 }

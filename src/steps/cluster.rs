@@ -111,12 +111,12 @@ fn kind_progress(line: &str) -> Option<String> {
 /// gateway address of the lab's network.
 fn mirror_dir(ctx: &Context) -> Result<Option<String>, StepError> {
     let prepared = ctx.prepared()?;
-    let Some(mirror): Option<&String> = None else { return Ok(None) };
+    let Some(mirror) = &prepared.mirror else { return Ok(None) };
     let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);
     let is_loopback = mirror.starts_with("127.") || mirror.starts_with("localhost");
     let reachable =
         if is_loopback { format!("{}:{port}", ctx.lab.docker_network.gateway) } else { mirror.clone() };
-    for (host, toml) in crate::stub::mirror_hosts_toml(prepared, &reachable) {
+    for (host, toml) in crate::images::mirror_hosts_toml(prepared, &reachable) {
         ctx.state.write(&format!("certs.d/{host}/hosts.toml"), &toml)?;
     }
     Ok(Some(ctx.state.path("certs.d").to_string_lossy().into_owned()))

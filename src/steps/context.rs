@@ -5,8 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::StepError;
-use crate::images::Prepared;
-use crate::stub::Choice;
+use crate::images::{Choice, Prepared};
 use crate::plan::{Lab, LabCluster};
 use crate::sys::docker::Engine;
 use crate::sys::kube::Cluster;

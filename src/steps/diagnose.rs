@@ -3,13 +3,12 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
-use kube::api::Api;
 
 use super::{Context, StepError};
 use crate::plan::render::{APP_NAMESPACE, EAST_WEST_GATEWAY, EAST_WEST_PORT, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::scenario::App;
-use crate::sys::kube::{KubeError, load_balancer_addresses};
+use crate::sys::kube::load_balancer_addresses;
 use crate::verdict::{Finding, SourceVerdict};
 
 /// What is wrong between the sources that are red and the clusters whose versions they miss.
@@ -97,8 +96,7 @@ async fn app(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepErro
 
 /// The root certificate that istiod gives out to the namespaces of its cluster.
 async fn root_of(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
-    let api: Api<ConfigMap> = Api::namespaced(ctx.client(&cluster.name).await?.client(), APP_NAMESPACE);
-    let map = api.get_opt("istio-ca-root-cert").await.map_err(request(format!("read the root certificate of {}", cluster.name)))?;
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(APP_NAMESPACE, "istio-ca-root-cert").await?;
     Ok(map.and_then(|m| m.data).and_then(|mut d| d.remove("root-cert.pem")).map(|pem| pem.trim().to_owned()))
 }
 
@@ -134,8 +132,7 @@ fn fingerprint(pem: &str) -> String {
 async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     let client = ctx.client(&from.name).await?;
     let name = format!("istio-remote-secret-{}", to.name);
-    let api: Api<Secret> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
-    let secret = api.get_opt(&name).await.map_err(request(format!("read Secret {ISTIO_NAMESPACE}/{name}")))?;
+    let secret: Option<Secret> = client.get(ISTIO_NAMESPACE, &name).await?;
     let remedy = format!("lab up {} (it applies the secret again)", ctx.lab.name);
     let Some(secret) = secret else {
         return Ok(Some(Finding {
@@ -169,8 +166,7 @@ async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Res
 async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     let client = ctx.client(&to.name).await?;
     let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
-    let api: Api<Deployment> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
-    let deployment = api.get_opt(EAST_WEST_GATEWAY).await.map_err(request(format!("read Deployment {EAST_WEST_GATEWAY}")))?;
+    let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
     let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
     let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
     if available == 0 {
@@ -180,8 +176,7 @@ async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, Step
             remedy,
         }));
     }
-    let api: Api<Service> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
-    let service = api.get_opt(EAST_WEST_GATEWAY).await.map_err(request(format!("read Service {EAST_WEST_GATEWAY}")))?;
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
     let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
     let planned = to.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string).unwrap_or_default();
     if found.contains(&planned) {
@@ -211,8 +206,4 @@ fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVe
         )
     };
     Some(Finding { cause, evidence, remedy: format!("lab status {}", ctx.lab.name) })
-}
-
-fn request(what: String) -> impl FnOnce(kube::Error) -> StepError {
-    move |source| StepError::Kube(KubeError::Request { what, source: Box::new(source) })
 }

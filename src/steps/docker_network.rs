@@ -20,6 +20,9 @@ pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
 }
 
 pub(super) async fn run(ctx: &Context) -> Result<bool, StepError> {
-    ctx.engine.create_network(&ctx.lab.name, &ctx.lab.docker_network).await?;
+    let network = &ctx.lab.docker_network;
+    ctx.engine
+        .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range)
+        .await?;
     Ok(true)
 }

@@ -1,24 +1,19 @@
 //! `east-west-gateway`: the gateway, until it is ready at its planned address.
 
 use k8s_openapi::api::core::v1::Service;
-use kube::api::Api;
 
 use super::{Context, StepError, render_istio};
 use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
-use crate::sys::kube::{KubeError, Manifest, load_balancer_addresses};
+use crate::sys::kube::{Manifest, load_balancer_addresses};
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     if !client.has(&manifest(ctx, cluster)?).await? || !client.is_available(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await? {
         return Ok(false);
     }
-    let api: Api<Service> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
-    let service = api.get_opt(EAST_WEST_GATEWAY).await.map_err(|source| KubeError::Request {
-        what: format!("read Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY}"),
-        source: Box::new(source),
-    })?;
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
     Ok(service.is_some_and(|s| has_address(&s, cluster)))
 }
 

@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::stub::ImagesError;
+use crate::images::ImagesError;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
 use crate::sys::process::ProcessError;

@@ -4,7 +4,7 @@ use super::{Context, StepError};
 use crate::exec::Progress;
 
 pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    match crate::stub::is_prepared(ctx.choice, &ctx.lab.images, &ctx.engine.docker).await {
+    match crate::images::is_prepared(ctx.choice, &ctx.lab.images, &ctx.engine.docker).await {
         Some(prepared) => {
             ctx.set_prepared(prepared);
             Ok(true)
@@ -14,7 +14,7 @@ pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
 }
 
 pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
-    let prepared = crate::stub::prepare(ctx.choice, &ctx.lab.images, &ctx.engine.docker, progress).await?;
+    let prepared = crate::images::prepare(ctx.choice, &ctx.lab.images, &ctx.engine.docker, progress).await?;
     ctx.set_prepared(prepared);
     Ok(true)
 }

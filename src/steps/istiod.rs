@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
 
 use super::{Context, StepError, render_istio};
 use crate::exec::Progress;
@@ -49,12 +48,10 @@ async fn await_injection(client: &Cluster, limit: Duration, progress: &Progress)
 }
 
 async fn injects(client: &Cluster) -> Result<bool, StepError> {
-    let api: Api<Pod> = Api::namespaced(client.client(), ISTIO_NAMESPACE);
     let pod: Pod =
         serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
-    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     // Any refusal means "not yet": the webhook's own errors come back in several shapes.
-    Ok(api.create(&dry_run, &pod).await.is_ok_and(|pod| {
+    Ok(client.dry_run(ISTIO_NAMESPACE, &pod).await.is_ok_and(|pod| {
         pod.spec.is_some_and(|spec| {
             let sidecars = spec.init_containers.into_iter().flatten();
             spec.containers.into_iter().chain(sidecars).any(|c| c.name == "istio-proxy")

@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use super::{Context, StepError};
@@ -29,10 +28,8 @@ async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, Step
     if let Some(subzone) = &locality.subzone {
         labels["topology.istio.io/subzone"] = json!(subzone);
     }
-    let nodes = Api::<Node>::all(client.client()).list(&ListParams::default()).await.map_err(|source| {
-        crate::sys::kube::KubeError::Request { what: "list nodes".to_owned(), source: Box::new(source) }
-    })?;
-    let objects = nodes.items.iter().map(|node| {
+    let nodes: Vec<Node> = client.list().await?;
+    let objects = nodes.iter().map(|node| {
         json!({
             "apiVersion": "v1",
             "kind": "Node",

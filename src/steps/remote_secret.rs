@@ -2,12 +2,11 @@
 
 use base64::Engine as _;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::Api;
 
 use super::{Context, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, ISTIO_NAMESPACE, READER_TOKEN};
-use crate::sys::kube::{KubeError, Manifest};
+use crate::sys::kube::Manifest;
 
 pub(super) async fn is_satisfied(ctx: &Context, of: &LabCluster, to: &str) -> Result<bool, StepError> {
     let Some(secret) = secret(ctx, of).await? else { return Ok(false) };
@@ -21,11 +20,7 @@ pub(super) async fn run(ctx: &Context, of: &LabCluster, to: &str) -> Result<bool
 
 /// The remote secret of a cluster, once its token is there.
 async fn secret(ctx: &Context, of: &LabCluster) -> Result<Option<Manifest>, StepError> {
-    let api: Api<Secret> = Api::namespaced(ctx.client(&of.name).await?.client(), ISTIO_NAMESPACE);
-    let token = api.get_opt(READER_TOKEN).await.map_err(|source| KubeError::Request {
-        what: format!("read Secret {ISTIO_NAMESPACE}/{READER_TOKEN}"),
-        source: Box::new(source),
-    })?;
+    let token: Option<Secret> = ctx.client(&of.name).await?.get(ISTIO_NAMESPACE, READER_TOKEN).await?;
     let Some(mut data) = token.and_then(|t| t.data) else { return Ok(None) };
     let (Some(ca), Some(token)) = (data.remove("ca.crt"), data.remove("token")) else { return Ok(None) };
     let ca = base64::engine::general_purpose::STANDARD.encode(ca.0);

@@ -1,6 +1,7 @@
 //! The Docker engine: a lab's network, its nodes, and what else carries the lab's label.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -11,6 +12,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
+use ipnet::Ipv4Net;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -78,7 +80,7 @@ pub struct Network {
     /// The lab that it belongs to, if any.
     pub lab: Option<String>,
     /// Its IPv4 subnets.
-    pub subnets: Vec<ipnet::Ipv4Net>,
+    pub subnets: Vec<Ipv4Net>,
 }
 
 /// A connection to the engine.
@@ -117,25 +119,32 @@ impl Engine {
             .collect())
     }
 
-    /// Creates a lab's network.
-    pub async fn create_network(&self, lab: &str, network: &crate::plan::DockerNetwork) -> Result<(), DockerError> {
+    /// Creates a lab's network. Docker deals addresses out of `range` only.
+    pub async fn create_network(
+        &self,
+        lab: &str,
+        name: &str,
+        subnet: Ipv4Net,
+        gateway: Ipv4Addr,
+        range: Ipv4Net,
+    ) -> Result<(), DockerError> {
         let request = NetworkCreateRequest {
-            name: network.name.clone(),
+            name: name.to_owned(),
             driver: Some("bridge".to_owned()),
             labels: Some(HashMap::from([(LAB_LABEL.to_owned(), lab.to_owned())])),
             options: Some(HashMap::from([("com.docker.network.bridge.enable_ip_masquerade".into(), "true".into())])),
             ipam: Some(Ipam {
                 config: Some(vec![IpamConfig {
-                    subnet: Some(network.subnet.to_string()),
-                    gateway: Some(network.gateway.to_string()),
-                    ip_range: Some(network.node_range.to_string()),
+                    subnet: Some(subnet.to_string()),
+                    gateway: Some(gateway.to_string()),
+                    ip_range: Some(range.to_string()),
                     ..IpamConfig::default()
                 }]),
                 ..Ipam::default()
             }),
             ..NetworkCreateRequest::default()
         };
-        let what = format!("create network {} with subnet {}", network.name, network.subnet);
+        let what = format!("create network {name} with subnet {subnet}");
         self.docker.create_network(request).await.map(|_| ()).map_err(DockerError::request(what))
     }
 

@@ -139,7 +139,7 @@ impl LabState {
     }
 
     /// The resolved lab.
-    pub fn load(&self) -> Result<crate::plan::Lab, StateError> {
+    pub fn load<T: DeserializeOwned>(&self) -> Result<T, StateError> {
         self.read_json(LAB_FILE)?.ok_or_else(|| StateError::Corrupt {
             path: self.path(LAB_FILE),
             reason: "it is not there".to_owned(),
@@ -147,7 +147,7 @@ impl LabState {
     }
 
     /// Stores the resolved lab; from then on the lab exists.
-    pub fn store(&self, lab: &crate::plan::Lab) -> Result<(), StateError> {
+    pub fn store<T: Serialize>(&self, lab: &T) -> Result<(), StateError> {
         self.write_json(LAB_FILE, lab)
     }
 

@@ -1,5 +1,7 @@
 //! What a source file refers to, found in its text.
 
+use std::collections::BTreeMap;
+
 /// A path that a file names.
 pub struct Reference {
     /// From `crate` or the name of another crate, joined by `::`.
@@ -12,6 +14,8 @@ pub struct Reference {
     pub import: bool,
     /// Whether that `use` is public in any way.
     pub exported: bool,
+    /// Whether its first segment was an import's name, which `path` has in full.
+    pub through_import: bool,
 }
 
 /// What matters of one file.
@@ -51,7 +55,16 @@ impl Source {
             .collect();
         let mut reader = Reader { tokens: &tokens, at: 0, modules: vec![], depth: 0, module, children, found: vec![] };
         reader.read_all();
-        let (module, references) = (reader.module, reader.found);
+        let (module, mut references) = (reader.module, reader.found);
+        let imported: BTreeMap<String, String> =
+            references.iter().filter(|r| r.import && r.name != "*").map(|r| (r.name.clone(), r.path.clone())).collect();
+        for reference in references.iter_mut().filter(|reference| !reference.import) {
+            let (first, rest) = reference.path.split_once("::").unwrap_or((&reference.path, ""));
+            if let Some(full) = imported.get(first).filter(|full| *full != first) {
+                reference.path = format!("{full}::{rest}");
+                reference.through_import = true;
+            }
+        }
         let calls = tokens
             .windows(3)
             .filter(|w| w[0].text == "." && w[1].is_name() && w[2].text == "(")
@@ -152,7 +165,7 @@ impl Reader<'_> {
                     if segment != "self" || path.is_empty() {
                         path.push(segment.to_owned());
                     }
-                    if ["::"].contains(&self.peek()) {
+                    if self.peek() == "::" {
                         continue;
                     }
                     let mut alias = None;
@@ -193,7 +206,7 @@ impl Reader<'_> {
         }
         base.extend(rest);
         let name = alias.or_else(|| path.last().cloned()).unwrap_or_default();
-        self.found.push(Reference { path: base.join("::"), name, line, import, exported });
+        self.found.push(Reference { path: base.join("::"), name, line, import, exported, through_import: false });
     }
 }
 
@@ -297,6 +310,8 @@ fn raw_string(chars: &[char], at: usize) -> Option<usize> {
     if !["r", "br", "cr"].contains(&word.as_str()) || chars.get(open) != Some(&'"') {
         return None;
     }
-    let closes = |&end: &usize| chars[end] == '"' && chars[end + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes;
+    let closes = |&end: &usize| {
+        chars[end] == '"' && chars[end + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes
+    };
     Some((open + 1..chars.len()).find(closes).map_or(chars.len(), |end| end + 1 + hashes))
 }

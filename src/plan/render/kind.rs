@@ -26,6 +26,12 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
             "podSubnet": cluster.pod_subnet.to_string(),
             "serviceSubnet": cluster.service_subnet.to_string(),
         },
+        // With one control plane there is nobody to lead. After a restart the old lease would hold both up for many seconds.
+        "kubeadmConfigPatches": [json!({
+            "kind": "ClusterConfiguration",
+            "controllerManager": { "extraArgs": { "leader-elect": "false" } },
+            "scheduler": { "extraArgs": { "leader-elect": "false" } },
+        }).to_string()],
         "nodes": std::iter::once(node("control-plane")).chain(workers).collect::<Vec<_>>(),
     })
 }

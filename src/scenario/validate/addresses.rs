@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::{AddressRange, Draft, Located, Problem, Problems};
+use super::{AddressRange, Draft, Located, Problems};
 use crate::scenario::layout;
+use crate::scenario::problem::AddressProblem;
 
 /// What no lab may use, and why.
 const RESERVED: [(Ipv4Addr, u8, &str); 4] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8, "addresses of \"this host\""),
+    (Ipv4Addr::UNSPECIFIED, 8, "\"this host\""),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local addresses"),
     (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and future use"),
@@ -19,7 +20,23 @@ const NODE_PODS: u8 = 24;
 
 /// Reads a subnet.
 pub(super) fn subnet(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<Ipv4Net>> {
-    match parse_subnet(what, &text.value) {
+    keep(parse_subnet(what, &text.value), text, problems)
+}
+
+/// Reads an address.
+pub(super) fn address(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<Ipv4Addr>> {
+    keep(parse_address(what, &text.value), text, problems)
+}
+
+/// Reads a pool: `FIRST-LAST`, a CIDR or `auto`, which is no fixed pool.
+pub(super) fn pool(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<AddressRange>> {
+    let Located { value, span } = keep(parse_pool(what, &text.value), text, problems)?;
+    Some(Located { value: value?, span })
+}
+
+/// What was read, with its place; or nothing, and the problem is recorded there.
+fn keep<T>(read: Result<T, AddressProblem>, text: &Located<String>, problems: &mut Problems) -> Option<Located<T>> {
+    match read {
         Ok(value) => Some(Located { value, span: text.span }),
         Err(problem) => {
             problems.add(text.span, problem);
@@ -28,89 +45,71 @@ pub(super) fn subnet(what: &str, text: &Located<String>, problems: &mut Problems
     }
 }
 
-fn parse_subnet(what: &str, text: &str) -> Result<Ipv4Net, Problem> {
-    let (what, value) = (what.to_owned(), text.to_owned());
+fn parse_subnet(what: &str, text: &str) -> Result<Ipv4Net, AddressProblem> {
+    let what = what.to_owned();
     if text.parse::<Ipv6Net>().is_ok() || text.parse::<Ipv6Addr>().is_ok() {
-        return Err(Problem::Ipv6 { what, value, instead: "subnet, such as 10.101.0.0/16" });
+        return Err(AddressProblem::Ipv6 { what, instead: "an IPv4 subnet, such as 10.101.0.0/16" });
     }
     let Ok(subnet) = text.parse::<Ipv4Net>() else {
         let help = match text.parse::<Ipv4Addr>() {
             Ok(address) => format!("add the length of its prefix, such as {address}/16"),
             Err(_) => "write an address and the length of its prefix, such as 10.101.0.0/16".to_owned(),
         };
-        return Err(Problem::BadAddress { what, value, expected: "an IPv4 subnet", help });
+        return Err(AddressProblem::Malformed { what, expected: "an IPv4 subnet", help });
     };
     if subnet != subnet.trunc() {
-        return Err(Problem::HostBits { what, value, corrected: subnet.trunc() });
+        return Err(AddressProblem::HostBits { what, corrected: subnet.trunc() });
     }
-    for (address, prefix, purpose) in RESERVED {
-        let reserved = Ipv4Net::new_assert(address, prefix);
-        if layout::overlap(subnet, reserved) {
-            return Err(Problem::ReservedSubnet { what, subnet, reserved, purpose });
-        }
-    }
-    Ok(subnet)
+    not_reserved(what, subnet)
 }
 
-/// Reads an address.
-pub(super) fn address(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<Ipv4Addr>> {
-    match parse_address(what, &text.value) {
-        Ok(value) => Some(Located { value, span: text.span }),
-        Err(problem) => {
-            problems.add(text.span, problem);
-            None
-        }
+/// The subnet, unless no lab may use it.
+fn not_reserved(what: String, subnet: Ipv4Net) -> Result<Ipv4Net, AddressProblem> {
+    let reserved = RESERVED.map(|(address, prefix, purpose)| (Ipv4Net::new_assert(address, prefix), purpose));
+    match reserved.into_iter().find(|(reserved, _)| layout::overlap(subnet, *reserved)) {
+        Some((reserved, purpose)) => Err(AddressProblem::Reserved { what, reserved, purpose }),
+        None => Ok(subnet),
     }
 }
 
-fn parse_address(what: &str, text: &str) -> Result<Ipv4Addr, Problem> {
+fn parse_address(what: &str, text: &str) -> Result<Ipv4Addr, AddressProblem> {
     text.parse().map_err(|_| {
-        let (what, value) = (what.to_owned(), text.to_owned());
-        match text.parse::<Ipv6Addr>() {
-            Ok(_) => Problem::Ipv6 { what, value, instead: "address, such as 172.30.255.10" },
-            Err(_) => {
-                let help = "write four numbers up to 255, such as 172.30.255.10".to_owned();
-                Problem::BadAddress { what, value, expected: "an IPv4 address", help }
-            }
+        let what = what.to_owned();
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return AddressProblem::Ipv6 { what, instead: "an IPv4 address, such as 172.30.255.10" };
         }
+        let help = "write four numbers from 0 to 255, such as 172.30.255.10".to_owned();
+        AddressProblem::Malformed { what, expected: "an IPv4 address", help }
     })
 }
 
-/// Reads a pool: `FIRST-LAST`, a CIDR or `auto`, which is no fixed pool.
-pub(super) fn pool(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<AddressRange>> {
-    match parse_pool(what, &text.value) {
-        Ok(pool) => pool.map(|value| Located { value, span: text.span }),
-        Err(problem) => {
-            problems.add(text.span, problem);
-            None
-        }
-    }
-}
-
-fn parse_pool(what: &str, text: &str) -> Result<Option<AddressRange>, Problem> {
+fn parse_pool(what: &str, text: &str) -> Result<Option<AddressRange>, AddressProblem> {
     if text == "auto" {
         return Ok(None);
-    }
-    if let Some((first, last)) = text.split_once('-') {
-        let (first, last) = (parse_address(what, first.trim())?, parse_address(what, last.trim())?);
-        if last < first {
-            return Err(Problem::ReversedRange { what: what.to_owned(), first, last });
-        }
-        return Ok(Some(AddressRange { first, last }));
     }
     if text.contains('/') {
         let subnet = parse_subnet(what, text)?;
         return Ok(Some(AddressRange { first: subnet.network(), last: subnet.broadcast() }));
     }
-    let (what, value) = (what.to_owned(), text.to_owned());
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(Problem::Ipv6 { what, value, instead: "range, such as 172.30.255.10-172.30.255.19" });
+    let what = what.to_owned();
+    let ends = text.split_once('-').map(|(first, last)| (first.trim(), last.trim()));
+    if let Some((first, last)) = ends
+        && let (Ok(first), Ok(last)) = (first.parse(), last.parse())
+    {
+        if last < first {
+            return Err(AddressProblem::Reversed { what, corrected: AddressRange { first: last, last: first } });
+        }
+        return Ok(Some(AddressRange { first, last }));
+    }
+    let is_ipv6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    if is_ipv6(text) || ends.is_some_and(|(first, last)| is_ipv6(first) || is_ipv6(last)) {
+        return Err(AddressProblem::Ipv6 { what, instead: "IPv4 addresses, such as 172.30.255.10-172.30.255.19" });
     }
     let help = match text.parse::<Ipv4Addr>() {
         Ok(address) => format!("for a pool of one address write {address}/32"),
-        Err(_) => "for example 172.30.255.10-172.30.255.19, 172.30.255.16/28, or auto".to_owned(),
+        Err(_) => "write 172.30.255.10-172.30.255.19, 172.30.255.16/28 or auto, for example".to_owned(),
     };
-    Err(Problem::BadAddress { what, value, expected: "a range, a subnet or `auto`", help })
+    Err(AddressProblem::Malformed { what, expected: "a range of IPv4 addresses, a subnet or `auto`", help })
 }
 
 /// Checks everything that has to do with more than one address field.
@@ -132,61 +131,56 @@ pub(super) fn check(docker: Option<&Located<Ipv4Net>>, drafts: &[Draft], problem
 
 /// Kubernetes' own limits: a /24 of pods a node and at most 2^16 of those, and service subnets between /12 and /28.
 fn subnet_sizes(draft: &Draft, problems: &mut Problems) {
-    let name = &draft.name.value;
     if let Some(pods) = &draft.pods {
         let nodes = u32::from(draft.workers) + 1;
-        // The shortest prefix whose subnet has a /24 for each node.
+        // The longest prefix that leaves a /24 for each node.
         let longest = NODE_PODS - u8::try_from(nodes.next_power_of_two().trailing_zeros()).unwrap_or(NODE_PODS);
-        let problem = |size, reason, remedy| Problem::SubnetSize {
-            what: format!("`podSubnet` of cluster `{name}`"),
-            subnet: pods.value,
-            size,
-            reason,
-            remedy,
-        };
-        if pods.value.prefix_len() > longest {
-            let reason = format!("each node takes a /24 of it, and the cluster has {nodes} node(s)");
-            problems.add(pods.span, problem("small", reason, format!("write a /{longest} or larger; a /16 is usual")));
-        } else if pods.value.prefix_len() < 8 {
+        let what = || draft.setting("podSubnet", pods.value);
+        let prefix = pods.value.prefix_len();
+        if prefix > longest {
+            let reason = format!("each node takes a /24 of it, and the cluster has {}", counted(nodes.into(), "node"));
+            let remedy = format!("write a /{longest} or larger; a /16 is usual");
+            problems.add(pods.span, AddressProblem::Size { what: what(), size: "small", reason, remedy });
+        } else if prefix < 8 {
             let reason = "Kubernetes takes a /8 at most".to_owned();
-            problems.add(pods.span, problem("large", reason, "write a /8 or smaller; a /16 is usual".to_owned()));
+            let remedy = "write a /8 or smaller; a /16 is usual".to_owned();
+            problems.add(pods.span, AddressProblem::Size { what: what(), size: "large", reason, remedy });
         }
     }
-    if let Some(services) = &draft.services
-        && !(12..=28).contains(&services.value.prefix_len())
-    {
-        let (size, limit) = if services.value.prefix_len() > 28 { ("small", 28) } else { ("large", 12) };
-        let what = format!("`serviceSubnet` of cluster `{name}`");
-        let reason = format!("the API server takes a /{limit} at the {}", if size == "small" { "least" } else { "most" });
+    if let Some(services) = &draft.services {
+        let (size, limit) = match services.value.prefix_len() {
+            12..=28 => return,
+            0..12 => ("large", "/12 at most"),
+            _ => ("small", "/28 at least"),
+        };
+        let what = draft.setting("serviceSubnet", services.value);
+        let reason = format!("Kubernetes takes a {limit}");
         let remedy = "write something between a /12 and a /28; a /16 is usual".to_owned();
-        problems.add(services.span, Problem::SubnetSize { what, subnet: services.value, size, reason, remedy });
+        problems.add(services.span, AddressProblem::Size { what, size, reason, remedy });
     }
 }
 
 fn pods_and_services(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
-    let name = &draft.name.value;
-    if let (Some(pods), Some(services)) = (&draft.pods, &draft.services)
-        && layout::overlap(pods.value, services.value)
-    {
-        let problem = Problem::Overlap {
-            one: format!("`serviceSubnet` {} of cluster `{name}`", services.value),
-            other: format!("its `podSubnet` {}", pods.value),
-            remedy: "pods and services of a cluster need addresses of their own: change either, or leave either out".to_owned(),
-        };
-        problems.add(services.span, problem).also(pods.span, "pods");
-    }
     let Some(pods) = &draft.pods else { return };
-    let network = draft.network();
-    for other in earlier.iter().filter(|o| o.network() == network) {
-        if let Some(theirs) = &other.pods
-            && layout::overlap(pods.value, theirs.value)
-        {
-            let problem = Problem::Overlap {
-                one: format!("`podSubnet` {} of cluster `{name}`", pods.value),
-                other: format!("{} of cluster `{}`, on the same network `{network}`", theirs.value, other.name.value),
-                remedy: "pods of one network reach each other by address: give each cluster pods of its own, \
-                         or put the clusters on different networks, where pod subnets may be equal"
-                    .to_owned(),
+    if let Some(services) = draft.services.as_ref().filter(|s| layout::overlap(s.value, pods.value)) {
+        let problem = AddressProblem::Overlap {
+            what: draft.setting("serviceSubnet", services.value),
+            other: format!("its `podSubnet: {}`", pods.value),
+            remedy: "pods and services of a cluster need addresses of their own: change one of them, or leave one out",
+        };
+        problems.add(services.span, problem).also(pods.span, "its pods");
+    }
+    for other in earlier.iter().filter(|o| o.shares_network(draft)) {
+        if let Some(theirs) = other.pods.as_ref().filter(|p| layout::overlap(p.value, pods.value)) {
+            let problem = AddressProblem::Overlap {
+                what: draft.setting("podSubnet", pods.value),
+                other: format!(
+                    "{}, on the same network `{}`",
+                    other.setting("podSubnet", theirs.value),
+                    draft.network()
+                ),
+                remedy: "pods of one network reach each other by address: give each cluster pods of its own, or put the \
+                         clusters on different networks, where pod subnets may be equal",
             };
             problems.add(pods.span, problem).also(theirs.span, "overlaps this");
         }
@@ -195,12 +189,17 @@ fn pods_and_services(draft: &Draft, earlier: &[Draft], problems: &mut Problems) 
 
 fn pool_overlaps(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
     let Some(pool) = draft.fixed_pool() else { return };
-    for other in earlier {
+    // The same fixed address twice is its own mistake; that the pools which follow from it overlap would only repeat it.
+    let same_address = |other: &Draft| {
+        let address = |d: &Draft| d.gateway.as_ref().map(|g| g.value);
+        draft.pool.is_none() && other.pool.is_none() && address(draft) == address(other)
+    };
+    for other in earlier.iter().filter(|o| !same_address(o)) {
         if let Some(theirs) = other.fixed_pool().filter(|t| t.value.overlaps(&pool.value)) {
-            let problem = Problem::Overlap {
-                one: format!("pool {} of cluster `{}`", pool.value, draft.name.value),
-                other: format!("pool {} of cluster `{}`", theirs.value, other.name.value),
-                remedy: "all clusters are on one Docker network: give each a pool of its own, or write `pool: auto`".to_owned(),
+            let problem = AddressProblem::Overlap {
+                what: draft.pool_setting(pool.value),
+                other: other.pool_setting(theirs.value),
+                remedy: "all clusters are on one Docker network: give each a pool of its own, or write `pool: auto`",
             };
             problems.add(pool.span, problem).also(theirs.span, "overlaps this");
         }
@@ -209,15 +208,16 @@ fn pool_overlaps(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
 
 fn fixed_addresses(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
     let Some(gateway) = &draft.gateway else { return };
-    let what = || format!("`eastWestGateway` of cluster `{}`", draft.name.value);
+    let what = || draft.setting("eastWestGateway", gateway.value);
     if let Some(pool) = draft.pool.as_ref().filter(|p| !p.value.contains(gateway.value)) {
-        let problem = Problem::AddressOutsidePool { what: what(), address: gateway.value, pool: pool.value };
+        let problem = AddressProblem::OutsidePool { what: what(), pool: pool.value };
         problems.add(gateway.span, problem).also(pool.span, "the pool");
+        return;
     }
     for other in earlier {
         if let Some(theirs) = other.gateway.as_ref().filter(|g| g.value == gateway.value) {
-            let problem =
-                Problem::DuplicateAddress { what: what(), address: gateway.value, other: other.name.value.clone() };
+            let (address, other) = (gateway.value, other.name.value.clone());
+            let problem = AddressProblem::Duplicate { what: what(), address, other };
             problems.add(gateway.span, problem).also(theirs.span, "first used here");
         }
     }
@@ -226,12 +226,16 @@ fn fixed_addresses(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
 /// The Docker subnet that fixed pools imply; pools that do not agree on one are recorded.
 fn implied_docker_subnet(drafts: &[Draft], problems: &mut Problems) -> Option<Located<Ipv4Net>> {
     let mut pools = drafts.iter().filter_map(|d| Some((d, d.fixed_pool()?)));
-    let first = pools.next()?.1;
+    let (draft, first) = pools.next()?;
     let subnet = layout::subnet_around(first.value);
+    if let Err(problem) = not_reserved(draft.pool_setting(first.value), subnet) {
+        problems.add(first.span, problem);
+        return None;
+    }
     let mut agreed = true;
     for (draft, pool) in pools.filter(|(_, p)| !layout::within(p.value, subnet)) {
-        let what = format!("the pool of cluster `{}`,", draft.name.value);
-        problems.add(pool.span, Problem::PoolsApart { what, pool: pool.value, subnet }).also(first.span, "the first pool");
+        let problem = AddressProblem::PoolsApart { what: draft.pool_setting(pool.value), subnet };
+        problems.add(pool.span, problem).also(first.span, "the first pool");
         agreed = false;
     }
     agreed.then_some(Located { value: subnet, span: first.span })
@@ -239,33 +243,30 @@ fn implied_docker_subnet(drafts: &[Draft], problems: &mut Problems) -> Option<Lo
 
 fn docker_network(docker: &Located<Ipv4Net>, drafts: &[Draft], problems: &mut Problems) {
     let subnet = docker.value;
-    let nodes: u64 = drafts.iter().map(|d| u64::from(d.workers) + 1).sum();
-    let Some(space) = layout::pool_space(subnet).filter(|_| nodes <= layout::node_capacity(subnet)) else {
-        problems.add(
-            docker.span,
-            Problem::SubnetSize {
-                what: "the Docker network".to_owned(),
-                subnet,
-                size: "small",
-                reason: format!("{nodes} node(s) and the pools need room, nodes in its first half"),
-                remedy: "write a /20; a /24 is enough for most labs".to_owned(),
-            },
+    let nodes = drafts.iter().map(|d| u64::from(d.workers) + 1).sum();
+    let capacity = layout::node_capacity(subnet);
+    let Some(space) = layout::pool_space(subnet).filter(|_| nodes <= capacity) else {
+        let reason = format!(
+            "the lab has {}, but the part for nodes, {}, has room for {capacity}",
+            counted(nodes, "node"),
+            layout::node_range(subnet)
         );
+        let remedy = "write a larger one; a /24 is enough for most labs".to_owned();
+        let what = format!("the Docker network {subnet}");
+        problems.add(docker.span, AddressProblem::Size { what, size: "small", reason, remedy });
         return;
     };
     for draft in drafts {
         if let Some(pool) = draft.fixed_pool() {
             pool_in_network(draft, &pool, docker, space, problems);
         }
-        let subnets = [("podSubnet", &draft.pods), ("serviceSubnet", &draft.services)];
-        for (field, given) in subnets.into_iter().filter_map(|(f, s)| Some((f, s.as_ref()?))) {
-            if layout::overlap(given.value, subnet) {
-                let problem = Problem::Overlap {
-                    one: format!("`{field}` {} of cluster `{}`", given.value, draft.name.value),
+        for (field, given) in [("podSubnet", &draft.pods), ("serviceSubnet", &draft.services)] {
+            if let Some(given) = given.as_ref().filter(|g| layout::overlap(g.value, subnet)) {
+                let problem = AddressProblem::Overlap {
+                    what: draft.setting(field, given.value),
                     other: format!("the Docker network {subnet}"),
-                    remedy: "nodes must tell their neighbours from pods and services: choose a subnet outside, \
-                             such as one in 10.0.0.0/8"
-                        .to_owned(),
+                    remedy: "nodes must tell each other's addresses from those of pods and services: choose a subnet \
+                             outside of it, such as one in 10.0.0.0/8",
                 };
                 problems.add(given.span, problem).also(docker.span, "the Docker network");
             }
@@ -280,16 +281,10 @@ fn pool_in_network(
     space: AddressRange,
     problems: &mut Problems,
 ) {
-    let subnet = docker.value;
-    let range = pool.value;
-    // A pool that follows from a fixed address is named by what the user wrote.
-    let what = match draft.pool {
-        Some(_) => format!("the pool of cluster `{}`,", draft.name.value),
-        None => format!("the pool of cluster `{}`, ten addresses from its gateway's on,", draft.name.value),
-    };
+    let (subnet, range) = (docker.value, pool.value);
+    let what = draft.pool_setting(range);
     if !layout::within(range, subnet) {
-        let remedy = format!("addresses for pools in {subnet} are {} to {}", space.first, space.last);
-        let problem = Problem::PoolOutside { what, pool: range, subnet, remedy };
+        let problem = AddressProblem::OutsideNetwork { what, subnet, space };
         problems.add(pool.span, problem).also(docker.span, "the Docker network");
         return;
     }
@@ -298,12 +293,16 @@ fn pool_in_network(
     let taken = if range.contains(gateway) {
         format!("{gateway}, the network's gateway on the host")
     } else if range.first <= nodes.broadcast() {
-        format!("addresses of {nodes}, which Docker deals out to nodes")
+        format!("addresses out of {nodes}, which Docker deals out to nodes")
     } else if range.contains(subnet.broadcast()) {
         format!("{}, the network's broadcast address", subnet.broadcast())
     } else {
         return;
     };
-    let problem = Problem::PoolTaken { what, pool: range, taken, subnet, first: space.first, last: space.last };
-    problems.add(pool.span, problem);
+    problems.add(pool.span, AddressProblem::Taken { what, taken, subnet, space });
+}
+
+/// `1 node`, `2 nodes`.
+fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Located, Problem, Problems, known_cluster, names};
+use super::{Draft, Located, Problems, known_cluster, names};
 use crate::scenario::model::{App, Check, ServiceUrl};
-use crate::scenario::raw::{RawApp, RawAppKind, RawCheck, RawSources};
+use crate::scenario::problem::AppProblem;
+use crate::scenario::raw::{RawApp, RawAppKind, RawCheck, RawSources, RawVersions};
 use crate::scenario::tree::Span;
 
 /// What helloworld serves, as Istio's sample has it.
 const HELLOWORLD: &str = "helloworld.sample:5000/hello";
-
-type Versions = Located<Vec<(Located<String>, Located<String>)>>;
 
 /// The apps and checks of a scenario, with defaults for what is left out.
 pub(super) fn read(
@@ -50,24 +49,26 @@ fn duplicates(apps: &[RawApp], problems: &mut Problems) {
                 RawAppKind::Helloworld { .. } => "helloworld",
                 RawAppKind::Sleep => "sleep",
             };
-            problems.add(app.span, Problem::DuplicateApp { app: name }).also(first.span, "first listed here");
+            problems.add(app.span, AppProblem::Duplicate { app: name }).also(first.span, "first listed here");
         }
     }
 }
 
 fn app(raw: RawApp, drafts: &[Draft], problems: &mut Problems) -> App {
-    let RawAppKind::Helloworld { versions } = raw.kind else { return App::Sleep };
+    let RawAppKind::Helloworld { versions } = raw.kind else {
+        return App::Sleep;
+    };
     let Some(versions) = versions else {
         let numbered = drafts.iter().zip(1..).map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));
         return App::Helloworld { versions: numbered.collect() };
     };
     if versions.value.is_empty() {
         let remedy = "leave `versions` out to run v1, v2 and so on in all clusters, or remove the app";
-        problems.add(versions.span, Problem::NamesNothing { what: "`versions`", remedy });
+        problems.add(versions.span, AppProblem::NamesNothing { field: "versions", remedy });
     }
     let mut valid = BTreeMap::new();
     for (cluster, version) in versions.value {
-        let known = known_cluster("`versions`", &cluster, drafts, problems);
+        let known = known_cluster("versions", &cluster, drafts, problems);
         if names::version(&version, problems) && known {
             valid.insert(cluster.value, version.value);
         }
@@ -75,10 +76,10 @@ fn app(raw: RawApp, drafts: &[Draft], problems: &mut Problems) -> App {
     App::Helloworld { versions: valid }
 }
 
-fn versions_apart(versions: &Versions, problems: &mut Problems) {
+fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
     for (i, (cluster, version)) in versions.value.iter().enumerate() {
         if let Some((first, theirs)) = versions.value[..i].iter().find(|(_, v)| v.value == version.value) {
-            let problem = Problem::SameVersion {
+            let problem = AppProblem::SameVersion {
                 first: first.value.clone(),
                 second: cluster.value.clone(),
                 version: version.value.clone(),
@@ -91,13 +92,13 @@ fn versions_apart(versions: &Versions, problems: &mut Problems) {
 fn check(raw: RawCheck, helloworld: bool, sleep: bool, drafts: &[Draft], problems: &mut Problems) -> Option<Check> {
     let RawCheck::Rotation { span, service, from } = raw;
     if !sleep {
-        problems.add(span, Problem::NoCaller);
+        problems.add(span, AppProblem::NoCaller);
     }
     let service = service.unwrap_or(Located { value: HELLOWORLD.to_owned(), span });
     let url = match parse_service(&service.value) {
         Ok(url) => Some(url),
         Err(reason) => {
-            problems.add(service.span, Problem::BadService { value: service.value.clone(), reason });
+            problems.add(service.span, AppProblem::BadService { value: service.value.clone(), reason });
             None
         }
     };
@@ -108,20 +109,23 @@ fn check(raw: RawCheck, helloworld: bool, sleep: bool, drafts: &[Draft], problem
         } else {
             format!("add `- helloworld` to `apps`, which serves `{HELLOWORLD}`")
         };
-        problems.add(service.span, Problem::NoProvider { service: service.value, help });
+        problems.add(service.span, AppProblem::NoProvider { service: service.value, help });
     }
     Some(Check::Rotation { service: url?, from: sources(from, drafts, problems) })
 }
 
 fn sources(from: RawSources, drafts: &[Draft], problems: &mut Problems) -> Vec<String> {
-    let RawSources::Named(named) = from else { return drafts.iter().map(|d| d.name.value.clone()).collect() };
+    let RawSources::Named(named) = from else {
+        return drafts.iter().map(|d| d.name.value.clone()).collect();
+    };
     if named.value.is_empty() {
-        problems.add(named.span, Problem::NamesNothing { what: "`from`", remedy: "write `from: all`, or name clusters" });
+        problems
+            .add(named.span, AppProblem::NamesNothing { field: "from", remedy: "write `from: all`, or name clusters" });
     }
     for (i, name) in named.value.iter().enumerate() {
-        known_cluster("`from`", name, drafts, problems);
+        known_cluster("from", name, drafts, problems);
         if let Some(first) = named.value[..i].iter().find(|n| n.value == name.value) {
-            let problem = Problem::DuplicateSource { name: name.value.clone() };
+            let problem = AppProblem::DuplicateSource { name: name.value.clone() };
             problems.add(name.span, problem).also(first.span, "first named here");
         }
     }
@@ -131,17 +135,17 @@ fn sources(from: RawSources, drafts: &[Draft], problems: &mut Problems) -> Vec<S
 /// `SERVICE.NAMESPACE:PORT/PATH`, or what is wrong with it.
 fn parse_service(text: &str) -> Result<ServiceUrl, &'static str> {
     if text.contains("://") {
-        return Err("it is written without a scheme");
+        return Err("has a scheme, and a service is named without one");
     }
-    let (authority, path) = text.split_once('/').ok_or("it has no path; write at least `/`")?;
-    let (host, port) = authority.split_once(':').ok_or("it has no port")?;
-    let (service, namespace) = host.split_once('.').ok_or("it has no namespace")?;
+    let (authority, path) = text.split_once('/').ok_or("has no path, not even `/`")?;
+    let (host, port) = authority.split_once(':').ok_or("has no port")?;
+    let (service, namespace) = host.split_once('.').ok_or("has no namespace")?;
     if !names::is_dns_label(service) || !names::is_dns_label(namespace) {
-        return Err("service and namespace are DNS labels with one dot between");
+        return Err("does not begin with a service and a namespace that are DNS labels");
     }
-    let port = port.parse().ok().filter(|p| *p > 0).ok_or("its port is no number from 1 to 65535")?;
+    let port = port.parse().ok().filter(|p| *p > 0).ok_or("has a port that is no number from 1 to 65535")?;
     if !path.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("its path has characters that a URL must escape");
+        return Err("has characters in its path that a URL must escape");
     }
     Ok(ServiceUrl { service: service.to_owned(), namespace: namespace.to_owned(), port, path: format!("/{path}") })
 }

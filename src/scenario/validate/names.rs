@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Located, Problem, Problems};
+use super::{Draft, Located, NameProblem, Problems};
 use crate::scenario::model::Cluster;
 
 /// A lab's name and a cluster's make a host name together with `-control-plane`, of at most 63 characters.
@@ -27,14 +27,14 @@ pub(super) fn clusters(lab: Option<&Located<String>>, drafts: &[Draft], problems
             continue;
         }
         if let Some(first) = seen.insert(&name.value, name.span) {
-            let problem = Problem::DuplicateCluster { name: name.value.clone() };
+            let problem = NameProblem::DuplicateCluster { name: name.value.clone() };
             problems.add(name.span, problem).also(first, "first used here");
         }
         let Some(lab) = lab else { continue };
         let node = Cluster::control_plane_node(&Cluster::kind_name(&lab.value, &name.value));
         let length = node.len();
         if length > MAX_LABEL {
-            problems.add(name.span, Problem::NodeNameTooLong { node, length, excess: length - MAX_LABEL });
+            problems.add(name.span, NameProblem::NodeTooLong { node, length, excess: length - MAX_LABEL });
         }
     }
 }
@@ -47,12 +47,12 @@ pub(super) fn version(version: &Located<String>, problems: &mut Problems) -> boo
 fn dns_label(what: &'static str, name: &Located<String>, limit: usize, problems: &mut Problems) -> bool {
     let length = name.value.chars().count();
     if !is_dns_label(&name.value) {
-        let suggestion = suggestion(&name.value, limit).map_or_else(String::new, |s| format!(": `{s}`"));
-        problems.add(name.span, Problem::NotDnsLabel { what, name: name.value.clone(), suggestion });
+        let suggestion = suggestion(&name.value, limit).map_or_else(String::new, |s| format!(", such as `{s}`"));
+        problems.add(name.span, NameProblem::NotDnsLabel { what, name: name.value.clone(), suggestion });
         return false;
     }
     if length > limit {
-        problems.add(name.span, Problem::NameTooLong { what, name: name.value.clone(), length, limit });
+        problems.add(name.span, NameProblem::TooLong { what, name: name.value.clone(), length, limit });
         return false;
     }
     true
@@ -66,8 +66,11 @@ pub(super) fn is_dns_label(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// The label that a name was probably meant to be.
+/// The label that a name was probably meant to be; none for letters that labels do not have.
 fn suggestion(name: &str, limit: usize) -> Option<String> {
+    if !name.is_ascii() {
+        return None;
+    }
     let words: Vec<String> = name
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -77,16 +80,14 @@ fn suggestion(name: &str, limit: usize) -> Option<String> {
 }
 
 /// Checks the value of a Kubernetes label, and gives it back.
-pub(super) fn label_value(what: &str, value: Located<String>, problems: &mut Problems) -> String {
+pub(super) fn label_value(what: &'static str, value: Located<String>, problems: &mut Problems) -> String {
     let text = &value.value;
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let end = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
-    let valid = text.len() <= MAX_LABEL
-        && text.bytes().all(inner)
-        && end(text.bytes().next())
-        && end(text.bytes().next_back());
+    let valid =
+        text.len() <= MAX_LABEL && text.bytes().all(inner) && end(text.bytes().next()) && end(text.bytes().next_back());
     if !valid {
-        problems.add(value.span, Problem::NotLabelValue { what: what.to_owned(), value: text.clone() });
+        problems.add(value.span, NameProblem::NotLabelValue { what, value: text.clone() });
     }
     value.value
 }
@@ -95,7 +96,7 @@ pub(super) fn label_value(what: &str, value: Located<String>, problems: &mut Pro
 pub(super) fn dns_name(name: &Located<String>, problems: &mut Problems) {
     let label = |l: &str| is_dns_label(l) && l.len() <= MAX_LABEL;
     if name.value.len() > MAX_DNS_NAME || !name.value.split('.').all(label) {
-        problems.add(name.span, Problem::NotDnsName { value: name.value.clone() });
+        problems.add(name.span, NameProblem::NotDnsName { value: name.value.clone() });
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) fn mirror(mirror: &Located<String>, problems: &mut Problems) {
         host.split('.').all(is_dns_label) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
     if !valid {
-        problems.add(mirror.span, Problem::NotMirror { value: mirror.value.clone() });
+        problems.add(mirror.span, NameProblem::NotMirror { value: mirror.value.clone() });
     }
 }
 

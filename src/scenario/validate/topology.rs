@@ -1,6 +1,6 @@
 //! Rules for topology, primaries and networks.
 
-use super::{Draft, Located, Problem, Problems, Topology, known_cluster};
+use super::{Draft, Located, Problems, Topology, TopologyProblem, known_cluster};
 use crate::scenario::read::unknown_value;
 
 /// The topology of that name, and what is not built yet.
@@ -11,12 +11,15 @@ pub(super) fn parse(name: &Located<String>, problems: &mut Problems) -> Topology
         "external" => Topology::External,
         other => {
             let allowed = ["multi-primary", "primary-remote", "external"];
-            problems.add(name.span, unknown_value("`topology`", other, &allowed));
+            problems.add(name.span, unknown_value("topology", other, &allowed));
             return Topology::default();
         }
     };
     let what = format!("topology `{}`", name.value);
-    problems.add(name.span, Problem::NotBuilt { what, remedy: "leave `topology` out, or write `topology: multi-primary`" });
+    problems.add(
+        name.span,
+        TopologyProblem::NotBuilt { what, remedy: "leave `topology` out, or write `topology: multi-primary`" },
+    );
     topology
 }
 
@@ -24,35 +27,41 @@ pub(super) fn parse(name: &Located<String>, problems: &mut Problems) -> Topology
 pub(super) fn check(topology: Topology, drafts: &[Draft], problems: &mut Problems) {
     for draft in drafts {
         if let Some(primary) = &draft.primary
-            && known_cluster("`primary`", primary, drafts, problems)
+            && known_cluster("primary", primary, drafts, problems)
         {
             check_primary(topology, draft, primary, drafts, problems);
         }
     }
     for (i, draft) in drafts.iter().enumerate() {
-        let network = draft.network();
-        let Some(first) = drafts[..i].iter().find(|d| d.network() == network && d.name.value != draft.name.value) else {
-            continue;
-        };
+        let Some(first) = drafts[..i].iter().find(|d| d.shares_network(draft)) else { continue };
         let place = |d: &Draft| d.network.as_ref().map_or(d.name.span, |n| n.span);
-        let what = format!("a network with several clusters (`{network}`: `{}` and `{}`)", first.name.value, draft.name.value);
+        let network = draft.network();
+        let what = format!("clusters `{}` and `{}` share network `{network}`", first.name.value, draft.name.value);
         let remedy = "give each cluster a network of its own, or leave `network` out";
-        problems.add(place(draft), Problem::NotBuilt { what, remedy }).also(place(first), "the other cluster");
+        problems
+            .add(place(draft), TopologyProblem::NotBuilt { what, remedy })
+            .also(place(first), "the other cluster's");
     }
 }
 
-fn check_primary(topology: Topology, draft: &Draft, primary: &Located<String>, drafts: &[Draft], problems: &mut Problems) {
+fn check_primary(
+    topology: Topology,
+    draft: &Draft,
+    primary: &Located<String>,
+    drafts: &[Draft],
+    problems: &mut Problems,
+) {
     let (cluster, name) = (draft.name.value.clone(), primary.value.clone());
     if name == cluster {
         return;
     }
     if topology == Topology::MultiPrimary {
-        problems.add(primary.span, Problem::RemoteInMultiPrimary { cluster, primary: name });
+        problems.add(primary.span, TopologyProblem::RemoteInMultiPrimary { cluster, primary: name });
         return;
     }
     let of_primary = drafts.iter().find(|d| d.name.value == name).and_then(|d| d.primary.as_ref());
     if let Some(other) = of_primary.filter(|p| p.value != name) {
-        let problem = Problem::PrimaryIsRemote { cluster, primary: name, other: other.value.clone() };
+        let problem = TopologyProblem::PrimaryIsRemote { cluster, primary: name, other: other.value.clone() };
         problems.add(primary.span, problem).also(other.span, "it uses another control plane itself");
     }
 }

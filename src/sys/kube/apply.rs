@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     async fn await_established(&self, objects: &[DynamicObject]) -> Result<(), KubeError> {
-        let api: Api<CustomResourceDefinition> = Api::all(self.client());
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         let waits = objects.iter().filter(|o| kind(o) == "CustomResourceDefinition").map(|object| {
             let api = api.clone();
             async move {

@@ -6,20 +6,23 @@ mod pod;
 mod wait;
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use kube::Client;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use kube::{Client, Resource};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::{ApiResource, GroupVersion};
+use kube::core::{ApiResource, ClusterResourceScope, GroupVersion, NamespaceResourceScope};
 use kube::discovery::{ApiCapabilities, Scope, oneshot};
 use miette::Diagnostic;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
 pub use manifest::{Manifest, covers};
 pub use pod::{ExecOutput, HttpAnswer};
-pub use wait::load_balancer_addresses;
+pub use wait::{Listener, load_balancer_addresses};
 
 /// Something that was asked of a cluster failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -117,12 +120,6 @@ impl Cluster {
         Ok(Self { client, served: Arc::default() })
     }
 
-    /// The client for typed access.
-    #[must_use]
-    pub fn client(&self) -> Client {
-        self.client.clone()
-    }
-
     /// Whether the API server answers and says that it is ready.
     pub async fn is_ready(&self) -> bool {
         let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
@@ -130,6 +127,34 @@ impl Cluster {
             tokio::time::timeout(std::time::Duration::from_secs(5), self.client.request_text(request)).await,
             Ok(Ok(_))
         )
+    }
+
+    /// Reads one namespaced object, if it exists.
+    pub async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name).await.map_err(KubeError::request(format!("read {} {namespace}/{name}", K::kind(&()))))
+    }
+
+    /// Lists all objects of a kind that has no namespace.
+    pub async fn list<K>(&self) -> Result<Vec<K>, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let all = Api::<K>::all(self.client.clone()).list(&ListParams::default()).await;
+        all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
+    }
+
+    /// What the API server, its admission webhooks included, would make of an object. Nothing is created.
+    pub async fn dry_run<K>(&self, namespace: &str, object: &K) -> Result<K, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        api.create(&dry_run, object).await.map_err(KubeError::request(format!("try a {} in {namespace}", K::kind(&()))))
     }
 
     /// The API for the kind of `object`, in its namespace.

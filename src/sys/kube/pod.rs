@@ -33,7 +33,7 @@ pub struct HttpAnswer {
 impl Cluster {
     /// The running pods that have the labels, oldest first; those that are being deleted are left out.
     pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
-        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let pods = api
             .list(&ListParams::default().labels(selector))
             .await
@@ -64,7 +64,7 @@ impl Cluster {
         command: &[&str],
     ) -> Result<ExecOutput, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
-        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = AttachParams::default().container(container).stderr(true);
         let mut process = api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(e.to_string()))?;
         let (mut stdout, mut stderr) = (String::new(), String::new());
@@ -93,7 +93,7 @@ impl Cluster {
     /// Asks a port on a pod's loopback interface for `path`.
     pub async fn http_get(&self, namespace: &str, pod: &str, port: u16, path: &str) -> Result<HttpAnswer, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod} port {port}"), reason };
-        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let mut forward = api.portforward(pod, &[port]).await.map_err(|e| broken(e.to_string()))?;
         let stream = forward.take_stream(port).ok_or_else(|| broken("no stream".to_owned()))?;
         let (mut sender, connection) =

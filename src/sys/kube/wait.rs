@@ -12,7 +12,12 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::{Cluster, KubeError};
-use crate::exec::Progress;
+
+/// Who is told what a wait waits for.
+pub trait Listener: Sync {
+    /// One line for a user.
+    fn say(&self, message: String);
+}
 
 /// After this long a wait says what it waits for, and says it again as often.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -27,13 +32,13 @@ impl Cluster {
         name: &str,
         state: &str,
         limit: Duration,
-        progress: &Progress,
+        listener: &impl Listener,
         condition: impl Fn(&K) -> bool + Send,
     ) -> Result<K, KubeError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let api: Api<K> = Api::namespaced(self.client(), namespace);
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("{} {namespace}/{name}", K::kind(&()));
         let holds = |object: Option<&K>| object.is_some_and(&condition);
         let wait = tokio::time::timeout(limit, await_condition(api, name, holds));
@@ -55,7 +60,7 @@ impl Cluster {
                 },
                 _ = tick.tick() => {
                     let event = self.last_event(namespace, name).await.map(|e| format!(": {e}")).unwrap_or_default();
-                    progress.say(format!("waiting, {what} {state}{event}"));
+                    listener.say(format!("waiting, {what} {state}{event}"));
                 }
             }
         }
@@ -67,9 +72,9 @@ impl Cluster {
         namespace: &str,
         name: &str,
         limit: Duration,
-        progress: &Progress,
+        listener: &impl Listener,
     ) -> Result<(), KubeError> {
-        self.until::<Deployment>(namespace, name, "is not available", limit, progress, is_available).await.map(|_| ())
+        self.until::<Deployment>(namespace, name, "is not available", limit, listener, is_available).await.map(|_| ())
     }
 
     /// Waits until a `DaemonSet` is ready on every node.
@@ -78,30 +83,30 @@ impl Cluster {
         namespace: &str,
         name: &str,
         limit: Duration,
-        progress: &Progress,
+        listener: &impl Listener,
     ) -> Result<(), KubeError> {
-        self.until::<DaemonSet>(namespace, name, "is not ready on every node", limit, progress, is_on_every_node)
+        self.until::<DaemonSet>(namespace, name, "is not ready on every node", limit, listener, is_on_every_node)
             .await
             .map(|_| ())
     }
 
     /// Whether a Deployment exists and every replica is available.
     pub async fn is_available(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
-        let api: Api<Deployment> = Api::namespaced(self.client(), namespace);
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
         let found = api.get_opt(name).await.map_err(KubeError::request(format!("read Deployment {namespace}/{name}")))?;
         Ok(found.as_ref().is_some_and(is_available))
     }
 
     /// Whether a `DaemonSet` exists and is ready on every node.
     pub async fn is_on_every_node(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
-        let api: Api<DaemonSet> = Api::namespaced(self.client(), namespace);
+        let api: Api<DaemonSet> = Api::namespaced(self.client.clone(), namespace);
         let found = api.get_opt(name).await.map_err(KubeError::request(format!("read DaemonSet {namespace}/{name}")))?;
         Ok(found.as_ref().is_some_and(is_on_every_node))
     }
 
     /// The last event about an object or the pods that belong to it, as "Reason: message".
     async fn last_event(&self, namespace: &str, name: &str) -> Option<String> {
-        let api: Api<Event> = Api::namespaced(self.client(), namespace);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let events = api.list(&ListParams::default()).await.ok()?;
         let time = |e: &Event| {
             let seen = e.last_timestamp.as_ref().map(|t| t.0);

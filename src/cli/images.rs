@@ -1,0 +1,171 @@
+//! `lab images`.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args as ClapArgs, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, Output, output};
+use crate::exec::{Event, Events, Outcome, Progress};
+use crate::images::{self, Choice, Entry, ImagesError, Prepared};
+use crate::plan::StepId;
+use crate::report::{Style, follow};
+use crate::scenario::ImageSettings;
+use crate::steps::StepError;
+use crate::sys::docker::Engine;
+
+/// `lab images`.
+#[derive(Debug, ClapArgs)]
+pub struct Images {
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do with images.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List what a lab is made of: versions, upstream references, and what of it is on this machine
+    List(List),
+    /// Prepare tools and images ahead of `lab up`
+    Build(Build),
+    /// Write one archive with everything that `lab up` needs, for a machine without a network
+    Export(Export),
+    /// Load an archive that `lab images export` wrote
+    Import(Import),
+    /// Push the package-built images to a registry, which scenarios can then name as images.mirror
+    Push(Push),
+}
+
+/// `lab images list`.
+#[derive(Debug, ClapArgs)]
+pub struct List {
+    /// Form of the list
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab images build`.
+#[derive(Debug, ClapArgs)]
+pub struct Build {
+    /// Where images come from
+    #[arg(long, value_enum, default_value = "auto")]
+    pub images: Choice,
+}
+
+/// `lab images export`.
+#[derive(Debug, ClapArgs)]
+pub struct Export {
+    /// The archive to write
+    pub file: PathBuf,
+    /// Where images come from
+    #[arg(long, value_enum, default_value = "auto")]
+    pub images: Choice,
+}
+
+/// `lab images import`.
+#[derive(Debug, ClapArgs)]
+pub struct Import {
+    /// The archive to load
+    pub file: PathBuf,
+}
+
+/// `lab images push`.
+#[derive(Debug, ClapArgs)]
+pub struct Push {
+    /// The registry, asked over plain HTTP
+    #[arg(value_name = "HOST:PORT")]
+    pub registry: String,
+}
+
+pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let docker = &Engine::connect().await?.docker;
+    match args.verb {
+        Verb::List(args) => list(&images::inventory(docker).await.map_err(StepError::from)?, args.output),
+        Verb::Build(args) => {
+            let build = async |p: Progress| images::prepare(args.images, &ImageSettings::default(), docker, &p).await;
+            ready(&watched("prepare images", interrupt, build).await?)
+        }
+        Verb::Export(args) => {
+            let export = async |p: Progress| images::export(args.images, &args.file, docker, &p).await;
+            watched("export images", interrupt, export).await?;
+            output::print(&format!("{}\n", args.file.display()))
+        }
+        Verb::Import(args) => {
+            let import = async |p: Progress| images::import(&args.file, docker, &p).await;
+            ready(&watched("import images", interrupt, import).await?)
+        }
+        Verb::Push(args) => {
+            let push = async |p: Progress| images::push(&args.registry, docker, &p).await;
+            let pushed = watched("push images", interrupt, push).await?;
+            output::print(&pushed.iter().map(|name| format!("{name}\n")).collect::<String>())
+        }
+    }
+}
+
+/// What `lab up` will use.
+fn ready(prepared: &Prepared) -> Result<(), CliError> {
+    output::print(&format!(
+        "source    {}\nnode      {}\nkind      {}\nistioctl  {}\n",
+        prepared.describe(),
+        prepared.node_image,
+        prepared.kind.display(),
+        prepared.istioctl.display()
+    ))
+}
+
+fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
+    if form == Output::Json {
+        return output::print_json(&entries);
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "HERE", "MB"]);
+    for entry in entries {
+        // A pinned digest is as long as a line, and what the tag says will do for people.
+        let upstream = entry.registry.as_deref().map_or("", |r| r.split('@').next().unwrap_or(r));
+        let here = entry.local.as_deref().filter(|_| entry.size.is_some()).unwrap_or("no");
+        table.add_row([
+            entry.name.clone(),
+            entry.version.clone(),
+            upstream.to_owned(),
+            here.to_owned(),
+            entry.size.map(|bytes| (bytes / 1_000_000).to_string()).unwrap_or_default(),
+        ]);
+    }
+    output::print_table(&table)
+}
+
+/// Runs `work` as a step of its own, with its progress on standard error; an interrupt drops it where it is.
+async fn watched<T, F>(
+    title: &str,
+    interrupt: &CancellationToken,
+    work: impl FnOnce(Progress) -> F,
+) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ImagesError>>,
+{
+    let (events, receiver) = Events::channel();
+    let follower = tokio::spawn(follow(receiver, Style::detect()));
+    let (step, start) = (StepId(title.to_owned()), Instant::now());
+    events.send(Event::StepStarted { step: step.clone(), at: start.elapsed() });
+    let result = tokio::select! {
+        biased;
+        () = interrupt.cancelled() => None,
+        result = work(events.progress(&step)) => Some(result),
+    };
+    let outcome = match &result {
+        None => Outcome::Cancelled,
+        Some(Ok(_)) => Outcome::Done,
+        Some(Err(e)) => Outcome::Failed(e.to_string()),
+    };
+    events.send(Event::StepFinished { step, outcome, started: start.elapsed(), took: start.elapsed() });
+    drop(events);
+    let _ = follower.await;
+    match result {
+        Some(result) => result.map_err(|e| StepError::from(e).into()),
+        None => Err(CliError::Interrupted { remedy: "what was built so far is kept: the same command goes on from there".to_owned() }),
+    }
+}

@@ -1,0 +1,255 @@
+//! Sees to it that tools and images are on this machine, in whatever way is the quickest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use bollard::Docker;
+use serde::{Deserialize, Serialize};
+
+use super::digest::{Digest, Inputs};
+use super::digests::Digests;
+use super::reference::Reference;
+use super::resolve::{self, Choice};
+use super::stack::{FileRef, NODE, Stack};
+use super::workshop::Workshop;
+use super::{ImagesError, NODE_LABEL, Prepared, Source, node, packages, registry, tools};
+use crate::exec::Progress;
+use crate::scenario::ImageSettings;
+use crate::sys::cache::{self, Cache, Fingerprint};
+use crate::sys::docker_fill;
+use crate::sys::docker_images::ImageStore;
+use crate::sys::http::Http;
+
+/// What was prepared, remembered in the cache, so that the next run has only to see that it is still there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Record {
+    pub source: Source,
+    pub mirror: Option<String>,
+    pub node_image: String,
+    /// Whether nodes name images as upstream does, because that is how a mirror has them.
+    pub upstream_names: bool,
+    pub kind: Fingerprint,
+    pub istioctl: Fingerprint,
+    pub metallb_manifest: PathBuf,
+}
+
+/// Key of MetalLB's manifest among the module files.
+pub(super) const METALLB_MANIFEST: &str = "metallb-manifest";
+
+impl Record {
+    /// Name of the record of a derived node image.
+    pub fn name(digest: &Digest) -> String {
+        format!("prepared/{}.json", digest.short())
+    }
+
+    fn mirror_name(mirror: &str, digests: &Digests) -> String {
+        let inputs = Inputs::of("mirror 1").and(mirror).and(digests.packages.as_str()).and(digests.registry.as_str());
+        format!("prepared/mirror-{}.json", inputs.digest().short())
+    }
+
+    /// What other steps need, provided that the tools are still those that were looked at.
+    pub fn prepared(self, stack: &Stack) -> Option<Prepared> {
+        if !self.kind.holds() || !self.istioctl.holds() {
+            return None;
+        }
+        let metallb_manifest = cache::read_text(&self.metallb_manifest).ok()?;
+        let name = |i: &super::stack::Image| match &i.registry {
+            Some(upstream) if self.upstream_names => Reference::parse(upstream).tagged(),
+            _ => i.name.clone(),
+        };
+        let values = &stack.istio.values;
+        Some(Prepared {
+            images: stack.loaded().map(|(key, i)| (key.clone(), name(i))).collect(),
+            istio_values: if self.source == Source::Packages { &values.packages } else { &values.registry }.clone(),
+            source: self.source,
+            mirror: self.mirror,
+            node_image: self.node_image,
+            kind: self.kind.path,
+            istioctl: self.istioctl.path,
+            metallb_manifest,
+        })
+    }
+}
+
+/// What is prepared already; `None` when there is anything left to do. It takes one question to the engine.
+pub async fn is_prepared(choice: Choice, settings: &ImageSettings, docker: &Docker) -> Option<Prepared> {
+    let stack = Stack::embedded().ok()?;
+    let (digests, cache, store) = (Digests::of(&stack), Cache::open().ok()?, ImageStore::new(docker));
+    if let Some(mirror) = &settings.mirror {
+        let record: Record = cache.read_json(&Record::mirror_name(mirror, &digests))?;
+        store.config(&record.node_image).await.ok()??;
+        return record.prepared(&stack);
+    }
+    let source = in_engine(choice, &digests, &store).await.ok()??;
+    cache.read_json::<Record>(&Record::name(digest(&digests, source)))?.prepared(&stack)
+}
+
+/// Prepares tools and images. It tells the source that serves, and why, as a note.
+pub async fn prepare(
+    choice: Choice,
+    settings: &ImageSettings,
+    docker: &Docker,
+    progress: &Progress,
+) -> Result<Prepared, ImagesError> {
+    if let Some(prepared) = is_prepared(choice, settings, docker).await {
+        progress.note(format!("images: {}, prepared before", prepared.describe()));
+        return Ok(prepared);
+    }
+    let stack = Stack::embedded()?;
+    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    docker_fill::remove_leftovers(&store, |name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
+    let (name, record) = match &settings.mirror {
+        Some(mirror) => (Record::mirror_name(mirror, &digests), from_mirror(&shop, mirror).await?),
+        None => {
+            let (source, why) = match in_engine(choice, &digests, &store).await? {
+                Some(source) => (source, "the node image is there already".to_owned()),
+                None => resolve::resolve(choice, &stack).await?,
+            };
+            progress.note(format!("images: {source}: {why}"));
+            (Record::name(digest(&digests, source)), from_source(&shop, source).await?)
+        }
+    };
+    cache.write_json(&name, &record)?;
+    record.prepared(&stack).ok_or_else(|| ImagesError::Unexpected {
+        what: "what was prepared just now".to_owned(),
+        reason: "somebody else changed it in the meantime".to_owned(),
+        remedy: "run the command again",
+    })
+}
+
+/// Pushes every package-built image to a registry, building those that are missing. Returns what was pushed.
+pub async fn push(registry: &str, docker: &Docker, progress: &Progress) -> Result<Vec<String>, ImagesError> {
+    let stack = Stack::embedded()?;
+    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    answers(registry).await?;
+    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    packages::images(&shop).await?;
+    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    registry::push(&shop, registry).await
+}
+
+fn digest(digests: &Digests, source: Source) -> &Digest {
+    match source {
+        Source::Registry => &digests.registry,
+        Source::Packages => &digests.packages,
+    }
+}
+
+/// The source whose derived node image the engine has already.
+async fn in_engine(choice: Choice, digests: &Digests, store: &ImageStore) -> Result<Option<Source>, ImagesError> {
+    let tags: BTreeSet<String> = store.labelled(NODE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
+    Ok(choice.candidates().iter().copied().find(|source| tags.contains(&node::name(digest(digests, *source)))))
+}
+
+async fn from_source(shop: &Workshop<'_>, source: Source) -> Result<Record, ImagesError> {
+    let mut tools = Tools::look(shop).await;
+    let wanted = tools.missing();
+    let files = match source {
+        Source::Packages => packages::everything(shop, wanted).await?,
+        Source::Registry => {
+            // Tools are built while images are pulled: one needs the processors, the other the network.
+            let (files, ()) = tokio::try_join!(packages::files(shop, wanted), registry::everything(shop))?;
+            files
+        }
+    };
+    tools.take(files);
+    tools.record(source, None, node::name(digest(shop.digests, source)), false)
+}
+
+async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, ImagesError> {
+    let http = answers(mirror).await?;
+    let own = registry::node_in_mirror(shop, mirror);
+    let down = |e: crate::sys::http::Unreachable| registry_down(mirror, e.to_string());
+    let is_ours = http.has_manifest(&plain(mirror), &own.path, own.tag()).await.map_err(down)?;
+    let (source, node) = if is_ours {
+        shop.progress.note(format!("images: registry (mirror {mirror}): it holds lab's own package-built images"));
+        (Source::Packages, own)
+    } else {
+        shop.progress.note(format!("images: registry (mirror {mirror}): upstream images, as it holds no node image of this lab"));
+        let upstream = shop.stack.images.get(NODE).and_then(|i| i.registry.as_deref()).unwrap_or_default();
+        (Source::Registry, Reference::parse(upstream).in_mirror(mirror))
+    };
+    shop.expect(1);
+    let mut tools = Tools::look(shop).await;
+    let (files, ()) = tokio::try_join!(packages::files(shop, tools.missing()), registry::ensure(shop, &node))?;
+    tools.take(files);
+    tools.record(source, Some(mirror.to_owned()), node.tagged(), source == Source::Registry)
+}
+
+async fn answers(registry: &str) -> Result<Http, ImagesError> {
+    let down = |e: crate::sys::http::Unreachable| registry_down(registry, e.to_string());
+    let http = Http::new().map_err(down)?;
+    http.registry_answers(&plain(registry)).await.map_err(down)?;
+    Ok(http)
+}
+
+fn plain(registry: &str) -> String {
+    format!("http://{registry}")
+}
+
+fn registry_down(registry: &str, reason: String) -> ImagesError {
+    ImagesError::RegistryDown {
+        registry: registry.to_owned(),
+        reason,
+        remedy: "start it, or name another; it is asked over plain HTTP, as HOST:PORT",
+    }
+}
+
+/// The tools and MetalLB's manifest: where they are, as far as known.
+struct Tools {
+    kind: (FileRef, Option<PathBuf>),
+    istioctl: (FileRef, Option<PathBuf>),
+    manifest: (FileRef, Option<PathBuf>),
+}
+
+impl Tools {
+    async fn look(shop: &Workshop<'_>) -> Self {
+        let (kind, istioctl) = (&shop.stack.tools.kind, &shop.stack.tools.istioctl);
+        Self {
+            kind: (kind.binary.clone(), tools::on_this_machine(shop, "kind", kind).await),
+            istioctl: (istioctl.binary.clone(), tools::on_this_machine(shop, "istioctl", istioctl).await),
+            manifest: (FileRef::Module(METALLB_MANIFEST.to_owned()), None),
+        }
+    }
+
+    fn all(&mut self) -> [&mut (FileRef, Option<PathBuf>); 3] {
+        [&mut self.kind, &mut self.istioctl, &mut self.manifest]
+    }
+
+    fn missing(&mut self) -> BTreeSet<FileRef> {
+        self.all().into_iter().filter(|(_, path)| path.is_none()).map(|(file, _)| file.clone()).collect()
+    }
+
+    fn take(&mut self, files: BTreeMap<FileRef, PathBuf>) {
+        for (file, path) in self.all() {
+            if path.is_none() {
+                *path = files.get(file).cloned();
+            }
+        }
+    }
+
+    fn record(self, source: Source, mirror: Option<String>, node_image: String, upstream_names: bool) -> Result<Record, ImagesError> {
+        let executable = |(file, path): (FileRef, Option<PathBuf>)| {
+            path.as_deref().and_then(Fingerprint::of_executable).ok_or_else(|| absent(&file))
+        };
+        Ok(Record {
+            source,
+            mirror,
+            node_image,
+            upstream_names,
+            kind: executable(self.kind)?,
+            istioctl: executable(self.istioctl)?,
+            metallb_manifest: self.manifest.1.ok_or_else(|| absent(&self.manifest.0))?,
+        })
+    }
+}
+
+fn absent(file: &FileRef) -> ImagesError {
+    ImagesError::Unexpected {
+        what: file.to_string(),
+        reason: "it is not there once built".to_owned(),
+        remedy: "run the command again",
+    }
+}

@@ -1,0 +1,109 @@
+//! How errors are shown: plain text without colour, the same on a terminal and in a CI log.
+//!
+//! Messages are never wrapped, because a log is searched by line, and `FILE:LINE:COLUMN` is what editors and log viewers turn into
+//! a link. Miette's own handlers do neither.
+
+use std::fmt::{self, Write};
+
+use miette::Diagnostic;
+
+use super::error::{ScenarioError, ScenarioErrors};
+use super::tree::Span;
+
+/// Most characters of a source line that are shown; longer lines are cut around the place.
+const MAX_LINE: usize = 160;
+/// Characters that are kept before the place in a line that is cut.
+const KEPT_BEFORE: usize = 60;
+/// Most characters of a message: it may quote what the file says, however long.
+const MAX_MESSAGE: usize = 600;
+
+/// Shows all errors of a scenario, each with its place, its source line and its remedy.
+#[must_use]
+pub fn render(errors: &ScenarioErrors) -> String {
+    let mut out = String::new();
+    for (i, error) in errors.errors().iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        // Writing to a string cannot fail.
+        _ = write_error(&mut out, error);
+    }
+    if errors.errors().len() > 1 {
+        _ = writeln!(out, "\n{errors}");
+    }
+    out
+}
+
+/// A place that is marked below its line.
+struct Mark {
+    line: usize,
+    span: Span,
+    sign: char,
+    label: &'static str,
+}
+
+fn write_error(out: &mut String, error: &ScenarioError) -> fmt::Result {
+    let (line, column) = error.position();
+    let text = error.text();
+    let primary = Mark { line, span: error.span(), sign: '^', label: "" };
+    let mut marks = vec![primary];
+    marks.extend(error.others().iter().map(|(span, label)| Mark {
+        line: line_of(text, *span),
+        span: *span,
+        sign: '-',
+        label,
+    }));
+    marks.sort_by_key(|m| m.line);
+    let width = marks.last().map_or(1, |m| m.line.to_string().len());
+
+    writeln!(out, "error: {}", visible(&shortened(&error.to_string())))?;
+    writeln!(out, "{:width$}--> {}:{line}:{column}", "", visible(error.file()))?;
+    writeln!(out, "{:width$} |", "")?;
+    let mut shown = 0;
+    for mark in &marks {
+        let start = text.get(..mark.span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let source = text.get(start..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();
+        let before = text.get(start..mark.span.start).map_or(0, |s| s.chars().count());
+        let marked = text.get(mark.span.start..mark.span.end).map_or(1, |s| s.chars().count()).max(1);
+        let cut = if source.chars().count() > MAX_LINE { before.saturating_sub(KEPT_BEFORE) } else { 0 };
+        // A line that two marks share is shown once, unless it is so long that each mark needs its own part of it.
+        if shown != mark.line || cut > 0 {
+            if shown != 0 && mark.line > shown + 1 {
+                writeln!(out, "{:width$} :", "")?;
+            }
+            let part: String = source.chars().skip(cut).take(MAX_LINE).collect();
+            writeln!(out, "{:>width$} | {}", mark.line, visible(&part).trim_end())?;
+        }
+        shown = mark.line;
+        let signs = mark.sign.to_string().repeat(marked.min(MAX_LINE.saturating_sub(before - cut).max(1)));
+        let pad = " ".repeat(before - cut);
+        writeln!(out, "{:width$} | {}", "", format!("{pad}{signs} {}", mark.label).trim_end())?;
+    }
+    if let Some(help) = error.help() {
+        let help = visible(&shortened(&help.to_string())).replace('\n', &format!("\n{:width$}   ", ""));
+        writeln!(out, "{:width$} = help: {help}", "")?;
+    }
+    Ok(())
+}
+
+fn line_of(text: &str, span: Span) -> usize {
+    text.get(..span.start).unwrap_or_default().matches('\n').count() + 1
+}
+
+fn shortened(message: &str) -> String {
+    if message.chars().count() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    message.chars().take(MAX_MESSAGE).chain("...".chars()).collect()
+}
+
+/// The text with a sign for whatever a terminal would obey instead of show, one character for one.
+fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c,
+        '\t' => '\u{2192}',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,0 +1,112 @@
+//! No text makes the reader of scenarios panic, and what it accepts survives being written and read again.
+
+use lab::plan::{Lab, resolve, scenario_yaml};
+use lab::scenario::{parse, render};
+use proptest::prelude::*;
+
+/// Whatever the text, nothing panics; what is refused can be shown, and what is accepted can be written and read again.
+fn survives(text: &str) {
+    match parse(text, "lab.yaml") {
+        Err(errors) => {
+            assert!(!errors.errors().is_empty());
+            let shown = render(&errors);
+            assert!(shown.starts_with("error: "));
+            assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "a terminal would obey this: {shown:?}");
+        }
+        Ok(scenario) => {
+            if let Ok(lab) = resolve(&scenario) {
+                reads_back(&lab);
+            }
+        }
+    }
+}
+
+fn reads_back(lab: &Lab) {
+    let written = scenario_yaml(lab);
+    let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
+    assert_eq!(&resolve(&again).unwrap(), lab, "{written}");
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+        "[0-9a-zA-Z:. #'\"\\[{,&*!|>%@`~-]{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+            proptest::collection::hash_map(any::<String>(), inner, 0..5)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// One change to a text: cut out, repeated or replaced.
+fn mutation() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, Option<String>)> {
+    let token = prop_oneof![
+        "[ \\n\\t:,{}\\[\\]#&*!|>'\"%@`-]{1,4}",
+        "[a-z0-9./:-]{0,12}",
+        any::<String>(),
+        Just("null".to_owned()),
+        Just("999999999999999999999".to_owned()),
+        Just("255.255.255.255/32".to_owned()),
+        Just("0.0.0.0/0".to_owned()),
+        Just("255.255.255.250-255.255.255.255".to_owned()),
+    ];
+    (any::<prop::sample::Index>(), any::<prop::sample::Index>(), proptest::option::of(token))
+}
+
+fn mutate(text: &mut String, (at, length, replacement): (prop::sample::Index, prop::sample::Index, Option<String>)) {
+    let ends: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
+    let start = at.index(ends.len());
+    let end = (start + length.index(20)).min(ends.len() - 1);
+    let range = ends[start]..ends[end];
+    let replacement = replacement.unwrap_or_else(|| text[range.clone()].repeat(2));
+    text.replace_range(range, &replacement);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn no_yaml_like_text_panics(tokens in proptest::collection::vec(
+        prop_oneof![
+            prop::sample::select(vec![
+                "name", "clusters", "mesh", "values", "pool", "auto", ": ", ":", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]",
+                ", ", "&a ", "*a", "!x ", "|", ">", "? ", "---", "...", "%", "#", "\"", "'", "\t", "~", "10.0.0.0/8", "c1",
+                "\u{feff}", "\r", "\u{85}", "<<",
+            ]).prop_map(str::to_owned),
+            any::<char>().prop_map(String::from),
+        ],
+        0..40,
+    )) {
+        survives(&tokens.concat());
+        survives(&format!("name: demo\nclusters:\n  - c1\n{}", tokens.concat()));
+    }
+
+    #[test]
+    fn no_mutation_of_a_valid_file_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
+        let mut text = include_str!("../scenarios/three-network.yaml").to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn free_form_values_survive_writing_and_reading(values in proptest::collection::hash_map(any::<String>(), json(), 0..5)) {
+        let mut lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").unwrap()).unwrap();
+        lab.mesh.values = serde_json::Value::Object(values.into_iter().collect());
+        reads_back(&lab);
+    }
+}
