@@ -122,18 +122,17 @@ fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
     }
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "HERE", "MB"]);
+    table.set_header(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "DIGEST", "HERE"]);
     for entry in entries {
         // A pinned digest is as long as a line, and what the tag says will do for people.
         let upstream = entry.registry.as_deref().map_or("", |r| r.split('@').next().unwrap_or(r));
-        let here = entry.local.as_deref().filter(|_| entry.size.is_some()).unwrap_or("no");
-        table.add_row([
-            entry.name.clone(),
-            entry.version.clone(),
-            upstream.to_owned(),
-            here.to_owned(),
-            entry.size.map(|bytes| (bytes / 1_000_000).to_string()).unwrap_or_default(),
-        ]);
+        let digest = entry.local.as_deref().and_then(|l| l.rsplit_once(':')).map_or("", |(_, digest)| digest);
+        let here = match entry.size {
+            Some(bytes) => format!("{} MB", bytes / 1_000_000),
+            None if entry.present => "yes".to_owned(),
+            None => "no".to_owned(),
+        };
+        table.add_row([&entry.name, &entry.version, upstream, digest, &here]);
     }
     output::print_table(&table)
 }
@@ -166,6 +165,8 @@ where
     let _ = follower.await;
     match result {
         Some(result) => result.map_err(|e| StepError::from(e).into()),
-        None => Err(CliError::Interrupted { remedy: "what was built so far is kept: the same command goes on from there".to_owned() }),
+        None => Err(CliError::Interrupted {
+            remedy: "what was built so far is kept: the same command goes on from there".to_owned(),
+        }),
     }
 }

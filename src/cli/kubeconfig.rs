@@ -1,9 +1,9 @@
 //! `lab kubeconfig`: the clusters' kubeconfigs as one, with contexts that tell lab and cluster.
 
 use super::{CliError, args, output};
+use crate::plan::{Lab, merge_kubeconfigs};
 use crate::steps::StepError;
 use crate::sys::state::State;
-use crate::plan::{Lab, merge_kubeconfigs};
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;

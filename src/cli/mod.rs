@@ -62,7 +62,9 @@ fn start_log() {
 /// The first interrupt ends the run in order; a second one ends the process at once.
 fn watch_signals(interrupt: &CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return;
+    };
     let interrupt = interrupt.clone();
     tokio::spawn(async move {
         let mut next = async || {

@@ -90,7 +90,16 @@ fn node(node: &Node) -> NodeStatus {
 fn text(status: &Status) -> Result<(), CliError> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["CLUSTER", "NETWORK", "CONTROL PLANE", "API SERVER", "EAST-WEST GATEWAY", "NODE", "ADDRESS", "STATE"]);
+    table.set_header([
+        "CLUSTER",
+        "NETWORK",
+        "CONTROL PLANE",
+        "API SERVER",
+        "EAST-WEST GATEWAY",
+        "NODE",
+        "ADDRESS",
+        "STATE",
+    ]);
     for cluster in &status.clusters {
         let row = |node: Option<&NodeStatus>| {
             [
@@ -112,9 +121,9 @@ fn text(status: &Status) -> Result<(), CliError> {
         }
     }
     output::print_table(&table)?;
-    let verdict = status.last_verdict.as_ref().map_or_else(
-        || "none".to_owned(),
-        |v| format!("{} at {}", if v.passed { "passed" } else { "failed" }, v.at),
-    );
+    let verdict = status
+        .last_verdict
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |v| format!("{} at {}", if v.passed { "passed" } else { "failed" }, v.at));
     output::print(&format!("\nlast verdict: {verdict}\n"))
 }

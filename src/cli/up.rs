@@ -24,9 +24,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     let state = State::open()?;
     let lab = load(&state, &args)?;
     let engine = Engine::connect().await?;
-    let _lock = state
-        .lock(&lab.name, || eprintln!("waiting: another lab process is working on {}", lab.name))
-        .await?;
+    let _lock = state.lock(&lab.name, || eprintln!("waiting: another lab process is working on {}", lab.name)).await?;
     if let Ok(existing) = state.existing(&lab.name) {
         refuse_changes(&existing.load()?, &lab)?;
     }

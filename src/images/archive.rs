@@ -34,7 +34,12 @@ pub(super) fn append_file<W: Write>(
 }
 
 /// Appends what is below `dir` of the tree. `known` are the paths that the archive has already.
-pub(super) fn append_tree<W: Write>(archive: &mut tar::Builder<W>, tree: &Tree, dir: &str, known: &BTreeSet<String>) -> io::Result<()> {
+pub(super) fn append_tree<W: Write>(
+    archive: &mut tar::Builder<W>,
+    tree: &Tree,
+    dir: &str,
+    known: &BTreeSet<String>,
+) -> io::Result<()> {
     for (path, node) in tree.below(dir) {
         match node {
             Node::File(mode, content) => append_file(archive, path, *mode, content.len() as u64, &content[..])?,
@@ -138,7 +143,10 @@ mod tests {
     fn images_get_the_names_that_nodes_know() {
         let saved = archive(&[
             ("abc/layer.tar", "layer"),
-            ("manifest.json", r#"[{"Config":"c","RepoTags":["lab/etcd:0123"],"Layers":[]},{"Config":"d","RepoTags":null}]"#),
+            (
+                "manifest.json",
+                r#"[{"Config":"c","RepoTags":["lab/etcd:0123"],"Layers":[]},{"Config":"d","RepoTags":null}]"#,
+            ),
             ("repositories", r#"{"lab/etcd":{"0123":"abc"}}"#),
             (
                 "index.json",
@@ -149,7 +157,10 @@ mod tests {
         let mut out = Vec::new();
         rename(&saved[..], &mut out, &names).expect("renames");
         let files = contents(&out);
-        assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), ["abc/layer.tar", "index.json", "manifest.json"]);
+        assert_eq!(
+            files.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["abc/layer.tar", "index.json", "manifest.json"]
+        );
         assert_eq!(files["abc/layer.tar"], "layer");
         let manifest: Value = serde_json::from_str(&files["manifest.json"]).expect("JSON");
         assert_eq!(manifest[0]["RepoTags"][0], "registry.k8s.io/etcd:3.6.5-0");

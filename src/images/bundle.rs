@@ -54,7 +54,12 @@ impl Contents {
 }
 
 /// Writes an archive, preparing first what is missing. The file appears when it is whole.
-pub async fn export(choice: Choice, file: &Path, docker: &Docker, progress: &Progress) -> Result<Prepared, ImagesError> {
+pub async fn export(
+    choice: Choice,
+    file: &Path,
+    docker: &Docker,
+    progress: &Progress,
+) -> Result<Prepared, ImagesError> {
     let prepared = prepare(choice, &ImageSettings::default(), docker, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
     let contents = Contents::of(prepared.source, &prepared.node_image, &digests);
@@ -119,7 +124,7 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
     if store.config(&contents.node_image).await?.is_none() {
         return Err(misfit("it does not hold the node image".to_owned()));
     }
-    let place = |name: &str| cache.artifact(&format!("imported-{name}"), &expected.digest[..16]);
+    let place = |name: &str| cache.artifact(&format!("imported/{name}"), &expected.digest);
     for name in [KIND, ISTIOCTL, MANIFEST] {
         let made = scratch.join(name);
         if !made.is_file() {
@@ -128,8 +133,9 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
         cache.publish(&made, &place(name))?;
     }
     cache.remove(&scratch)?;
-    let executable =
-        |name: &str| Fingerprint::of_executable(&place(name)).ok_or_else(|| misfit(format!("{name} cannot be executed")));
+    let executable = |name: &str| {
+        Fingerprint::of_executable(&place(name)).ok_or_else(|| misfit(format!("{name} cannot be executed")))
+    };
     let record = Record {
         source: contents.source,
         mirror: None,

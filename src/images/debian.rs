@@ -20,7 +20,8 @@ const MISSING: Missing = Missing {
     remedy: "install it (Debian and Ubuntu: `apt-get install mmdebstrap`), or use the image source `registry`",
 };
 
-const REMEDY: &str = "what mmdebstrap says is above; it needs a Debian mirror and, when not run by root, user namespaces";
+const REMEDY: &str =
+    "what mmdebstrap says is above; it needs a Debian mirror and, when not run by root, user namespaces";
 
 /// Makes the root file system without our tree.
 pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> Result<PathBuf, ImagesError> {
@@ -28,7 +29,7 @@ pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> 
         return Err(ImagesError::Stack(format!("debian {name} is not defined")));
     };
     let what = format!("installing Debian packages for {name}");
-    shop.artifact(&format!("debian-{name}.tar"), digest, &what, Needs::Network, |scratch| async move {
+    shop.artifact(&format!("debian/{name}.tar"), digest, &what, Needs::Network, |scratch| async move {
         let out = scratch.join("rootfs.tar");
         let mut process = Process::new("mmdebstrap").args(args(debian, &out, sources(&debian.suite).as_deref()));
         // Below the scratch directory, what an interruption leaves behind is removed by the next run. Only root can use it: others run
@@ -148,8 +149,14 @@ mod tests {
             tree: None,
         };
         let args = args(&debian, Path::new("/o.tar"), Some("/s"));
-        let expected =
-            ["--variant=extract", "--include=curl,jq", "--dpkgopt=path-exclude=/usr/share/doc/*", "bookworm", "/o.tar", "/s"];
+        let expected = [
+            "--variant=extract",
+            "--include=curl,jq",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "bookworm",
+            "/o.tar",
+            "/s",
+        ];
         assert_eq!(args, expected);
     }
 }

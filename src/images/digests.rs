@@ -41,11 +41,8 @@ impl Digests {
                 (name.clone(), d.tree.iter().fold(inputs, |i, dir| tree(i, dir)).digest())
             })
             .collect();
-        let images: BTreeMap<_, _> = stack
-            .images
-            .iter()
-            .map(|(key, i)| (key.clone(), image(stack, i, bases.get(&i.packages.from))))
-            .collect();
+        let images: BTreeMap<_, _> =
+            stack.images.iter().map(|(key, i)| (key.clone(), image(stack, i, bases.get(&i.packages.from)))).collect();
         let node = |inputs: Inputs, parts: Vec<(&String, &str)>| {
             parts.into_iter().fold(inputs, |i, (name, part)| i.and(name).and(part)).digest()
         };
@@ -139,7 +136,8 @@ mod tests {
         let mut changed = stack();
         changed.go.get_mut("coredns").expect("coredns").tags.push("x".into());
         let after = Digests::of(&changed);
-        let differing: Vec<_> = before.images.iter().filter(|(key, d)| after.images[*key] != **d).map(|(k, _)| k).collect();
+        let differing: Vec<_> =
+            before.images.iter().filter(|(key, d)| after.images[*key] != **d).map(|(k, _)| k).collect();
         assert_eq!(differing, ["coredns"]);
     }
 

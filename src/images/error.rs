@@ -82,7 +82,9 @@ pub enum ImagesError {
     },
     /// An archive of `lab images export` does not fit.
     #[error("{file} cannot be imported: {reason}")]
-    #[diagnostic(help("make the archive with `lab images export` of this very version of lab on a machine of the same architecture"))]
+    #[diagnostic(help(
+        "make the archive with `lab images export` of this very version of lab on a machine of the same architecture"
+    ))]
     Archive {
         /// The archive.
         file: String,
@@ -108,14 +110,20 @@ impl ImagesError {
     }
 
     /// The error of a program that could not build `what`; one that is missing has its own remedy.
-    pub(super) fn building(what: impl Into<String>, missing: Missing, remedy: &'static str) -> impl FnOnce(ProcessError) -> Self {
+    pub(super) fn building(
+        what: impl Into<String>,
+        missing: Missing,
+        remedy: &'static str,
+    ) -> impl FnOnce(ProcessError) -> Self {
         let what = what.into();
         move |source| match &source {
-            ProcessError::Start { program, source: io } if io.kind() == std::io::ErrorKind::NotFound => Self::NoProgram {
-                program: program.clone(),
-                purpose: missing.purpose.to_owned(),
-                remedy: missing.remedy.to_owned(),
-            },
+            ProcessError::Start { program, source: io } if io.kind() == std::io::ErrorKind::NotFound => {
+                Self::NoProgram {
+                    program: program.clone(),
+                    purpose: missing.purpose.to_owned(),
+                    remedy: missing.remedy.to_owned(),
+                }
+            }
             _ => Self::Build { what, remedy, source },
         }
     }

@@ -20,7 +20,8 @@ const MISSING: Missing = Missing {
              versions on PATH does as well (see `lab images list`)",
 };
 
-const REMEDY: &str = "what Go says is above; when it could not download, set GOPROXY to a module proxy that this machine reaches";
+const REMEDY: &str =
+    "what Go says is above; when it could not download, set GOPROXY to a module proxy that this machine reaches";
 
 /// One wrapper module, ready to build in.
 pub(super) struct Wrapper<'a> {
@@ -52,7 +53,7 @@ impl<'a> Wrapper<'a> {
     pub fn place(&self, shop: &Workshop<'_>, binary: &str) -> (String, Digest) {
         let file = FileRef::Go { module: self.name.to_owned(), binary: binary.to_owned() };
         let digest = Inputs::of("built").and(digests::file(shop.stack, &file).as_str()).and(&self.version).digest();
-        (format!("go-{}-{binary}", self.name), digest)
+        (format!("go/{}/{binary}", self.name), digest)
     }
 
     /// Builds a binary.
@@ -75,7 +76,7 @@ impl<'a> Wrapper<'a> {
 pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFile) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Module(name.to_owned()));
     let what = format!("reading {name} from {}", file.module);
-    shop.artifact(&format!("module-{name}"), &digest, &what, Needs::Network, |scratch| async move {
+    shop.artifact(&format!("module/{name}"), &digest, &what, Needs::Network, |scratch| async move {
         let dir = materialise(shop, &file.wrapper).await?;
         let answer = go(&dir).args(["mod", "download", "-json", &file.module]).output().await;
         let answer = answer.map_err(ImagesError::building(name, MISSING, REMEDY))?;
@@ -129,7 +130,7 @@ async fn materialise(shop: &Workshop<'_>, name: &str) -> Result<PathBuf, ImagesE
         Node::Link(_) | Node::Dir => inputs,
     });
     let digest = inputs.digest();
-    let dir = shop.cache.artifact(&format!("wrapper-{name}"), digest.short());
+    let dir = shop.cache.artifact(&format!("wrapper/{name}"), digest.short());
     if dir.exists() {
         return Ok(dir);
     }

@@ -6,8 +6,10 @@ use bollard::Docker;
 use serde::Serialize;
 
 use super::digests::Digests;
+use super::prepare::Record;
 use super::stack::Stack;
 use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, Source, image, node};
+use crate::sys::cache::{Cache, Fingerprint};
 use crate::sys::docker_images::ImageStore;
 
 /// One part of the stack.
@@ -21,9 +23,11 @@ pub struct Entry {
     /// The upstream reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// Name in the engine of what is built or derived here; its tag is the digest of all that it is made of.
+    /// Where it would be or is: a name in the engine, whose tag is the digest of all that it is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local: Option<String>,
+    /// Whether it is on this machine.
+    pub present: bool,
     /// Bytes in the engine, when it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
@@ -33,6 +37,7 @@ pub struct Entry {
 pub async fn inventory(docker: &Docker) -> Result<Vec<Entry>, ImagesError> {
     let stack = Stack::embedded()?;
     let digests = Digests::of(&stack);
+    let cache = Cache::open()?;
     let store = ImageStore::new(docker);
     let mut sizes: BTreeMap<String, i64> = BTreeMap::new();
     for label in [IMAGE_LABEL, NODE_LABEL] {
@@ -40,32 +45,27 @@ pub async fn inventory(docker: &Docker) -> Result<Vec<Entry>, ImagesError> {
             sizes.extend(image.tags.iter().map(|tag| (tag.clone(), image.size)));
         }
     }
-    let derived = [(Source::Packages, &digests.packages), (Source::Registry, &digests.registry)].map(|(source, digest)| {
-        let local = node::name(digest);
-        Entry {
-            name: format!("node with images ({source})"),
-            version: stack.kubernetes.clone(),
-            registry: None,
-            size: sizes.get(&local).copied(),
-            local: Some(local),
-        }
+    let entry = |name: String, version: &str, registry: Option<&String>, local: Option<String>| {
+        let size = local.as_ref().and_then(|l| sizes.get(l)).copied();
+        Entry { name, version: version.to_owned(), registry: registry.cloned(), local, present: size.is_some(), size }
+    };
+    let sources = [(Source::Packages, &digests.packages), (Source::Registry, &digests.registry)];
+    let derived = sources.map(|(source, digest)| {
+        entry(format!("node with images ({source})"), &stack.kubernetes, None, Some(node::name(digest)))
     });
     let images = stack.images.iter().map(|(key, i)| {
         let local = digests.images.get(key).map(|digest| image::local_name(key, digest));
-        Entry {
-            name: key.clone(),
-            version: i.name.clone(),
-            registry: i.registry.clone(),
-            size: local.as_ref().and_then(|l| sizes.get(l)).copied(),
-            local,
-        }
+        entry(key.clone(), &i.name, i.registry.as_ref(), local)
     });
-    let tools = [("kind", &stack.tools.kind), ("istioctl", &stack.tools.istioctl)].map(|(name, tool)| Entry {
-        name: name.to_owned(),
-        version: tool.version.clone(),
-        registry: None,
-        local: None,
-        size: None,
+    let record = sources.iter().find_map(|(_, digest)| cache.read_json::<Record>(&Record::name(digest)));
+    let tools = [
+        ("kind", &stack.tools.kind, record.as_ref().map(|r| &r.kind)),
+        ("istioctl", &stack.tools.istioctl, record.as_ref().map(|r| &r.istioctl)),
+    ];
+    let tools = tools.map(|(name, tool, file)| Entry {
+        present: file.is_some_and(Fingerprint::holds),
+        local: file.map(|f| f.path.display().to_string()),
+        ..entry(name.to_owned(), &tool.version, None, None)
     });
     Ok(derived.into_iter().chain(images).chain(tools).collect())
 }

@@ -46,12 +46,18 @@ impl Done {
 }
 
 /// Builds the files `wanted`, such as tools, and nothing else.
-pub(super) async fn files(shop: &Workshop<'_>, wanted: BTreeSet<FileRef>) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
+pub(super) async fn files(
+    shop: &Workshop<'_>,
+    wanted: BTreeSet<FileRef>,
+) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
     make(shop, wanted, BTreeMap::new()).await
 }
 
 /// Builds the files `wanted`, all images that are not in the engine yet, and the node image with all of them in it.
-pub(super) async fn everything(shop: &Workshop<'_>, wanted: BTreeSet<FileRef>) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
+pub(super) async fn everything(
+    shop: &Workshop<'_>,
+    wanted: BTreeSet<FileRef>,
+) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
     let digest = &shop.digests.packages;
     let is_there = shop.store.config(&node::name(digest)).await?.is_some();
     let missing = if is_there { BTreeMap::new() } else { missing(shop).await? };
@@ -130,7 +136,7 @@ async fn make<'a>(
     Ok(done.files.into_iter().filter_map(|(file, sender)| Some((file, sender.borrow().clone()?))).collect())
 }
 
-/// The Go modules to build in, the ones with the most dependencies first: they take longest.
+/// The Go modules to build in, those first that take longest: the ones with many dependencies and many binaries.
 async fn wrappers<'a>(
     shop: &Workshop<'a>,
     wanted: &BTreeSet<FileRef>,
@@ -143,9 +149,10 @@ async fn wrappers<'a>(
             binaries.entry(name.as_str()).or_default().push(binary.clone());
         }
     }
-    let weight = |name: &str| Tree::embedded().text(&format!("{}/go.sum", Stack::wrapper_dir(name))).map_or(0, str::len);
+    let weight =
+        |name: &str| Tree::embedded().text(&format!("{}/go.sum", Stack::wrapper_dir(name))).map_or(0, str::len);
     let mut order: Vec<(&str, Vec<String>)> = binaries.into_iter().collect();
-    order.sort_by_key(|(name, _)| std::cmp::Reverse(weight(name)));
+    order.sort_by_key(|(name, binaries)| std::cmp::Reverse(weight(name) * binaries.len()));
     let mut wrappers = Vec::with_capacity(order.len());
     for (name, binaries) in order {
         wrappers.push((Wrapper::open(shop, name).await?, binaries));
@@ -154,23 +161,34 @@ async fn wrappers<'a>(
 }
 
 /// Tells the workshop how many jobs there are, so that progress can be counted.
-fn count(shop: &Workshop<'_>, wanted: &BTreeSet<FileRef>, wrappers: &[(Wrapper<'_>, Vec<String>)], bases: &[&str], images: usize) {
+fn count(
+    shop: &Workshop<'_>,
+    wanted: &BTreeSet<FileRef>,
+    wrappers: &[(Wrapper<'_>, Vec<String>)],
+    bases: &[&str],
+    images: usize,
+) {
     let is_missing = |name: &str, digest: &super::digest::Digest| !shop.cache.artifact(name, digest.short()).exists();
     let go = wrappers.iter().flat_map(|(w, binaries)| binaries.iter().map(|b| w.place(shop, b)));
     let go = go.filter(|(name, digest)| is_missing(name, digest)).count();
     let others = wanted.iter().filter(|file| match file {
         FileRef::Go { .. } => false,
-        FileRef::Wheel(name) => is_missing(&format!("wheel-{name}"), &super::digests::file(shop.stack, file)),
-        FileRef::Module(name) => is_missing(&format!("module-{name}"), &super::digests::file(shop.stack, file)),
+        FileRef::Wheel(name) => is_missing(&format!("wheel/{name}"), &super::digests::file(shop.stack, file)),
+        FileRef::Module(name) => is_missing(&format!("module/{name}"), &super::digests::file(shop.stack, file)),
     });
-    let systems = bases.iter().filter(|name| {
-        shop.digests.debian.get(**name).is_some_and(|d| is_missing(&format!("debian-{name}.tar"), d))
-    });
+    let systems = bases
+        .iter()
+        .filter(|name| shop.digests.debian.get(**name).is_some_and(|d| is_missing(&format!("debian/{name}.tar"), d)));
     shop.expect(go + others.count() + systems.count() + bases.len() + images);
 }
 
 /// Builds the binaries of one module, one after the other: they share most of their packages, which Go would otherwise compile twice at a time.
-async fn go_binaries(shop: &Workshop<'_>, wrapper: &Wrapper<'_>, binaries: &[String], done: &Done) -> Result<(), ImagesError> {
+async fn go_binaries(
+    shop: &Workshop<'_>,
+    wrapper: &Wrapper<'_>,
+    binaries: &[String],
+    done: &Done,
+) -> Result<(), ImagesError> {
     for binary in binaries {
         let path = wrapper.build(shop, binary).await?;
         done.file(&FileRef::Go { module: wrapper.name().to_owned(), binary: binary.clone() }, path);

@@ -167,7 +167,9 @@ async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, Images
         shop.progress.note(format!("images: registry (mirror {mirror}): it holds lab's own package-built images"));
         (Source::Packages, own)
     } else {
-        shop.progress.note(format!("images: registry (mirror {mirror}): upstream images, as it holds no node image of this lab"));
+        shop.progress.note(format!(
+            "images: registry (mirror {mirror}): upstream images, as it holds no node image of this lab"
+        ));
         let upstream = shop.stack.images.get(NODE).and_then(|i| i.registry.as_deref()).unwrap_or_default();
         (Source::Registry, Reference::parse(upstream).in_mirror(mirror))
     };
@@ -230,7 +232,13 @@ impl Tools {
         }
     }
 
-    fn record(self, source: Source, mirror: Option<String>, node_image: String, upstream_names: bool) -> Result<Record, ImagesError> {
+    fn record(
+        self,
+        source: Source,
+        mirror: Option<String>,
+        node_image: String,
+        upstream_names: bool,
+    ) -> Result<Record, ImagesError> {
         let executable = |(file, path): (FileRef, Option<PathBuf>)| {
             path.as_deref().and_then(Fingerprint::of_executable).ok_or_else(|| absent(&file))
         };

@@ -96,7 +96,8 @@ pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<Stri
     let mut pushed = Vec::new();
     for (key, i) in &shop.stack.images {
         let Some(digest) = shop.digests.images.get(key) else { continue };
-        let to = if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
+        let to =
+            if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
         let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
         shop.announce(&format!("pushing {shown}"));
         shop.store.tag(&image::local_name(key, digest), &repository, &tag).await?;
@@ -122,14 +123,28 @@ fn classify(error: &Error) -> Refusal {
     let says = |words: &[&str]| words.iter().any(|w| text.contains(w));
     if says(&["toomanyrequests", "too many requests", "rate limit"]) || status == 429 {
         Refusal::RateLimited
-    } else if says(&["unauthorized", "denied", "no basic auth", "authentication required"]) || status == 401 || status == 403 {
+    } else if says(&["unauthorized", "denied", "no basic auth", "authentication required"])
+        || status == 401
+        || status == 403
+    {
         // Docker Hub denies what it does not have, so as not to tell.
         Refusal::Denied
     } else if says(&["not found", "manifest unknown", "name unknown"]) || status == 404 {
         Refusal::NotFound
     } else if says(&[
-        "timeout", "timed out", "connection reset", "connection refused", "eof", "temporary failure", "no such host",
-        "network is unreachable", "500 internal", "502 bad", "503 service", "504 gateway", "tls handshake",
+        "timeout",
+        "timed out",
+        "connection reset",
+        "connection refused",
+        "eof",
+        "temporary failure",
+        "no such host",
+        "network is unreachable",
+        "500 internal",
+        "502 bad",
+        "503 service",
+        "504 gateway",
+        "tls handshake",
     ]) {
         Refusal::Passing
     } else {
@@ -145,10 +160,14 @@ fn refused(action: &'static str, reference: &str, refusal: Refusal, error: &Erro
              here with `--images packages`"
         ),
         Refusal::Denied => {
-            format!("{host} wants a login, or has no such image: build the images here with `--images packages`, or use a mirror (images.mirror)")
+            format!(
+                "{host} wants a login, or has no such image: build the images here with `--images packages`, or use a mirror (images.mirror)"
+            )
         }
         Refusal::RateLimited => {
-            format!("{host} lets nobody pull this often: wait, use a mirror (images.mirror), or build the images here with `--images packages`")
+            format!(
+                "{host} lets nobody pull this often: wait, use a mirror (images.mirror), or build the images here with `--images packages`"
+            )
         }
         Refusal::Passing | Refusal::Other => format!(
             "see whether the engine reaches {host} (`docker pull {reference}`); a proxy is configured in the engine, not here. \
@@ -171,7 +190,10 @@ mod tests {
         let cases = [
             (server(404, "manifest for x:1 not found: manifest unknown"), Refusal::NotFound),
             (server(500, "Get https://x/v2/: dial tcp: lookup x: no such host"), Refusal::Passing),
-            (server(500, "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"), Refusal::Passing),
+            (
+                server(500, "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"),
+                Refusal::Passing,
+            ),
             (server(500, "toomanyrequests: You have reached your pull rate limit"), Refusal::RateLimited),
             (server(404, "pull access denied for x, repository does not exist"), Refusal::Denied),
             (server(500, "unauthorized: authentication required"), Refusal::Denied),

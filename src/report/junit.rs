@@ -64,8 +64,13 @@ mod tests {
     fn a_missing_version_is_a_failed_case() {
         let seen = Observation { answers: vec![Answer::Version("v1".into())], ..Observation::default() };
         let source = rotation("rotation r", "c1", 1, &["v1".into(), "v2".into()], seen);
-        let verdict =
-            Verdict { lab: "two".into(), passed: false, at: String::new(), sources: vec![source], findings: Vec::new() };
+        let verdict = Verdict {
+            lab: "two".into(),
+            passed: false,
+            at: String::new(),
+            sources: vec![source],
+            findings: Vec::new(),
+        };
         let xml = junit(&verdict).expect("valid");
         assert!(xml.contains("tests=\"4\" failures=\"1\""), "{xml}");
         assert!(xml.contains("<testcase name=\"c1 to v2\">"), "{xml}");

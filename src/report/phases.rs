@@ -114,9 +114,11 @@ mod tests {
     #[test]
     fn steps_of_one_verb_are_one_phase() {
         let mut timeline = Timeline::default();
-        for (step, outcome, started, took) in
-            [("cluster/c1", Outcome::Done, 1, 10), ("cluster/c2", Outcome::Unchanged, 2, 12), ("verify", Outcome::Done, 14, 3)]
-        {
+        for (step, outcome, started, took) in [
+            ("cluster/c1", Outcome::Done, 1, 10),
+            ("cluster/c2", Outcome::Unchanged, 2, 12),
+            ("verify", Outcome::Done, 14, 3),
+        ] {
             timeline.record(&Event::StepFinished {
                 step: StepId(step.into()),
                 outcome,

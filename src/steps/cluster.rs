@@ -61,7 +61,11 @@ async fn restart(ctx: &Context, cluster: &LabCluster, nodes: &[Node], progress: 
         if start.elapsed() > ctx.patience {
             return Err(StepError::Machine {
                 problem: format!("the API server of {} does not become ready", cluster.name),
-                remedy: format!("look at `docker logs {}`, or make the lab anew: `lab down {}`", cluster.control_plane_node(), ctx.lab.name),
+                remedy: format!(
+                    "look at `docker logs {}`, or make the lab anew: `lab down {}`",
+                    cluster.control_plane_node(),
+                    ctx.lab.name
+                ),
             });
         }
         tokio::time::sleep(std::time::Duration::from_millis(250)).await;
@@ -114,8 +118,7 @@ fn mirror_dir(ctx: &Context) -> Result<Option<String>, StepError> {
     let Some(mirror) = &prepared.mirror else { return Ok(None) };
     let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);
     let is_loopback = mirror.starts_with("127.") || mirror.starts_with("localhost");
-    let reachable =
-        if is_loopback { format!("{}:{port}", ctx.lab.docker_network.gateway) } else { mirror.clone() };
+    let reachable = if is_loopback { format!("{}:{port}", ctx.lab.docker_network.gateway) } else { mirror.clone() };
     for (host, toml) in crate::images::mirror_hosts_toml(prepared, &reachable) {
         ctx.state.write(&format!("certs.d/{host}/hosts.toml"), &toml)?;
     }

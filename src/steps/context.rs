@@ -81,7 +81,8 @@ impl Context {
             return Ok(client.clone());
         }
         let path = format!("kubeconfigs/{cluster}.yaml");
-        let kubeconfig = self.state.read(&path)?.ok_or_else(|| StepError::Missing(format!("kubeconfig of {cluster}")))?;
+        let kubeconfig =
+            self.state.read(&path)?.ok_or_else(|| StepError::Missing(format!("kubeconfig of {cluster}")))?;
         let client = Cluster::connect(&kubeconfig).await?;
         lock(&self.clients).insert(cluster.to_owned(), client.clone());
         Ok(client)

@@ -87,7 +87,10 @@ async fn app(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepErro
             return Ok(Some(Finding {
                 cause: format!("helloworld {version} is not available in {}", to.name),
                 evidence: format!("Deployment {APP_NAMESPACE}/{name} in {} has no available replica", to.name),
-                remedy: format!("kubectl --context lab-{}-{} -n {APP_NAMESPACE} describe deployment {name}", ctx.lab.name, to.name),
+                remedy: format!(
+                    "kubectl --context lab-{}-{} -n {APP_NAMESPACE} describe deployment {name}",
+                    ctx.lab.name, to.name
+                ),
             }));
         }
     }
@@ -111,10 +114,16 @@ async fn trust_root(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result
     let print = |pem: &Option<String>| pem.as_ref().map_or_else(|| "none".to_owned(), |p| fingerprint(p));
     let (one, two) = if first.name == from.name { (&ours, &theirs) } else { (&theirs, &ours) };
     Ok(Some(Finding {
-        cause: format!("{} and {} trust different root certificates, so mutual TLS between them fails", first.name, second.name),
+        cause: format!(
+            "{} and {} trust different root certificates, so mutual TLS between them fails",
+            first.name, second.name
+        ),
         evidence: format!(
             "ConfigMap {APP_NAMESPACE}/istio-ca-root-cert: {} in {}, {} in {} (SHA-256)",
-            print(one), first.name, print(two), second.name
+            print(one),
+            first.name,
+            print(two),
+            second.name
         ),
         remedy: format!(
             "put the lab's own cacerts back with `lab up` and restart istiod and the workloads of the cluster that differs, or make the lab anew: `lab down {}`",
@@ -145,7 +154,10 @@ async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Res
     if !labelled || !secret.data.unwrap_or_default().contains_key(&to.name) {
         return Ok(Some(Finding {
             cause: format!("istiod of {} does not watch {}: its remote secret is not usable", from.name, to.name),
-            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} in {} lacks the label istio/multiCluster=true or the key {}", from.name, to.name),
+            evidence: format!(
+                "Secret {ISTIO_NAMESPACE}/{name} in {} lacks the label istio/multiCluster=true or the key {}",
+                from.name, to.name
+            ),
             remedy,
         }));
     }
@@ -158,7 +170,11 @@ async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Res
         status => Ok(Some(Finding {
             cause: format!("istiod of {} has not synchronised with {}", from.name, to.name),
             evidence: format!("istiod's /debug/clusterz says {} of {}", status.unwrap_or("nothing"), to.name),
-            remedy: format!("check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew", to.control_plane_node(), from.name),
+            remedy: format!(
+                "check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew",
+                to.control_plane_node(),
+                from.name
+            ),
         })),
     }
 }
@@ -172,7 +188,10 @@ async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, Step
     if available == 0 {
         return Ok(Some(Finding {
             cause: format!("the east-west gateway of {} does not run, so nothing from other networks gets in", to.name),
-            evidence: format!("Deployment {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: {available} of {wanted} replicas available", to.name),
+            evidence: format!(
+                "Deployment {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: {available} of {wanted} replicas available",
+                to.name
+            ),
             remedy,
         }));
     }
@@ -184,7 +203,10 @@ async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, Step
     }
     Ok(Some(Finding {
         cause: format!("the east-west gateway of {} does not have its address", to.name),
-        evidence: format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {planned}, found {found:?}", to.name),
+        evidence: format!(
+            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {planned}, found {found:?}",
+            to.name
+        ),
         remedy,
     }))
 }

@@ -12,7 +12,9 @@ use crate::sys::kube::{Cluster, KubeError};
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let manifest = render_istio::rendered(ctx, ctx.cluster(cluster)?)?.istiod;
-    Ok(client.has(&manifest).await? && client.is_available(ISTIO_NAMESPACE, "istiod").await? && injects(&client).await?)
+    Ok(client.has(&manifest).await?
+        && client.is_available(ISTIO_NAMESPACE, "istiod").await?
+        && injects(&client).await?)
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
@@ -48,8 +50,7 @@ async fn await_injection(client: &Cluster, limit: Duration, progress: &Progress)
 }
 
 async fn injects(client: &Cluster) -> Result<bool, StepError> {
-    let pod: Pod =
-        serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
+    let pod: Pod = serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
     // Any refusal means "not yet": the webhook's own errors come back in several shapes.
     Ok(client.dry_run(ISTIO_NAMESPACE, &pod).await.is_ok_and(|pod| {
         pod.spec.is_some_and(|spec| {

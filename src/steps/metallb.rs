@@ -1,12 +1,19 @@
 //! `metallb`: MetalLB from the manifest that its own module ships, until its controller answers.
 
+use base64::Engine as _;
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::{Context, StepError, metallb_secrets};
+use super::{Context, StepError};
 use crate::exec::Progress;
-use crate::sys::kube::Manifest;
+use crate::sys::kube::{Cluster, Manifest};
 
 pub(super) const NAMESPACE: &str = "metallb-system";
+
+/// Secret into which the controller writes the certificate of its webhook, from where it comes back to it by a mount.
+const WEBHOOK_CERT: &str = "metallb-webhook-cert";
+/// File with the key by which speakers know each other.
+const MEMBERLIST_FILE: &str = "ca/memberlist-key";
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
@@ -16,15 +23,35 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, S
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let changed = client.apply(&manifest(ctx)?).await?;
-    client.until_available(NAMESPACE, "controller", ctx.patience, progress).await?;
+    let (available, refreshed) = tokio::join!(
+        client.until_available(NAMESPACE, "controller", ctx.patience, progress),
+        refresh_certificate(ctx, &client, progress),
+    );
+    available?;
+    refreshed?;
     Ok(changed)
+}
+
+/// The controller waits until the certificate that it has written is in its mount, and the kubelet refreshes mounts about once a minute,
+/// but also whenever the pod changes. So the pod is given an annotation as soon as the certificate is there.
+async fn refresh_certificate(ctx: &Context, client: &Cluster, progress: &Progress) -> Result<(), StepError> {
+    let has_certificate =
+        |secret: &Secret| secret.data.as_ref().is_some_and(|data| data.get("tls.crt").is_some_and(|d| !d.0.is_empty()));
+    let secret =
+        client.until(NAMESPACE, WEBHOOK_CERT, "has no certificate", ctx.patience, progress, has_certificate).await?;
+    let version = secret.metadata.resource_version.unwrap_or_default();
+    for pod in client.pods(NAMESPACE, "app=metallb,component=controller").await? {
+        let name = pod.metadata.name.unwrap_or_default();
+        client.annotate_pod(NAMESPACE, &name, "dev.lab/certificate", &version).await?;
+    }
+    Ok(())
 }
 
 /// MetalLB's manifest with the stack's image references, and with probes that see readiness when it is there.
 fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     let prepared = ctx.prepared()?;
-    let (_, mut manifest) = Manifest::parse(&prepared.metallb_manifest)?.split(is_secret);
-    manifest.extend(Manifest::from_values(metallb_secrets::secrets(ctx)?)?);
+    let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
+    manifest.extend(Manifest::from_values([memberlist(ctx)?])?);
     manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
     for object in &mut manifest.objects {
         let containers = object.data.pointer_mut("/spec/template/spec/containers");
@@ -43,7 +70,9 @@ fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
         }
         // The controller sets it.
         if let Some(webhooks) = object.data.get_mut("webhooks").and_then(Value::as_array_mut) {
-            for webhook in webhooks.iter_mut().filter_map(|w| w.get_mut("clientConfig")).filter_map(Value::as_object_mut) {
+            for webhook in
+                webhooks.iter_mut().filter_map(|w| w.get_mut("clientConfig")).filter_map(Value::as_object_mut)
+            {
                 webhook.remove("caBundle");
             }
         }
@@ -51,7 +80,23 @@ fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     Ok(manifest)
 }
 
-/// The manifest's own Secret is empty; ours of the same name is not.
-fn is_secret(object: &kube::api::DynamicObject) -> bool {
-    object.types.as_ref().is_some_and(|t| t.kind == "Secret")
+/// The speakers mount this Secret, which the controller would make only when it runs.
+fn memberlist(ctx: &Context) -> Result<Value, StepError> {
+    let key = match ctx.state.read(MEMBERLIST_FILE)? {
+        Some(key) => key,
+        None => {
+            // Any secret text will do; a fresh private key is one.
+            let random = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?.serialize_der();
+            let key = base64::engine::general_purpose::STANDARD.encode(random);
+            ctx.state.write(MEMBERLIST_FILE, &key)?;
+            key
+        }
+    };
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": "memberlist", "namespace": NAMESPACE },
+        "type": "Opaque",
+        "data": { "secretkey": base64::engine::general_purpose::STANDARD.encode(key) },
+    }))
 }

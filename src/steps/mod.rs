@@ -14,7 +14,6 @@ mod istio_base;
 mod istiod;
 mod locality;
 mod metallb;
-mod metallb_secrets;
 pub mod preflight;
 mod remote_secret;
 mod render_istio;

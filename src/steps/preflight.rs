@@ -41,7 +41,10 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
         if let Some(node) = nodes.iter().find(|n| !own.contains(n)) {
             return Err(StepError::Machine {
                 problem: format!("a kind cluster named {} exists that lab did not make ({node})", cluster.kind_name),
-                remedy: format!("give the lab another name with --name, or remove it with `kind delete cluster --name {}`", cluster.kind_name),
+                remedy: format!(
+                    "give the lab another name with --name, or remove it with `kind delete cluster --name {}`",
+                    cluster.kind_name
+                ),
             });
         }
     }

@@ -66,11 +66,7 @@ pub(super) fn intermediate(ctx: &Context, cluster: &str) -> Result<Intermediate,
     let read = |path: &str| -> Result<String, StepError> {
         ctx.state.read(path)?.ok_or_else(|| StepError::Missing(format!("certificate {path}")))
     };
-    Ok(Intermediate {
-        certificate: read(&cert_path(cluster))?,
-        key: read(&key_path(cluster))?,
-        root: read(ROOT_CERT)?,
-    })
+    Ok(Intermediate { certificate: read(&cert_path(cluster))?, key: read(&key_path(cluster))?, root: read(ROOT_CERT)? })
 }
 
 fn key() -> Result<KeyPair, rcgen::Error> {

@@ -45,9 +45,7 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
         progress.say("red: looking for the cause");
         diagnose::findings(ctx, &sources).await
     };
-    let at = time::OffsetDateTime::now_utc()
-        .format(&time::format_description::well_known::Rfc3339)
-        .unwrap_or_default();
+    let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     let verdict = Verdict { lab: ctx.lab.name.clone(), passed, at, sources, findings };
     ctx.state.write_json(VERDICT_FILE, &verdict)?;
     ctx.set_verdict(verdict.clone());

@@ -60,10 +60,11 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where the artifact lies once it is made.
+    /// Where the artifact lies once it is made. `name` may have directories in it; its last part is the file's name.
     #[must_use]
     pub fn artifact(&self, name: &str, digest: &str) -> PathBuf {
-        self.root.join("artifacts").join(format!("{}-{digest}", name.replace('/', "-")))
+        let (dir, file) = name.rsplit_once('/').unwrap_or(("", name));
+        self.root.join("artifacts").join(dir).join(digest).join(file)
     }
 
     /// An empty directory for the holder of the lock of the same name. What an interrupted holder left there is gone.
@@ -112,12 +113,8 @@ impl Cache {
         let dir = self.root.join("locks");
         make_dir(&dir)?;
         let path = dir.join(name.replace('/', "-"));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io("open", &path))?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

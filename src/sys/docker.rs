@@ -150,7 +150,8 @@ impl Engine {
 
     /// Removes a network; that it is gone already is well.
     pub async fn remove_network(&self, name: &str) -> Result<(), DockerError> {
-        gone_is_well(self.docker.remove_network(name).await).map_err(DockerError::request(format!("remove network {name}")))
+        gone_is_well(self.docker.remove_network(name).await)
+            .map_err(DockerError::request(format!("remove network {name}")))
     }
 
     /// The nodes of one lab, or of all.

@@ -116,7 +116,8 @@ where
     }
     fed.map_err(|e| failed()(e.into()))?;
 
-    let options = CommitContainerOptionsBuilder::default().container(&container.name).repo(what.to.0).tag(what.to.1).build();
+    let options =
+        CommitContainerOptionsBuilder::default().container(&container.name).repo(what.to.0).tag(what.to.1).build();
     docker.commit_container(options, config(base, &what)).await.map_err(failed())?;
     remove(store, &container.name).await
 }

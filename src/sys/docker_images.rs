@@ -72,7 +72,13 @@ impl ImageStore {
     }
 
     /// Makes an image of one layer of a root file system.
-    pub async fn import<S>(&self, rootfs: S, repository: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError>
+    pub async fn import<S>(
+        &self,
+        rootfs: S,
+        repository: &str,
+        tag: &str,
+        labels: &[(&str, &str)],
+    ) -> Result<(), DockerError>
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
@@ -95,7 +101,8 @@ impl ImageStore {
     {
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).networkmode("none").build();
         let what = || request(format!("build {tag}"));
-        let mut answers = std::pin::pin!(self.docker.build_image(options, None, Some(bollard::body_try_stream(context))));
+        let mut answers =
+            std::pin::pin!(self.docker.build_image(options, None, Some(bollard::body_try_stream(context))));
         while let Some(answer) = answers.next().await {
             let answer = answer.map_err(what())?;
             if let Some(ErrorDetail { message: Some(error), .. }) = answer.error_detail {

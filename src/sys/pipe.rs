@@ -62,7 +62,9 @@ impl Read for Reader {
 
 /// Runs `write` on a blocking thread; what it writes comes out of the stream. An error of `write` is the stream's last item, so that the
 /// receiver does not take a torn archive for a whole one.
-pub fn writing(write: impl FnOnce(&mut Writer) -> io::Result<()> + Send + 'static) -> impl Stream<Item = io::Result<Bytes>> + Send {
+pub fn writing(
+    write: impl FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let (sender, receiver) = mpsc::channel(DEPTH);
     tokio::task::spawn_blocking(move || {
         let mut writer = Writer { sender, buffer: BytesMut::with_capacity(CHUNK) };

@@ -105,9 +105,7 @@ impl Process {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let mut child = command
-            .spawn()
-            .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let mut child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         let _group = Group(child.id());
         let stdin = child.stdin.take();
         let input = self.input;
@@ -162,11 +160,7 @@ impl Process {
     }
 }
 
-async fn forward(
-    stream: impl AsyncRead + Unpin,
-    is_stdout: bool,
-    sender: tokio::sync::mpsc::Sender<(bool, String)>,
-) {
+async fn forward(stream: impl AsyncRead + Unpin, is_stdout: bool, sender: tokio::sync::mpsc::Sender<(bool, String)>) {
     let mut reader = BufReader::new(stream);
     let mut buffer = Vec::new();
     loop {

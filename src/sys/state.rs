@@ -140,10 +140,8 @@ impl LabState {
 
     /// The resolved lab.
     pub fn load<T: DeserializeOwned>(&self) -> Result<T, StateError> {
-        self.read_json(LAB_FILE)?.ok_or_else(|| StateError::Corrupt {
-            path: self.path(LAB_FILE),
-            reason: "it is not there".to_owned(),
-        })
+        self.read_json(LAB_FILE)?
+            .ok_or_else(|| StateError::Corrupt { path: self.path(LAB_FILE), reason: "it is not there".to_owned() })
     }
 
     /// Stores the resolved lab; from then on the lab exists.
@@ -206,9 +204,9 @@ impl LabState {
 }
 
 fn make_dir(path: &Path) -> Result<(), StateError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| StateError::Io { what: "create", path: path.to_owned(), source })
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| StateError::Io {
+        what: "create",
+        path: path.to_owned(),
+        source,
+    })
 }

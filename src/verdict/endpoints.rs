@@ -34,7 +34,9 @@ pub fn envoy_endpoints(clusters: &str, host: &str, port: u16) -> Vec<Endpoint> {
     let Ok(answer) = serde_json::from_str::<Value>(clusters) else { return Vec::new() };
     let name = format!("outbound|{port}||{host}");
     let statuses = answer["cluster_statuses"].as_array().into_iter().flatten();
-    let hosts = statuses.filter(|c| c["name"] == name.as_str()).flat_map(|c| c["host_statuses"].as_array().into_iter().flatten());
+    let hosts = statuses
+        .filter(|c| c["name"] == name.as_str())
+        .flat_map(|c| c["host_statuses"].as_array().into_iter().flatten());
     let mut endpoints: Vec<Endpoint> = hosts.map(endpoint).collect();
     endpoints.sort_by(|a, b| a.address.cmp(&b.address));
     endpoints
@@ -44,8 +46,11 @@ fn endpoint(host: &Value) -> Endpoint {
     let socket = &host["address"]["socket_address"];
     let health = &host["health_status"];
     let failed = ["failed_active_health_check", "failed_outlier_check", "pending_dynamic_removal"];
-    let locality: Vec<&str> =
-        ["region", "zone", "sub_zone"].iter().filter_map(|k| host["locality"][k].as_str()).filter(|s| !s.is_empty()).collect();
+    let locality: Vec<&str> = ["region", "zone", "sub_zone"]
+        .iter()
+        .filter_map(|k| host["locality"][k].as_str())
+        .filter(|s| !s.is_empty())
+        .collect();
     Endpoint {
         address: format!("{}:{}", socket["address"].as_str().unwrap_or("?"), socket["port_value"]),
         healthy: health["eds_health_status"] == "HEALTHY" && failed.iter().all(|f| health[f] != true),

@@ -88,7 +88,8 @@ impl Cluster {
             let api = api.clone();
             async move {
                 let name = object.metadata.name.as_deref().unwrap_or_default();
-                match tokio::time::timeout(PATIENCE, await_condition(api, name, conditions::is_crd_established())).await {
+                match tokio::time::timeout(PATIENCE, await_condition(api, name, conditions::is_crd_established())).await
+                {
                     Ok(Ok(_)) => Ok(()),
                     _ => Err(KubeError::Timeout {
                         what: format!("{} is not established", describe(object)),

@@ -15,8 +15,7 @@ pub struct Manifest {
 impl Manifest {
     /// Reads YAML documents; empty ones are passed over.
     pub fn parse(yaml: &str) -> Result<Self, KubeError> {
-        let documents: Vec<Value> =
-            serde_yaml::from_multiple(yaml).map_err(|e| KubeError::Manifest(e.to_string()))?;
+        let documents: Vec<Value> = serde_yaml::from_multiple(yaml).map_err(|e| KubeError::Manifest(e.to_string()))?;
         documents.into_iter().filter(|d| !d.is_null()).map(Self::object).collect::<Result<Vec<_>, _>>().map(Self::of)
     }
 
@@ -26,8 +25,7 @@ impl Manifest {
     }
 
     fn object(value: Value) -> Result<DynamicObject, KubeError> {
-        let object: DynamicObject =
-            serde_json::from_value(value).map_err(|e| KubeError::Manifest(e.to_string()))?;
+        let object: DynamicObject = serde_json::from_value(value).map_err(|e| KubeError::Manifest(e.to_string()))?;
         if object.types.is_none() || object.metadata.name.is_none() {
             return Err(KubeError::Manifest("an object without apiVersion, kind or name".to_owned()));
         }
@@ -71,8 +69,9 @@ pub(super) fn rank(kind: &str) -> u8 {
     match kind {
         "Namespace" => 0,
         "CustomResourceDefinition" => 1,
-        "ServiceAccount" | "ClusterRole" | "Role" | "ConfigMap" | "Secret" => 2,
-        "ClusterRoleBinding" | "RoleBinding" | "Service" => 3,
+        "ServiceAccount" | "ClusterRole" | "Role" | "ConfigMap" => 2,
+        // A token Secret whose account does not exist yet is deleted by the controller manager.
+        "ClusterRoleBinding" | "RoleBinding" | "Service" | "Secret" => 3,
         "Deployment" | "DaemonSet" | "StatefulSet" => 4,
         _ => 5,
     }

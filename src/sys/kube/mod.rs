@@ -10,10 +10,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
-use kube::{Client, Resource};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, ClusterResourceScope, GroupVersion, NamespaceResourceScope};
 use kube::discovery::{ApiCapabilities, Scope, oneshot};
+use kube::{Client, Resource};
 use miette::Diagnostic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,7 +42,9 @@ pub enum KubeError {
     },
     /// A wait ended without its condition.
     #[error("{what} after {seconds} s{last}")]
-    #[diagnostic(help("look at the object with `kubectl describe`, then run `lab up` again: it goes on where it stopped"))]
+    #[diagnostic(help(
+        "look at the object with `kubectl describe`, then run `lab up` again: it goes on where it stopped"
+    ))]
     Timeout {
         /// What is not so, as "Deployment istio-system/istiod is not available".
         what: String,
@@ -160,12 +162,13 @@ impl Cluster {
     /// The API for the kind of `object`, in its namespace.
     async fn api_for(&self, object: &DynamicObject) -> Result<Api<DynamicObject>, KubeError> {
         let types = object.types.clone().unwrap_or_default();
-        let unknown =
-            || KubeError::UnknownKind { api_version: types.api_version.clone(), kind: types.kind.clone() };
+        let unknown = || KubeError::UnknownKind { api_version: types.api_version.clone(), kind: types.kind.clone() };
         let mut served = self.served.lock().await;
         if !served.get(&types.api_version).is_some_and(|r| r.iter().any(|(r, _)| r.kind == types.kind)) {
-            let version: GroupVersion =
-                types.api_version.parse().map_err(|_| KubeError::Manifest(format!("bad apiVersion {}", types.api_version)))?;
+            let version: GroupVersion = types
+                .api_version
+                .parse()
+                .map_err(|_| KubeError::Manifest(format!("bad apiVersion {}", types.api_version)))?;
             let group = oneshot::pinned_group(&self.client, &version).await.map_err(|e| match e {
                 kube::Error::Api(status) if status.code == 404 => unknown(),
                 kube::Error::Discovery(_) => unknown(),

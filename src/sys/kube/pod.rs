@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, AttachParams, ListParams};
+use kube::api::{Api, AttachParams, ListParams, Patch, PatchParams};
 use tokio::io::AsyncReadExt;
 
 use super::{Cluster, KubeError};
@@ -53,6 +53,16 @@ impl Cluster {
         pods.last()
             .map(ResourceExt::name_any)
             .ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector: selector.to_owned() })
+    }
+
+    /// Sets one annotation of a pod.
+    pub async fn annotate_pod(&self, namespace: &str, pod: &str, key: &str, value: &str) -> Result<(), KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let patch = serde_json::json!({ "metadata": { "annotations": { key: value } } });
+        api.patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(|_| ())
+            .map_err(KubeError::request(format!("annotate pod {namespace}/{pod}")))
     }
 
     /// Runs a command in a container to its end.

@@ -36,7 +36,12 @@ impl Cluster {
         condition: impl Fn(&K) -> bool + Send,
     ) -> Result<K, KubeError>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("{} {namespace}/{name}", K::kind(&()));
@@ -93,14 +98,16 @@ impl Cluster {
     /// Whether a Deployment exists and every replica is available.
     pub async fn is_available(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let found = api.get_opt(name).await.map_err(KubeError::request(format!("read Deployment {namespace}/{name}")))?;
+        let found =
+            api.get_opt(name).await.map_err(KubeError::request(format!("read Deployment {namespace}/{name}")))?;
         Ok(found.as_ref().is_some_and(is_available))
     }
 
     /// Whether a `DaemonSet` exists and is ready on every node.
     pub async fn is_on_every_node(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
         let api: Api<DaemonSet> = Api::namespaced(self.client.clone(), namespace);
-        let found = api.get_opt(name).await.map_err(KubeError::request(format!("read DaemonSet {namespace}/{name}")))?;
+        let found =
+            api.get_opt(name).await.map_err(KubeError::request(format!("read DaemonSet {namespace}/{name}")))?;
         Ok(found.as_ref().is_some_and(is_on_every_node))
     }
 
