@@ -6,9 +6,22 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::images::Choice;
 
+/// What a new user needs next, and what a script needs to know.
+const AFTER_HELP: &str = "\
+Start here:
+  lab up scenarios/three-network.yaml
+
+Exit codes:
+  0    all well
+  1    a check failed
+  2    the scenario or the command line is wrong
+  3    the machine lacks something
+  4    building the lab failed
+  130  interrupted";
+
 /// One file, one command, a real multicluster Istio mesh on kind, and a verdict that can be trusted.
 #[derive(Debug, Parser)]
-#[command(name = "lab", version, arg_required_else_help = true)]
+#[command(name = "lab", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Args {
     /// The verb.
     #[command(subcommand)]
@@ -34,7 +47,7 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, as for `source <(lab completions bash)`
     Completions(Completions),
 }
 
@@ -60,7 +73,7 @@ pub struct Up {
     #[arg(long, value_enum, default_value = "auto")]
     pub images: Choice,
     /// Build the lab without running its checks
-    #[arg(long)]
+    #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]

@@ -81,8 +81,10 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Red => 1,
-            Self::Scenario(_) | Self::Resolve(_) | Self::Usage { .. } => 2,
-            Self::Before(StepError::State(StateError::Unknown { .. })) => 2,
+            Self::Scenario(_)
+            | Self::Resolve(_)
+            | Self::Usage { .. }
+            | Self::Before(StepError::State(StateError::Unknown { .. })) => 2,
             Self::Before(_) | Self::Write { .. } => 3,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,

@@ -11,7 +11,7 @@ use super::{CliError, Output, output};
 use crate::exec::{Event, Events, Outcome, Progress};
 use crate::images::{self, Choice, Entry, ImagesError, Prepared};
 use crate::plan::StepId;
-use crate::report::{Style, follow};
+use crate::report::{self, Style, follow};
 use crate::scenario::ImageSettings;
 use crate::steps::StepError;
 use crate::sys::docker::Engine;
@@ -100,7 +100,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
         Verb::Push(args) => {
             let push = async |p: Progress| images::push(&args.registry, docker, &p).await;
             let pushed = watched("push images", interrupt, push).await?;
-            output::print(&pushed.iter().map(|name| format!("{name}\n")).collect::<String>())
+            output::print_lines(&pushed)
         }
     }
 }
@@ -120,9 +120,7 @@ fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
     if form == Output::Json {
         return output::print_json(&entries);
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "DIGEST", "HERE"]);
+    let mut table = report::table(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "DIGEST", "HERE"]);
     for entry in entries {
         // A pinned digest is as long as a line, and what the tag says will do for people.
         let upstream = entry.registry.as_deref().map_or("", |r| r.split('@').next().unwrap_or(r));

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CliError, Output, args, output};
 use crate::plan::Lab;
+use crate::report;
 use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
@@ -38,9 +39,7 @@ pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
     if args.output == Output::Json {
         return output::print_json(&rows);
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["NAME", "CLUSTERS", "NODES RUNNING", "LAST VERDICT"]);
+    let mut table = report::table(["NAME", "CLUSTERS", "NODES RUNNING", "LAST VERDICT"]);
     for row in rows {
         table.add_row([
             row.name,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{CliError, Output};
 use crate::plan::{Lab, resolve};
-use crate::report::{junit, verdict_text};
+use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
 use crate::verdict::Verdict;
 
@@ -43,7 +43,11 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
 /// Reads, checks and resolves a scenario file.
 pub(super) fn load(file: &Path, name: Option<&str>) -> Result<Lab, CliError> {
     let text = crate::sys::fs::read(file).map_err(|source| CliError::Usage {
-        problem: format!("cannot read {}: {source}", file.display()),
+        problem: match source.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no file {}", file.display()),
+            std::io::ErrorKind::IsADirectory => format!("{} is a directory", file.display()),
+            _ => format!("cannot read {}: {source}", file.display()),
+        },
         remedy: "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
     })?;
     let mut scenario =
@@ -57,7 +61,17 @@ pub(super) fn load(file: &Path, name: Option<&str>) -> Result<Lab, CliError> {
     Ok(resolve(&scenario)?)
 }
 
-/// Writes a table to standard output, without blanks at the ends of lines.
+/// Writes a table to standard output.
 pub(super) fn print_table(table: &comfy_table::Table) -> Result<(), CliError> {
-    print(&table.lines().map(|l| format!("{}\n", l.trim_end())).collect::<String>())
+    print(&table_text(table))
+}
+
+/// Writes each item to standard output as a line.
+pub(super) fn print_lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Result<(), CliError> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.as_ref());
+        text.push('\n');
+    }
+    print(&text)
 }

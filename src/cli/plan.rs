@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{CliError, Output, args, output};
-use crate::plan::{Gateway, Lab, Plan};
+use crate::plan::{Action, Gateway, Lab, Plan};
+use crate::report;
 
 pub(super) fn run(args: &args::Plan) -> Result<(), CliError> {
     let lab = output::load(&args.scenario, args.name.as_deref())?;
@@ -25,9 +26,7 @@ fn text(lab: &Lab, plan: &Plan) -> String {
         network.subnet,
         network.node_range
     );
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["CLUSTER", "NETWORK", "PODS", "SERVICES", "POOL", "EAST-WEST GATEWAY"]);
+    let mut table = report::table(["CLUSTER", "NETWORK", "PODS", "SERVICES", "POOL", "EAST-WEST GATEWAY"]);
     for cluster in &lab.clusters {
         let gateway = cluster.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string).unwrap_or_default();
         table.add_row([
@@ -39,13 +38,15 @@ fn text(lab: &Lab, plan: &Plan) -> String {
             gateway,
         ]);
     }
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text.push('\n');
+    let _ = writeln!(text, "{}", report::table_text(&table));
     for step in &plan.steps {
         let needs: Vec<&str> = step.needs.iter().map(|n| n.0.as_str()).collect();
-        let after = if needs.is_empty() { String::new() } else { format!("  after {}", needs.join(", ")) };
+        let after = match (&step.action, needs.is_empty()) {
+            // It waits for every step, directly or not.
+            (Action::Verify, _) => "  after everything else".to_owned(),
+            (_, true) => String::new(),
+            (_, false) => format!("  after {}", needs.join(", ")),
+        };
         let _ = writeln!(text, "{}{after}", step.id);
     }
     text

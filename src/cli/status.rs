@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CliError, Output, args, output};
 use crate::plan::{Gateway, Lab};
+use crate::report;
 use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::{Engine, Node};
 use crate::sys::kube::Cluster;
@@ -88,9 +89,7 @@ fn node(node: &Node) -> NodeStatus {
 }
 
 fn text(status: &Status) -> Result<(), CliError> {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header([
+    let mut table = report::table([
         "CLUSTER",
         "NETWORK",
         "CONTROL PLANE",

@@ -10,7 +10,7 @@ use crate::plan::{Action, Lab, Plan};
 use crate::report::{Style, follow};
 use crate::steps::{Context, preflight};
 use crate::sys::docker::Engine;
-use crate::sys::state::{LabState, State};
+use crate::sys::state::{LabState, State, StateError};
 
 /// How long endpoints may take to settle after everything is ready.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -67,11 +67,20 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
 
 /// The lab of a scenario file or, when there is no such file, the lab of that name.
 fn load(state: &State, args: &args::Up) -> Result<Lab, CliError> {
-    let name = args.scenario.to_string_lossy();
-    if !crate::sys::fs::is_file(&args.scenario) && args.name.is_none() && state.names()?.iter().any(|n| *n == name) {
-        return Ok(state.existing(&name)?.load()?);
+    if crate::sys::fs::is_readable(&args.scenario) || args.name.is_some() {
+        return output::load(&args.scenario, args.name.as_deref());
     }
-    output::load(&args.scenario, args.name.as_deref())
+    let name = args.scenario.to_string_lossy();
+    match state.existing(&name) {
+        Err(StateError::Unknown { nearest, .. }) => Err(CliError::Usage {
+            problem: format!("there is neither a file nor a lab named {name}"),
+            remedy: match nearest {
+                Some(nearest) => format!("did you mean the lab {nearest}?"),
+                None => "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
+            },
+        }),
+        existing => Ok(existing?.load()?),
+    }
 }
 
 /// What kind fixes when it makes a cluster cannot be changed afterwards, and no cluster may be forgotten.

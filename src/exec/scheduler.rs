@@ -120,3 +120,234 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Mutex;
+
+    use tokio::sync::{Barrier, mpsc};
+
+    use super::*;
+    use crate::plan::Action;
+
+    /// What a step does in these tests.
+    #[derive(Clone, Copy)]
+    enum Does {
+        Change,
+        Nothing,
+        Fail,
+        /// Changes something, but only when so many steps run at once.
+        Meet,
+        /// Fails, but only when so many steps run at once.
+        MeetAndFail,
+        /// Interrupts the run and never ends.
+        Interrupt,
+        /// Never ends.
+        Hang,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it broke")]
+    struct Broken(#[source] std::fmt::Error);
+
+    struct Fake {
+        does: BTreeMap<&'static str, Does>,
+        together: Barrier,
+        interrupt: CancellationToken,
+        /// Steps that were entered and have not ended; a dropped one leaves as well.
+        inside: Mutex<BTreeSet<StepId>>,
+    }
+
+    struct Inside<'a>(&'a Fake, StepId);
+
+    impl Drop for Inside<'_> {
+        fn drop(&mut self) {
+            self.0.inside.lock().expect("no panic").remove(&self.1);
+        }
+    }
+
+    impl Executor for Fake {
+        type Error = Broken;
+
+        async fn run(&self, step: &PlannedStep, progress: &Progress) -> Result<bool, Broken> {
+            self.inside.lock().expect("no panic").insert(step.id.clone());
+            let _inside = Inside(self, step.id.clone());
+            progress.say("at it");
+            match self.does[step.id.0.as_str()] {
+                Does::Change => Ok(true),
+                Does::Nothing => Ok(false),
+                Does::Fail => Err(Broken(std::fmt::Error)),
+                Does::Meet => {
+                    self.together.wait().await;
+                    // Still at work when the others have ended.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Ok(true)
+                }
+                Does::MeetAndFail => {
+                    self.together.wait().await;
+                    Err(Broken(std::fmt::Error))
+                }
+                Does::Interrupt => {
+                    self.interrupt.cancel();
+                    std::future::pending().await
+                }
+                Does::Hang => std::future::pending().await,
+            }
+        }
+    }
+
+    struct Ran {
+        finished: Finished<Broken>,
+        events: Vec<Event>,
+        /// Steps still inside their executor after the run.
+        left: usize,
+    }
+
+    impl Ran {
+        /// Each finished step with its outcome, in the order in which they ended.
+        fn outcomes(&self) -> Vec<(&str, &Outcome)> {
+            let mut outcomes = Vec::new();
+            for event in &self.events {
+                if let Event::StepFinished { step, outcome, .. } = event {
+                    outcomes.push((step.0.as_str(), outcome));
+                }
+            }
+            outcomes
+        }
+
+        fn started(&self) -> Vec<&str> {
+            let mut started = Vec::new();
+            for event in &self.events {
+                if let Event::StepStarted { step, .. } = event {
+                    started.push(step.0.as_str());
+                }
+            }
+            started
+        }
+    }
+
+    /// Runs steps given as identifier, needs and deed. `together` steps must run at once for those that meet.
+    async fn run(together: usize, steps: &[(&'static str, &[&str], Does)]) -> Ran {
+        let id = |name: &str| StepId(name.to_owned());
+        let plan = Plan {
+            steps: steps
+                .iter()
+                .map(|(name, needs, _)| PlannedStep {
+                    id: id(name),
+                    action: Action::Cluster { cluster: (*name).to_owned() },
+                    needs: needs.iter().map(|n| id(n)).collect(),
+                })
+                .collect(),
+        };
+        let fake = Fake {
+            does: steps.iter().map(|(name, _, does)| (*name, *does)).collect(),
+            together: Barrier::new(together),
+            interrupt: CancellationToken::new(),
+            inside: Mutex::default(),
+        };
+        let (events, receiver) = Events::channel();
+        let run = execute(&plan, &fake, &events, &fake.interrupt);
+        let finished = tokio::time::timeout(Duration::from_secs(10), run).await.expect("the run ends");
+        drop(events);
+        let left = fake.inside.lock().expect("no panic").len();
+        Ran { finished, events: drain(receiver).await, left }
+    }
+
+    async fn drain(mut receiver: mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            events.push(event);
+        }
+        events
+    }
+
+    #[tokio::test]
+    async fn steps_run_side_by_side_and_after_what_they_need() {
+        // Three that end only when all of them run, and one that needs two of them.
+        let ran = run(
+            3,
+            &[
+                ("a", &[], Does::Meet),
+                ("b", &[], Does::Meet),
+                ("last", &["a", "b"], Does::Change),
+                ("c", &[], Does::Meet),
+            ],
+        )
+        .await;
+        assert_eq!(ran.outcomes().len(), 4);
+        assert!(ran.outcomes().iter().all(|(_, outcome)| **outcome == Outcome::Done));
+        assert_eq!(ran.started(), ["a", "b", "c", "last"]);
+        let position = |wanted: &dyn Fn(&Event) -> bool| ran.events.iter().position(wanted).expect("the event");
+        let ended = |name: &'static str| position(&|e| matches!(e, Event::StepFinished { step, .. } if step.0 == name));
+        let last = position(&|e| matches!(e, Event::StepStarted { step, .. } if step.0 == "last"));
+        assert!(ended("a") < last && ended("b") < last);
+        let Event::Planned { steps } = &ran.events[0] else { panic!("{:?}", ran.events[0]) };
+        assert_eq!(steps[2], (StepId("last".into()), "last: kind cluster".into()));
+        assert!(ran.finished.changed && !ran.finished.interrupted && ran.finished.failures.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_step_does_not_wait_for_what_it_does_not_need() {
+        // `slow` and `next` meet, so `next` must start while `slow` still runs.
+        let ran =
+            run(2, &[("quick", &[], Does::Change), ("slow", &[], Does::Meet), ("next", &["quick"], Does::Meet)]).await;
+        assert_eq!(ran.outcomes().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_starts_and_what_runs_finishes() {
+        let ran = run(
+            3,
+            &[
+                ("broken", &[], Does::MeetAndFail),
+                ("broken-too", &[], Does::MeetAndFail),
+                ("working", &[], Does::Meet),
+                ("after-broken", &["broken"], Does::Change),
+                ("after-working", &["working"], Does::Change),
+            ],
+        )
+        .await;
+        let failed = Outcome::Failed("it broke: an error occurred when formatting an argument".to_owned());
+        let outcomes: BTreeMap<_, _> = ran.outcomes().into_iter().collect();
+        assert_eq!(outcomes, [("broken", &failed), ("broken-too", &failed), ("working", &Outcome::Done)].into());
+        assert_eq!(ran.started(), ["broken", "broken-too", "working"]);
+        let mut failures: Vec<&str> = ran.finished.failures.iter().map(|f| f.title.as_str()).collect();
+        failures.sort_unstable();
+        assert_eq!(failures, ["broken-too: kind cluster", "broken: kind cluster"]);
+        assert!(!ran.finished.interrupted);
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_drops_what_runs_and_says_so() {
+        let ran = run(
+            1,
+            &[
+                ("done", &[], Does::Nothing),
+                ("hanging", &[], Does::Hang),
+                ("interrupts", &["done"], Does::Interrupt),
+                ("never", &["interrupts"], Does::Change),
+            ],
+        )
+        .await;
+        assert!(ran.finished.interrupted && ran.finished.failures.is_empty());
+        assert_eq!(ran.left, 0, "dropped steps have left their executor");
+        assert_eq!(
+            ran.outcomes(),
+            [("done", &Outcome::Unchanged), ("hanging", &Outcome::Cancelled), ("interrupts", &Outcome::Cancelled)]
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_changed_only_if_no_step_changed_anything() {
+        let nothing = run(1, &[("a", &[], Does::Nothing), ("b", &["a"], Does::Nothing)]).await;
+        assert!(!nothing.finished.changed);
+        assert_eq!(nothing.outcomes(), [("a", &Outcome::Unchanged), ("b", &Outcome::Unchanged)]);
+        let one = run(1, &[("a", &[], Does::Change), ("b", &["a"], Does::Nothing)]).await;
+        assert!(one.finished.changed);
+        assert_eq!(one.outcomes(), [("a", &Outcome::Done), ("b", &Outcome::Unchanged)]);
+        // What was done before a failure was done.
+        let failed = run(1, &[("a", &[], Does::Change), ("b", &["a"], Does::Fail)]).await;
+        assert!(failed.finished.changed && failed.finished.failures.len() == 1);
+    }
+}

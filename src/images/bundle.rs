@@ -132,7 +132,7 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
         }
         cache.publish(&made, &place(name))?;
     }
-    cache.remove(&scratch)?;
+    cache.clear(&scratch)?;
     let executable = |name: &str| {
         Fingerprint::of_executable(&place(name)).ok_or_else(|| misfit(format!("{name} cannot be executed")))
     };

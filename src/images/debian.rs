@@ -12,13 +12,15 @@ use super::error::{ImagesError, Missing};
 use super::stack::Debian;
 use super::tree::{Node, Tree};
 use super::workshop::{Needs, Workshop};
-use crate::sys::pipe;
 use crate::sys::process::Process;
+use crate::sys::{cache, pipe};
 
 const MISSING: Missing = Missing {
     purpose: "makes the nodes' root file system from Debian packages",
     remedy: "install it (Debian and Ubuntu: `apt-get install mmdebstrap`), or use the image source `registry`",
 };
+
+const PROGRAM: &str = "mmdebstrap";
 
 const REMEDY: &str =
     "what mmdebstrap says is above; it needs a Debian mirror and, when not run by root, user namespaces";
@@ -31,10 +33,10 @@ pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> 
     let what = format!("installing Debian packages for {name}");
     shop.artifact(&format!("debian/{name}.tar"), digest, &what, Needs::Network, |scratch| async move {
         let out = scratch.join("rootfs.tar");
-        let mut process = Process::new("mmdebstrap").args(args(debian, &out, sources(&debian.suite).as_deref()));
+        let mut process = mmdebstrap().await?.args(args(debian, &out, sources(&debian.suite).as_deref()));
         // Below the scratch directory, what an interruption leaves behind is removed by the next run. Only root can use it: others run
         // mmdebstrap in a user namespace, to whose users this private directory is closed.
-        if rustix::process::geteuid().is_root() {
+        if is_root() {
             process = process.env("TMPDIR", &scratch);
         }
         process.output().await.map_err(ImagesError::building(format!("the Debian system {name}"), MISSING, REMEDY))?;
@@ -88,6 +90,27 @@ fn overlay(rootfs: impl Read, mut layer: tar::Builder<impl Write>, tree: &Tree, 
         append_tree(&mut layer, tree, dir, &known)?;
     }
     layer.finish()
+}
+
+/// The command. Run by root, mmdebstrap mounts /proc and others in what it makes, and leaves them there when it is killed; in a mount namespace
+/// of its own they end with it.
+async fn mmdebstrap() -> Result<Process, ImagesError> {
+    if cache::on_path(PROGRAM).is_empty() {
+        return Err(ImagesError::NoProgram {
+            program: PROGRAM.to_owned(),
+            purpose: MISSING.purpose.to_owned(),
+            remedy: MISSING.remedy.to_owned(),
+        });
+    }
+    let alone = ["--mount", "--"];
+    if is_root() && Process::new("unshare").args(alone).args(["true"]).output().await.is_ok() {
+        return Ok(Process::new("unshare").args(alone).args([PROGRAM]));
+    }
+    Ok(Process::new(PROGRAM))
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn args(debian: &Debian, out: &Path, sources: Option<&str>) -> Vec<String> {

@@ -110,7 +110,7 @@ impl<'a> Workshop<'a> {
             let scratch = self.cache.scratch(&id)?;
             let made = make(scratch.clone()).await?;
             self.cache.publish(&made, &path)?;
-            self.cache.remove(&scratch)?;
+            self.cache.clear(&scratch)?;
             Ok(path)
         })
         .await

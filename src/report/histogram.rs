@@ -26,17 +26,27 @@ pub fn verdict_text(verdict: &Verdict) -> String {
         }
         write_source(&mut text, source);
     }
-    let red: Vec<&str> = verdict.sources.iter().filter(|s| !s.passed).map(|s| s.cluster.as_str()).collect();
+    let (mut well, mut red): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for source in &verdict.sources {
+        // A cluster calls in every check.
+        let clusters = if source.passed { &mut well } else { &mut red };
+        if !clusters.contains(&source.cluster.as_str()) {
+            clusters.push(&source.cluster);
+        }
+    }
+    well.retain(|cluster| !red.contains(cluster));
     if verdict.passed {
         let requests: u32 = verdict.sources.iter().map(|s| s.requests).sum();
         let _ = writeln!(
             text,
             "PASSED  {}: calls from {} reach every version; {requests} requests, none failed",
             verdict.lab,
-            verdict.sources.iter().map(|s| s.cluster.as_str()).collect::<Vec<_>>().join(", ")
+            well.join(", ")
         );
     } else {
-        let _ = writeln!(text, "FAILED  {}: not as it must be from {}", verdict.lab, red.join(", "));
+        let others = if well.is_empty() { String::new() } else { format!("; all is well from {}", well.join(", ")) };
+        let _ =
+            writeln!(text, "FAILED  {}: calls from {} are not as they must be{others}", verdict.lab, red.join(", "));
     }
     text
 }
@@ -49,13 +59,14 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
         let count = source.versions.get(version).copied().unwrap_or(0);
         let bar = "█".repeat((count * BAR).div_ceil(source.requests.max(1)) as usize);
         let note = if source.missing.contains(version) {
-            "  did not answer"
+            "did not answer"
         } else if source.unexpected.contains(version) {
-            "  should not be there"
+            "should not be there"
         } else {
             ""
         };
-        let _ = writeln!(text, "  {version:<width$} {count:>5}  {bar}{note}");
+        let gap = if bar.is_empty() || note.is_empty() { "" } else { "  " };
+        let _ = writeln!(text, "  {version:<width$} {count:>5}  {bar}{gap}{note}");
     }
     for (error, count) in &source.errors {
         let _ = writeln!(text, "  {count} x {error}");
@@ -76,38 +87,45 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::verdict::Finding;
+    use crate::verdict::{Answer, Endpoint, Finding, Observation, rotation};
 
-    fn source(cluster: &str, versions: &[(&str, u32)]) -> SourceVerdict {
-        let observed = versions
-            .iter()
-            .flat_map(|(v, n)| (0..*n).map(|_| crate::verdict::Answer::Version((*v).to_owned())))
-            .collect();
-        let seen = crate::verdict::Observation { answers: observed, ..Default::default() };
-        crate::verdict::rotation("rotation helloworld.sample:5000/hello", cluster, 4, &["v1".into(), "v2".into()], seen)
+    /// What a source saw: answers by version, and failures.
+    fn source(cluster: &str, versions: &[(&str, usize)], failures: &[&str]) -> SourceVerdict {
+        let answers = versions.iter().flat_map(|(v, n)| std::iter::repeat_n(Answer::Version((*v).to_owned()), *n));
+        let failed = failures.iter().map(|f| Answer::Failure((*f).to_owned()));
+        let seen = Observation { answers: answers.chain(failed).collect(), ..Observation::default() };
+        rotation("rotation helloworld.sample:5000/hello", cluster, 4, &["v1".into(), "v2".into()], seen)
+    }
+
+    fn verdict(sources: Vec<SourceVerdict>, findings: Vec<Finding>) -> Verdict {
+        let passed = sources.iter().all(|s| s.passed);
+        Verdict { lab: "two".into(), passed, at: String::new(), sources, findings }
     }
 
     #[test]
-    fn a_green_and_a_red_verdict_read_well() {
-        let mut verdict = Verdict {
-            lab: "two".into(),
-            passed: true,
-            at: String::new(),
-            sources: vec![source("c1", &[("v1", 2), ("v2", 2)]), source("c2", &[("v1", 1), ("v2", 3)])],
-            findings: Vec::new(),
-        };
-        insta::assert_snapshot!("green", verdict_text(&verdict));
-        verdict.passed = false;
-        verdict.sources[0] = source("c1", &[("v1", 4)]);
-        verdict.sources[0].errors = BTreeMap::from([("status 503: no healthy upstream".into(), 1)]);
-        verdict.findings = vec![Finding {
+    fn a_green_verdict() {
+        let sources = vec![source("c1", &[("v1", 2), ("v2", 2)], &[]), source("c2", &[("v1", 1), ("v2", 3)], &[])];
+        insta::assert_snapshot!(verdict_text(&verdict(sources, Vec::new())));
+    }
+
+    #[test]
+    fn a_red_verdict() {
+        let mut partly = source("c1", &[("v1", 3)], &["status 503: no healthy upstream"]);
+        partly.endpoint_problems = vec!["172.30.255.20:15443 is missing: the east-west gateway of c2".into()];
+        partly.endpoints = vec![Endpoint {
+            address: "10.101.0.7:5000".into(),
+            healthy: true,
+            locality: "region1/zone1".into(),
+            priority: 0,
+        }];
+        let stranger = source("c3", &[("v1", 2), ("v2", 1), ("v9", 1)], &[]);
+        let finding = Finding {
             cause: "istiod of c1 does not watch c2: it has no remote secret for it".into(),
             evidence: "Secret istio-system/istio-remote-secret-c2 does not exist in c1".into(),
             remedy: "lab up two (it applies the secret again)".into(),
-        }];
-        insta::assert_snapshot!("red", verdict_text(&verdict));
+        };
+        let sources = vec![partly, source("c2", &[("v1", 2), ("v2", 2)], &[]), stranger];
+        insta::assert_snapshot!(verdict_text(&verdict(sources, vec![finding])));
     }
 }

@@ -1,4 +1,4 @@
-//! A verdict as JUnit XML: a case for each source and version, and one for each source's endpoints.
+//! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, and one for its endpoints.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -16,64 +16,68 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
                 suite.add_test_case(version_case(source, version, verdict));
             }
             suite.add_test_case(case(
-                format!("{} without failures", source.cluster),
-                source.errors.iter().map(|(e, n)| format!("{n} x {e}")).collect(),
+                source,
+                "without failures",
+                &source.errors.iter().map(|(e, n)| format!("{n} x {e}")).collect::<Vec<_>>(),
                 verdict,
             ));
-            suite.add_test_case(case(
-                format!("{} endpoints", source.cluster),
-                source.endpoint_problems.clone(),
-                verdict,
-            ));
+            suite.add_test_case(case(source, "endpoints", &source.endpoint_problems, verdict));
         }
         report.add_test_suite(suite);
     }
     report.to_string()
 }
 
-fn version_case(source: &SourceVerdict, version: &String, verdict: &Verdict) -> TestCase {
+fn version_case(source: &SourceVerdict, version: &str, verdict: &Verdict) -> TestCase {
     let count = source.versions.get(version).copied().unwrap_or(0);
-    let problem = if source.missing.contains(version) {
+    let problem = if source.missing.iter().any(|v| v == version) {
         vec![format!("{version} answered none of {} requests", source.requests)]
-    } else if source.unexpected.contains(version) {
+    } else if source.unexpected.iter().any(|v| v == version) {
         vec![format!("{version} answered {count} of {} requests and should not be there", source.requests)]
     } else {
         Vec::new()
     };
-    case(format!("{} to {version}", source.cluster), problem, verdict)
+    case(source, &format!("to {version}"), &problem, verdict)
 }
 
-fn case(name: String, problems: Vec<String>, verdict: &Verdict) -> TestCase {
-    if problems.is_empty() {
-        return TestCase::new(name, TestCaseStatus::success());
-    }
+/// A case about calls from one cluster. Its class is the lab and the cluster, by which CI servers group.
+fn case(source: &SourceVerdict, what: &str, problems: &[String], verdict: &Verdict) -> TestCase {
+    let status = if problems.is_empty() { TestCaseStatus::success() } else { failure(problems, verdict) };
+    let mut case = TestCase::new(format!("{} {what}", source.cluster), status);
+    case.set_classname(format!("{}.{}", verdict.lab, source.cluster));
+    case
+}
+
+fn failure(problems: &[String], verdict: &Verdict) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(problems.join("; "));
     let findings: Vec<String> =
         verdict.findings.iter().map(|f| format!("{}\n{}\n{}", f.cause, f.evidence, f.remedy)).collect();
     status.set_description(findings.join("\n\n"));
-    TestCase::new(name, status)
+    status
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Answer, Observation, rotation};
+    use crate::verdict::{Answer, Finding, Observation, rotation};
 
     #[test]
     fn a_missing_version_is_a_failed_case() {
         let seen = Observation { answers: vec![Answer::Version("v1".into())], ..Observation::default() };
         let source = rotation("rotation r", "c1", 1, &["v1".into(), "v2".into()], seen);
+        let finding = Finding {
+            cause: "istiod of c1 does not watch c2".into(),
+            evidence: "Secret <none>".into(),
+            remedy: "lab up two".into(),
+        };
         let verdict = Verdict {
             lab: "two".into(),
             passed: false,
             at: String::new(),
             sources: vec![source],
-            findings: Vec::new(),
+            findings: vec![finding],
         };
-        let xml = junit(&verdict).expect("valid");
-        assert!(xml.contains("tests=\"4\" failures=\"1\""), "{xml}");
-        assert!(xml.contains("<testcase name=\"c1 to v2\">"), "{xml}");
-        assert!(xml.contains("v2 answered none of 1 requests"), "{xml}");
+        insta::assert_snapshot!(junit(&verdict).expect("valid"));
     }
 }

@@ -3,9 +3,11 @@
 mod histogram;
 mod junit;
 mod phases;
+mod table;
 mod terminal;
 
 pub use histogram::verdict_text;
 pub use junit::junit;
 pub use phases::{PhaseTime, Timeline};
+pub use table::{table, table_text};
 pub use terminal::{Style, follow};

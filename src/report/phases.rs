@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use serde::Serialize;
 
+use super::{table, table_text};
 use crate::exec::{Event, Outcome};
 
 /// Every finished step of a run, in the order in which they ended.
@@ -82,9 +83,7 @@ impl Timeline {
     /// The phases as a table for a person.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["PHASE", "STEPS", "UNCHANGED", "FROM s", "TO s", "SECONDS"]);
+        let mut table = table(["PHASE", "STEPS", "UNCHANGED", "FROM s", "TO s", "SECONDS"]);
         for phase in self.phases() {
             table.add_row([
                 phase.phase,
@@ -98,7 +97,7 @@ impl Timeline {
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        table.lines().map(|l| format!("{}\n", l.trim_end())).collect()
+        table_text(&table)
     }
 }
 

@@ -124,6 +124,12 @@ impl Screen {
         };
         let at = self.start.elapsed().as_secs_f64();
         self.line(&format!("{at:>6.1}s  {mark:<3} {title} ({:.1} s)", took.as_secs_f64()));
+        // In full it comes at the end of the run, which what still runs may hold up for long.
+        if let Outcome::Failed(reason) = outcome
+            && let Some(reason) = reason.lines().next()
+        {
+            self.line(&format!("         {reason}"));
+        }
     }
 
     fn line(&self, line: &str) {

@@ -43,7 +43,7 @@ impl Context {
             state,
             choice,
             settle,
-            patience: Duration::from_secs(300),
+            patience: Duration::from_secs(180),
             prepared: OnceLock::new(),
             verdict: OnceLock::new(),
             clients: Mutex::default(),

@@ -53,6 +53,7 @@ fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
     manifest.extend(Manifest::from_values([memberlist(ctx)?])?);
     manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    manifest.state_replicas();
     for object in &mut manifest.objects {
         let containers = object.data.pointer_mut("/spec/template/spec/containers");
         for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
@@ -82,15 +83,14 @@ fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
 
 /// The speakers mount this Secret, which the controller would make only when it runs.
 fn memberlist(ctx: &Context) -> Result<Value, StepError> {
-    let key = match ctx.state.read(MEMBERLIST_FILE)? {
-        Some(key) => key,
-        None => {
-            // Any secret text will do; a fresh private key is one.
-            let random = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?.serialize_der();
-            let key = base64::engine::general_purpose::STANDARD.encode(random);
-            ctx.state.write(MEMBERLIST_FILE, &key)?;
-            key
-        }
+    let key = if let Some(key) = ctx.state.read(MEMBERLIST_FILE)? {
+        key
+    } else {
+        // Any secret text will do; a fresh private key is one.
+        let random = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?.serialize_der();
+        let key = base64::engine::general_purpose::STANDARD.encode(random);
+        ctx.state.write(MEMBERLIST_FILE, &key)?;
+        key
     };
     Ok(json!({
         "apiVersion": "v1",

@@ -11,7 +11,7 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
     let networks = engine.networks().await?;
     let exists = networks.iter().any(|n| n.name == wanted.name);
     for network in networks.iter().filter(|n| n.name != wanted.name) {
-        if let Some(subnet) = network.subnets.iter().find(|s| overlap(s, &wanted.subnet)) {
+        if let Some(subnet) = network.subnets.iter().find(|s| overlap(**s, wanted.subnet)) {
             let owner = network.lab.as_ref().map_or_else(String::new, |l| format!(" of lab {l}"));
             return Err(StepError::Machine {
                 problem: format!(
@@ -26,7 +26,7 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
         }
     }
     // When the network exists, the host has a route to it: its own.
-    if !exists && let Some(route) = routes().into_iter().find(|r| overlap(&r.destination, &wanted.subnet)) {
+    if !exists && let Some(route) = routes().into_iter().find(|r| overlap(r.destination, wanted.subnet)) {
         return Err(StepError::Machine {
             problem: format!(
                 "the lab's Docker network {} overlaps the host's route to {} by {}",
@@ -51,6 +51,6 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
     Ok(())
 }
 
-fn overlap(a: &ipnet::Ipv4Net, b: &ipnet::Ipv4Net) -> bool {
-    a.contains(b) || b.contains(a)
+fn overlap(a: ipnet::Ipv4Net, b: ipnet::Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
 }

@@ -58,6 +58,7 @@ pub(super) fn rendered(ctx: &Context, cluster: &LabCluster) -> Result<Rendered, 
         .ok_or_else(|| StepError::Missing(format!("Istio's manifests of {}", cluster.name)))?;
     let mut all = Manifest::parse(&yaml)?;
     all.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    all.state_replicas();
     all.objects.iter_mut().for_each(leave_to_istiod);
     let (east_west_gateway, rest) = all.split(|o| name(o).starts_with(EAST_WEST_GATEWAY));
     let (istiod, base) = rest.split(|o| {

@@ -33,18 +33,18 @@ pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
 pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
     let root_params = params("Root CA", None, 3650, BasicConstraints::Unconstrained)?;
     // The key is written last, so that a root without its key is made anew together with all that it signed.
-    let root_key = match (ctx.state.read(ROOT_CERT)?, ctx.state.read(ROOT_KEY)?) {
-        (Some(_), Some(pem)) => KeyPair::from_pem(&pem)?,
-        _ => {
-            let root = CertifiedIssuer::self_signed(root_params.clone(), key()?)?;
-            for cluster in &ctx.lab.clusters {
-                ctx.state.write(&key_path(&cluster.name), "")?;
-            }
-            ctx.state.write(ROOT_CERT, &root.pem())?;
-            let pem = root.key().serialize_pem();
-            ctx.state.write(ROOT_KEY, &pem)?;
-            KeyPair::from_pem(&pem)?
+    let stored = (ctx.state.read(ROOT_CERT)?, ctx.state.read(ROOT_KEY)?);
+    let root_key = if let (Some(_), Some(pem)) = stored {
+        KeyPair::from_pem(&pem)?
+    } else {
+        let root = CertifiedIssuer::self_signed(root_params.clone(), key()?)?;
+        for cluster in &ctx.lab.clusters {
+            ctx.state.write(&key_path(&cluster.name), "")?;
         }
+        ctx.state.write(ROOT_CERT, &root.pem())?;
+        let pem = root.key().serialize_pem();
+        ctx.state.write(ROOT_KEY, &pem)?;
+        KeyPair::from_pem(&pem)?
     };
     let root = Issuer::new(root_params, root_key);
     for cluster in &ctx.lab.clusters {

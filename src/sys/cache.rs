@@ -67,12 +67,28 @@ impl Cache {
         self.root.join("artifacts").join(dir).join(digest).join(file)
     }
 
-    /// An empty directory for the holder of the lock of the same name. What an interrupted holder left there is gone.
+    /// An empty directory for the holder of the lock of the same name. What interrupted holders left there goes, as far as it can: a program
+    /// that one of them started may still be writing, and file systems may be mounted there, through which nothing may be removed.
     pub fn scratch(&self, name: &str) -> Result<PathBuf, CacheError> {
-        let path = self.root.join("work").join(name.replace('/', "-"));
-        remove(&path)?;
-        make_dir(&path)?;
-        Ok(path)
+        let all = self.root.join("work").join(name.replace('/', "-"));
+        make_dir(&all)?;
+        for old in std::fs::read_dir(&all).into_iter().flatten().flatten() {
+            if !is_mounted_below(&old.path()) {
+                let _ = remove(&old.path());
+            }
+        }
+        let scratch = tempfile::Builder::new().prefix("").tempdir_in(&all).map_err(io("create a directory in", &all))?;
+        Ok(scratch.keep())
+    }
+
+    /// Removes a scratch directory once what was made in it is published.
+    pub fn clear(&self, scratch: &Path) -> Result<(), CacheError> {
+        remove(scratch)?;
+        // The directory of all holders goes with the last of them.
+        if let Some(all) = scratch.parent() {
+            let _ = std::fs::remove_dir(all);
+        }
+        Ok(())
     }
 
     /// Moves what was made to its final place in one step, and sees to it that it survives a power cut.
@@ -87,11 +103,6 @@ impl Cache {
             file.sync_all().map_err(io("write", made))?;
         }
         std::fs::rename(made, to).map_err(io("write", to))
-    }
-
-    /// Removes a file or a directory with everything in it, if it is there.
-    pub fn remove(&self, path: &Path) -> Result<(), CacheError> {
-        remove(path)
     }
 
     /// Takes the lock `name`. When another process holds it, `waiting` is called once.
@@ -216,6 +227,13 @@ pub fn files(dir: &Path) -> Result<Vec<PathBuf>, CacheError> {
     Ok(entries.into_iter().map(|e| e.path()).filter(|p| p.is_file()).collect())
 }
 
+/// Whether a file system is mounted below a directory.
+fn is_mounted_below(dir: &Path) -> bool {
+    // Without /proc nothing can be told, and then nothing is removed.
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return true };
+    mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| Path::new(point).starts_with(dir))
+}
+
 fn make_dir(path: &Path) -> Result<(), CacheError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("create", path))
 }
@@ -278,5 +296,6 @@ mod tests {
         std::fs::write(first.join("half"), "x").expect("writes");
         let second = cache.scratch("job").expect("scratch");
         assert_eq!(std::fs::read_dir(second).expect("reads").count(), 0);
+        assert!(!first.exists());
     }
 }

@@ -1,6 +1,7 @@
 //! The Docker engine: a lab's network, its nodes, and what else carries the lab's label.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use bollard::Docker;
@@ -26,7 +27,9 @@ pub const CLUSTER_LABEL: &str = "dev.lab.cluster";
 pub enum DockerError {
     /// No engine answers.
     #[error("no Docker engine answers")]
-    #[diagnostic(help("start Docker, or run `./dev setup` on Debian or Ubuntu as root: it installs and starts one"))]
+    #[diagnostic(help(
+        "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu, `./dev setup` as root installs and starts one"
+    ))]
     Unreachable(#[source] Box<Error>),
     /// A request failed.
     #[error("the Docker engine cannot {what}")]
@@ -195,7 +198,8 @@ impl Engine {
     pub async fn label_image(&self, base: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError> {
         let mut dockerfile = format!("FROM {base}\nLABEL");
         for (key, value) in labels {
-            dockerfile.push_str(&format!(" {key}=\"{value}\""));
+            // Writing to a string cannot fail.
+            let _ = write!(dockerfile, " {key}=\"{value}\"");
         }
         dockerfile.push('\n');
         let what = || format!("label image {base} as {tag}");

@@ -68,6 +68,23 @@ pub async fn derive<S>(
     store: &ImageStore,
     what: Derivation<'_>,
     input: S,
+    on_line: impl FnMut(&str),
+) -> Result<(), DockerError>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    let container = Container { store, name: format!("{PREFIX}{}", what.name) };
+    remove(store, &container.name).await?;
+    let result = run_and_commit(store, &what, &container.name, input, on_line).await;
+    remove(store, &container.name).await?;
+    result
+}
+
+async fn run_and_commit<S>(
+    store: &ImageStore,
+    what: &Derivation<'_>,
+    container: &str,
+    input: S,
     mut on_line: impl FnMut(&str),
 ) -> Result<(), DockerError>
 where
@@ -76,16 +93,14 @@ where
     let docker = store.docker();
     let failed = || request(format!("derive an image from {}", what.from));
     let base = store.config(what.from).await?.unwrap_or_default();
-    let container = Container { store, name: format!("{PREFIX}{}", what.name) };
-    remove(store, &container.name).await?;
-    let options = CreateContainerOptionsBuilder::default().name(&container.name).build();
-    docker.create_container(Some(options), body(&what)).await.map_err(failed())?;
+    let options = CreateContainerOptionsBuilder::default().name(container).build();
+    docker.create_container(Some(options), body(what)).await.map_err(failed())?;
 
     let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
     let AttachContainerResults { mut output, input: mut stdin } =
-        docker.attach_container(&container.name, Some(options)).await.map_err(failed())?;
+        docker.attach_container(container, Some(options)).await.map_err(failed())?;
     let start = None::<bollard::query_parameters::StartContainerOptions>;
-    docker.start_container(&container.name, start).await.map_err(failed())?;
+    docker.start_container(container, start).await.map_err(failed())?;
 
     let feed = async {
         let mut input = std::pin::pin!(input);
@@ -109,17 +124,16 @@ where
     // Whichever end fails, the program's own words and its exit code say more than a broken pipe does.
     let (fed, ()) = tokio::join!(feed, listen);
     let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-    let ended: Result<Vec<_>, Error> = docker.wait_container(&container.name, Some(options)).try_collect().await;
+    let ended: Result<Vec<_>, Error> = docker.wait_container(container, Some(options)).try_collect().await;
     if let Err(error) = ended {
         let lines = tail.iter().map(|l| format!("\n  {l}")).collect::<String>();
         return Err(failed()(Error::DockerStreamError { error: format!("{error}{lines}") }));
     }
     fed.map_err(|e| failed()(e.into()))?;
 
-    let options =
-        CommitContainerOptionsBuilder::default().container(&container.name).repo(what.to.0).tag(what.to.1).build();
-    docker.commit_container(options, config(base, &what)).await.map_err(failed())?;
-    remove(store, &container.name).await
+    let options = CommitContainerOptionsBuilder::default().container(container).repo(what.to.0).tag(what.to.1).build();
+    docker.commit_container(options, config(base, what)).await.map_err(failed())?;
+    Ok(())
 }
 
 /// Removes containers that interrupted runs left behind. `is_free` tells whether nobody works on the name any more.

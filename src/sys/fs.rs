@@ -16,8 +16,8 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(path, text)
 }
 
-/// Whether a file is there.
+/// Whether something is there that can be read: a file, or a pipe as in `lab up <(generate)`.
 #[must_use]
-pub fn is_file(path: &Path) -> bool {
-    path.is_file()
+pub fn is_readable(path: &Path) -> bool {
+    path.exists() && !path.is_dir()
 }

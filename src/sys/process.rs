@@ -109,7 +109,7 @@ impl Process {
         let _group = Group(child.id());
         let stdin = child.stdin.take();
         let input = self.input;
-        let feed = async move {
+        let write = async move {
             match (stdin, input) {
                 (Some(mut stdin), Some(input)) => stdin.write_all(&input).await,
                 _ => Ok(()),
@@ -135,7 +135,7 @@ impl Process {
                 tail.push_back(line);
             }
         };
-        let (fed, ()) = tokio::join!(feed, read);
+        let (fed, ()) = tokio::join!(write, read);
         let status = child.wait().await.map_err(io)?;
         for stream in streams.into_iter().flatten() {
             let _ = stream.await;

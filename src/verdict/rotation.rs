@@ -35,12 +35,11 @@ pub fn parse_answers(output: &str) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mut body = String::new();
     for line in output.lines() {
-        match line.strip_prefix(STATUS_MARK) {
-            Some(status) => answers.push(answer(status.trim(), &std::mem::take(&mut body))),
-            None => {
-                body.push_str(line);
-                body.push('\n');
-            }
+        if let Some(status) = line.strip_prefix(STATUS_MARK) {
+            answers.push(answer(status.trim(), &std::mem::take(&mut body)));
+        } else {
+            body.push_str(line);
+            body.push('\n');
         }
     }
     answers
@@ -91,6 +90,10 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
         errors.insert(broken, 1);
     }
     let sent = u32::try_from(seen.answers.len()).unwrap_or(u32::MAX);
+    if sent < requests && errors.is_empty() {
+        // Red needs a reason that reports can show.
+        errors.insert(format!("only {sent} of {requests} requests were sent"), 1);
+    }
     let answered: u32 = versions.values().sum();
     let failures = sent - answered;
     let missing: Vec<String> = expected.iter().filter(|v| !versions.contains_key(*v)).cloned().collect();
@@ -144,7 +147,10 @@ mod tests {
 
     #[test]
     fn too_few_requests_are_red() {
-        assert!(!judge(&format!("{V1}{V2}"), 3).passed);
+        let verdict = judge(&format!("{V1}{V2}"), 3);
+        assert!(!verdict.passed);
+        assert_eq!(verdict.failures, 0);
+        assert_eq!(verdict.errors["only 2 of 3 requests were sent"], 1);
     }
 
     #[test]

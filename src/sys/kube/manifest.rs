@@ -50,6 +50,15 @@ impl Manifest {
         (Self { objects: yes }, Self { objects: no })
     }
 
+    /// Says how many replicas a Deployment has where it leaves that to Kubernetes. What is not said is not put right again by an apply.
+    pub fn state_replicas(&mut self) {
+        for object in self.objects.iter_mut().filter(|o| kind(o) == "Deployment") {
+            if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.entry("replicas").or_insert_with(|| 1.into());
+            }
+        }
+    }
+
     /// Adds labels to every object.
     pub fn label(&mut self, labels: &[(&str, &str)]) {
         for object in &mut self.objects {

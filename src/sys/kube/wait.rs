@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Event, Service};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::wait::await_condition;
 use kube::{Resource, ResourceExt};
@@ -46,8 +46,8 @@ impl Cluster {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("{} {namespace}/{name}", K::kind(&()));
         let holds = |object: Option<&K>| object.is_some_and(&condition);
-        let wait = tokio::time::timeout(limit, await_condition(api, name, holds));
-        tokio::pin!(wait);
+        // On the heap: a watch is a large future, and every step that waits would carry it.
+        let mut wait = Box::pin(tokio::time::timeout(limit, await_condition(api, name, holds)));
         let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + PATIENCE, PATIENCE);
         loop {
             tokio::select! {
@@ -93,6 +93,16 @@ impl Cluster {
         self.until::<DaemonSet>(namespace, name, "is not ready on every node", limit, listener, is_on_every_node)
             .await
             .map(|_| ())
+    }
+
+    /// Changes the number of a Deployment's replicas.
+    pub async fn scale(&self, namespace: &str, name: &str, replicas: i32) -> Result<(), KubeError> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let patch = serde_json::json!({ "spec": { "replicas": replicas } });
+        api.patch_scale(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(|_| ())
+            .map_err(KubeError::request(format!("scale Deployment {namespace}/{name}")))
     }
 
     /// Whether a Deployment exists and every replica is available.

@@ -1,0 +1,299 @@
+//! The command line as a user meets it: help, exit codes, and what goes to standard output and what to standard error.
+//!
+//! No test here needs an engine: `DOCKER_HOST` points nowhere in all of them. The snapshots are to be read as a new user would.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use lab::plan::resolve;
+use lab::scenario::parse;
+use tempfile::TempDir;
+
+/// A machine of its own: an empty home, and no engine.
+struct Machine {
+    dir: TempDir,
+}
+
+/// What a command did.
+struct Ran {
+    line: String,
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { dir: TempDir::new().expect("a temporary directory") }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("lab"));
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+            .env("HOME", self.dir.path())
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args), args)
+    }
+
+    /// Writes a file into the directory that commands run in.
+    fn file(&self, name: &str, text: &str) {
+        let path = self.dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    }
+
+    /// A lab that was planned and stored, but whose clusters were never made.
+    fn with_lab(name: &str) -> Self {
+        let machine = Self::new();
+        let text = format!("name: {name}\nclusters: [c1, c2]\n");
+        let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("addresses");
+        machine.file(&format!("state/lab/{name}/lab.json"), &serde_json::to_string(&lab).expect("JSON"));
+        machine
+    }
+}
+
+fn ran(command: &mut Command, args: &[&str]) -> Ran {
+    let output = command.output().expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ran {
+        line: format!("lab {}", args.join(" ")),
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+impl Ran {
+    /// Nothing but the exit code and standard error.
+    fn refused(self, code: i32) -> Self {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}\n{}", self.line, self.stderr);
+        self
+    }
+
+    /// Nothing on standard error.
+    fn printed(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{}\n{}", self.line, self.stdout);
+        self.stdout
+    }
+}
+
+/// Compares what the commands did with the snapshot that is named after the test.
+fn snapshot(ran: &[Ran]) {
+    let mut text = String::new();
+    for Ran { line, code, stdout, stderr } in ran {
+        let code = code.map_or_else(|| "a signal".to_owned(), |c| c.to_string());
+        let _ = writeln!(text, "$ {line}\n{stdout}{stderr}[{code}]\n");
+    }
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, text) });
+}
+
+fn scenario(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
+}
+
+const VERBS: [&[&str]; 14] = [
+    &["up"],
+    &["down"],
+    &["verify"],
+    &["plan"],
+    &["list"],
+    &["status"],
+    &["kubeconfig"],
+    &["images"],
+    &["images", "list"],
+    &["images", "build"],
+    &["images", "export"],
+    &["images", "import"],
+    &["images", "push"],
+    &["completions"],
+];
+
+#[test]
+fn help() {
+    let machine = Machine::new();
+    let mut all = vec![machine.run(&["--help"])];
+    all.extend(VERBS.iter().map(|verb| machine.run(&[verb, &["--help"][..]].concat())));
+    for ran in &all {
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.line);
+    }
+    snapshot(&all);
+}
+
+#[test]
+fn version() {
+    assert_eq!(Machine::new().run(&["--version"]).printed(), format!("lab {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_command_line_is_wrong() {
+    let machine = Machine::new();
+    snapshot(&[
+        machine.run(&["pu", "x.yaml"]).refused(2),
+        machine.run(&["up"]).refused(2),
+        machine.run(&["down"]).refused(2),
+        machine.run(&["down", "--all", "x"]).refused(2),
+        machine.run(&["plan", "x.yaml", "--output", "yaml"]).refused(2),
+        machine.run(&["up", "x.yaml", "--no-verify", "--junit", "x.xml"]).refused(2),
+    ]);
+    let nothing = machine.run(&[]).refused(2);
+    assert!(nothing.stderr.contains("Usage: lab <COMMAND>"), "{}", nothing.stderr);
+}
+
+#[test]
+fn the_scenario_cannot_be_read() {
+    let machine = Machine::new();
+    machine.file("folder/x", "");
+    snapshot(&[
+        machine.run(&["plan", "nosuch.yaml"]).refused(2),
+        machine.run(&["plan", "folder"]).refused(2),
+        machine.run(&["up", "nosuch.yaml"]).refused(2),
+    ]);
+}
+
+#[test]
+fn the_scenario_is_not_valid() {
+    let machine = Machine::new();
+    machine.file("bad.yaml", "name: Demo\nclusters:\n  - name: c1\n    podSubnet: 10.1.0.0/99\n    netwrok: n1\n");
+    machine.file("tight.yaml", "name: demo\ndockerNetwork: { subnet: 10.0.0.0/29 }\nclusters: [c1, c2]\n");
+    machine.file("good.yaml", "name: demo\nclusters: [c1, c2]\n");
+    let plain = machine.run(&["plan", "bad.yaml"]).refused(2);
+    for args in [&["plan", "bad.yaml", "--output", "json"][..], &["up", "bad.yaml"]] {
+        assert_eq!(machine.run(args).refused(2).stderr, plain.stderr);
+    }
+    let refused = [
+        plain,
+        machine.run(&["plan", "tight.yaml"]).refused(2),
+        machine.run(&["plan", "good.yaml", "--name", "Not_a_label"]).refused(2),
+    ];
+    for place in ["bad.yaml:1:7", "bad.yaml:4:16", "bad.yaml:5:5"] {
+        assert!(refused[0].stderr.contains(place), "{place} is not in\n{}", refused[0].stderr);
+    }
+    snapshot(&refused);
+}
+
+#[test]
+fn a_plan_needs_no_engine_and_no_home() {
+    let machine = Machine::new();
+    let file = scenario("three-network.yaml");
+    for args in [&["plan", file.as_str()][..], &["plan", &file, "--output", "json"]] {
+        let mut bare = machine.command(args);
+        bare.env_remove("HOME").env_remove("XDG_STATE_HOME");
+        let without = ran(&mut bare, args).printed();
+        assert_eq!(machine.run(args).printed(), without);
+    }
+    assert!(std::fs::read_dir(machine.dir.path()).expect("the directory").next().is_none(), "nothing is written");
+}
+
+#[test]
+fn a_plan_takes_another_name() {
+    let machine = Machine::new();
+    let text = machine.run(&["plan", &scenario("two-network.yaml"), "--name", "mine"]).printed();
+    assert!(text.starts_with("lab mine: "), "{text}");
+    assert!(text.contains("Docker network lab-mine: "), "{text}");
+}
+
+#[test]
+fn no_engine_answers() {
+    let machine = Machine::with_lab("three-network");
+    machine.file("good.yaml", "name: demo\nclusters: [c1, c2]\n");
+    let up = machine.run(&["up", "good.yaml"]).refused(3);
+    for args in [
+        &["up", "three-network"][..],
+        &["list"],
+        &["status", "three-network"],
+        &["verify", "three-network"],
+        &["down", "three-network"],
+        &["down", "--all"],
+        &["images", "list"],
+    ] {
+        assert_eq!(machine.run(args).refused(3).stderr, up.stderr, "{args:?}");
+    }
+    snapshot(&[up]);
+    assert!(!machine.dir.path().join("state/lab/demo").exists(), "a lab that was never begun leaves nothing");
+}
+
+#[test]
+fn there_is_no_such_lab() {
+    let machine = Machine::with_lab("three-network");
+    snapshot(&[
+        machine.run(&["status", "tree-network"]).refused(2),
+        machine.run(&["status", "nosuch"]).refused(2),
+        machine.run(&["verify", "three-netwrok"]).refused(2),
+        machine.run(&["kubeconfig", "three"]).refused(2),
+        machine.run(&["up", "three-netwok"]).refused(2),
+    ]);
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_yet() {
+    let machine = Machine::with_lab("demo");
+    snapshot(&[machine.run(&["kubeconfig", "demo"]).refused(3)]);
+}
+
+#[test]
+fn a_kubeconfig_needs_no_engine() {
+    let machine = Machine::with_lab("demo");
+    for cluster in ["c1", "c2"] {
+        let text = format!(
+            "clusters: [{{name: kind-x, cluster: {{server: 'https://{cluster}'}}}}]\nusers: [{{name: kind-x, user: {{token: t}}}}]\n"
+        );
+        machine.file(&format!("state/lab/demo/kubeconfigs/{cluster}.yaml"), &text);
+    }
+    let merged = machine.run(&["kubeconfig", "demo"]).printed();
+    assert!(merged.contains("lab-demo-c1") && merged.contains("lab-demo-c2"), "{merged}");
+}
+
+#[test]
+fn the_state_cannot_be_used() {
+    let machine = Machine::with_lab("demo");
+    machine.file("state/lab/demo/lab.json", "{ \"name\": 1 }");
+    let broken = machine.run(&["kubeconfig", "demo"]).refused(3);
+    let args = ["status", "demo"];
+    let homeless = ran(machine.command(&args).env_remove("HOME").env_remove("XDG_STATE_HOME"), &args);
+    let here = machine.dir.path().display().to_string();
+    // Without HOME the home directory is the one of the user database, and in it there is no such lab.
+    assert_eq!((homeless.code, homeless.stdout.as_str()), (Some(2), ""), "{}", homeless.stderr);
+    snapshot(&[Ran { stderr: broken.stderr.replace(&here, "~"), ..broken }]);
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let machine = Machine::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = machine.run(&["completions", shell]).printed();
+        assert!(script.contains("kubeconfig"), "{shell}: {script}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let machine = Machine::new();
+    let file = scenario("three-network.yaml");
+    for args in [&["plan", file.as_str()][..], &["plan", &file, "-o", "json"], &["completions", "bash"], &["--help"]] {
+        let mut child =
+            machine.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?} {output:?}");
+    }
+    // As `head -1` does: one line is read, the rest is not.
+    let args = ["plan", file.as_str()];
+    let mut child = machine.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("lab three-network: "), "{first}");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}

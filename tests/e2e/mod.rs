@@ -1,0 +1,157 @@
+//! What the end-to-end tests share: one lab for all tests of a scenario, brought up by the first of them, and the `lab` binary itself.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use k8s_openapi::api::core::v1::Pod;
+use lab::sys::kube::Cluster;
+use serde_json::Value;
+
+/// The `lab` binary that is tested.
+pub const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+/// A lab that is up.
+pub struct Running {
+    /// Its name.
+    pub name: &'static str,
+    /// The verdict that `lab up` gave, as it was printed.
+    pub verdict: Value,
+}
+
+/// Runs `lab` from the repository's root and gives what it printed.
+pub fn lab(args: &[&str]) -> Output {
+    let output = Command::new(LAB).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("lab starts");
+    eprintln!("$ lab {}\n{}", args.join(" "), text(&output.stderr));
+    output
+}
+
+/// Runs `lab` and gives its standard output; the exit code must be 0.
+pub fn lab_ok(args: &[&str]) -> String {
+    let output = lab(args);
+    assert!(output.status.success(), "lab {args:?} ended with {}:\n{}", output.status, text(&output.stdout));
+    text(&output.stdout)
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A directory of this test run.
+pub fn run_dir() -> PathBuf {
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("pid-{}", std::process::id()));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(run);
+    fs::create_dir_all(&dir).expect("a directory for the test run");
+    dir
+}
+
+/// The lab of a scenario. The first test to come brings it up; the others wait for it and use it. Each nextest test is a process, so a
+/// file lock is between them, and a file tells that it is up.
+pub fn shared(name: &'static str) -> Running {
+    let dir = run_dir();
+    let lock = File::create(dir.join(format!("{name}.lock"))).expect("a lock file");
+    lock.lock().expect("the lock");
+    let file = dir.join(format!("{name}.json"));
+    if let Ok(text) = fs::read_to_string(&file) {
+        return Running { name, verdict: serde_json::from_str(&text).expect("the verdict of the first test") };
+    }
+    let output = lab_ok(&["up", &format!("scenarios/{name}.yaml"), "--output", "json"]);
+    let verdict = serde_json::from_str(&output).expect("a verdict on standard output");
+    fs::write(&file, output).expect("the verdict's file");
+    Running { name, verdict }
+}
+
+/// The entry of one source in a verdict.
+pub fn source<'a>(verdict: &'a Value, cluster: &str) -> &'a Value {
+    let sources = verdict["sources"].as_array().expect("sources");
+    sources.iter().find(|s| s["cluster"] == cluster).unwrap_or_else(|| panic!("no source {cluster} in {verdict:#}"))
+}
+
+/// Asserts that a version answered a source, with all that goes with it.
+pub fn assert_reaches(running: &Running, cluster: &str, version: &str) {
+    let source = source(&running.verdict, cluster);
+    let count = source["versions"][version].as_u64().unwrap_or(0);
+    assert!(count > 0, "{version} did not answer {cluster}: {source:#}");
+    assert_eq!(source["failures"], 0, "{source:#}");
+    assert_eq!(source["missing"], serde_json::json!([]), "{source:#}");
+}
+
+/// Runs asynchronous code in a test.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(future)
+}
+
+/// A client for one cluster of a lab, by the context that `lab kubeconfig` prints.
+pub async fn client(name: &str, cluster: &str) -> Cluster {
+    let merged = lab_ok(&["kubeconfig", name]);
+    let mut config: Value = serde_yaml::from_str(&merged).expect("a kubeconfig");
+    config["current-context"] = serde_json::json!(format!("lab-{name}-{cluster}"));
+    Cluster::connect(&config.to_string()).await.expect("a client")
+}
+
+/// Runs `lab verify` on a lab that was broken; it must be red. Gives the verdict.
+pub fn verify_red(name: &str) -> Value {
+    let output = lab(&["verify", name, "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1), "a broken lab must be red:\n{}", text(&output.stdout));
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("a verdict");
+    assert_eq!(verdict["passed"], false);
+    eprintln!("{verdict:#}");
+    verdict
+}
+
+/// Asserts that a finding's cause says this.
+pub fn assert_cause(verdict: &Value, words: &str) {
+    let findings = verdict["findings"].as_array().expect("findings");
+    let causes: Vec<&str> = findings.iter().filter_map(|f| f["cause"].as_str()).collect();
+    assert!(causes.iter().any(|c| c.contains(words)), "no cause says {words:?}: {causes:#?}");
+    for finding in findings {
+        assert!(finding["evidence"].as_str().is_some_and(|e| !e.is_empty()), "{finding:#}");
+        assert!(finding["remedy"].as_str().is_some_and(|r| !r.is_empty()), "{finding:#}");
+    }
+}
+
+/// Brings the lab up again, which must mend it.
+pub fn mend(name: &str) {
+    let output = lab_ok(&["up", &format!("scenarios/{name}.yaml"), "--output", "json"]);
+    let verdict: Value = serde_json::from_str(&output).expect("a verdict");
+    assert_eq!(verdict["passed"], true, "{verdict:#}");
+}
+
+/// Listens to nothing.
+pub struct Quiet;
+
+impl lab::sys::kube::Listener for Quiet {
+    fn say(&self, _: String) {}
+}
+
+/// Deletes the pods that have the labels, and waits until each of these Deployments is available again.
+pub async fn restart(cluster: &Cluster, namespace: &str, selector: &str, deployments: &[&str]) {
+    let before = cluster.pods(namespace, selector).await.expect("pods");
+    for pod in &before {
+        let pod = serde_json::json!({ "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": pod.metadata.name, "namespace": namespace } });
+        let manifest = lab::sys::kube::Manifest::from_values([pod]).expect("a manifest");
+        cluster.delete(&manifest.objects[0]).await.expect("deleted");
+    }
+    gone(cluster, &before).await;
+    for deployment in deployments {
+        let limit = std::time::Duration::from_secs(120);
+        cluster.until_available(namespace, deployment, limit, &Quiet).await.expect("available");
+    }
+}
+
+/// Waits until these pods no longer exist.
+pub async fn gone(cluster: &Cluster, pods: &[Pod]) {
+    for pod in pods {
+        let (namespace, name) = (pod.metadata.namespace.as_deref().unwrap_or("default"), pod.metadata.name.as_deref());
+        for _ in 0..600 {
+            if cluster.get::<Pod>(namespace, name.expect("a name")).await.expect("an answer").is_none() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The smallest mesh: two clusters, everything else derived. It lives beside the lab of the three-network tests.
+
+mod e2e;
+
+use e2e::{Running, assert_cause, assert_reaches, block_on, client, mend, restart, source, verify_red};
+use k8s_openapi::api::core::v1::ConfigMap;
+use lab::plan::render::{Intermediate, cacerts};
+use lab::sys::kube::Manifest;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+
+const NAME: &str = "two-network";
+
+fn running() -> Running {
+    e2e::shared(NAME)
+}
+
+#[test]
+fn c1_reaches_v1() {
+    assert_reaches(&running(), "c1", "v1");
+}
+
+#[test]
+fn c1_reaches_v2() {
+    assert_reaches(&running(), "c1", "v2");
+}
+
+#[test]
+fn c2_reaches_v1() {
+    assert_reaches(&running(), "c2", "v1");
+}
+
+#[test]
+fn c2_reaches_v2() {
+    assert_reaches(&running(), "c2", "v2");
+}
+
+#[test]
+fn derived_addresses_are_those_of_the_plan() {
+    let running = running();
+    let plan: serde_json::Value =
+        serde_json::from_str(&e2e::lab_ok(&["plan", "scenarios/two-network.yaml", "--output", "json"])).expect("JSON");
+    let gateway = plan["lab"]["clusters"][1]["addresses"]["eastWestGateway"].as_str().expect("an address").to_owned();
+    let endpoints = source(&running.verdict, "c1")["endpoints"].clone();
+    let wanted = format!("{gateway}:15443");
+    assert!(endpoints.as_array().expect("endpoints").iter().any(|e| e["address"] == wanted.as_str()), "{endpoints:#}");
+}
+
+/// Another root in one cluster: discovery works, every endpoint is healthy, and mutual TLS fails.
+#[test]
+fn mutate_a_wrong_root_is_red() {
+    running();
+    block_on(async {
+        let cluster = client(NAME, "c2").await;
+        let foreign = Manifest::from_values([cacerts(&foreign_ca())]).expect("a manifest");
+        assert!(cluster.apply(&foreign).await.expect("applied"));
+        restart_mesh(&cluster).await;
+        let root: Option<ConfigMap> = cluster.get("sample", "istio-ca-root-cert").await.expect("an answer");
+        assert!(root.is_some());
+    });
+    let verdict = verify_red(NAME);
+    assert_eq!(source(&verdict, "c1")["missing"], serde_json::json!(["v2"]), "{verdict:#}");
+    assert_cause(&verdict, "c1 and c2 trust different root certificates");
+
+    // `lab up` puts the lab's own certificates back; what runs has to take them up.
+    e2e::lab(&["up", "scenarios/two-network.yaml"]);
+    block_on(async { restart_mesh(&client(NAME, "c2").await).await });
+    mend(NAME);
+}
+
+async fn restart_mesh(cluster: &lab::sys::kube::Cluster) {
+    restart(cluster, "istio-system", "app=istiod", &["istiod"]).await;
+    restart(cluster, "istio-system", "istio=eastwestgateway", &["istio-eastwestgateway"]).await;
+    restart(cluster, "sample", "app=helloworld", &["helloworld-v2"]).await;
+    restart(cluster, "sample", "app=sleep", &["sleep"]).await;
+}
+
+fn foreign_ca() -> Intermediate {
+    let params = |constraints| {
+        let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(constraints);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params
+    };
+    let key = || KeyPair::generate().expect("a key");
+    let root = CertifiedIssuer::self_signed(params(BasicConstraints::Unconstrained), key()).expect("a root");
+    let own = CertifiedIssuer::signed_by(params(BasicConstraints::Constrained(0)), key(), &root).expect("signed");
+    Intermediate { certificate: own.pem(), key: own.key().serialize_pem(), root: root.pem() }
+}
