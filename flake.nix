@@ -59,6 +59,7 @@
             "Cargo.lock"
             "Cargo.toml"
             "build.rs"
+            "clippy.toml"
             "deny.toml"
             "labs"
             "rustfmt.toml"

@@ -215,7 +215,6 @@ fn no_engine_answers() {
         &["status", "three-network"],
         &["verify", "three-network"],
         &["down", "three-network"],
-        &["down", "--all"],
         &["images", "list"],
     ] {
         assert_eq!(machine.run(args).refused(3).stderr, up.stderr, "{args:?}");

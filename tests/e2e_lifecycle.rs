@@ -36,9 +36,13 @@ fn scenario() -> PathBuf {
 
 /// The tools and the node image that lab has prepared.
 fn kind_and_node_image() -> (String, String) {
-    let prepared: Value = serde_json::from_str(&lab_ok(&["images", "build", "--output", "json"])).expect("JSON");
-    let field = |name: &str| prepared[name].as_str().unwrap_or_else(|| panic!("no {name} in {prepared:#}")).to_owned();
-    (field("kind"), field("nodeImage"))
+    let prepared = lab_ok(&["images", "build"]);
+    let field = |name: &str| {
+        let line = prepared.lines().find(|l| l.split_whitespace().next() == Some(name));
+        let value = line.and_then(|l| l.split_whitespace().nth(1));
+        value.unwrap_or_else(|| panic!("no {name} in {prepared}")).to_owned()
+    };
+    (field("kind"), field("node"))
 }
 
 #[test]

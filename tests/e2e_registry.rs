@@ -11,9 +11,9 @@ use e2e::{lab, lab_ok, run_dir, text};
 use serde_json::Value;
 
 const NAME: &str = "e2e-registry";
-const PORT: u16 = 5055;
 
-struct Registry(Child);
+/// A running registry, and its port.
+struct Registry(Child, u16);
 
 impl Drop for Registry {
     fn drop(&mut self) {
@@ -38,8 +38,10 @@ fn server(dir: &Path) -> std::path::PathBuf {
 }
 
 fn start(dir: &Path) -> Registry {
+    // A port that is free now; on all addresses, because nodes reach the host by the gateway of their network.
+    let port = std::net::TcpListener::bind("0.0.0.0:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let config = format!(
-        "version: 0.1\nlog: {{accesslog: {{disabled: false}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: ':{PORT}'}}\n",
+        "version: 0.1\nlog: {{accesslog: {{disabled: false}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: ':{port}'}}\n",
         dir.join("data").display()
     );
     fs::write(dir.join("config.yml"), config).expect("a configuration");
@@ -52,9 +54,9 @@ fn start(dir: &Path) -> Registry {
         .stdin(Stdio::null())
         .spawn()
         .expect("the registry starts");
-    let registry = Registry(server);
+    let registry = Registry(server, port);
     for _ in 0..100 {
-        if std::net::TcpStream::connect(("127.0.0.1", PORT)).is_ok() {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return registry;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
@@ -66,11 +68,12 @@ fn start(dir: &Path) -> Registry {
 fn a_lab_comes_up_from_a_private_registry() {
     let dir = run_dir().join("registry");
     fs::create_dir_all(&dir).expect("a directory");
-    let _registry = start(&dir);
-    lab_ok(&["images", "push", &format!("127.0.0.1:{PORT}")]);
+    let registry = start(&dir);
+    let mirror = format!("127.0.0.1:{}", registry.1);
+    lab_ok(&["images", "push", &mirror]);
 
     let scenario = dir.join("registry.yaml");
-    let text = format!("name: {NAME}\nimages: {{ mirror: '127.0.0.1:{PORT}' }}\nclusters: [c1, c2]\n");
+    let text = format!("name: {NAME}\nimages: {{ mirror: '{mirror}' }}\nclusters: [c1, c2]\n");
     fs::write(&scenario, text).expect("a scenario");
     let verdict: Value =
         serde_json::from_str(&lab_ok(&["up", &scenario.to_string_lossy(), "--output", "json"])).expect("a verdict");

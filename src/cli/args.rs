@@ -89,7 +89,7 @@ pub struct Down {
     /// Names of labs
     #[arg(required_unless_present = "all")]
     pub names: Vec<String>,
-    /// Every lab of this machine
+    /// Every lab that `lab list` shows
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
 }

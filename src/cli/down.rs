@@ -14,14 +14,15 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     let mut known: BTreeSet<String> = state.names()?.into_iter().collect();
     known.extend(engine.nodes(None).await?.into_iter().map(|n| n.lab));
     known.extend(engine.networks().await?.into_iter().filter_map(|n| n.lab));
-    let names: Vec<String> = if args.all { known.iter().cloned().collect() } else { args.names };
+    // Another user, or another state directory, has labs of its own on the same engine: those go by name only.
+    let names = if args.all { state.names()? } else { args.names };
     for name in &names {
         if !known.contains(name) {
             state.existing(name)?;
         }
     }
     if names.is_empty() {
-        eprintln!("there is no lab on this machine");
+        eprintln!("there is no lab in the state of this user");
     }
     for name in names {
         let start = std::time::Instant::now();

@@ -109,9 +109,3 @@ impl Progress {
         self.events.note(message);
     }
 }
-
-impl crate::sys::kube::Listener for Progress {
-    fn say(&self, message: String) {
-        Self::say(self, message);
-    }
-}

@@ -17,7 +17,7 @@ const VOLUME: &str = "/preload";
 
 /// Fills the store of the node image that it runs in. An image of lab's has a script of its own for it, which unpacks the layers as well; any
 /// other image of kind's shape has at least containerd and ctr, and a configuration of containerd that suits it.
-const FILL: &str = r#"set -eu
+const FILL: &str = r"set -eu
 if [ -x /usr/local/libexec/lab/preload ]; then exec /usr/local/libexec/lab/preload; fi
 containerd --log-level warn &
 until ctr version >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done
@@ -25,7 +25,7 @@ ctr --namespace k8s.io images import --no-unpack -
 kill $!
 wait $! || true
 rm -rf /run/containerd
-"#;
+";
 
 /// Name of a derived node image.
 #[must_use]

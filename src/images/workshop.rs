@@ -108,8 +108,8 @@ impl<'a> Workshop<'a> {
         self.in_turn(needs, async {
             self.announce(what);
             let scratch = self.cache.scratch(&id)?;
-            let made = make(scratch.clone()).await?;
-            self.cache.publish(&made, &path)?;
+            let result = make(scratch.clone()).await?;
+            self.cache.publish(&result, &path)?;
             self.cache.clear(&scratch)?;
             Ok(path)
         })

@@ -25,6 +25,7 @@ pub use error::StepError;
 
 use crate::exec::{Executor, Progress};
 use crate::plan::{Action, PlannedStep};
+use crate::sys::kube::Listener;
 
 impl Executor for Context {
     type Error = StepError;
@@ -37,6 +38,13 @@ impl Executor for Context {
             return Ok(false);
         }
         run(self, action, progress).await
+    }
+}
+
+/// A step's waits tell its progress.
+impl Listener for Progress {
+    fn say(&self, message: String) {
+        Self::say(self, message);
     }
 }
 

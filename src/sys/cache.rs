@@ -77,7 +77,8 @@ impl Cache {
                 let _ = remove(&old.path());
             }
         }
-        let scratch = tempfile::Builder::new().prefix("").tempdir_in(&all).map_err(io("create a directory in", &all))?;
+        let scratch =
+            tempfile::Builder::new().prefix("").tempdir_in(&all).map_err(io("create a directory in", &all))?;
         Ok(scratch.keep())
     }
 

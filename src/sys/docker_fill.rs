@@ -102,17 +102,22 @@ where
     let start = None::<bollard::query_parameters::StartContainerOptions>;
     docker.start_container(container, start).await.map_err(failed())?;
 
-    let feed = async {
+    let write = async {
         let mut input = std::pin::pin!(input);
-        while let Some(chunk) = input.next().await {
-            stdin.write_all(&chunk?).await?;
+        let mut written = Ok(());
+        while let (Ok(()), Some(chunk)) = (&written, input.next().await) {
+            written = match chunk {
+                Ok(chunk) => stdin.write_all(&chunk).await,
+                Err(e) => Err(e),
+            };
         }
-        stdin.shutdown().await
+        // Also after an error: the program would wait for more otherwise.
+        written.and(stdin.shutdown().await)
     };
     let mut tail = std::collections::VecDeque::new();
     let listen = async {
-        while let Some(line) = output.next().await {
-            let Ok(LogOutput::StdOut { message } | LogOutput::StdErr { message }) = line else { continue };
+        while let Some(written) = output.next().await {
+            let Ok(LogOutput::StdOut { message } | LogOutput::StdErr { message }) = written else { continue };
             let line = String::from_utf8_lossy(&message).trim_end().to_owned();
             on_line(&line);
             if tail.len() == TAIL {
@@ -122,12 +127,12 @@ where
         }
     };
     // Whichever end fails, the program's own words and its exit code say more than a broken pipe does.
-    let (fed, ()) = tokio::join!(feed, listen);
+    let (fed, ()) = tokio::join!(write, listen);
     let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
     let ended: Result<Vec<_>, Error> = docker.wait_container(container, Some(options)).try_collect().await;
     if let Err(error) = ended {
-        let lines = tail.iter().map(|l| format!("\n  {l}")).collect::<String>();
-        return Err(failed()(Error::DockerStreamError { error: format!("{error}{lines}") }));
+        let lines: Vec<String> = [error.to_string()].into_iter().chain(tail).collect();
+        return Err(failed()(Error::DockerStreamError { error: lines.join("\n  ") }));
     }
     fed.map_err(|e| failed()(e.into()))?;
 

@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: one lab for all tests of a scenario, brought up by the first of them, and the `lab` binary itself.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
