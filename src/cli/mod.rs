@@ -41,14 +41,26 @@ pub async fn run(args: Args) -> u8 {
 async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliError> {
     match args.command {
         Command::Up(args) => up::run(args, interrupt).await,
-        Command::Down(args) => down::run(args).await,
+        Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
         Command::Plan(args) => plan::run(&args),
-        Command::List(args) => list::run(&args).await,
-        Command::Status(args) => status::run(&args).await,
+        Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
+        Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Images(args) => images::run(args, interrupt).await,
         Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Runs a verb that holds nothing worth ending in order.
+async fn until(
+    interrupt: &CancellationToken,
+    remedy: &str,
+    verb: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    tokio::select! {
+        result = verb => result,
+        () = interrupt.cancelled() => Err(CliError::Interrupted { remedy: remedy.to_owned() }),
     }
 }
 

@@ -6,8 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output};
 use crate::exec::{Event, Events, execute};
+use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, Plan};
 use crate::report::{Style, follow};
+use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, preflight};
 use crate::sys::docker::Engine;
 use crate::sys::state::{LabState, State, StateError};
@@ -23,12 +25,24 @@ const JOURNAL_FILE: &str = "journal.jsonl";
 pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
     let lab = load(&state, &args)?;
-    let engine = Engine::connect().await?;
-    let _lock = state.lock(&lab.name, || eprintln!("waiting: another lab process is working on {}", lab.name)).await?;
-    if let Ok(existing) = state.existing(&lab.name) {
-        refuse_changes(&existing.load()?, &lab)?;
-    }
-    preflight::check(&lab, &engine).await?;
+    let before = async {
+        let engine = Engine::connect().await?;
+        let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
+        let lock = state.lock(&lab.name, told).await?;
+        let mut choice = args.images;
+        if let Ok(existing) = state.existing(&lab.name) {
+            refuse_changes(&existing.load()?, &lab)?;
+            choice = keep_source(&existing, &lab, choice)?;
+        }
+        preflight::check(&lab, &engine).await?;
+        Ok::<_, CliError>((engine, lock, choice))
+    };
+    let (engine, _lock, choice) = tokio::select! {
+        before = before => before?,
+        () = interrupt.cancelled() => {
+            return Err(CliError::Interrupted { remedy: "nothing was begun".to_owned() });
+        }
+    };
     let lab_state = state.lab(&lab.name)?;
     lab_state.store(&lab)?;
 
@@ -37,7 +51,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         plan.steps.retain(|s| s.action != Action::Verify);
     }
     let name = lab.name.clone();
-    let ctx = Context::new(lab, engine, lab_state.clone(), args.images, SETTLE);
+    let ctx = Context::new(lab, engine, lab_state.clone(), choice, SETTLE);
     let (events, receiver) = Events::channel();
     let (journal, written) = journal(receiver, lab_state.clone());
     let follower = tokio::spawn(follow(journal, Style::detect()));
@@ -95,6 +109,9 @@ fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
         let (old, new) = (old.docker_network.subnet, new.docker_network.subnet);
         return refuse(format!("its Docker network would change from {old} to {new}"));
     }
+    if old.images != new.images {
+        return refuse("images.mirror would change".to_owned());
+    }
     for before in &old.clusters {
         let Some(after) = new.cluster(&before.name) else {
             return refuse(format!("the scenario no longer has its cluster {}", before.name));
@@ -110,6 +127,20 @@ fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// A lab keeps the source of its images for life: its nodes hold them, and Istio's settings go with them.
+fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, CliError> {
+    let Some(source) = state.read_json::<Source>(SOURCE_FILE)? else { return Ok(choice) };
+    match (choice, source) {
+        (Choice::Auto, Source::Registry) => Ok(Choice::Registry),
+        (Choice::Auto, Source::Packages) => Ok(Choice::Packages),
+        (Choice::Registry, Source::Registry) | (Choice::Packages, Source::Packages) => Ok(choice),
+        _ => Err(CliError::Usage {
+            problem: format!("lab {} exists, and its images are from {source}", lab.name),
+            remedy: format!("leave --images out, or remove the lab first with `lab down {}`", lab.name),
+        }),
+    }
 }
 
 /// Writes what ended to the journal while it passes events on.

@@ -84,7 +84,7 @@ pub async fn execute<X: Executor>(
         let started = started_at.remove(&step.id).unwrap_or_default();
         let outcome = match result {
             Ok(changed) => {
-                finished.changed |= changed;
+                finished.changed |= changed && step.action.is_construction();
                 ended.insert(step.id.clone());
                 if changed { Outcome::Done } else { Outcome::Unchanged }
             }

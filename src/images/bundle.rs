@@ -1,9 +1,10 @@
 //! One archive with everything that `lab up` needs, for a machine that reaches neither a registry nor a package index.
 
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bollard::Docker;
+use crate::sys::docker::Docker;
 use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
@@ -11,12 +12,12 @@ use super::digests::Digests;
 use super::prepare::Record;
 use super::resolve::Choice;
 use super::stack::Stack;
-use super::{ImagesError, Prepared, Source, prepare};
+use super::{ImagesError, Prepared, Source, node, prepare};
 use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker_images::ImageStore;
-use crate::sys::pipe;
+use crate::sys::{fs, pipe};
 
 /// Names of the archive's members. The first tells whether the others fit, before a gigabyte is read.
 const CONTENTS: &str = "contents.json";
@@ -41,14 +42,14 @@ struct Contents {
 const FORMAT: u32 = 1;
 
 impl Contents {
-    fn of(source: Source, node_image: &str, digests: &Digests) -> Self {
+    fn of(source: Source, digests: &Digests) -> Self {
         let digest = if source == Source::Packages { &digests.packages } else { &digests.registry };
         Self {
             format: FORMAT,
             architecture: std::env::consts::ARCH.to_owned(),
             source,
             digest: digest.to_string(),
-            node_image: node_image.to_owned(),
+            node_image: node::name(digest),
         }
     }
 }
@@ -62,7 +63,7 @@ pub async fn export(
 ) -> Result<Prepared, ImagesError> {
     let prepared = prepare(choice, &ImageSettings::default(), docker, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
-    let contents = Contents::of(prepared.source, &prepared.node_image, &digests);
+    let contents = Contents::of(prepared.source, &digests);
     progress.say(format!("writing {}", file.display()));
     let store = ImageStore::new(docker);
     let (reader, _task) = pipe::reading(store.save(&[&prepared.node_image]));
@@ -73,14 +74,14 @@ pub async fn export(
 
 fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl Read) -> io::Result<()> {
     let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut out = tempfile::NamedTempFile::new_in(parent)?;
+    let mut out = fs::temporary_file(parent)?;
     let mut archive = tar::Builder::new(out.as_file_mut());
     let text = serde_json::to_vec_pretty(contents)?;
     append_file(&mut archive, CONTENTS, 0o644, text.len() as u64, &text[..])?;
     let manifest = prepared.metallb_manifest.as_bytes();
     append_file(&mut archive, MANIFEST, 0o644, manifest.len() as u64, manifest)?;
     for (name, path) in [(KIND, &prepared.kind), (ISTIOCTL, &prepared.istioctl)] {
-        let tool = std::fs::File::open(path)?;
+        let tool = fs::open(path)?;
         let size = tool.metadata()?.len();
         append_file(&mut archive, name, 0o755, size, tool)?;
     }
@@ -91,6 +92,8 @@ fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl R
     io::copy(&mut node, &mut entry)?;
     entry.finish()?;
     archive.into_inner()?.flush()?;
+    // It is made for somebody else's machine: the private mode of temporary files does not suit it.
+    out.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     out.persist(file)?;
     Ok(())
 }
@@ -103,8 +106,8 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
     let misfit = |reason: String| ImagesError::Archive { file: file.display().to_string(), reason };
 
     let from = file.to_owned();
-    let contents = blocking(file, move || head(&from)).await.map_err(|e| misfit(cause(&e)))?;
-    let expected = Contents::of(contents.source, &contents.node_image, &digests);
+    let contents = blocking(file, move || head(&from)).await?;
+    let expected = Contents::of(contents.source, &digests);
     if contents != expected {
         let reason = if contents.architecture == expected.architecture {
             "another version of lab made it, with another stack"
@@ -127,7 +130,7 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
     let place = |name: &str| cache.artifact(&format!("imported/{name}"), &expected.digest);
     for name in [KIND, ISTIOCTL, MANIFEST] {
         let made = scratch.join(name);
-        if !made.is_file() {
+        if !fs::is_file(&made) {
             return Err(misfit(format!("it does not hold {name}")));
         }
         cache.publish(&made, &place(name))?;
@@ -151,16 +154,24 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
 }
 
 fn head(file: &Path) -> io::Result<Contents> {
-    let mut archive = tar::Archive::new(std::fs::File::open(file)?);
-    match archive.entries()?.next().transpose()? {
-        Some(entry) if entry.path()? == Path::new(CONTENTS) => Ok(serde_json::from_reader(entry)?),
+    let file = fs::open(file)?;
+    let first = tar::Archive::new(file).entries().and_then(|mut entries| entries.next().transpose().map(|e| e.map(contents)));
+    match first {
+        Ok(Some(Some(contents))) => Ok(contents),
         _ => Err(io::Error::other("it is no archive of `lab images export`")),
     }
 }
 
+fn contents(entry: tar::Entry<'_, fs::File>) -> Option<Contents> {
+    if entry.path().ok()? != Path::new(CONTENTS) {
+        return None;
+    }
+    serde_json::from_reader(entry).ok()
+}
+
 /// Writes the small members to `dir` and the node image to `node`.
 fn read(file: &Path, dir: &Path, node: &mut impl Write) -> io::Result<()> {
-    let mut archive = tar::Archive::new(io::BufReader::new(std::fs::File::open(file)?));
+    let mut archive = tar::Archive::new(io::BufReader::new(fs::open(file)?));
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path: PathBuf = entry.path()?.into_owned();
@@ -188,19 +199,15 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|source| ImagesError::Copy { what: file.display().to_string(), source })
 }
 
-fn cause(error: &ImagesError) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_archive_comes_back_as_it_was() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = fs::temporary_dir().expect("a directory");
         let tool = dir.path().join("tool");
-        std::fs::write(&tool, "#!/bin/sh\n").expect("writes");
+        fs::write(&tool, "#!/bin/sh\n").expect("writes");
         let stack = Stack::embedded().expect("stack.yaml is valid");
         let digests = Digests::of(&stack);
         let prepared = Prepared {
@@ -213,21 +220,22 @@ mod tests {
             metallb_manifest: "kind: List\n".into(),
             istio_values: serde_json::Value::Null,
         };
-        let contents = Contents::of(Source::Packages, "lab/node:x", &digests);
+        let contents = Contents::of(Source::Packages, &digests);
         let file = dir.path().join("lab.tar");
         write(&file, &contents, &prepared, &b"node image"[..]).expect("writes");
         assert_eq!(head(&file).expect("reads"), contents);
         let (out, mut node) = (dir.path().join("out"), Vec::new());
         read(&file, &out, &mut node).expect("reads");
         assert_eq!(node, b"node image");
-        assert_eq!(std::fs::read_to_string(out.join(MANIFEST)).expect("reads"), "kind: List\n");
+        assert_eq!(fs::read(&out.join(MANIFEST)).expect("reads"), "kind: List\n");
         assert!(Fingerprint::of_executable(&out.join(KIND)).is_some());
     }
 
     #[test]
     fn something_else_is_refused() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), vec![0; 2048]).expect("writes");
-        assert!(head(file.path()).is_err());
+        let dir = fs::temporary_dir().expect("a directory");
+        let file = dir.path().join("zeros");
+        fs::write(&file, &"\0".repeat(2048)).expect("writes");
+        assert!(head(&file).is_err());
     }
 }

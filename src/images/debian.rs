@@ -12,8 +12,8 @@ use super::error::{ImagesError, Missing};
 use super::stack::Debian;
 use super::tree::{Node, Tree};
 use super::workshop::{Needs, Workshop};
-use crate::sys::process::Process;
-use crate::sys::{cache, pipe};
+use crate::sys::process::{Process, is_root};
+use crate::sys::{cache, fs, pipe};
 
 const MISSING: Missing = Missing {
     purpose: "makes the nodes' root file system from Debian packages",
@@ -49,7 +49,7 @@ pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> 
 pub(super) fn layer(rootfs: PathBuf, tree: Option<&str>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let tree = tree.map(str::to_owned);
     pipe::writing(move |writer| {
-        let rootfs = io::BufReader::new(std::fs::File::open(rootfs)?);
+        let rootfs = io::BufReader::new(fs::open(&rootfs)?);
         overlay(rootfs, tar::Builder::new(writer), Tree::embedded(), tree.as_deref())
     })
 }
@@ -109,10 +109,6 @@ async fn mmdebstrap() -> Result<Process, ImagesError> {
     Ok(Process::new(PROGRAM))
 }
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 fn args(debian: &Debian, out: &Path, sources: Option<&str>) -> Vec<String> {
     let mut args = vec![format!("--variant={}", debian.variant)];
     if !debian.packages.is_empty() {
@@ -126,14 +122,14 @@ fn args(debian: &Debian, out: &Path, sources: Option<&str>) -> Vec<String> {
 
 /// This machine's own package sources when it is the same Debian: they say which mirror it reaches.
 fn sources(suite: &str) -> Option<String> {
-    let release = std::fs::read_to_string("/etc/os-release").ok()?;
+    let release = fs::read(Path::new("/etc/os-release")).ok()?;
     let is = |wanted: &str| release.lines().any(|line| line == wanted);
     if !is("ID=debian") || !is(&format!("VERSION_CODENAME={suite}")) {
         return None;
     }
     ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"]
         .into_iter()
-        .find(|path| std::fs::metadata(path).is_ok_and(|m| m.len() > 0))
+        .find(|path| fs::size(Path::new(path)) > 0)
         .map(str::to_owned)
 }
 

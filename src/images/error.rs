@@ -91,8 +91,9 @@ pub enum ImagesError {
         /// Why.
         reason: String,
     },
-    /// The archive that fills a node could not be read or written.
-    #[error("cannot copy {what}")]
+    /// A file that the user named, or that was downloaded, could not be read or written.
+    #[error("cannot read or write {what}")]
+    #[diagnostic(help("see that the file is what you mean, that it may be used, and that its disk has space left"))]
     Copy {
         /// What.
         what: String,

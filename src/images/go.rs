@@ -15,9 +15,8 @@ use crate::sys::process::Process;
 
 const MISSING: Missing = Missing {
     purpose: "builds what is not on this machine yet",
-    remedy: "install Go (https://go.dev/dl) and put it on PATH, or carry everything here: `lab images export FILE` on a machine that has it, \
-             `lab images import FILE` on this one. With the image source `registry`, Go only builds kind and istioctl: having the pinned \
-             versions on PATH does as well (see `lab images list`)",
+    remedy: "install Go (https://go.dev/dl) and put it on PATH; or let a machine that has it carry everything: `lab images export FILE` there, \
+             `lab images import FILE` here",
 };
 
 const REMEDY: &str =
@@ -87,7 +86,7 @@ pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFi
         };
         let Downloaded { dir } = serde_json::from_str(&answer).map_err(|e| unexpected(e.to_string()))?;
         let source = dir.join(&file.path);
-        if !source.is_file() {
+        if !crate::sys::fs::is_file(&source) {
             return Err(unexpected(format!("there is no {}", file.path)));
         }
         let made = scratch.join("file");
@@ -131,12 +130,12 @@ async fn materialise(shop: &Workshop<'_>, name: &str) -> Result<PathBuf, ImagesE
     });
     let digest = inputs.digest();
     let dir = shop.cache.artifact(&format!("wrapper/{name}"), digest.short());
-    if dir.exists() {
+    if crate::sys::fs::exists(&dir) {
         return Ok(dir);
     }
     let id = format!("wrapper-{name}-{}", digest.short());
     let _lock = shop.cache.lock(&id, || ()).await?;
-    if !dir.exists() {
+    if !crate::sys::fs::exists(&dir) {
         let scratch = shop.cache.scratch(&id)?;
         for (path, node) in files {
             if let Node::File(_, content) = node {

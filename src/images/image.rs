@@ -110,7 +110,7 @@ fn context(dockerfile: String, files: Vec<(String, u32, PathBuf)>) -> impl Strea
             append_dir(&mut archive, dir)?;
         }
         for (to, mode, from) in files {
-            let file = std::fs::File::open(from)?;
+            let file = crate::sys::fs::open(&from)?;
             let size = file.metadata()?.len();
             append_file(&mut archive, to, mode, size, file)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bollard::Docker;
+use crate::sys::docker::Docker;
 use serde::Serialize;
 
 use super::digests::Digests;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use bollard::Docker;
+use crate::sys::docker::Docker;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Inputs};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::errors::Error;
+use crate::sys::docker::Error;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::reference::Reference;

@@ -48,7 +48,7 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
         let args = ["-m", "zipfile", "-e", &file.display().to_string(), &contents.display().to_string()];
         Process::new("python3").args(args).output().await.map_err(|e| failed(&requirement, e))?;
         let member = contents.join(&wheel.member);
-        if !member.is_file() {
+        if !crate::sys::fs::is_file(&member) {
             return Err(unexpected(&requirement, format!("it has no {}", wheel.member)));
         }
         Ok(member)

@@ -97,12 +97,12 @@ impl<'a> Workshop<'a> {
         F: Future<Output = Result<PathBuf, ImagesError>>,
     {
         let path = self.cache.artifact(name, digest.short());
-        if path.exists() {
+        if crate::sys::fs::exists(&path) {
             return Ok(path);
         }
         let id = format!("{name}-{}", digest.short());
         let _lock = self.cache.lock(&id, || self.progress.say(format!("waiting for another lab: {what}"))).await?;
-        if path.exists() {
+        if crate::sys::fs::exists(&path) {
             return Ok(path);
         }
         self.in_turn(needs, async {

@@ -112,6 +112,12 @@ impl Action {
         }
     }
 
+    /// Whether the step builds something, rather than judging what is there.
+    #[must_use]
+    pub fn is_construction(&self) -> bool {
+        !matches!(self, Self::Verify)
+    }
+
     /// The cluster that the step changes, if it is about one.
     #[must_use]
     pub fn cluster(&self) -> Option<&str> {
@@ -147,7 +153,7 @@ impl Action {
             Self::Istiod { cluster } => format!("{cluster}: istiod"),
             Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
             Self::Apps { cluster } => format!("{cluster}: helloworld and sleep"),
-            Self::Verify => "verdict".to_owned(),
+            Self::Verify => "run the checks".to_owned(),
         }
     }
 }

@@ -35,7 +35,9 @@ pub fn verdict_text(verdict: &Verdict) -> String {
         }
     }
     well.retain(|cluster| !red.contains(cluster));
-    if verdict.passed {
+    if verdict.sources.is_empty() {
+        let _ = writeln!(text, "NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
+    } else if verdict.passed {
         let requests: u32 = verdict.sources.iter().map(|s| s.requests).sum();
         let _ = writeln!(
             text,

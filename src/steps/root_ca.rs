@@ -23,7 +23,8 @@ fn key_path(cluster: &str) -> String {
 pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
     let clusters = ctx.lab.clusters.iter().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
     for path in [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(clusters) {
-        if ctx.state.read(&path)?.is_none() {
+        // An empty key is what an interrupted run leaves.
+        if ctx.state.read(&path)?.is_none_or(|pem| pem.is_empty()) {
             return Ok(false);
         }
     }

@@ -96,9 +96,13 @@ async fn observe(
     loop {
         // Pods come and go while a lab settles, so what is expected is asked each time.
         let expected = expected_endpoints(ctx, service, source, versions).await?;
-        let answer = client.http_get(APP_NAMESPACE, &pod, ENVOY_ADMIN, "/clusters?format=json").await;
-        seen.endpoints = answer.map(|a| envoy_endpoints(&a.body, &host, service.port)).unwrap_or_default();
-        seen.endpoint_problems = differences(&seen.endpoints, &expected);
+        match client.http_get(APP_NAMESPACE, &pod, ENVOY_ADMIN, "/clusters?format=json").await {
+            Ok(answer) => {
+                seen.endpoints = envoy_endpoints(&answer.body, &host, service.port);
+                seen.endpoint_problems = differences(&seen.endpoints, &expected);
+            }
+            Err(error) => seen.endpoint_problems = vec![format!("list cannot be had from the sidecar: {error}")],
+        }
         match seen.endpoint_problems.first() {
             Some(problem) if start.elapsed() < ctx.settle => {
                 progress.say(format!("{}: waiting, {problem}", source.name));

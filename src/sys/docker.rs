@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use bollard::Docker;
-use bollard::errors::Error;
+pub use bollard::Docker;
+pub use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,

@@ -186,3 +186,9 @@ impl Drop for Group {
         }
     }
 }
+
+/// Whether this process has the rights of root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

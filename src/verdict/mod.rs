@@ -24,7 +24,7 @@ pub struct Verdict {
     pub at: String,
     /// One entry a check and source.
     pub sources: Vec<SourceVerdict>,
-    /// What is wrong, most fundamental cause first; empty when all is well.
+    /// What is wrong, for each source and target the first broken link; empty when all is well.
     pub findings: Vec<Finding>,
 }
 
