@@ -35,6 +35,9 @@ pub enum Verb {
     Export(Export),
     /// Load an archive that `lab images export` wrote
     Import(Import),
+    /// Remove images and files that earlier versions of lab have left
+    #[command(hide = true)]
+    Prune,
     /// Push the package-built images to a registry, which scenarios can then name as images.mirror
     Push(Push),
 }
@@ -96,6 +99,16 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
         Verb::Import(args) => {
             let import = async |p: Progress| images::import(&args.file, docker, &p).await;
             ready(&watched("import images", interrupt, import).await?)
+        }
+        Verb::Prune => {
+            let prune = async |p: Progress| images::prune(docker, &p).await;
+            let pruned = watched("remove old images", interrupt, prune).await?;
+            for name in &pruned.kept {
+                eprintln!("{name} stays: a container uses it");
+            }
+            let freed =
+                format!("{} images and {} MB of files removed\n", pruned.images.len(), pruned.bytes / 1_000_000);
+            output::print(&freed)
         }
         Verb::Push(args) => {
             let push = async |p: Progress| images::push(&args.registry, docker, &p).await;

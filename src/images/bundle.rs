@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
 use super::digests::Digests;
-use super::prepare::Record;
+use super::prepare::{Record, USE_LOCK};
 use super::resolve::Choice;
 use super::stack::Stack;
 use super::{ImagesError, Prepared, Source, node, prepare};
@@ -116,6 +116,7 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
         };
         return Err(misfit(reason.to_owned()));
     }
+    let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     let id = format!("import-{}", contents.source);
     let _lock = cache.lock(&id, || progress.say("waiting for another lab: importing")).await?;
     let scratch = cache.scratch(&id)?;
@@ -155,7 +156,8 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
 
 fn head(file: &Path) -> io::Result<Contents> {
     let file = fs::open(file)?;
-    let first = tar::Archive::new(file).entries().and_then(|mut entries| entries.next().transpose().map(|e| e.map(contents)));
+    let first =
+        tar::Archive::new(file).entries().and_then(|mut entries| entries.next().transpose().map(|e| e.map(contents)));
     match first {
         Ok(Some(Some(contents))) => Ok(contents),
         _ => Err(io::Error::other("it is no archive of `lab images export`")),

@@ -25,6 +25,11 @@ pub fn local_name(key: &str, digest: &Digest) -> String {
     format!("{REPOSITORY}/{key}:{}", digest.short())
 }
 
+/// Whether a name is one that [`local_name`] gives.
+pub(super) fn is_local(name: &str) -> bool {
+    name.starts_with(&format!("{REPOSITORY}/"))
+}
+
 /// Key of the image made of a Debian root file system.
 pub(super) fn base_key(name: &str) -> String {
     format!("debian-{name}")
@@ -38,7 +43,7 @@ pub(super) async fn base(shop: &Workshop<'_>, name: &str, rootfs: PathBuf) -> Re
     let layer = debian::layer(rootfs, debian.tree.as_deref());
     let repository = format!("{REPOSITORY}/{}", base_key(name));
     shop.in_turn(Needs::Processor, async {
-        shop.announce(&format!("making image {}", base_key(name)));
+        let _job = shop.begin(format!("making image {}", base_key(name)));
         shop.store.import(layer, &repository, digest.short(), &[(IMAGE_LABEL, digest.as_str())]).await
     })
     .await?;
@@ -58,7 +63,7 @@ pub(super) async fn build(
     let base = shop.digests.bases.get(&build.from).map(|d| local_name(&base_key(&build.from), d));
     let dockerfile = dockerfile(build, base.as_deref().unwrap_or("scratch"), digest);
     shop.in_turn(Needs::Processor, async {
-        shop.announce(&format!("making image {key}"));
+        let _job = shop.begin(format!("making image {key}"));
         shop.store.build(context(dockerfile, files), &local_name(key, digest)).await
     })
     .await?;

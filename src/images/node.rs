@@ -33,6 +33,11 @@ pub fn name(digest: &Digest) -> String {
     format!("{REPOSITORY}:{}", digest.short())
 }
 
+/// Whether a name is one that [`name`] gives.
+pub(super) fn is_local(name: &str) -> bool {
+    name.starts_with(&format!("{REPOSITORY}:"))
+}
+
 /// Derives a node image from `from`; `images` are the engine's names of what goes into it, with the names that they get there.
 pub(super) async fn derive(
     shop: &Workshop<'_>,
@@ -62,7 +67,7 @@ pub(super) async fn derive(
     let count = images.len();
     let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &images));
     shop.in_turn(Needs::Processor, async {
-        shop.announce(&format!("filling the node image with {count} images"));
+        let _job = shop.begin(format!("filling the node image with {count} images"));
         docker_fill::derive(shop.store, derivation, renamed, |line| tracing::debug!("{line}")).await
     })
     .await?;

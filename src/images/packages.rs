@@ -168,7 +168,9 @@ fn count(
     bases: &[&str],
     images: usize,
 ) {
-    let is_missing = |name: &str, digest: &super::digest::Digest| !crate::sys::fs::exists(&shop.cache.artifact(name, digest.short()));
+    let is_missing = |name: &str, digest: &super::digest::Digest| {
+        !crate::sys::fs::exists(&shop.cache.artifact(name, digest.short()))
+    };
     let go = wrappers.iter().flat_map(|(w, binaries)| binaries.iter().map(|b| w.place(shop, b)));
     let go = go.filter(|(name, digest)| is_missing(name, digest)).count();
     let others = wanted.iter().filter(|file| match file {

@@ -34,6 +34,9 @@ pub(super) struct Record {
     pub metallb_manifest: PathBuf,
 }
 
+/// Lock that whoever uses files of the cache shares, so that nobody removes them in the meantime.
+pub(super) const USE_LOCK: &str = "use";
+
 /// Key of MetalLB's manifest among the module files.
 pub(super) const METALLB_MANIFEST: &str = "metallb-manifest";
 
@@ -46,6 +49,11 @@ impl Record {
     fn mirror_name(mirror: &str, digests: &Digests) -> String {
         let inputs = Inputs::of("mirror 1").and(mirror).and(digests.packages.as_str()).and(digests.registry.as_str());
         format!("prepared/mirror-{}.json", inputs.digest().short())
+    }
+
+    /// The files that it relies on.
+    pub fn files(self) -> [PathBuf; 3] {
+        [self.kind.path, self.istioctl.path, self.metallb_manifest]
     }
 
     /// What other steps need, provided that the tools are still those that were looked at.
@@ -98,18 +106,18 @@ pub async fn prepare(
     }
     let stack = Stack::embedded()?;
     let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
     docker_fill::remove_leftovers(&store, |name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
-    let (name, record) = match &settings.mirror {
-        Some(mirror) => (Record::mirror_name(mirror, &digests), from_mirror(&shop, mirror).await?),
-        None => {
-            let (source, why) = match in_engine(choice, &digests, &store).await? {
-                Some(source) => (source, "the node image is there already".to_owned()),
-                None => resolve::resolve(choice, &stack).await?,
-            };
-            progress.note(format!("images: {source}: {why}"));
-            (Record::name(digest(&digests, source)), from_source(&shop, source).await?)
-        }
+    let (name, record) = if let Some(mirror) = &settings.mirror {
+        (Record::mirror_name(mirror, &digests), from_mirror(&shop, mirror).await?)
+    } else {
+        let (source, why) = match in_engine(choice, &digests, &store).await? {
+            Some(source) => (source, "the node image is there already".to_owned()),
+            None => resolve::resolve(choice, &stack).await?,
+        };
+        progress.note(format!("images: {source}: {why}"));
+        (Record::name(digest(&digests, source)), from_source(&shop, source).await?)
     };
     cache.write_json(&name, &record)?;
     record.prepared(&stack).ok_or_else(|| ImagesError::Unexpected {
@@ -123,6 +131,7 @@ pub async fn prepare(
 pub async fn push(registry: &str, docker: &Docker, progress: &Progress) -> Result<Vec<String>, ImagesError> {
     let stack = Stack::embedded()?;
     let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     answers(registry).await?;
     let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
     packages::images(&shop).await?;
@@ -154,7 +163,7 @@ async fn from_source(shop: &Workshop<'_>, source: Source) -> Result<Record, Imag
             files
         }
     };
-    tools.take(files);
+    tools.take(&files);
     tools.record(source, None, node::name(digest(shop.digests, source)), false)
 }
 
@@ -176,7 +185,7 @@ async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, Images
     shop.expect(1);
     let mut tools = Tools::look(shop).await;
     let (files, ()) = tokio::try_join!(packages::files(shop, tools.missing()), registry::ensure(shop, &node))?;
-    tools.take(files);
+    tools.take(&files);
     tools.record(source, Some(mirror.to_owned()), node.tagged(), source == Source::Registry)
 }
 
@@ -224,7 +233,7 @@ impl Tools {
         self.all().into_iter().filter(|(_, path)| path.is_none()).map(|(file, _)| file.clone()).collect()
     }
 
-    fn take(&mut self, files: BTreeMap<FileRef, PathBuf>) {
+    fn take(&mut self, files: &BTreeMap<FileRef, PathBuf>) {
         for (file, path) in self.all() {
             if path.is_none() {
                 *path = files.get(file).cloned();

@@ -53,14 +53,13 @@ pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
 
 /// Pulls an image unless the engine has it, and sees that it has its tag.
 pub(super) async fn ensure(shop: &Workshop<'_>, reference: &Reference) -> Result<(), ImagesError> {
-    let exact = reference.to_string();
     let tagged = reference.tagged();
     // Of a pinned image the digest decides, whatever the tag may say.
     let known = if reference.digest.is_some() { by_digest(reference) } else { tagged.clone() };
     if shop.store.config(&known).await?.is_none() {
         shop.in_turn(Needs::Network, async {
-            shop.announce(&format!("pulling {tagged}"));
-            pull(shop, &known, &exact).await
+            let _job = shop.begin(format!("pulling {tagged}"));
+            pull(shop, &known, reference).await
         })
         .await?;
     }
@@ -75,19 +74,44 @@ fn by_digest(reference: &Reference) -> String {
     format!("{}@{digest}", reference.repository())
 }
 
-async fn pull(shop: &Workshop<'_>, what: &str, shown: &str) -> Result<(), ImagesError> {
+async fn pull(shop: &Workshop<'_>, what: &str, reference: &Reference) -> Result<(), ImagesError> {
+    let shown = reference.tagged();
     let mut wait = BACK_OFF;
     for attempt in 1.. {
-        let Err(error) = shop.store.pull(what, |_| ()).await else { break };
+        let mut layers = Layers::default();
+        let told = |layer: &str, status: &str| {
+            if let Some(message) = layers.see(layer, status) {
+                shop.progress.say(format!("pulling {shown}: {message}"));
+            }
+        };
+        let Err(error) = shop.store.pull(what, &reference.host, told).await else { break };
         let refusal = classify(&error);
         if refusal != Refusal::Passing || attempt == TRIES {
-            return Err(refused("pull", shown, refusal, &error));
+            return Err(refused("pull", &reference.to_string(), refusal, &error));
         }
         shop.progress.say(format!("pulling {shown} again in {} s: {error}", wait.as_secs()));
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
     Ok(())
+}
+
+/// How far a pull is.
+#[derive(Debug, Default)]
+struct Layers(BTreeMap<String, bool>);
+
+impl Layers {
+    /// Takes what the engine says about a layer; when one more is done, the count for the user.
+    fn see(&mut self, layer: &str, status: &str) -> Option<String> {
+        let is_done = matches!(status, "Already exists" | "Pull complete");
+        // The engine also tells of tags and digests in the same way.
+        if !is_done && status != "Pulling fs layer" {
+            return None;
+        }
+        let was_done = self.0.insert(layer.to_owned(), is_done).unwrap_or(false);
+        let done = self.0.values().filter(|done| **done).count();
+        (is_done && !was_done).then(|| format!("{done} of {} layers", self.0.len()))
+    }
 }
 
 /// Pushes every package-built image to a registry, which then can be a mirror of nodes: each by its own name without the host.
@@ -99,9 +123,9 @@ pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<Stri
         let to =
             if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
         let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
-        shop.announce(&format!("pushing {shown}"));
+        let _job = shop.begin(format!("pushing {shown}"));
         shop.store.tag(&image::local_name(key, digest), &repository, &tag).await?;
-        let result = shop.store.push(&repository, &tag).await;
+        let result = shop.store.push(&repository, &tag, &to.host).await;
         shop.store.remove(&shown).await?;
         result.map_err(|e| refused("push", &shown, classify(&e), &e))?;
         pushed.push(shown);
@@ -203,6 +227,17 @@ mod tests {
         for (error, expected) in cases {
             assert_eq!(classify(&error), expected, "{error}");
         }
+    }
+
+    #[test]
+    fn layers_are_counted() {
+        let mut layers = Layers::default();
+        assert_eq!(layers.see("v1", "Pulling from kindest/node"), None);
+        assert_eq!(layers.see("a", "Pulling fs layer"), None);
+        assert_eq!(layers.see("b", "Already exists").as_deref(), Some("1 of 2 layers"));
+        assert_eq!(layers.see("a", "Downloading"), None);
+        assert_eq!(layers.see("a", "Pull complete").as_deref(), Some("2 of 2 layers"));
+        assert_eq!(layers.see("a", "Pull complete"), None);
     }
 
     #[test]

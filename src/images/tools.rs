@@ -1,7 +1,7 @@
 //! The programs that lab runs: from PATH when their version is the pinned one, otherwise built.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::stack::Tool;
@@ -25,24 +25,28 @@ struct Seen {
 /// The program on PATH whose version is the pinned one.
 pub(super) async fn on_this_machine(shop: &Workshop<'_>, name: &str, tool: &Tool) -> Option<PathBuf> {
     for path in on_path(name) {
-        let Some(file) = Fingerprint::of_executable(&path) else { continue };
-        let mut seen: BTreeMap<PathBuf, Seen> = shop.cache.read_json(SEEN).unwrap_or_default();
-        let said = match seen.get(&path).filter(|s| s.file == file) {
-            Some(known) => known.said.clone(),
-            None => {
-                let asked = Process::new(&path).args(&tool.version_args).output();
-                let said = tokio::time::timeout(PATIENCE, asked).await.ok()?.unwrap_or_default();
-                seen.insert(path.clone(), Seen { file, said: said.clone() });
-                // Without it the program is asked again next time.
-                let _ = shop.cache.write_json(SEEN, &seen);
-                said
-            }
-        };
-        if says(&said, &tool.version) {
+        if let Some(said) = version(shop, &path, tool).await
+            && says(&said, &tool.version)
+        {
             return Some(path);
         }
     }
     None
+}
+
+/// What a program says about its version.
+async fn version(shop: &Workshop<'_>, path: &Path, tool: &Tool) -> Option<String> {
+    let file = Fingerprint::of_executable(path)?;
+    let mut seen: BTreeMap<PathBuf, Seen> = shop.cache.read_json(SEEN).unwrap_or_default();
+    if let Some(known) = seen.get(path).filter(|s| s.file == file) {
+        return Some(known.said.clone());
+    }
+    let asked = Process::new(path).args(&tool.version_args).output();
+    let said = tokio::time::timeout(PATIENCE, asked).await.ok()?.unwrap_or_default();
+    seen.insert(path.to_owned(), Seen { file, said: said.clone() });
+    // Without it the program is asked again next time.
+    let _ = shop.cache.write_json(SEEN, &seen);
+    Some(said)
 }
 
 /// Whether the version is one of the words that a program prints.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -25,8 +25,45 @@ pub(super) struct Workshop<'a> {
     processors: Semaphore,
     /// Turns for what waits for the network.
     downloads: Semaphore,
-    begun: AtomicUsize,
-    total: AtomicUsize,
+    jobs: Mutex<Jobs>,
+}
+
+/// What is under way, for the user.
+#[derive(Debug, Default)]
+struct Jobs {
+    running: Vec<String>,
+    begun: usize,
+    total: usize,
+}
+
+impl Jobs {
+    fn line(&self) -> String {
+        format!("{} ({} of {})", self.running.join(", "), self.begun, self.total.max(self.begun))
+    }
+}
+
+/// A job under way, until it is dropped.
+pub(super) struct Job<'a> {
+    jobs: &'a Mutex<Jobs>,
+    progress: &'a Progress,
+    what: String,
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        let mut jobs = locked(self.jobs);
+        if let Some(at) = jobs.running.iter().position(|what| *what == self.what) {
+            jobs.running.remove(at);
+        }
+        if !jobs.running.is_empty() {
+            self.progress.say(jobs.line());
+        }
+    }
+}
+
+/// Nothing that holds the lock can leave the list half-changed, whatever becomes of it.
+fn locked(jobs: &Mutex<Jobs>) -> MutexGuard<'_, Jobs> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a job mostly needs.
@@ -58,21 +95,24 @@ impl<'a> Workshop<'a> {
             progress,
             processors: Semaphore::new(cores),
             downloads: Semaphore::new(DOWNLOADS),
-            begun: AtomicUsize::new(0),
-            total: AtomicUsize::new(0),
+            jobs: Mutex::default(),
         }
     }
 
     /// Adds to the number of jobs that progress is counted against.
     pub fn expect(&self, jobs: usize) {
-        self.total.fetch_add(jobs, Ordering::Relaxed);
+        locked(&self.jobs).total += jobs;
     }
 
-    /// Tells that a job begins.
-    pub fn announce(&self, what: &str) {
-        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let total = self.total.load(Ordering::Relaxed).max(number);
-        self.progress.say(format!("{what} ({number} of {total})"));
+    /// Tells that a job begins, and keeps it among those that are told to be under way while the answer lives.
+    #[must_use]
+    pub fn begin(&self, what: impl Into<String>) -> Job<'_> {
+        let what = what.into();
+        let mut jobs = locked(&self.jobs);
+        jobs.running.push(what.clone());
+        jobs.begun += 1;
+        self.progress.say(jobs.line());
+        Job { jobs: &self.jobs, progress: self.progress, what }
     }
 
     /// Runs `job` when it is its turn.
@@ -106,7 +146,7 @@ impl<'a> Workshop<'a> {
             return Ok(path);
         }
         self.in_turn(needs, async {
-            self.announce(what);
+            let _job = self.begin(what);
             let scratch = self.cache.scratch(&id)?;
             let result = make(scratch.clone()).await?;
             self.cache.publish(&result, &path)?;
@@ -114,5 +154,21 @@ impl<'a> Workshop<'a> {
             Ok(path)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_under_way_is_told() {
+        let mut jobs = Jobs { total: 3, ..Jobs::default() };
+        jobs.running.push("building a".into());
+        jobs.begun = 1;
+        assert_eq!(jobs.line(), "building a (1 of 3)");
+        jobs.running.push("building b".into());
+        jobs.begun = 2;
+        assert_eq!(jobs.line(), "building a, building b (2 of 3)");
     }
 }

@@ -1,5 +1,6 @@
 //! The cache directory: artifacts by the digest of their inputs, published by rename, guarded by file locks.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub enum CacheError {
 /// How often a lock that another process holds is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// A way to lock a file without waiting.
+type TryLock = fn(&File) -> Result<(), TryLockError>;
+
 /// The directory `lab` under the user's cache directory, readable by the user alone.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -65,6 +69,12 @@ impl Cache {
     pub fn artifact(&self, name: &str, digest: &str) -> PathBuf {
         let (dir, file) = name.rsplit_once('/').unwrap_or(("", name));
         self.root.join("artifacts").join(dir).join(digest).join(file)
+    }
+
+    /// Removes all artifacts but those to keep, as far as it can; gives the bytes that it freed.
+    #[must_use]
+    pub fn prune_artifacts(&self, keep: &BTreeSet<PathBuf>) -> u64 {
+        prune(&self.root.join("artifacts"), keep)
     }
 
     /// An empty directory for the holder of the lock of the same name. What interrupted holders left there goes, as far as it can: a program
@@ -108,9 +118,18 @@ impl Cache {
 
     /// Takes the lock `name`. When another process holds it, `waiting` is called once.
     pub async fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
+        self.wait(name, File::try_lock, waiting).await
+    }
+
+    /// Takes the lock `name` together with others that take it so.
+    pub async fn lock_shared(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
+        self.wait(name, File::try_lock_shared, waiting).await
+    }
+
+    async fn wait(&self, name: &str, how: TryLock, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
         let mut waiting = Some(waiting);
         loop {
-            if let Some(lock) = self.try_lock(name)? {
+            if let Some(lock) = self.attempt(name, how)? {
                 return Ok(lock);
             }
             if let Some(waiting) = waiting.take() {
@@ -122,12 +141,16 @@ impl Cache {
 
     /// Takes the lock `name` unless somebody holds it.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, CacheError> {
+        self.attempt(name, File::try_lock)
+    }
+
+    fn attempt(&self, name: &str, how: TryLock) -> Result<Option<Lock>, CacheError> {
         let dir = self.root.join("locks");
         make_dir(&dir)?;
         let path = dir.join(name.replace('/', "-"));
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io("open", &path))?;
-        match file.try_lock() {
+        match how(&file) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(source)) => Err(io("lock", &path)(source)),
@@ -228,6 +251,22 @@ pub fn files(dir: &Path) -> Result<Vec<PathBuf>, CacheError> {
     Ok(entries.into_iter().map(|e| e.path()).filter(|p| p.is_file()).collect())
 }
 
+fn prune(dir: &Path, keep: &BTreeSet<PathBuf>) -> u64 {
+    let mut freed = 0;
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        if meta.is_dir() {
+            freed += prune(&path, keep);
+            // Only an empty one goes.
+            let _ = std::fs::remove_dir(&path);
+        } else if !keep.contains(&path) && std::fs::remove_file(&path).is_ok() {
+            freed += meta.len();
+        }
+    }
+    freed
+}
+
 /// Whether a file system is mounted below a directory.
 fn is_mounted_below(dir: &Path) -> bool {
     // Without /proc nothing can be told, and then nothing is removed.
@@ -279,6 +318,26 @@ mod tests {
         assert!(cache.try_lock("other").expect("locks").is_some());
         drop(lock);
         assert!(cache.try_lock("a/b").expect("locks").is_some());
+    }
+
+    #[tokio::test]
+    async fn users_share_a_lock_that_a_remover_does_not_get() {
+        let (_dir, cache) = cache();
+        let one = cache.lock_shared("use", || ()).await.expect("locks");
+        let other = cache.lock_shared("use", || ()).await.expect("locks");
+        assert!(cache.try_lock("use").expect("tries").is_none());
+        drop((one, other));
+        assert!(cache.try_lock("use").expect("tries").is_some());
+    }
+
+    #[test]
+    fn only_what_is_to_keep_stays() {
+        let (_dir, cache) = cache();
+        let (keep, drop) = (cache.artifact("go/a/a", "0"), cache.artifact("go/b/b", "1"));
+        write_file(&keep, b"keep", 0o755).expect("writes");
+        write_file(&drop, b"drop it", 0o755).expect("writes");
+        assert_eq!(cache.prune_artifacts(&BTreeSet::from([keep.clone()])), 7);
+        assert!(keep.exists() && !cache.root.join("artifacts/go/b").exists());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::docker::DockerError;
+use super::docker_login::login;
 
 /// An image of the engine.
 #[derive(Clone, Debug)]
@@ -112,22 +113,24 @@ impl ImageStore {
         Ok(())
     }
 
-    /// Pulls an image; `on_status` sees what the engine tells on the way.
-    pub async fn pull(&self, reference: &str, mut on_status: impl FnMut(&str)) -> Result<(), Error> {
+    /// Pulls an image with the login of its registry, if there is one; `on_layer` sees each layer's identifier and what the engine does with it.
+    pub async fn pull(&self, reference: &str, host: &str, mut on_layer: impl FnMut(&str, &str)) -> Result<(), Error> {
         let options = CreateImageOptionsBuilder::default().from_image(reference).build();
-        let mut answers = self.docker.create_image(Some(options), None, None);
+        let mut answers = self.docker.create_image(Some(options), None, login(host).await);
         while let Some(answer) = answers.next().await {
-            if let Some(status) = answer?.status {
-                on_status(&status);
+            let answer = answer?;
+            if let (Some(layer), Some(status)) = (answer.id, answer.status) {
+                on_layer(&layer, &status);
             }
         }
         Ok(())
     }
 
     /// Pushes `repository:tag`.
-    pub async fn push(&self, repository: &str, tag: &str) -> Result<(), Error> {
+    pub async fn push(&self, repository: &str, tag: &str, host: &str) -> Result<(), Error> {
         let options = PushImageOptionsBuilder::default().tag(tag).build();
-        self.docker.push_image(repository, Some(options), None).try_for_each(|_| std::future::ready(Ok(()))).await
+        let answers = self.docker.push_image(repository, Some(options), login(host).await);
+        answers.try_for_each(|_| std::future::ready(Ok(()))).await
     }
 
     /// Gives an image a further name.
@@ -136,11 +139,13 @@ impl ImageStore {
         self.docker.tag_image(image, Some(options)).await.map_err(request(format!("tag {image}")))
     }
 
-    /// Takes a name from an image, and removes the image with its last name. That it is gone already is well.
-    pub async fn remove(&self, reference: &str) -> Result<(), DockerError> {
+    /// Takes a name from an image, and removes the image with its last name. That it is gone already is well; it stays while a container
+    /// uses it, which the answer tells.
+    pub async fn remove(&self, reference: &str) -> Result<bool, DockerError> {
         let options = RemoveImageOptionsBuilder::default().build();
         match self.docker.remove_image(reference, Some(options), None).await {
-            Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(true),
+            Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(false),
             Err(e) => Err(request(format!("remove image {reference}"))(e)),
         }
     }

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod docker;
 pub mod docker_fill;
 pub mod docker_images;
+pub mod docker_login;
 pub mod fs;
 pub mod http;
 pub mod kube;

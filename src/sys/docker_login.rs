@@ -1,0 +1,132 @@
+//! The logins that `docker login` has stored. The engine pulls with them only when it is told them with the request.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bollard::auth::DockerCredentials;
+use serde::Deserialize;
+
+use super::process::Process;
+
+/// The part of Docker's configuration file that is about logins.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Config {
+    auths: BTreeMap<String, Auth>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Auth {
+    auth: String,
+    identitytoken: Option<String>,
+}
+
+/// What a credential helper answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Secret {
+    username: String,
+    secret: String,
+}
+
+/// The login for a registry, if there is one. One that cannot be read is none: the registry then says that it wants one.
+pub async fn login(host: &str) -> Option<DockerCredentials> {
+    let config: Config = serde_json::from_slice(&std::fs::read(config_file()?).ok()?).ok()?;
+    let key = config.auths.keys().find(|key| is_about(key, host));
+    if let Some(helper) = helper(&config, host) {
+        let asked = key.map_or(host, String::as_str);
+        let answer =
+            Process::new(format!("docker-credential-{helper}")).args(["get"]).input(asked).output().await.ok()?;
+        let Secret { username, secret } = serde_json::from_str(&answer).ok()?;
+        return Some(credentials(host, username, secret));
+    }
+    let auth = config.auths.get(key?)?;
+    let mut found = stored(host, auth)?;
+    found.identitytoken.clone_from(&auth.identitytoken);
+    Some(found)
+}
+
+fn config_file() -> Option<PathBuf> {
+    let dir = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let dir = dir.or_else(|| Some(etcetera::home_dir().ok()?.join(".docker")))?;
+    Some(dir.join("config.json"))
+}
+
+fn helper<'a>(config: &'a Config, host: &str) -> Option<&'a str> {
+    let own = config.cred_helpers.iter().find(|(key, _)| is_about(key, host)).map(|(_, helper)| helper.as_str());
+    own.or(Some(config.creds_store.as_str())).filter(|helper| !helper.is_empty())
+}
+
+/// Whether a key of the file, which may be a URL, is about a registry. Docker Hub's is under a name of its own below the one in references.
+fn is_about(key: &str, host: &str) -> bool {
+    let bare = key.split_once("://").map_or(key, |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or(bare);
+    bare == host || (host == "docker.io" && bare.ends_with(".docker.io"))
+}
+
+fn stored(host: &str, auth: &Auth) -> Option<DockerCredentials> {
+    let text = String::from_utf8(base64(&auth.auth)?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some(credentials(host, user.to_owned(), password.to_owned()))
+}
+
+fn credentials(host: &str, username: String, secret: String) -> DockerCredentials {
+    let mut credentials = DockerCredentials { serveraddress: Some(host.to_owned()), ..DockerCredentials::default() };
+    // Helpers give a token in place of a password under this name.
+    if username == "<token>" {
+        credentials.identitytoken = Some(secret);
+    } else {
+        credentials.username = Some(username);
+        credentials.password = Some(secret);
+    }
+    credentials
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut bytes) = (0u32, 0, Vec::new());
+    for c in text.trim_end_matches('=').bytes() {
+        let value = ALPHABET.iter().position(|&a| a == c)?;
+        bits = bits << 6 | u32::try_from(value).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_logins() {
+        let auth = Auth { auth: "dXNlcjpwYTpzcw==".into(), identitytoken: None };
+        let found = stored("quay.io", &auth).expect("a login");
+        assert_eq!((found.username.as_deref(), found.password.as_deref()), (Some("user"), Some("pa:ss")));
+        assert!(stored("quay.io", &Auth { auth: "???".into(), identitytoken: None }).is_none());
+    }
+
+    #[test]
+    fn keys_may_be_urls() {
+        assert!(is_about("https://quay.io/v2/", "quay.io"));
+        assert!(is_about("127.0.0.1:5000", "127.0.0.1:5000"));
+        assert!(is_about("https://index.docker.io/v1/", "docker.io"));
+        assert!(!is_about("https://evil-quay.io", "quay.io"));
+        assert!(!is_about("docker.io.example", "docker.io"));
+    }
+
+    #[test]
+    fn helpers() {
+        let text = r#"{"credsStore": "secretservice", "credHelpers": {"quay.io": "gcloud"}, "proxies": {}}"#;
+        let config: Config = serde_json::from_str(text).expect("a configuration");
+        assert_eq!(helper(&config, "quay.io"), Some("gcloud"));
+        assert_eq!(helper(&config, "docker.io"), Some("secretservice"));
+        assert_eq!(helper(&Config::default(), "docker.io"), None);
+    }
+}
