@@ -51,7 +51,8 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         plan.steps.retain(|s| s.action != Action::Verify);
     }
     let name = lab.name.clone();
-    let ctx = Context::new(lab, engine, lab_state.clone(), choice, SETTLE);
+    let mut ctx = Context::new(lab, engine, lab_state.clone(), choice, SETTLE);
+    ctx.retry = SETTLE;
     let (events, receiver) = Events::channel();
     let (journal, written) = journal(receiver, lab_state.clone());
     let follower = tokio::spawn(follow(journal, Style::detect()));

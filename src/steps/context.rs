@@ -25,6 +25,8 @@ pub struct Context {
     pub choice: Choice,
     /// How long a step waits for one object.
     pub patience: Duration,
+    /// How long a check that is red is made again from the beginning, because the lab has just been changed. Zero: what is, counts.
+    pub retry: Duration,
     /// How long the verdict waits for endpoints to be as they must.
     pub settle: Duration,
     prepared: OnceLock<Prepared>,
@@ -43,6 +45,7 @@ impl Context {
             state,
             choice,
             settle,
+            retry: Duration::ZERO,
             patience: Duration::from_secs(180),
             prepared: OnceLock::new(),
             verdict: OnceLock::new(),

@@ -64,10 +64,20 @@ async fn check_source(
     expected.sort();
     expected.dedup();
     let requests = requests_needed(expected.len(), sources);
-    let seen = observe(ctx, service, ctx.cluster(cluster)?, &versions, requests, progress).await;
-    // A source that cannot be asked is red, and the others are still worth seeing.
-    let seen = seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() });
-    Ok(rotation(&format!("rotation {service}"), cluster, requests, &expected, seen))
+    let source = ctx.cluster(cluster)?;
+    let start = Instant::now();
+    loop {
+        let seen = observe(ctx, service, source, &versions, requests, progress).await;
+        // A source that cannot be asked is red, and the others are still worth seeing.
+        let seen = seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() });
+        let verdict = rotation(&format!("rotation {service}"), cluster, requests, &expected, seen);
+        if verdict.passed || start.elapsed() >= ctx.retry {
+            return Ok(verdict);
+        }
+        // Nodes that have just started report what was so before they stopped, until their kubelet has looked.
+        progress.say(format!("{cluster}: waiting, not all is well yet"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Cluster and version of every helloworld.
