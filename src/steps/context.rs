@@ -1,10 +1,11 @@
 //! What all steps of one run share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::StepError;
+use super::render_istio::{self, Rendered};
 use crate::images::{Choice, Prepared};
 use crate::plan::{Lab, LabCluster};
 use crate::sys::docker::Engine;
@@ -32,6 +33,7 @@ pub struct Context {
     prepared: OnceLock<Prepared>,
     verdict: OnceLock<Verdict>,
     clients: Mutex<BTreeMap<String, Cluster>>,
+    rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
     new: Mutex<BTreeSet<String>>,
 }
 
@@ -50,6 +52,7 @@ impl Context {
             prepared: OnceLock::new(),
             verdict: OnceLock::new(),
             clients: Mutex::default(),
+            rendered: Mutex::default(),
             new: Mutex::default(),
         }
     }
@@ -93,6 +96,16 @@ impl Context {
 
     pub(super) fn forget_client(&self, cluster: &str) {
         lock(&self.clients).remove(cluster);
+    }
+
+    /// Istio's objects of a cluster, read once: they are a megabyte of YAML. Only steps after `render-istio` ask.
+    pub(super) fn rendered(&self, cluster: &LabCluster) -> Result<Arc<Rendered>, StepError> {
+        if let Some(rendered) = lock(&self.rendered).get(&cluster.name) {
+            return Ok(Arc::clone(rendered));
+        }
+        let rendered = Arc::new(render_istio::rendered(self, cluster)?);
+        lock(&self.rendered).insert(cluster.name.clone(), Arc::clone(&rendered));
+        Ok(rendered)
     }
 
     /// Whether this run made the cluster.

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Context, StepError, render_istio};
+use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
@@ -35,7 +35,7 @@ fn has_address(service: &Service, cluster: &LabCluster) -> bool {
 }
 
 fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
-    let mut manifest = render_istio::rendered(ctx, cluster)?.east_west_gateway;
+    let mut manifest = ctx.rendered(cluster)?.east_west_gateway.clone();
     manifest.extend(Manifest::from_values([render::cross_network_gateway()])?);
     Ok(manifest)
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Context, StepError, render_istio, root_ca};
+use super::{Context, StepError, root_ca};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{self, ISTIO_NAMESPACE, READER_TOKEN};
@@ -29,7 +29,7 @@ fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> 
         render::cacerts(&root_ca::intermediate(ctx, &cluster.name)?),
         render::reader_token(),
     ];
-    let mut manifest = render_istio::rendered(ctx, cluster)?.base;
+    let mut manifest = ctx.rendered(cluster)?.base.clone();
     manifest.extend(Manifest::from_values(own)?);
     Ok(manifest)
 }

@@ -4,23 +4,23 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Context, StepError, render_istio};
+use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
 use crate::sys::kube::{Cluster, KubeError};
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
-    let manifest = render_istio::rendered(ctx, ctx.cluster(cluster)?)?.istiod;
-    Ok(client.has(&manifest).await?
+    let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
+    Ok(client.has(&rendered.istiod).await?
         && client.is_available(ISTIO_NAMESPACE, "istiod").await?
         && injects(&client).await?)
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
-    let manifest = render_istio::rendered(ctx, ctx.cluster(cluster)?)?.istiod;
-    let changed = client.apply(&manifest).await?;
+    let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
+    let changed = client.apply(&rendered.istiod).await?;
     client.until_available(ISTIO_NAMESPACE, "istiod", ctx.patience, progress).await?;
     await_injection(&client, ctx.patience, progress).await?;
     Ok(changed)

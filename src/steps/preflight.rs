@@ -2,6 +2,7 @@
 
 use super::StepError;
 use crate::plan::Lab;
+use crate::scenario::layout::overlap;
 use crate::sys::docker::Engine;
 use crate::sys::routes::routes;
 
@@ -49,8 +50,4 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
         }
     }
     Ok(())
-}
-
-fn overlap(a: ipnet::Ipv4Net, b: ipnet::Ipv4Net) -> bool {
-    a.contains(&b) || b.contains(&a)
 }

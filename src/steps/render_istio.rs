@@ -9,6 +9,7 @@ use crate::sys::kube::Manifest;
 use crate::sys::process::Process;
 
 /// Istio's objects of one cluster, by the step that applies them.
+#[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) base: Manifest,
     pub(super) istiod: Manifest,

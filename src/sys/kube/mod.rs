@@ -88,12 +88,6 @@ impl KubeError {
         let what = what.into();
         move |source| Self::Request { what, source: Box::new(source) }
     }
-
-    /// Whether the API server said that the object does not exist.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 404))
-    }
 }
 
 type Served = HashMap<String, Vec<(ApiResource, ApiCapabilities)>>;

@@ -107,18 +107,12 @@ impl Cluster {
 
     /// Whether a Deployment exists and every replica is available.
     pub async fn is_available(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
-        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let found =
-            api.get_opt(name).await.map_err(KubeError::request(format!("read Deployment {namespace}/{name}")))?;
-        Ok(found.as_ref().is_some_and(is_available))
+        Ok(self.get(namespace, name).await?.as_ref().is_some_and(is_available))
     }
 
     /// Whether a `DaemonSet` exists and is ready on every node.
     pub async fn is_on_every_node(&self, namespace: &str, name: &str) -> Result<bool, KubeError> {
-        let api: Api<DaemonSet> = Api::namespaced(self.client.clone(), namespace);
-        let found =
-            api.get_opt(name).await.map_err(KubeError::request(format!("read DaemonSet {namespace}/{name}")))?;
-        Ok(found.as_ref().is_some_and(is_on_every_node))
+        Ok(self.get(namespace, name).await?.as_ref().is_some_and(is_on_every_node))
     }
 
     /// The last event about an object or the pods that belong to it, as "Reason: message".
