@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{CliError, Output, args, output};
-use crate::plan::{Action, Gateway, Lab, Plan};
+use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report;
 
 pub(super) fn run(args: &args::Plan) -> Result<(), CliError> {
@@ -13,6 +13,13 @@ pub(super) fn run(args: &args::Plan) -> Result<(), CliError> {
         Output::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),
         Output::Text => output::print(&text(&lab, &plan)),
     }
+}
+
+/// What of a cluster is reached from elsewhere, and where.
+fn gateways(cluster: &LabCluster) -> String {
+    let balanced = cluster.addresses.iter().map(|(gateway, address)| format!("{} {address}", gateway.title()));
+    let published = cluster.published_gateway.iter().map(|endpoint| format!("east-west gateway {endpoint}"));
+    balanced.chain(published).collect::<Vec<_>>().join(", ")
 }
 
 fn text(lab: &Lab, plan: &Plan) -> String {
@@ -26,15 +33,16 @@ fn text(lab: &Lab, plan: &Plan) -> String {
         network.subnet,
         network.node_range
     );
-    let mut table = report::table(["CLUSTER", "NETWORK", "PODS", "SERVICES", "POOL", "EAST-WEST GATEWAY"]);
+    let mut table = report::table(["CLUSTER", "NETWORK", "PODS", "SERVICES", "CONTROL PLANE", "POOL", "ADDRESSES"]);
     for cluster in &lab.clusters {
-        let gateway = cluster.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string).unwrap_or_default();
+        let gateway = gateways(cluster);
         table.add_row([
             cluster.name.clone(),
             cluster.network.clone(),
             cluster.pod_subnet.to_string(),
             cluster.service_subnet.to_string(),
-            cluster.pool.to_string(),
+            cluster.primary.clone(),
+            cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string()),
             gateway,
         ]);
     }

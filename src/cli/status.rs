@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
-use crate::plan::{Gateway, Lab};
+use crate::plan::Lab;
 use crate::report;
 use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::{Engine, Node};
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &args::Status) -> Result<(), CliError> {
         network: cluster.network.clone(),
         primary: cluster.primary.clone(),
         api_server,
-        east_west_gateway: cluster.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string),
+        east_west_gateway: cluster.east_west_endpoint().map(|e| e.ip().to_string()),
         nodes: nodes.iter().filter(|n| n.cluster == cluster.name).map(node).collect(),
     });
     let verdict: Option<Verdict> = state.read_json(VERDICT_FILE)?;

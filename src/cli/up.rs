@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, args, output};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
-use crate::plan::{Action, Lab, Plan};
+use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report::{Style, follow};
 use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, preflight};
@@ -122,12 +122,19 @@ fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
             ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
             ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
             ("network", before.network.clone(), after.network.clone()),
+            ("primary", before.primary.clone(), after.primary.clone()),
+            ("loadBalancer", balanced(before), balanced(after)),
         ];
         if let Some((field, was, is)) = fixed.into_iter().find(|(_, was, is)| was != is) {
             return refuse(format!("{field} of its cluster {} would change from {was} to {is}", before.name));
         }
     }
     Ok(())
+}
+
+/// Whether a cluster has a load balancer, as the scenario says it.
+fn balanced(cluster: &LabCluster) -> String {
+    if cluster.pool.is_some() { "a pool" } else { "none" }.to_owned()
 }
 
 /// A lab keeps the source of its images for life: its nodes hold them, and Istio's settings go with them.

@@ -5,24 +5,27 @@
 //! | Docker subnet | the /16 around the pools that the scenario fixes; without any, a /20 of 172.24.0.0/13 by a hash of the lab's name |
 //! | gateway, node range | see [`layout`] |
 //! | pool | ten addresses: `.10-.19`, `.20-.29` and so on of the last /24; in a /24 or smaller, tens from the first after the node range |
-//! | east-west gateway | the first address of the pool |
+//! | addresses of gateways | the first of the pool that none has, for the east-west gateway, then for the ingress gateway |
+//! | published gateway | without a load balancer: the network's gateway address, port 31443 for the first cluster, and so on |
 //! | pod subnet | 10.101.0.0/16 for the first cluster, 10.102.0.0/16 for the second and so on |
 //! | service subnet | 10.201.0.0/16 for the first cluster, and so on |
 //!
 //! What the scenario fixes is stepped over. A cluster's turn begins at its own position, so one more cluster at the end that fixes
 //! nothing changes nothing for those before it.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::Ipv4Net;
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Gateway, Lab, LabCluster, LabMesh, names};
+use super::{DockerNetwork, Lab, LabCluster, LabMesh, names};
 use crate::scenario::layout::{self, POOL_SIZE};
-use crate::scenario::{AddressRange, Cluster, Scenario};
+use crate::scenario::{AddressRange, Cluster, Gateway, Scenario};
+
+/// Node port of the first cluster's published east-west gateway. Kubernetes' range for node ports begins at 30000.
+const PUBLISHED_PORT: u16 = 31443;
 
 /// Why a valid scenario has no lab.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
@@ -43,6 +46,17 @@ pub enum ResolveError {
         subnet: Ipv4Net,
         /// The cluster without a pool.
         cluster: String,
+    },
+    /// A pool has fewer addresses than its cluster has gateways.
+    #[error("the pool {pool} of cluster `{cluster}` has no address left for its {gateway}")]
+    #[diagnostic(help("make the pool larger, or leave it out"))]
+    PoolFull {
+        /// The pool.
+        pool: AddressRange,
+        /// The cluster.
+        cluster: String,
+        /// Which gateway.
+        gateway: &'static str,
     },
     /// Fixed subnets are so large that none is left.
     #[error("no {what} subnet is left for cluster `{cluster}`")]
@@ -76,7 +90,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
     let pools = pools(subnet, &scenario.clusters)?;
     let pods = pod_subnets(subnet, &scenario.clusters)?;
     let services = service_subnets(subnet, &pods, &scenario.clusters)?;
-    let clusters = scenario
+    let clusters: Vec<LabCluster> = scenario
         .clusters
         .iter()
         .zip(pools.into_iter().zip(pods.into_iter().zip(services)))
@@ -85,25 +99,26 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 name: cluster.name.clone(),
                 kind_name: names::kind_cluster(&scenario.name, &cluster.name)?,
                 network: cluster.network.clone().unwrap_or_else(|| Cluster::default_network(&cluster.name)),
-                primary: cluster.primary.clone().unwrap_or_else(|| cluster.name.clone()),
+                primary: cluster.primary.clone(),
                 pod_subnet,
                 service_subnet,
                 workers: cluster.workers,
                 locality: cluster.locality.clone(),
                 pool,
-                addresses: BTreeMap::from([(
-                    Gateway::EastWestGateway,
-                    cluster.east_west_gateway.unwrap_or(pool.first),
-                )]),
+                addresses: cluster.addresses.clone(),
+                published_gateway: None,
             })
         })
         .collect::<Result<_, _>>()?;
-    Ok(Lab {
+    let mut lab = Lab {
         name: scenario.name.clone(),
         mesh: LabMesh {
             id: scenario.mesh.id.clone(),
             trust_domain: scenario.mesh.trust_domain.clone(),
             topology: scenario.mesh.topology,
+            mesh_networks: scenario.mesh.mesh_networks,
+            dns_capture: scenario.mesh.dns_capture,
+            ingress_gateway: scenario.mesh.ingress_gateway,
             values: scenario.mesh.values.clone(),
         },
         docker_network: DockerNetwork {
@@ -116,7 +131,44 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         clusters,
         apps: scenario.apps.clone(),
         checks: scenario.checks.clone(),
-    })
+    };
+    give_gateways(&mut lab)?;
+    Ok(lab)
+}
+
+/// Gives each gateway that the topology asks for its address.
+fn give_gateways(lab: &mut Lab) -> Result<(), ResolveError> {
+    let wanted: Vec<Vec<Gateway>> = lab.clusters.iter().map(|c| gateways(lab, c)).collect();
+    let host = lab.docker_network.gateway;
+    for ((cluster, wanted), port) in lab.clusters.iter_mut().zip(wanted).zip(PUBLISHED_PORT..) {
+        let Some(pool) = cluster.pool else {
+            let published = wanted.contains(&Gateway::EastWestGateway).then(|| SocketAddrV4::new(host, port));
+            cluster.published_gateway = published;
+            continue;
+        };
+        for gateway in wanted {
+            if !cluster.addresses.contains_key(&gateway) {
+                let taken = |a: &Ipv4Addr| cluster.addresses.values().any(|t| t == a);
+                let free = (pool.first.to_bits()..=pool.last.to_bits()).map(Ipv4Addr::from_bits).find(|a| !taken(a));
+                let full = || ResolveError::PoolFull { pool, cluster: cluster.name.clone(), gateway: gateway.title() };
+                cluster.addresses.insert(gateway, free.ok_or_else(full)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What of a cluster has an address.
+fn gateways(lab: &Lab, cluster: &LabCluster) -> Vec<Gateway> {
+    if lab.is_host(cluster) {
+        return vec![Gateway::Istiod];
+    }
+    let east_west = lab.is_multi_network() || lab.exposes_istiod(cluster);
+    let ingress = lab.mesh.ingress_gateway;
+    [(Gateway::EastWestGateway, east_west), (Gateway::IngressGateway, ingress)]
+        .into_iter()
+        .filter_map(|(gateway, wanted)| wanted.then_some(gateway))
+        .collect()
 }
 
 fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {
@@ -139,22 +191,26 @@ fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {
         .ok_or(ResolveError::NoDockerSubnet)
 }
 
-fn pools(subnet: Ipv4Net, clusters: &[Cluster]) -> Result<Vec<AddressRange>, ResolveError> {
+/// The pool of each cluster that has a load balancer.
+fn pools(subnet: Ipv4Net, clusters: &[Cluster]) -> Result<Vec<Option<AddressRange>>, ResolveError> {
     let mut taken: Vec<AddressRange> = clusters.iter().filter_map(Cluster::fixed_pool).collect();
     let candidates = PoolCandidates::of(subnet);
     clusters
         .iter()
         .enumerate()
         .map(|(i, cluster)| {
-            if let Some(pool) = cluster.fixed_pool() {
-                return Ok(pool);
+            if let Some(pool) = cluster.fixed_pool().filter(|_| cluster.load_balancer) {
+                return Ok(Some(pool));
+            }
+            if !cluster.load_balancer {
+                return Ok(None);
             }
             let free = candidates
                 .starting_at(i)
                 .find(|c| taken.iter().all(|t| !t.overlaps(c)))
                 .ok_or_else(|| ResolveError::NoPool { subnet, cluster: cluster.name.clone() })?;
             taken.push(free);
-            Ok(free)
+            Ok(Some(free))
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Lab, Plan, PlannedStep, StepId};
+use super::{Action, Gateway, Lab, LabCluster, Plan, PlannedStep, StepId};
 
 impl Plan {
     /// The steps that build `lab`. Steps depend on no more than what they use, so that everything else runs side by side.
@@ -10,33 +10,11 @@ impl Plan {
     pub fn of(lab: &Lab) -> Self {
         let mut steps = vec![step(Action::Images, []), step(Action::DockerNetwork, []), step(Action::RootCa, [])];
         for cluster in &lab.clusters {
-            let c = || cluster.name.clone();
-            steps.extend([
-                step(Action::RenderIstio { cluster: c() }, [Action::Images]),
-                step(Action::Cluster { cluster: c() }, [Action::Images, Action::DockerNetwork]),
-                step(Action::Metallb { cluster: c() }, [Action::Cluster { cluster: c() }]),
-                step(Action::AddressPool { cluster: c() }, [Action::Metallb { cluster: c() }]),
-                step(
-                    Action::IstioBase { cluster: c() },
-                    [Action::Cluster { cluster: c() }, Action::RenderIstio { cluster: c() }, Action::RootCa],
-                ),
-            ]);
-            let mut before_istiod = vec![Action::IstioBase { cluster: c() }];
-            if cluster.locality.is_some() {
-                steps.push(step(Action::Locality { cluster: c() }, [Action::Cluster { cluster: c() }]));
-                before_istiod.push(Action::Locality { cluster: c() });
-            }
-            steps.push(step(Action::Istiod { cluster: c() }, before_istiod));
-            steps.push(step(Action::Apps { cluster: c() }, [Action::Istiod { cluster: c() }]));
-            if lab.is_multi_network() {
-                steps.push(step(
-                    Action::EastWestGateway { cluster: c() },
-                    [Action::Istiod { cluster: c() }, Action::AddressPool { cluster: c() }],
-                ));
-            }
+            steps.extend(machine(lab, cluster));
+            steps.extend(mesh(lab, cluster));
         }
-        for of in &lab.clusters {
-            for to in lab.clusters.iter().filter(|to| to.name != of.name) {
+        for of in lab.data_clusters() {
+            for to in lab.clusters.iter().filter(|to| to.runs_istiod() && to.name != of.name) {
                 steps.push(step(
                     Action::RemoteSecret { of: of.name.clone(), to: to.name.clone() },
                     [Action::IstioBase { cluster: of.name.clone() }, Action::IstioBase { cluster: to.name.clone() }],
@@ -53,6 +31,73 @@ impl Plan {
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
         self.steps.iter().find(|s| &s.id == id)
     }
+}
+
+/// The cluster itself, its load balancer and what joins its network to others, or keeps it apart.
+fn machine(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
+    let c = || cluster.name.clone();
+    let mut steps = vec![step(Action::Cluster { cluster: c() }, [Action::Images, Action::DockerNetwork])];
+    if cluster.pool.is_some() {
+        steps.push(step(Action::Metallb { cluster: c() }, [Action::Cluster { cluster: c() }]));
+        steps.push(step(Action::AddressPool { cluster: c() }, [Action::Metallb { cluster: c() }]));
+    }
+    if cluster.locality.is_some() {
+        steps.push(step(Action::Locality { cluster: c() }, [Action::Cluster { cluster: c() }]));
+    }
+    if !lab.is_host(cluster) && lab.data_clusters().count() > 1 {
+        // Nodes learn the addresses and pod subnets of the nodes that they have routes to.
+        let peers = lab.network_peers(cluster).map(|p| Action::Cluster { cluster: p.name.clone() });
+        let needs: Vec<Action> = peers.chain([Action::Cluster { cluster: c() }]).collect();
+        steps.push(step(Action::NodeNetwork { cluster: c() }, needs));
+    }
+    steps
+}
+
+/// Istio and the apps.
+fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
+    let c = || cluster.name.clone();
+    let base = [Action::Cluster { cluster: c() }, Action::RenderIstio { cluster: c() }, Action::RootCa];
+    let mut steps = vec![
+        step(Action::RenderIstio { cluster: c() }, [Action::Images]),
+        step(Action::IstioBase { cluster: c() }, base),
+    ];
+    let pool = || cluster.pool.map(|_| Action::AddressPool { cluster: c() });
+    let locality = cluster.locality.as_ref().map(|_| Action::Locality { cluster: c() });
+    let before: Vec<Action> = locality.into_iter().chain([Action::IstioBase { cluster: c() }]).collect();
+    if lab.is_host(cluster) {
+        // It starts with the kubeconfig of the cluster that it reads its configuration from.
+        let config = lab.config_cluster(cluster).name.clone();
+        let kubeconfig = Action::RemoteSecret { of: config, to: c() };
+        let needs: Vec<Action> = before.into_iter().chain(pool()).chain([kubeconfig]).collect();
+        steps.push(step(Action::ExternalIstiod { cluster: c() }, needs));
+        return steps;
+    }
+    let control_plane = if cluster.runs_istiod() {
+        steps.push(step(Action::Istiod { cluster: c() }, before));
+        Action::Istiod { cluster: c() }
+    } else {
+        let primary = lab.control_plane(cluster);
+        let p = || primary.name.clone();
+        let exposed = if lab.is_host(primary) {
+            Action::ExternalIstiod { cluster: p() }
+        } else {
+            Action::EastWestGateway { cluster: p() }
+        };
+        let secret = Action::RemoteSecret { of: c(), to: p() };
+        let needs: Vec<Action> = before.into_iter().chain([exposed, secret]).collect();
+        steps.push(step(Action::IstiodRemote { cluster: c() }, needs));
+        Action::IstiodRemote { cluster: c() }
+    };
+    steps.push(step(Action::Apps { cluster: c() }, [control_plane.clone()]));
+    for (gateway, action) in [
+        (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
+        (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),
+    ] {
+        if gateway {
+            steps.push(step(action, pool().into_iter().chain([control_plane.clone()])));
+        }
+    }
+    steps
 }
 
 fn step(action: Action, needs: impl IntoIterator<Item = Action>) -> PlannedStep {

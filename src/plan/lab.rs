@@ -1,12 +1,13 @@
 //! The lab: a scenario with everything that it left out decided, every address included.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{AddressRange, App, Check, ImageSettings, Locality, Topology};
+use super::render::EAST_WEST_PORT;
+use crate::scenario::{AddressRange, App, Check, Gateway, ImageSettings, Locality, Topology};
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,15 @@ pub struct LabMesh {
     pub trust_domain: String,
     /// How control planes and clusters relate.
     pub topology: Topology,
+    /// Whether networks and their gateways are listed in `meshNetworks`, rather than found by labels.
+    #[serde(default)]
+    pub mesh_networks: bool,
+    /// Whether sidecars answer DNS queries.
+    #[serde(default)]
+    pub dns_capture: bool,
+    /// Whether every cluster of the mesh has an ingress gateway.
+    #[serde(default)]
+    pub ingress_gateway: bool,
     /// Helm values merged over those that lab derives, as the user wrote them.
     pub values: serde_json::Value,
 }
@@ -76,18 +86,14 @@ pub struct LabCluster {
     pub workers: u8,
     /// Region, zone and subzone of its nodes.
     pub locality: Option<Locality>,
-    /// MetalLB's pool.
-    pub pool: AddressRange,
-    /// Fixed load-balancer addresses by gateway; every gateway of the lab has one.
+    /// MetalLB's pool; none for a cluster without a load balancer.
+    pub pool: Option<AddressRange>,
+    /// Load-balancer addresses; every gateway that the cluster has is here.
     pub addresses: BTreeMap<Gateway, Ipv4Addr>,
-}
-
-/// A gateway that has a load-balancer address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Gateway {
-    /// Traffic between networks.
-    EastWestGateway,
+    /// Where the host publishes the east-west gateway of a cluster without a load balancer: an address of the host, and a port that is also
+    /// the node port.
+    #[serde(default)]
+    pub published_gateway: Option<SocketAddrV4>,
 }
 
 impl LabCluster {
@@ -95,6 +101,19 @@ impl LabCluster {
     #[must_use]
     pub fn control_plane_node(&self) -> String {
         format!("{}-control-plane", self.kind_name)
+    }
+
+    /// Where other networks reach its east-west gateway, if it has one.
+    #[must_use]
+    pub fn east_west_endpoint(&self) -> Option<SocketAddrV4> {
+        let balanced = self.addresses.get(&Gateway::EastWestGateway).map(|a| SocketAddrV4::new(*a, EAST_WEST_PORT));
+        balanced.or(self.published_gateway)
+    }
+
+    /// Whether it runs a control plane: its own, or the mesh's external one.
+    #[must_use]
+    pub fn runs_istiod(&self) -> bool {
+        self.primary == self.name
     }
 
     /// The API server as pods of every cluster of the lab reach it. A name, because addresses are dealt out anew when nodes restart.
@@ -111,10 +130,56 @@ impl Lab {
         self.clusters.iter().find(|c| c.name == name)
     }
 
-    /// Whether the clusters lie on more than one network, so that gateways are needed between them.
+    /// Whether a cluster only hosts the external control plane, outside the mesh.
+    #[must_use]
+    pub fn is_host(&self, cluster: &LabCluster) -> bool {
+        self.mesh.topology == Topology::External && cluster.runs_istiod()
+    }
+
+    /// The clusters of the mesh: all but the one that only hosts the external control plane.
+    pub fn data_clusters(&self) -> impl Iterator<Item = &LabCluster> + Clone {
+        self.clusters.iter().filter(|c| !self.is_host(c))
+    }
+
+    /// The cluster whose istiod serves `cluster`: its primary, the host of the external control plane, or itself.
+    #[must_use]
+    pub fn control_plane<'a>(&'a self, cluster: &'a LabCluster) -> &'a LabCluster {
+        self.cluster(&cluster.primary).unwrap_or(cluster)
+    }
+
+    /// The cluster from which that istiod reads Istio's configuration, and whose name it has as its own: with an external control plane
+    /// the first cluster of the mesh, otherwise the cluster that it runs in.
+    #[must_use]
+    pub fn config_cluster<'a>(&'a self, cluster: &'a LabCluster) -> &'a LabCluster {
+        let host = self.control_plane(cluster);
+        if self.is_host(host) { self.data_clusters().next().unwrap_or(host) } else { host }
+    }
+
+    /// Whether Istio's configuration in this cluster is read by anybody.
+    #[must_use]
+    pub fn is_config_cluster(&self, cluster: &LabCluster) -> bool {
+        self.config_cluster(cluster).name == cluster.name
+    }
+
+    /// Whether the clusters of the mesh lie on more than one network, so that gateways are needed between them.
     #[must_use]
     pub fn is_multi_network(&self) -> bool {
-        self.clusters.iter().any(|c| c.network != self.clusters[0].network)
+        let mut data = self.data_clusters();
+        data.next().is_some_and(|first| data.any(|c| c.network != first.network))
+    }
+
+    /// Whether remote clusters reach the cluster's istiod through its east-west gateway.
+    #[must_use]
+    pub fn exposes_istiod(&self, cluster: &LabCluster) -> bool {
+        cluster.runs_istiod()
+            && !self.is_host(cluster)
+            && self.clusters.iter().any(|c| c.primary == cluster.name && c.name != cluster.name)
+    }
+
+    /// The other clusters of the mesh on the network of `cluster`: their pods reach each other by address.
+    pub fn network_peers<'a>(&'a self, cluster: &'a LabCluster) -> impl Iterator<Item = &'a LabCluster> {
+        self.data_clusters()
+            .filter(|c| c.name != cluster.name && c.network == cluster.network && !self.is_host(cluster))
     }
 
     /// The kubeconfig context of a cluster, as `lab kubeconfig` names it.

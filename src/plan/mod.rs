@@ -11,6 +11,8 @@ mod step;
 
 pub use addresses::{ResolveError, resolve};
 pub use kubeconfig::merge_kubeconfigs;
-pub use lab::{DockerNetwork, Gateway, Lab, LabCluster, LabMesh};
+pub use lab::{DockerNetwork, Lab, LabCluster, LabMesh};
+
+pub use crate::scenario::Gateway;
 pub use scenario_yaml::scenario_yaml;
 pub use step::{Action, Plan, PlannedStep, StepId};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{Gateway, Lab, LabCluster};
+use super::{Lab, LabCluster};
 use crate::scenario::{App, Check, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
@@ -24,7 +24,9 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
         Topology::External => "external",
     };
     let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
-    write!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}\n  values:")?;
+    writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}")?;
+    writeln!(out, "  meshNetworks: {}\n  dnsCapture: {}", lab.mesh.mesh_networks, lab.mesh.dns_capture)?;
+    write!(out, "  ingressGateway: {}\n  values:", lab.mesh.ingress_gateway)?;
     write_value(out, &lab.mesh.values, 4)?;
     writeln!(out)?;
     writeln!(out, "dockerNetwork: {{ subnet: {} }}", lab.docker_network.subnet)?;
@@ -53,10 +55,11 @@ fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
         let given = fields.into_iter().filter_map(|(field, value)| Some(format!("{field}: {}", text(value?))));
         writeln!(out, "    locality: {{ {} }}", join(given))?;
     }
-    writeln!(out, "    loadBalancer:\n      pool: {}", cluster.pool)?;
-    let addresses = cluster.addresses.iter().map(|(gateway, address)| match gateway {
-        Gateway::EastWestGateway => format!("eastWestGateway: {address}"),
-    });
+    let Some(pool) = cluster.pool else {
+        return writeln!(out, "    loadBalancer: none");
+    };
+    writeln!(out, "    loadBalancer:\n      pool: {pool}")?;
+    let addresses = cluster.addresses.iter().map(|(gateway, address)| format!("{}: {address}", gateway.field()));
     writeln!(out, "      addresses: {{ {} }}", join(addresses))
 }
 

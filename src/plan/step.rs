@@ -65,8 +65,28 @@ pub enum Action {
         /// Which cluster.
         cluster: String,
     },
+    /// What a cluster without a control plane of its own needs of Istio, until the other cluster's istiod injects sidecars here.
+    IstiodRemote {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The control plane of other clusters, until it is ready at its address.
+    ExternalIstiod {
+        /// The cluster that hosts it.
+        cluster: String,
+    },
     /// The east-west gateway, until it has its address and is ready.
     EastWestGateway {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The ingress gateway, until it has its address and is ready.
+    IngressGateway {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// On every node: routes to the pods of other clusters on the same network, and none to those of other networks.
+    NodeNetwork {
         /// Which cluster.
         cluster: String,
     },
@@ -106,7 +126,11 @@ impl Action {
             Self::IstioBase { .. } => "istio-base",
             Self::RemoteSecret { .. } => "remote-secret",
             Self::Istiod { .. } => "istiod",
+            Self::IstiodRemote { .. } => "istiod-remote",
+            Self::ExternalIstiod { .. } => "external-istiod",
             Self::EastWestGateway { .. } => "east-west-gateway",
+            Self::IngressGateway { .. } => "ingress-gateway",
+            Self::NodeNetwork { .. } => "node-network",
             Self::Apps { .. } => "apps",
             Self::Verify => "verify",
         }
@@ -131,7 +155,11 @@ impl Action {
             | Self::AddressPool { cluster }
             | Self::IstioBase { cluster }
             | Self::Istiod { cluster }
+            | Self::IstiodRemote { cluster }
+            | Self::ExternalIstiod { cluster }
             | Self::EastWestGateway { cluster }
+            | Self::IngressGateway { cluster }
+            | Self::NodeNetwork { cluster }
             | Self::Apps { cluster } => Some(cluster),
         }
     }
@@ -151,7 +179,11 @@ impl Action {
             Self::IstioBase { cluster } => format!("{cluster}: Istio base and cacerts"),
             Self::RemoteSecret { of, to } => format!("{to}: remote secret of {of}"),
             Self::Istiod { cluster } => format!("{cluster}: istiod"),
+            Self::IstiodRemote { cluster } => format!("{cluster}: join the control plane"),
+            Self::ExternalIstiod { cluster } => format!("{cluster}: external istiod"),
             Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
+            Self::IngressGateway { cluster } => format!("{cluster}: ingress gateway"),
+            Self::NodeNetwork { cluster } => format!("{cluster}: routes of its nodes"),
             Self::Apps { cluster } => format!("{cluster}: helloworld and sleep"),
             Self::Verify => "run the checks".to_owned(),
         }

@@ -14,7 +14,9 @@ mod tree;
 mod validate;
 
 pub use error::{ScenarioError, ScenarioErrors};
-pub use model::{AddressRange, App, Check, Cluster, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology};
+pub use model::{
+    AddressRange, App, Check, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology,
+};
 pub use problem::{AddressProblem, AppProblem, NameProblem, Problem, TopologyProblem};
 pub use render::render;
 

@@ -49,6 +49,12 @@ pub struct Mesh {
     pub trust_domain: String,
     /// Topology, multi-primary by default.
     pub topology: Topology,
+    /// Whether networks and their gateways are listed in `meshNetworks`, rather than found by labels.
+    pub mesh_networks: bool,
+    /// Whether sidecars answer DNS queries, so that names resolve which only another cluster knows.
+    pub dns_capture: bool,
+    /// Whether every cluster has an ingress gateway.
+    pub ingress_gateway: bool,
     /// Istio Helm values merged last, free-form.
     pub values: serde_json::Value,
 }
@@ -62,8 +68,21 @@ pub enum Topology {
     MultiPrimary,
     /// Remote clusters use a primary cluster's istiod.
     PrimaryRemote,
-    /// istiod runs outside the mesh's data clusters.
+    /// istiod runs in a cluster that is no part of the mesh, and reads its configuration from another, the config cluster.
     External,
+}
+
+impl Topology {
+    /// The cluster whose control plane `cluster` uses, when the file names `named` for it. Where no cluster of the file names any, it is
+    /// the first one, unless every cluster has its own.
+    #[must_use]
+    pub fn primary<'a>(self, cluster: &'a str, named: Option<&'a str>, first: &'a str, any_named: bool) -> &'a str {
+        match named {
+            Some(named) => named,
+            None if self == Self::MultiPrimary || any_named => cluster,
+            None => first,
+        }
+    }
 }
 
 /// One kind cluster.
@@ -73,8 +92,8 @@ pub struct Cluster {
     pub name: String,
     /// Istio network; `network-NAME` by default.
     pub network: Option<String>,
-    /// Whose control plane it uses; its own by default.
-    pub primary: Option<String>,
+    /// Whose control plane it uses, as [`Topology::primary`] decides it.
+    pub primary: String,
     /// Pod CIDR.
     pub pod_subnet: Option<Ipv4Net>,
     /// Service CIDR.
@@ -83,10 +102,49 @@ pub struct Cluster {
     pub workers: u8,
     /// Region, zone, subzone of every node.
     pub locality: Option<Locality>,
+    /// Whether it has a load balancer. Without one its gateway is reached by a node port that the host publishes.
+    pub load_balancer: bool,
     /// Addresses for load balancers; `None` is `auto`.
     pub pool: Option<AddressRange>,
-    /// Fixed address of the east-west gateway.
-    pub east_west_gateway: Option<Ipv4Addr>,
+    /// Fixed load-balancer addresses.
+    pub addresses: BTreeMap<Gateway, Ipv4Addr>,
+}
+
+/// What has a load-balancer address that a scenario may fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Gateway {
+    /// Takes traffic from other networks.
+    EastWestGateway,
+    /// Takes traffic from outside the mesh.
+    IngressGateway,
+    /// The external control plane.
+    Istiod,
+}
+
+impl Gateway {
+    /// All of them, in the order in which a pool deals out addresses.
+    pub const ALL: [Self; 3] = [Self::EastWestGateway, Self::IngressGateway, Self::Istiod];
+
+    /// Its field under `loadBalancer.addresses`.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::EastWestGateway => "eastWestGateway",
+            Self::IngressGateway => "ingressGateway",
+            Self::Istiod => "istiod",
+        }
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::EastWestGateway => "east-west gateway",
+            Self::IngressGateway => "ingress gateway",
+            Self::Istiod => "istiod",
+        }
+    }
 }
 
 impl Cluster {
@@ -96,10 +154,10 @@ impl Cluster {
         format!("network-{cluster}")
     }
 
-    /// The pool that the scenario fixes, if it fixes any: the one given, or ten addresses from the gateway's fixed address on.
+    /// The pool that the scenario fixes, if it fixes any: the one given, or ten addresses from the lowest fixed address on.
     #[must_use]
     pub fn fixed_pool(&self) -> Option<AddressRange> {
-        self.pool.or_else(|| self.east_west_gateway.map(AddressRange::from_gateway))
+        self.pool.or_else(|| self.addresses.values().min().copied().map(AddressRange::from_gateway))
     }
 
     /// Name of the kind cluster.
@@ -200,7 +258,7 @@ impl std::fmt::Display for AddressRange {
 }
 
 impl AddressRange {
-    /// The pool of a cluster that fixes its gateway's address and leaves the pool out: ten addresses from that one on.
+    /// The pool of a cluster that fixes an address and leaves the pool out: ten addresses from that one on.
     #[must_use]
     pub fn from_gateway(address: Ipv4Addr) -> Self {
         let last = address.to_bits().saturating_add(super::layout::POOL_SIZE - 1);

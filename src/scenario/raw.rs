@@ -1,6 +1,7 @@
 //! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
 
 use super::error::Problems;
+use super::model::Gateway;
 use super::read::{Fields, json, list, number, one_key, text, unknown_value, wrong_type};
 use super::tree::{Entry, Located, Node, Span, Value};
 
@@ -24,6 +25,9 @@ pub(super) struct RawMesh {
     pub id: Option<Located<String>>,
     pub trust_domain: Option<Located<String>>,
     pub topology: Option<Located<String>>,
+    pub mesh_networks: Option<Located<bool>>,
+    pub dns_capture: Option<Located<bool>>,
+    pub ingress_gateway: Option<Located<bool>>,
     pub values: Option<serde_json::Value>,
 }
 
@@ -36,8 +40,10 @@ pub(super) struct RawCluster {
     pub service_subnet: Option<Located<String>>,
     pub workers: Option<Located<u64>>,
     pub locality: Option<RawLocality>,
+    /// Where `loadBalancer: none` stands.
+    pub no_load_balancer: Option<Span>,
     pub pool: Option<Located<String>>,
-    pub east_west_gateway: Option<Located<String>>,
+    pub addresses: Vec<(Gateway, Located<String>)>,
 }
 
 #[derive(Debug)]
@@ -129,7 +135,7 @@ fn constant(fields: &Fields<'_>, field: &'static str, value: &'static str, probl
 }
 
 fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
-    let known = &["id", "trustDomain", "topology", "values"];
+    let known = &["id", "trustDomain", "topology", "meshNetworks", "dnsCapture", "ingressGateway", "values"];
     let Some(fields) = Fields::of(node, "`mesh`", known, "mesh: { id: mesh1 }", problems) else {
         return RawMesh::default();
     };
@@ -145,6 +151,9 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
         id: fields.text("id", "id: mesh1", problems),
         trust_domain: fields.text("trustDomain", "trustDomain: cluster.local", problems),
         topology: fields.text("topology", "topology: multi-primary", problems),
+        mesh_networks: fields.truth("meshNetworks", "meshNetworks: true", problems),
+        dns_capture: fields.truth("dnsCapture", "dnsCapture: true", problems),
+        ingress_gateway: fields.truth("ingressGateway", "ingressGateway: true", problems),
         values,
     }
 }
@@ -165,16 +174,24 @@ fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
         .get("nodes")
         .and_then(|n| Fields::of(n, "`nodes`", &["workers"], "nodes: { workers: 1 }", problems))
         .and_then(|f| number(f.get("workers")?, "`workers`", "nodes: { workers: 1 }", problems));
-    let balancer = fields.get("loadBalancer").and_then(|n| {
+    let balancer = fields.get("loadBalancer");
+    let no_load_balancer =
+        balancer.filter(|n| matches!(&n.value, Value::Scalar { text, .. } if text == "none")).map(|n| n.span);
+    let balancer = balancer.filter(|_| no_load_balancer.is_none()).and_then(|n| {
         let example = "loadBalancer: { pool: auto }";
         Fields::of(n, "`loadBalancer`", &["pool", "addresses"], example, problems)
     });
     let pool = balancer.as_ref().and_then(|f| f.text("pool", "pool: 172.30.255.10-172.30.255.19", problems));
     let example = "addresses: { eastWestGateway: 172.30.255.10 }";
-    let east_west_gateway = balancer
-        .as_ref()
-        .and_then(|f| Fields::of(f.get("addresses")?, "`addresses`", &["eastWestGateway"], example, problems))
-        .and_then(|f| f.text("eastWestGateway", "eastWestGateway: 172.30.255.10", problems));
+    let known = Gateway::ALL.map(Gateway::field);
+    let addresses =
+        balancer.as_ref().and_then(|f| Fields::of(f.get("addresses")?, "`addresses`", &known, example, problems));
+    let addresses = addresses.map_or_else(Vec::new, |f| {
+        Gateway::ALL
+            .into_iter()
+            .filter_map(|gateway| Some((gateway, f.text(gateway.field(), example, problems)?)))
+            .collect()
+    });
     Some(RawCluster {
         name,
         network: fields.text("network", "network: network-c1", problems),
@@ -183,8 +200,9 @@ fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
         service_subnet: fields.text("serviceSubnet", "serviceSubnet: 10.201.0.0/16", problems),
         workers,
         locality: fields.get("locality").and_then(|n| locality(n, problems)),
+        no_load_balancer,
         pool,
-        east_west_gateway,
+        addresses,
     })
 }
 

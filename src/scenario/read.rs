@@ -52,6 +52,23 @@ impl<'n> Fields<'n> {
         text(self.get(field)?, &format!("`{field}`"), example, problems)
     }
 
+    /// `true` or `false` out of a field, if it is there.
+    pub(super) fn truth(&self, field: &str, example: &'static str, problems: &mut Problems) -> Option<Located<bool>> {
+        let node = self.get(field)?;
+        let found = match &node.value {
+            Value::Scalar { text, plain: true } if text == "true" => {
+                return Some(Located { value: true, span: node.span });
+            }
+            Value::Scalar { text, plain: true } if text == "false" => {
+                return Some(Located { value: false, span: node.span });
+            }
+            Value::Scalar { text, .. } => format!("`{text}`"),
+            _ => node.kind().to_owned(),
+        };
+        problems.add(node.span, wrong_type(&format!("`{field}`"), "`true` or `false`", found, example));
+        None
+    }
+
     /// Records that a field is missing, unless the user seems to have misspelt it.
     pub(super) fn missing(&self, field: &'static str, example: &'static str, problems: &mut Problems) {
         if !self.meant.contains(&field) {

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::error::Problems;
-use super::model::{AddressRange, Cluster, ImageSettings, Locality, Mesh, Scenario, Topology};
+use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, Topology};
 use super::problem::{NameProblem, TopologyProblem};
 use super::raw::{RawCluster, RawScenario};
 use super::read::suggestion;
@@ -30,12 +30,17 @@ struct Draft {
     name: Located<String>,
     network: Option<Located<String>>,
     primary: Option<Located<String>>,
+    /// The cluster whose control plane it uses.
+    uses: String,
+    /// Whether it only hosts the control plane, outside the mesh.
+    hosts: bool,
     pods: Option<Located<Ipv4Net>>,
     services: Option<Located<Ipv4Net>>,
     workers: u8,
     locality: Option<Locality>,
+    no_load_balancer: Option<Span>,
     pool: Option<Located<AddressRange>>,
-    gateway: Option<Located<Ipv4Addr>>,
+    addresses: Vec<(Gateway, Located<Ipv4Addr>)>,
 }
 
 impl Draft {
@@ -59,16 +64,18 @@ impl Draft {
         match self.pool {
             Some(_) => self.setting("pool", pool),
             None => {
-                format!("pool {pool} of cluster `{}` (ten addresses from its `eastWestGateway` on)", self.name.value)
+                format!("pool {pool} of cluster `{}` (ten addresses from its lowest fixed one on)", self.name.value)
             }
         }
     }
 
     /// The pool that it needs, as [`Cluster::fixed_pool`] has it, with the place that says so.
     fn fixed_pool(&self) -> Option<Located<AddressRange>> {
-        let gateway =
-            || self.gateway.as_ref().map(|g| Located { value: AddressRange::from_gateway(g.value), span: g.span });
-        self.pool.clone().or_else(gateway)
+        let implied = || {
+            let (_, lowest) = self.addresses.iter().min_by_key(|(_, a)| a.value)?;
+            Some(Located { value: AddressRange::from_gateway(lowest.value), span: lowest.span })
+        };
+        self.pool.clone().or_else(implied)
     }
 }
 
@@ -92,7 +99,10 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
                 domain.value
             },
         ),
-        topology: raw.mesh.topology.map_or_else(Topology::default, |t| topology::parse(&t, problems)),
+        topology: raw.mesh.topology.as_ref().map_or_else(Topology::default, |t| topology::parse(t, problems)),
+        mesh_networks: raw.mesh.mesh_networks.is_some_and(|m| m.value),
+        dns_capture: raw.mesh.dns_capture.is_some_and(|d| d.value),
+        ingress_gateway: raw.mesh.ingress_gateway.is_some_and(|i| i.value),
         values: raw.mesh.values.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
     };
     if let Some(mirror) = &raw.mirror {
@@ -106,9 +116,10 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
     count(raw_clusters.value.len(), raw_clusters.span, problems);
-    let drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c, problems)).collect();
+    let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c, problems)).collect();
+    topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
-    topology::check(mesh.topology, &drafts, problems);
+    topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
     let (apps, checks) = apps::read(raw.apps, raw.checks, &drafts, problems);
 
@@ -141,8 +152,11 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
     let pods = subnet("podSubnet", raw.pod_subnet, problems);
     let services = subnet("serviceSubnet", raw.service_subnet, problems);
     let pool = raw.pool.and_then(|p| addresses::pool(&of("pool", &p.value), &p, problems));
-    let gateway =
-        raw.east_west_gateway.and_then(|a| addresses::address(&of("eastWestGateway", &a.value), &a, problems));
+    let addresses = raw
+        .addresses
+        .into_iter()
+        .filter_map(|(gateway, a)| Some((gateway, addresses::address(&of(gateway.field(), &a.value), &a, problems)?)))
+        .collect();
     let workers = raw.workers.map_or(0, |w| {
         u8::try_from(w.value).ok().filter(|n| *n <= MAX_WORKERS).unwrap_or_else(|| {
             problems.add(w.span, TopologyProblem::TooManyWorkers { workers: w.value, limit: MAX_WORKERS });
@@ -155,20 +169,34 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         let (region, zone, subzone) = (label("region", l.region), label("zone", l.zone), label("subzone", l.subzone));
         Some(Locality { region: region?, zone, subzone })
     });
-    Draft { name, network, primary: raw.primary, pods, services, workers, locality, pool, gateway }
+    Draft {
+        name,
+        network,
+        primary: raw.primary,
+        uses: String::new(),
+        hosts: false,
+        pods,
+        services,
+        workers,
+        locality,
+        no_load_balancer: raw.no_load_balancer,
+        pool,
+        addresses,
+    }
 }
 
 fn cluster(draft: Draft) -> Cluster {
     Cluster {
         name: draft.name.value,
         network: draft.network.map(|n| n.value),
-        primary: draft.primary.map(|p| p.value),
+        primary: draft.uses,
         pod_subnet: draft.pods.map(|s| s.value),
         service_subnet: draft.services.map(|s| s.value),
         workers: draft.workers,
         locality: draft.locality,
+        load_balancer: draft.no_load_balancer.is_none(),
         pool: draft.pool.map(|p| p.value),
-        east_west_gateway: draft.gateway.map(|g| g.value),
+        addresses: draft.addresses.into_iter().map(|(gateway, a)| (gateway, a.value)).collect(),
     }
 }
 

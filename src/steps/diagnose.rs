@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 
 use super::{Context, StepError};
-use crate::plan::render::{APP_NAMESPACE, EAST_WEST_GATEWAY, EAST_WEST_PORT, ISTIO_NAMESPACE};
+use crate::plan::render::{APP_NAMESPACE, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::scenario::App;
 use crate::sys::kube::load_balancer_addresses;
@@ -213,8 +213,7 @@ async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, Step
 
 /// What the caller's own Envoy has, when everything before it is well.
 fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVerdict) -> Option<Finding> {
-    let address = to.addresses.get(&Gateway::EastWestGateway)?;
-    let address = format!("{address}:{EAST_WEST_PORT}");
+    let address = to.east_west_endpoint()?.to_string();
     let found: Vec<&str> = source.endpoints.iter().map(|e| e.address.as_str()).collect();
     let (cause, evidence) = if found.contains(&address.as_str()) {
         (

@@ -22,26 +22,33 @@ pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Re
     let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
     let changed = client.apply(&rendered.istiod).await?;
     client.until_available(ISTIO_NAMESPACE, "istiod", ctx.patience, progress).await?;
-    await_injection(&client, ctx.patience, progress).await?;
+    await_injection(&client, "istiod", ctx.patience, progress).await?;
     Ok(changed)
 }
 
 /// Waits until injection works. A pod that comes too early is refused, and then its `ReplicaSet` holds back ever longer. What is awaited
 /// is kube-proxy's rules for istiod's Service, which nothing announces: so it is asked, as a dry run that creates nothing.
-async fn await_injection(client: &Cluster, limit: Duration, progress: &Progress) -> Result<(), StepError> {
+///
+/// `istiod` is what a user calls the control plane that is waited for.
+pub(super) async fn await_injection(
+    client: &Cluster,
+    istiod: &str,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), StepError> {
     let start = Instant::now();
     let mut told = false;
     while !injects(client).await? {
         if start.elapsed() > limit {
             return Err(KubeError::Timeout {
-                what: "istiod is available, but its webhook injects no sidecar".to_owned(),
+                what: format!("{istiod} is available, but its webhook injects no sidecar"),
                 seconds: limit.as_secs(),
                 last: String::new(),
             }
             .into());
         }
         if !told && start.elapsed() > Duration::from_secs(4) {
-            progress.say("waiting, istiod's webhook does not inject yet");
+            progress.say(format!("waiting, the webhook of {istiod} does not inject yet"));
             told = true;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -49,7 +56,8 @@ async fn await_injection(client: &Cluster, limit: Duration, progress: &Progress)
     Ok(())
 }
 
-async fn injects(client: &Cluster) -> Result<bool, StepError> {
+/// Whether a pod that were created now would get its sidecar.
+pub(super) async fn injects(client: &Cluster) -> Result<bool, StepError> {
     let pod: Pod = serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
     // Any refusal means "not yet": the webhook's own errors come back in several shapes.
     Ok(client.dry_run(ISTIO_NAMESPACE, &pod).await.is_ok_and(|pod| {

@@ -7,13 +7,16 @@ mod context;
 mod diagnose;
 mod docker_network;
 pub mod down;
-mod east_west_gateway;
 mod error;
+mod external_istiod;
+mod gateway;
 pub mod images;
 mod istio_base;
 mod istiod;
+mod istiod_remote;
 mod locality;
 mod metallb;
+mod node_network;
 pub mod preflight;
 mod remote_secret;
 mod render_istio;
@@ -24,7 +27,7 @@ pub use context::Context;
 pub use error::StepError;
 
 use crate::exec::{Executor, Progress};
-use crate::plan::{Action, PlannedStep};
+use crate::plan::{Action, Gateway, PlannedStep};
 use crate::sys::kube::Listener;
 
 impl Executor for Context {
@@ -62,7 +65,15 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
         Action::IstioBase { cluster } => istio_base::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::RemoteSecret { of, to } => remote_secret::is_satisfied(ctx, ctx.cluster(of)?, to).await,
         Action::Istiod { cluster } => istiod::is_satisfied(ctx, cluster).await,
-        Action::EastWestGateway { cluster } => east_west_gateway::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::IstiodRemote { cluster } => istiod_remote::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::ExternalIstiod { cluster } => external_istiod::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::EastWestGateway { cluster } => {
+            gateway::is_satisfied(ctx, ctx.cluster(cluster)?, Gateway::EastWestGateway).await
+        }
+        Action::IngressGateway { cluster } => {
+            gateway::is_satisfied(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway).await
+        }
+        Action::NodeNetwork { cluster } => node_network::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::Apps { cluster } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         // A verdict is never taken from an earlier run.
         Action::Verify => Ok(false),
@@ -83,7 +94,15 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::IstioBase { cluster } => istio_base::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to).await,
         Action::Istiod { cluster } => istiod::run(ctx, cluster, progress).await,
-        Action::EastWestGateway { cluster } => east_west_gateway::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::IstiodRemote { cluster } => istiod_remote::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::ExternalIstiod { cluster } => external_istiod::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::EastWestGateway { cluster } => {
+            gateway::run(ctx, ctx.cluster(cluster)?, Gateway::EastWestGateway, progress).await
+        }
+        Action::IngressGateway { cluster } => {
+            gateway::run(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway, progress).await
+        }
+        Action::NodeNetwork { cluster } => node_network::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Apps { cluster } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Verify => verify::run(ctx, progress).await.map(|_| true),
     }

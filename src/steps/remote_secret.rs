@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{Context, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::{self, ISTIO_NAMESPACE, READER_TOKEN};
+use crate::plan::render::{self, CONFIG_ACCOUNT, ISTIO_NAMESPACE, READER_ACCOUNT, token_name};
 use crate::sys::kube::Manifest;
 
 pub(super) async fn is_satisfied(ctx: &Context, of: &LabCluster, to: &str) -> Result<bool, StepError> {
@@ -14,16 +14,20 @@ pub(super) async fn is_satisfied(ctx: &Context, of: &LabCluster, to: &str) -> Re
 }
 
 pub(super) async fn run(ctx: &Context, of: &LabCluster, to: &str) -> Result<bool, StepError> {
-    let secret = secret(ctx, of).await?.ok_or_else(|| StepError::Missing(format!("reader's token of {}", of.name)))?;
+    let secret = secret(ctx, of).await?.ok_or_else(|| StepError::Missing(format!("token of {}", of.name)))?;
     Ok(ctx.client(to).await?.apply(&secret).await?)
 }
 
-/// The remote secret of a cluster, once its token is there.
+/// The remote secret of a cluster, once its token is there. The cluster that an external istiod reads its configuration from is its own
+/// cluster to it, and has a kubeconfig instead.
 async fn secret(ctx: &Context, of: &LabCluster) -> Result<Option<Manifest>, StepError> {
-    let token: Option<Secret> = ctx.client(&of.name).await?.get(ISTIO_NAMESPACE, READER_TOKEN).await?;
+    let is_config = !of.runs_istiod() && ctx.lab.is_config_cluster(of);
+    let account = if is_config { CONFIG_ACCOUNT } else { READER_ACCOUNT };
+    let token: Option<Secret> = ctx.client(&of.name).await?.get(ISTIO_NAMESPACE, &token_name(account)).await?;
     let Some(mut data) = token.and_then(|t| t.data) else { return Ok(None) };
     let (Some(ca), Some(token)) = (data.remove("ca.crt"), data.remove("token")) else { return Ok(None) };
     let ca = base64::engine::general_purpose::STANDARD.encode(ca.0);
     let token = String::from_utf8_lossy(&token.0);
-    Ok(Some(Manifest::from_values([render::remote_secret(of, &ca, &token)])?))
+    let render = if is_config { render::config_kubeconfig } else { render::remote_secret };
+    Ok(Some(Manifest::from_values([render(of, &ca, &token)])?))
 }

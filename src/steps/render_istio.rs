@@ -4,7 +4,7 @@ use kube::api::DynamicObject;
 
 use super::{Context, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::{self, EAST_WEST_GATEWAY};
+use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY};
 use crate::sys::kube::Manifest;
 use crate::sys::process::Process;
 
@@ -14,6 +14,7 @@ pub(super) struct Rendered {
     pub(super) base: Manifest,
     pub(super) istiod: Manifest,
     pub(super) east_west_gateway: Manifest,
+    pub(super) ingress_gateway: Manifest,
 }
 
 fn operator_path(cluster: &LabCluster) -> String {
@@ -65,11 +66,12 @@ pub(super) fn rendered(ctx: &Context, cluster: &LabCluster) -> Result<Rendered, 
         probe_often(object);
     });
     let (east_west_gateway, rest) = all.split(|o| name(o).starts_with(EAST_WEST_GATEWAY));
+    let (ingress_gateway, rest) = rest.split(|o| name(o).starts_with(INGRESS_GATEWAY));
     let (istiod, base) = rest.split(|o| {
         let kind = o.types.as_ref().map_or("", |t| t.kind.as_str());
         matches!(kind, "Deployment" | "PodDisruptionBudget") || kind.ends_with("WebhookConfiguration")
     });
-    Ok(Rendered { base, istiod, east_west_gateway })
+    Ok(Rendered { base, istiod, east_west_gateway, ingress_gateway })
 }
 
 fn name(object: &DynamicObject) -> &str {

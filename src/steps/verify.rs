@@ -6,8 +6,8 @@ use kube::ResourceExt;
 
 use super::{Context, StepError, diagnose};
 use crate::exec::Progress;
-use crate::plan::render::{APP_NAMESPACE, EAST_WEST_PORT};
-use crate::plan::{Gateway, LabCluster};
+use crate::plan::LabCluster;
+use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::{App, Check, ServiceUrl};
 use crate::sys::kube::{Cluster, KubeError};
 use crate::verdict::{
@@ -156,9 +156,9 @@ async fn expected_endpoints(
                 let what = format!("the pod of {version} in {name}, {}", pod.name_any());
                 expected.push(Expected { address: format!("{address}:{}", service.port), what });
             }
-        } else if let Some(address) = target.addresses.get(&Gateway::EastWestGateway) {
+        } else if let Some(endpoint) = target.east_west_endpoint() {
             let what = format!("the east-west gateway of {name}");
-            expected.push(Expected { address: format!("{address}:{EAST_WEST_PORT}"), what });
+            expected.push(Expected { address: endpoint.to_string(), what });
         }
     }
     Ok(expected)

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod docker;
+pub mod docker_exec;
 pub mod docker_fill;
 pub mod docker_images;
 pub mod docker_login;

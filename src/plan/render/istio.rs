@@ -1,35 +1,80 @@
-//! Istio's installation of one cluster as an `IstioOperator` file, and the resources that link networks.
+//! Istio's installation of one cluster as an `IstioOperator` file.
 //!
 //! The values follow Istio's multicluster installation guides for the 1.31 line.
 
 use serde_json::{Value, json};
 
-use super::{EAST_WEST_GATEWAY, EAST_WEST_PORT, ISTIO_NAMESPACE, Images, image};
+use super::{EAST_WEST_GATEWAY, EAST_WEST_PORT, INGRESS_GATEWAY, ISTIO_NAMESPACE, Images, image};
 use crate::plan::{Gateway, Lab, LabCluster};
 
 /// Label by which istiod knows the network of a namespace, a gateway or a pod.
 const NETWORK_LABEL: &str = "topology.istio.io/network";
+/// Annotation of a remote cluster's namespace: the cluster IDs of the control planes that may manage it. istiod reads it when it adds the
+/// cluster, and not again.
+const CONTROL_PLANES: &str = "topology.istio.io/controlPlaneClusters";
 
-/// Namespace `istio-system` with the label of its cluster's network.
+/// Namespace `istio-system`, with the network of its cluster and, in a remote cluster, with the control plane that manages it.
 #[must_use]
-pub fn istio_namespace(cluster: &LabCluster) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": { "name": ISTIO_NAMESPACE, "labels": { NETWORK_LABEL: cluster.network } },
-    })
+pub fn istio_namespace(lab: &Lab, cluster: &LabCluster) -> Value {
+    let mut metadata = json!({ "name": ISTIO_NAMESPACE, "labels": {}, "annotations": {} });
+    if !lab.mesh.mesh_networks && !lab.is_host(cluster) {
+        metadata["labels"][NETWORK_LABEL] = json!(cluster.network);
+    }
+    let config = lab.config_cluster(cluster);
+    if !cluster.runs_istiod() && config.name != cluster.name {
+        metadata["annotations"][CONTROL_PLANES] = json!(config.name);
+    }
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata })
 }
 
-/// The installation of a primary cluster: base, istiod and, between networks, the east-west gateway. `source_values` are what the image
-/// source needs; the scenario's own values win over everything.
+/// The installation of a cluster: what its place in the topology asks for, and its gateways. `source_values` are what the image source needs;
+/// the scenario's own values win over everything.
 #[must_use]
 pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_values: &Value) -> Value {
+    let mut values = base_values(lab, cluster, images);
+    merge(&mut values, &role_values(lab, cluster));
+    merge(&mut values, source_values);
+    merge(&mut values, &lab.mesh.values);
+    let mut spec = json!({
+        "profile": "minimal",
+        "meshConfig": { "trustDomain": lab.mesh.trust_domain },
+        "values": values,
+    });
+    if lab.mesh.dns_capture {
+        let metadata = json!({ "ISTIO_META_DNS_CAPTURE": "true", "ISTIO_META_DNS_AUTO_ALLOCATE": "true" });
+        spec["meshConfig"]["defaultConfig"] = json!({ "proxyMetadata": metadata });
+    }
+    if lab.is_host(cluster) {
+        // The control plane alone: its cluster is no part of the mesh.
+        spec["profile"] = json!("empty");
+        spec["components"] = json!({ "pilot": { "enabled": true } });
+    } else if !cluster.runs_istiod() {
+        spec["profile"] = json!("remote");
+    }
+    let gateways: Vec<Value> = [
+        cluster.east_west_endpoint().map(|_| east_west_gateway(lab, cluster)),
+        cluster.addresses.get(&Gateway::IngressGateway).map(|_| ingress_gateway(cluster)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !gateways.is_empty() {
+        spec["components"]["ingressGateways"] = json!(gateways);
+    }
+    json!({ "apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator", "spec": spec })
+}
+
+/// What every cluster of the mesh has.
+fn base_values(lab: &Lab, cluster: &LabCluster, images: &Images) -> Value {
     let proxy = image(images, "istio-proxyv2");
-    let mut values = json!({
+    let config = lab.config_cluster(cluster);
+    // An external istiod is a member of the cluster that it reads its configuration from.
+    let member = if lab.is_host(cluster) { config } else { cluster };
+    json!({
         "global": {
             "meshID": lab.mesh.id,
-            "multiCluster": { "clusterName": cluster.name },
-            "network": cluster.network,
+            "multiCluster": { "clusterName": member.name },
+            "network": member.network,
             // A preloaded image must not be pulled again.
             "imagePullPolicy": "IfNotPresent",
             "proxy": {
@@ -48,64 +93,103 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
             "resources": { "requests": { "cpu": "50m", "memory": "256Mi" } },
         },
         "gateways": { "istio-ingressgateway": { "injectionTemplate": "gateway", "autoscaleEnabled": false } },
-    });
-    merge(&mut values, source_values);
-    merge(&mut values, &lab.mesh.values);
-    let mut spec = json!({
-        "profile": "minimal",
-        "meshConfig": { "trustDomain": lab.mesh.trust_domain },
-        "values": values,
-    });
-    if lab.is_multi_network() {
-        spec["components"] = json!({ "ingressGateways": [east_west_gateway(cluster)] });
-    }
-    json!({ "apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator", "spec": spec })
+    })
 }
 
-fn east_west_gateway(cluster: &LabCluster) -> Value {
-    let mut annotations = json!({});
-    if let Some(address) = cluster.addresses.get(&Gateway::EastWestGateway) {
-        annotations["metallb.io/loadBalancerIPs"] = json!(address.to_string());
+/// What a cluster has by its place in the topology.
+fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
+    let mut values = json!({ "global": {} });
+    if lab.mesh.mesh_networks {
+        values["global"]["meshNetworks"] = mesh_networks(lab);
     }
+    if lab.is_host(cluster) {
+        merge(
+            &mut values,
+            &json!({
+                // The webhooks and the validation of configuration are in the clusters of the mesh.
+                "global": { "externalIstiod": true, "operatorManageWebhooks": true, "configValidation": false },
+                "pilot": { "env": {
+                    "EXTERNAL_ISTIOD": "true",
+                    // Remote secrets are in its own cluster, not in the one that it reads its configuration from.
+                    "LOCAL_CLUSTER_SECRET_WATCHER": "true",
+                    "SHARED_MESH_CONFIG": "istio",
+                    "INJECTION_WEBHOOK_CONFIG_NAME": "istio-sidecar-injector",
+                    "VALIDATION_WEBHOOK_CONFIG_NAME": format!("istio-validator-{ISTIO_NAMESPACE}"),
+                } },
+            }),
+        );
+    } else if cluster.runs_istiod() {
+        values["global"]["externalIstiod"] = json!(lab.exposes_istiod(cluster));
+    } else {
+        let primary = lab.control_plane(cluster);
+        let address = primary.addresses.get(&Gateway::Istiod).or(primary.addresses.get(&Gateway::EastWestGateway));
+        values["global"]["remotePilotAddress"] = json!(address.map(ToString::to_string));
+        values["istiodRemote"] =
+            json!({ "injectionPath": format!("/inject/cluster/{}/net/{}", cluster.name, cluster.network) });
+        if lab.is_config_cluster(cluster) {
+            values["global"]["configCluster"] = json!(true);
+            values["pilot"] = json!({ "configMap": true });
+        }
+    }
+    values
+}
+
+/// Networks with their members and gateways, for a mesh that does not find them by labels.
+fn mesh_networks(lab: &Lab) -> Value {
+    let mut networks = json!({});
+    for cluster in lab.data_clusters() {
+        let network = &mut networks[&cluster.network];
+        if network.is_null() {
+            *network = json!({ "endpoints": [], "gateways": [] });
+        }
+        let gateway = cluster.east_west_endpoint().map(|e| json!({ "address": e.ip().to_string(), "port": e.port() }));
+        for (list, item) in [("endpoints", Some(json!({ "fromRegistry": cluster.name }))), ("gateways", gateway)] {
+            network[list].as_array_mut().into_iter().for_each(|l| l.extend(item.clone()));
+        }
+    }
+    networks
+}
+
+fn east_west_gateway(lab: &Lab, cluster: &LabCluster) -> Value {
     let port = |name: &str, port: u16| json!({ "name": name, "port": port, "targetPort": port });
-    json!({
-        "name": EAST_WEST_GATEWAY,
-        "enabled": true,
-        "label": {
-            "istio": "eastwestgateway",
-            "app": EAST_WEST_GATEWAY,
-            NETWORK_LABEL: cluster.network,
-        },
-        "k8s": {
-            "env": [{ "name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": cluster.network }],
-            "resources": { "requests": { "cpu": "10m", "memory": "64Mi" } },
-            "serviceAnnotations": annotations,
-            "service": { "ports": [
-                port("status-port", 15021),
-                port("tls", EAST_WEST_PORT),
-                port("tls-istiod", 15012),
-                port("tls-webhook", 15017),
-            ] },
-        },
+    let mut tls = port("tls", EAST_WEST_PORT);
+    let mut label = json!({ "istio": "eastwestgateway", "app": EAST_WEST_GATEWAY });
+    if !lab.mesh.mesh_networks {
+        label[NETWORK_LABEL] = json!(cluster.network);
+    }
+    let mut service = json!({});
+    if let Some(published) = cluster.published_gateway {
+        tls["nodePort"] = json!(published.port());
+        service["type"] = json!("NodePort");
+    }
+    service["ports"] = json!([port("status-port", 15021), tls, port("tls-istiod", 15012), port("tls-webhook", 15017)]);
+    gateway(EAST_WEST_GATEWAY, &label, &service, cluster.addresses.get(&Gateway::EastWestGateway), |k8s| {
+        k8s["env"] = json!([{ "name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": cluster.network }]);
     })
 }
 
-/// Lets the east-west gateway pass mutual TLS through to every service of its cluster, by SNI.
-#[must_use]
-pub fn cross_network_gateway() -> Value {
-    json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": { "name": "cross-network-gateway", "namespace": ISTIO_NAMESPACE },
-        "spec": {
-            "selector": { "istio": "eastwestgateway" },
-            "servers": [{
-                "port": { "number": EAST_WEST_PORT, "name": "tls", "protocol": "TLS" },
-                "tls": { "mode": "AUTO_PASSTHROUGH" },
-                "hosts": ["*.local"],
-            }],
-        },
-    })
+fn ingress_gateway(cluster: &LabCluster) -> Value {
+    let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target });
+    let ports = [port("status-port", 15021, 15021), port("http2", 80, 8080), port("https", 443, 8443)];
+    let label = json!({ "istio": "ingressgateway", "app": INGRESS_GATEWAY });
+    let address = cluster.addresses.get(&Gateway::IngressGateway);
+    gateway(INGRESS_GATEWAY, &label, &json!({ "ports": ports }), address, |_| {})
+}
+
+fn gateway(
+    name: &str,
+    label: &Value,
+    service: &Value,
+    address: Option<&std::net::Ipv4Addr>,
+    more: impl FnOnce(&mut Value),
+) -> Value {
+    let mut k8s = json!({
+        "resources": { "requests": { "cpu": "10m", "memory": "64Mi" } },
+        "serviceAnnotations": super::metallb::fixed_address(address),
+        "service": service,
+    });
+    more(&mut k8s);
+    json!({ "name": name, "enabled": true, "label": label, "k8s": k8s })
 }
 
 /// Merges `over` into `under` as Helm merges values: maps key by key, everything else replaced.

@@ -16,6 +16,16 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
         }
         node
     };
+    let mut control_plane = node("control-plane");
+    if let Some(published) = cluster.published_gateway {
+        // On the lab's own bridge only, so that no other interface of the host and no other lab meets it.
+        control_plane["extraPortMappings"] = json!([{
+            "containerPort": published.port(),
+            "hostPort": published.port(),
+            "listenAddress": published.ip().to_string(),
+            "protocol": "TCP",
+        }]);
+    }
     let workers = (0..cluster.workers).map(|_| node("worker"));
     json!({
         "kind": "Cluster",
@@ -32,6 +42,6 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
             "controllerManager": { "extraArgs": { "leader-elect": "false" } },
             "scheduler": { "extraArgs": { "leader-elect": "false" } },
         }).to_string()],
-        "nodes": std::iter::once(node("control-plane")).chain(workers).collect::<Vec<_>>(),
+        "nodes": std::iter::once(control_plane).chain(workers).collect::<Vec<_>>(),
     })
 }

@@ -3,16 +3,26 @@
 mod apps;
 mod istio;
 mod kind;
+mod links;
 mod metallb;
+mod node_network;
 mod secrets;
 
 use std::collections::BTreeMap;
 
 pub use apps::{apps, injection_probe};
-pub use istio::{cross_network_gateway, istio_namespace, istio_operator};
+pub use istio::{istio_namespace, istio_operator};
 pub use kind::kind_config;
+pub use links::{
+    EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, east_west_resources, external_istiod_service,
+    ingress_resources, mount_mesh_configuration,
+};
 pub use metallb::address_pool;
-pub use secrets::{Intermediate, cacerts, reader_token, remote_secret};
+pub use node_network::{NodePods, node_network, node_network_unit};
+pub use secrets::{
+    CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
+    remote_secret, token_name,
+};
 
 /// Namespace of Istio's control plane and gateways.
 pub const ISTIO_NAMESPACE: &str = "istio-system";
@@ -20,10 +30,10 @@ pub const ISTIO_NAMESPACE: &str = "istio-system";
 pub const APP_NAMESPACE: &str = "sample";
 /// Name of the east-west gateway's Service and Deployment.
 pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
+/// Name of the ingress gateway's Service and Deployment.
+pub const INGRESS_GATEWAY: &str = "istio-ingressgateway";
 /// Port on which an east-west gateway takes traffic from other networks.
 pub const EAST_WEST_PORT: u16 = 15443;
-/// Secret in which the reader's token is, which goes into remote secrets.
-pub const READER_TOKEN: &str = "istio-reader-service-account-istio-remote-secret-token";
 
 /// Image references by key of `images` in `stack/stack.yaml`.
 pub type Images = BTreeMap<String, String>;

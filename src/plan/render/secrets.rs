@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ISTIO_NAMESPACE, READER_TOKEN};
+use super::ISTIO_NAMESPACE;
 use crate::plan::LabCluster;
 
 /// A cluster's intermediate CA as PEM text.
@@ -33,16 +33,27 @@ pub fn cacerts(intermediate: &Intermediate) -> Value {
     })
 }
 
-/// The Secret into which Kubernetes writes a lasting token of Istio's reader account; without it tokens expire (Kubernetes 1.24 on).
+/// The account whose token lets another cluster's istiod read this cluster.
+pub const READER_ACCOUNT: &str = "istio-reader-service-account";
+/// The account whose token lets an external istiod read its configuration from this cluster, and write certificates and status to it.
+pub const CONFIG_ACCOUNT: &str = "istiod";
+
+/// Name of the Secret with an account's token, as istioctl names it.
 #[must_use]
-pub fn reader_token() -> Value {
+pub fn token_name(account: &str) -> String {
+    format!("{account}-istio-remote-secret-token")
+}
+
+/// The Secret into which Kubernetes writes a lasting token of an account; without it tokens expire (Kubernetes 1.24 on).
+#[must_use]
+pub fn account_token(account: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": READER_TOKEN,
+            "name": token_name(account),
             "namespace": ISTIO_NAMESPACE,
-            "annotations": { "kubernetes.io/service-account.name": "istio-reader-service-account" },
+            "annotations": { "kubernetes.io/service-account.name": account },
         },
         "type": "kubernetes.io/service-account-token",
     })
@@ -54,14 +65,6 @@ pub fn reader_token() -> Value {
 #[must_use]
 pub fn remote_secret(of: &LabCluster, ca: &str, token: &str) -> Value {
     let name = &of.name;
-    let kubeconfig = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{ "name": name, "cluster": { "server": of.api_server(), "certificate-authority-data": ca } }],
-        "users": [{ "name": name, "user": { "token": token } }],
-        "contexts": [{ "name": name, "context": { "cluster": name, "user": name } }],
-        "current-context": name,
-    });
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -72,8 +75,37 @@ pub fn remote_secret(of: &LabCluster, ca: &str, token: &str) -> Value {
             "annotations": { "networking.istio.io/cluster": name },
         },
         "type": "Opaque",
-        "data": { name: base64(&kubeconfig.to_string()) },
+        "data": { name: base64(&kubeconfig(of, ca, token)) },
     })
+}
+
+/// Name of the Secret that an external istiod mounts.
+pub const CONFIG_SECRET: &str = "istio-kubeconfig";
+
+/// The Secret by which an external istiod reads its configuration from cluster `of`. It has no label of a remote secret: istiod would add
+/// a cluster called `config`.
+#[must_use]
+pub fn config_kubeconfig(of: &LabCluster, ca: &str, token: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": CONFIG_SECRET, "namespace": ISTIO_NAMESPACE },
+        "type": "Opaque",
+        "data": { "config": base64(&kubeconfig(of, ca, token)) },
+    })
+}
+
+fn kubeconfig(of: &LabCluster, ca: &str, token: &str) -> String {
+    let name = &of.name;
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": name, "cluster": { "server": of.api_server(), "certificate-authority-data": ca } }],
+        "users": [{ "name": name, "user": { "token": token } }],
+        "contexts": [{ "name": name, "context": { "cluster": name, "user": name } }],
+        "current-context": name,
+    })
+    .to_string()
 }
 
 fn base64(text: &str) -> Value {

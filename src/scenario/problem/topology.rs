@@ -51,13 +51,47 @@ pub enum TopologyProblem {
         /// Whose control plane that one uses.
         other: String,
     },
-    /// Part of the format, not yet of the program.
-    #[error("{what}: lab cannot build that yet")]
+    /// Primary-remote without a remote.
+    #[error("in this primary-remote mesh every cluster has a control plane of its own")]
+    #[diagnostic(help(
+        "name the primary of a remote cluster, such as `primary: c1`, or leave `primary` out everywhere: the first cluster is then everybody's"
+    ))]
+    NoRemote,
+    /// An external control plane in no cluster, or in several.
+    #[error("an external control plane runs in one cluster, but {count} clusters of this mesh have their own")]
+    #[diagnostic(help(
+        "write the name of the cluster that hosts it as `primary` of all others, or leave `primary` out everywhere: the first cluster is then the host"
+    ))]
+    NotOneHost {
+        /// How many there are.
+        count: usize,
+    },
+    /// An external control plane without a mesh.
+    #[error("there is only the cluster that hosts the external control plane, and no cluster that uses it")]
+    #[diagnostic(help("add clusters: the first of them also holds the mesh's configuration"))]
+    NoDataCluster,
+    /// A cluster without a load balancer that needs one.
+    #[error("cluster `{cluster}` cannot do without a load balancer: {what}")]
     #[diagnostic(help("{remedy}"))]
-    NotBuilt {
-        /// What is missing.
-        what: String,
-        /// What works today.
+    NeedsLoadBalancer {
+        /// The cluster.
+        cluster: String,
+        /// What needs it.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An address for a gateway that does not exist.
+    #[error("cluster `{cluster}` has no `{field}` to give an address to: {reason}")]
+    #[diagnostic(help("{remedy}"))]
+    NoSuchGateway {
+        /// The field.
+        field: &'static str,
+        /// The cluster.
+        cluster: String,
+        /// Why not.
+        reason: &'static str,
+        /// What to do.
         remedy: &'static str,
     },
 }

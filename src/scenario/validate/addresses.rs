@@ -191,8 +191,8 @@ fn pool_overlaps(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
     let Some(pool) = draft.fixed_pool() else { return };
     // The same fixed address twice is its own mistake; that the pools which follow from it overlap would only repeat it.
     let same_address = |other: &Draft| {
-        let address = |d: &Draft| d.gateway.as_ref().map(|g| g.value);
-        draft.pool.is_none() && other.pool.is_none() && address(draft) == address(other)
+        let shares = |a: Ipv4Addr| other.addresses.iter().any(|(_, o)| o.value == a);
+        draft.pool.is_none() && other.pool.is_none() && draft.addresses.iter().any(|(_, a)| shares(a.value))
     };
     for other in earlier.iter().filter(|o| !same_address(o)) {
         if let Some(theirs) = other.fixed_pool().filter(|t| t.value.overlaps(&pool.value)) {
@@ -207,18 +207,20 @@ fn pool_overlaps(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
 }
 
 fn fixed_addresses(draft: &Draft, earlier: &[Draft], problems: &mut Problems) {
-    let Some(gateway) = &draft.gateway else { return };
-    let what = || draft.setting("eastWestGateway", gateway.value);
-    if let Some(pool) = draft.pool.as_ref().filter(|p| !p.value.contains(gateway.value)) {
-        let problem = AddressProblem::OutsidePool { what: what(), pool: pool.value };
-        problems.add(gateway.span, problem).also(pool.span, "the pool");
-        return;
-    }
-    for other in earlier {
-        if let Some(theirs) = other.gateway.as_ref().filter(|g| g.value == gateway.value) {
-            let (address, other) = (gateway.value, other.name.value.clone());
-            let problem = AddressProblem::Duplicate { what: what(), address, other };
-            problems.add(gateway.span, problem).also(theirs.span, "first used here");
+    let pool = draft.fixed_pool();
+    for (i, (gateway, address)) in draft.addresses.iter().enumerate() {
+        let what = || draft.setting(gateway.field(), address.value);
+        if let Some(pool) = pool.as_ref().filter(|p| !p.value.contains(address.value)) {
+            let problem = AddressProblem::OutsidePool { what: what(), pool: pool.value };
+            problems.add(address.span, problem).also(pool.span, "the pool");
+            continue;
+        }
+        let others = earlier.iter().flat_map(|d| d.addresses.iter().map(move |(_, a)| (d, a)));
+        let own = draft.addresses[..i].iter().map(|(_, a)| (draft, a));
+        if let Some((other, theirs)) = others.chain(own).find(|(_, a)| a.value == address.value) {
+            let (address_value, other) = (address.value, other.name.value.clone());
+            let problem = AddressProblem::Duplicate { what: what(), address: address_value, other };
+            problems.add(address.span, problem).also(theirs.span, "first used here");
         }
     }
 }

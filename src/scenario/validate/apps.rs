@@ -59,7 +59,8 @@ fn app(raw: RawApp, drafts: &[Draft], problems: &mut Problems) -> App {
         return App::Sleep;
     };
     let Some(versions) = versions else {
-        let numbered = drafts.iter().zip(1..).map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));
+        let numbered =
+            drafts.iter().filter(|d| !d.hosts).zip(1..).map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));
         return App::Helloworld { versions: numbered.collect() };
     };
     if versions.value.is_empty() {
@@ -116,7 +117,7 @@ fn check(raw: RawCheck, helloworld: bool, sleep: bool, drafts: &[Draft], problem
 
 fn sources(from: RawSources, drafts: &[Draft], problems: &mut Problems) -> Vec<String> {
     let RawSources::Named(named) = from else {
-        return drafts.iter().map(|d| d.name.value.clone()).collect();
+        return drafts.iter().filter(|d| !d.hosts).map(|d| d.name.value.clone()).collect();
     };
     if named.value.is_empty() {
         problems

@@ -1,46 +1,56 @@
-//! Rules for topology, primaries and networks.
+//! Rules for topology, primaries, networks and gateways.
 
-use super::{Draft, Located, Problems, Topology, TopologyProblem, known_cluster};
+use super::{Draft, Located, Mesh, Problems, Topology, TopologyProblem, known_cluster};
+use crate::scenario::model::Gateway;
 use crate::scenario::read::unknown_value;
 
-/// The topology of that name, and what is not built yet.
+/// The topology of that name.
 pub(super) fn parse(name: &Located<String>, problems: &mut Problems) -> Topology {
-    let topology = match name.value.as_str() {
-        "multi-primary" => return Topology::MultiPrimary,
+    match name.value.as_str() {
+        "multi-primary" => Topology::MultiPrimary,
         "primary-remote" => Topology::PrimaryRemote,
         "external" => Topology::External,
         other => {
             let allowed = ["multi-primary", "primary-remote", "external"];
             problems.add(name.span, unknown_value("topology", other, &allowed));
-            return Topology::default();
+            Topology::default()
         }
-    };
-    let what = format!("topology `{}`", name.value);
-    problems.add(
-        name.span,
-        TopologyProblem::NotBuilt { what, remedy: "leave `topology` out, or write `topology: multi-primary`" },
-    );
-    topology
+    }
 }
 
-/// Checks primaries and networks over all clusters.
-pub(super) fn check(topology: Topology, drafts: &[Draft], problems: &mut Problems) {
+/// Says of each draft whose control plane it uses, as [`Topology::primary`] has it.
+pub(super) fn assign(topology: Topology, drafts: &mut [Draft]) {
+    let first = drafts.first().map(|d| d.name.value.clone()).unwrap_or_default();
+    let any_named = drafts.iter().any(|d| d.primary.is_some());
+    for draft in drafts.iter_mut() {
+        let named = draft.primary.as_ref().map(|p| p.value.as_str());
+        draft.uses = topology.primary(&draft.name.value, named, &first, any_named).to_owned();
+    }
+    for draft in drafts {
+        draft.hosts = topology == Topology::External && draft.uses == draft.name.value;
+    }
+}
+
+/// Checks primaries, and what follows from them, over all clusters.
+pub(super) fn check(mesh: &Mesh, topology: Option<&Located<String>>, drafts: &[Draft], problems: &mut Problems) {
     for draft in drafts {
         if let Some(primary) = &draft.primary
             && known_cluster("primary", primary, drafts, problems)
         {
-            check_primary(topology, draft, primary, drafts, problems);
+            check_primary(mesh.topology, draft, primary, drafts, problems);
         }
     }
-    for (i, draft) in drafts.iter().enumerate() {
-        let Some(first) = drafts[..i].iter().find(|d| d.shares_network(draft)) else { continue };
-        let place = |d: &Draft| d.network.as_ref().map_or(d.name.span, |n| n.span);
-        let network = draft.network();
-        let what = format!("clusters `{}` and `{}` share network `{network}`", first.name.value, draft.name.value);
-        let remedy = "give each cluster a network of its own, or leave `network` out";
-        problems
-            .add(place(draft), TopologyProblem::NotBuilt { what, remedy })
-            .also(place(first), "the other cluster's");
+    if let Some(topology) = topology {
+        check_roles(mesh.topology, topology, drafts, problems);
+    }
+    for draft in drafts {
+        check_load_balancer(mesh, draft, drafts, problems);
+        for (gateway, address) in &draft.addresses {
+            if let Some((reason, remedy)) = unused(*gateway, mesh, draft, drafts) {
+                let (field, cluster) = (gateway.field(), draft.name.value.clone());
+                problems.add(address.span, TopologyProblem::NoSuchGateway { field, cluster, reason, remedy });
+            }
+        }
     }
 }
 
@@ -63,5 +73,68 @@ fn check_primary(
     if let Some(other) = of_primary.filter(|p| p.value != name) {
         let problem = TopologyProblem::PrimaryIsRemote { cluster, primary: name, other: other.value.clone() };
         problems.add(primary.span, problem).also(other.span, "it uses another control plane itself");
+    }
+}
+
+/// Whether the topology has the clusters that its name promises.
+fn check_roles(topology: Topology, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) {
+    let own = drafts.iter().filter(|d| d.uses == d.name.value).count();
+    match topology {
+        Topology::PrimaryRemote if own == drafts.len() => _ = problems.add(name.span, TopologyProblem::NoRemote),
+        // Who names a primary that is none has been told already.
+        Topology::External if own != 1 && drafts.iter().all(|d| drafts.iter().any(|p| p.name.value == d.uses)) => {
+            problems.add(name.span, TopologyProblem::NotOneHost { count: own });
+        }
+        Topology::External if drafts.len() < 2 => _ = problems.add(name.span, TopologyProblem::NoDataCluster),
+        _ => {}
+    }
+}
+
+/// What only works with a load balancer.
+fn check_load_balancer(mesh: &Mesh, draft: &Draft, drafts: &[Draft], problems: &mut Problems) {
+    let Some(span) = draft.no_load_balancer else { return };
+    let has_remotes = drafts.iter().any(|d| d.uses == draft.name.value && d.name.value != draft.name.value);
+    let (what, remedy) = if has_remotes {
+        ("others reach its control plane by a load balancer's address", "leave `loadBalancer` out")
+    } else if mesh.ingress_gateway {
+        ("its ingress gateway has a load balancer's address", "leave `loadBalancer` or `ingressGateway` out")
+    } else if !mesh.mesh_networks {
+        (
+            "other networks find a gateway by its load balancer, unless `meshNetworks` lists it",
+            "write `mesh: { meshNetworks: true }`",
+        )
+    } else {
+        return;
+    };
+    let cluster = draft.name.value.clone();
+    problems.add(span, TopologyProblem::NeedsLoadBalancer { cluster, what, remedy });
+}
+
+/// Why a cluster does not have the gateway that an address is fixed for, and what to do.
+fn unused(gateway: Gateway, mesh: &Mesh, draft: &Draft, drafts: &[Draft]) -> Option<(&'static str, &'static str)> {
+    match gateway {
+        Gateway::Istiod if !draft.hosts => Some((
+            "only the cluster that hosts an external control plane has one",
+            "remove it, or give it to the cluster that the others name as `primary` with `topology: external`",
+        )),
+        Gateway::EastWestGateway | Gateway::IngressGateway if draft.hosts => {
+            Some(("it hosts the control plane and is no part of the mesh", "fix `istiod` instead, or remove it"))
+        }
+        Gateway::IngressGateway if !mesh.ingress_gateway => {
+            Some(("the mesh has none", "write `mesh: { ingressGateway: true }`, or remove it"))
+        }
+        Gateway::EastWestGateway => {
+            let mut data = drafts.iter().filter(|d| !d.hosts);
+            let first = data.next()?;
+            let one_network = data.all(|d| d.network() == first.network());
+            let exposes = mesh.topology == Topology::PrimaryRemote
+                && drafts.iter().any(|d| d.uses == draft.name.value && d.name.value != draft.name.value);
+            // A single cluster keeps the address for when others join it.
+            (one_network && !exposes && drafts.len() > 1).then_some((
+                "all clusters are on one network, where pods reach each other without it",
+                "remove it, or put the clusters on different networks",
+            ))
+        }
+        _ => None,
     }
 }

@@ -1,0 +1,150 @@
+//! What links clusters: Istio's own resources that open gateways, and the mounts and the Service of an external control plane.
+
+use serde_json::{Value, json};
+
+use super::{EAST_WEST_PORT, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, Lab, LabCluster};
+use crate::scenario::App;
+
+/// Ports of istiod that remote clusters use: discovery and certificates, and the injection webhook.
+const DISCOVERY_PORT: u16 = 15012;
+const WEBHOOK_PORT: u16 = 15017;
+
+/// What opens the east-west gateway of a cluster. Only the cluster that Istio's configuration is read from has any of it.
+#[must_use]
+pub fn east_west_resources(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
+    let mut resources = Vec::new();
+    if lab.is_config_cluster(cluster) && lab.is_multi_network() {
+        resources.push(cross_network_gateway());
+    }
+    if lab.exposes_istiod(cluster) {
+        resources.extend(expose_istiod());
+    }
+    resources
+}
+
+/// Lets an east-west gateway pass mutual TLS through to every service of its cluster, by SNI.
+fn cross_network_gateway() -> Value {
+    let server = json!({
+        "port": { "number": EAST_WEST_PORT, "name": "tls", "protocol": "TLS" },
+        "tls": { "mode": "AUTO_PASSTHROUGH" },
+        "hosts": ["*.local"],
+    });
+    gateway("cross-network-gateway", "eastwestgateway", &[server])
+}
+
+/// Lets remote clusters reach istiod through the east-west gateway. TLS goes through to istiod itself.
+fn expose_istiod() -> [Value; 2] {
+    let ports = [("tls-istiod", DISCOVERY_PORT, DISCOVERY_PORT), ("tls-webhook", WEBHOOK_PORT, 443)];
+    let servers = ports.map(|(name, number, _)| {
+        json!({
+            "port": { "number": number, "name": name, "protocol": "TLS" },
+            "tls": { "mode": "PASSTHROUGH" },
+            "hosts": ["*"],
+        })
+    });
+    let routes = ports.map(|(_, number, service)| {
+        json!({
+            "match": [{ "port": number, "sniHosts": ["*"] }],
+            "route": [{ "destination": {
+                "host": format!("istiod.{ISTIO_NAMESPACE}.svc.cluster.local"),
+                "port": { "number": service },
+            } }],
+        })
+    });
+    [
+        gateway(EXPOSE_ISTIOD, "eastwestgateway", &servers),
+        json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": EXPOSE_ISTIOD, "namespace": ISTIO_NAMESPACE },
+            "spec": { "hosts": ["*"], "gateways": [EXPOSE_ISTIOD], "tls": routes },
+        }),
+    ]
+}
+
+/// Name of the Gateway and the `VirtualService` through which remote clusters reach istiod.
+pub const EXPOSE_ISTIOD: &str = "expose-istiod";
+/// Name of the Gateway and the `VirtualService` through which helloworld is called from outside.
+pub const HELLOWORLD_INGRESS: &str = "helloworld-ingress";
+
+/// Lets calls from outside through the ingress gateway to helloworld, if the lab has it.
+#[must_use]
+pub fn ingress_resources(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
+    let has_helloworld = lab.apps.iter().any(|a| matches!(a, App::Helloworld { .. }));
+    if !lab.is_config_cluster(cluster) || !has_helloworld {
+        return Vec::new();
+    }
+    let server = json!({ "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] });
+    vec![
+        gateway(HELLOWORLD_INGRESS, "ingressgateway", &[server]),
+        json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": HELLOWORLD_INGRESS, "namespace": ISTIO_NAMESPACE },
+            "spec": {
+                "hosts": ["*"],
+                "gateways": [HELLOWORLD_INGRESS],
+                "http": [{
+                    "match": [{ "uri": { "exact": "/hello" } }],
+                    "route": [{ "destination": {
+                        "host": "helloworld.sample.svc.cluster.local",
+                        "port": { "number": 5000 },
+                    } }],
+                }],
+            },
+        }),
+    ]
+}
+
+fn gateway(name: &str, selector: &str, servers: &[Value]) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": { "name": name, "namespace": ISTIO_NAMESPACE },
+        "spec": { "selector": { "istio": selector }, "servers": servers },
+    })
+}
+
+/// Name of the Service at which an external control plane answers.
+pub const EXTERNAL_ISTIOD: &str = "istiod-external";
+
+/// The Service at which an external control plane answers the clusters of the mesh, at its own fixed address.
+#[must_use]
+pub fn external_istiod_service(cluster: &LabCluster) -> Value {
+    let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target });
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": EXTERNAL_ISTIOD,
+            "namespace": ISTIO_NAMESPACE,
+            "annotations": super::metallb::fixed_address(cluster.addresses.get(&Gateway::Istiod)),
+        },
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": { "app": "istiod", "istio": "pilot" },
+            "ports": [
+                port("tls-istiod", DISCOVERY_PORT, DISCOVERY_PORT),
+                port("tls-webhook", WEBHOOK_PORT, WEBHOOK_PORT),
+                port("https", 443, WEBHOOK_PORT),
+            ],
+        },
+    })
+}
+
+/// Mounts the mesh configuration and the injection template into an external istiod's Deployment. An istiod that has neither as files asks
+/// for them in the cluster that it reads its configuration from, where they are not.
+pub fn mount_mesh_configuration(deployment: &mut Value) {
+    let mounts = [("istio", "/etc/istio/config"), ("istio-sidecar-injector", "/var/lib/istio/inject")];
+    let template = &mut deployment["spec"]["template"]["spec"];
+    for (name, path) in mounts {
+        let volume = format!("config-{name}");
+        if let Some(volumes) = template["volumes"].as_array_mut() {
+            volumes.push(json!({ "name": volume, "configMap": { "name": name } }));
+        }
+        if let Some(mounts) = template["containers"][0]["volumeMounts"].as_array_mut() {
+            mounts.push(json!({ "name": volume, "mountPath": path, "readOnly": true }));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `external-istiod`: the control plane of other clusters, until it is ready at its planned address.
+
+use k8s_openapi::api::core::v1::Service;
+
+use super::{Context, StepError, gateway};
+use crate::exec::Progress;
+use crate::plan::render::{self, EXTERNAL_ISTIOD, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::sys::kube::Manifest;
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    if !client.has(&manifest(ctx, cluster)?).await? || !client.is_available(ISTIO_NAMESPACE, "istiod").await? {
+        return Ok(false);
+    }
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EXTERNAL_ISTIOD).await?;
+    Ok(service.is_some_and(|s| gateway::has_address(&s, cluster, Gateway::Istiod)))
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let changed = client.apply(&manifest(ctx, cluster)?).await?;
+    client
+        .until::<Service>(ISTIO_NAMESPACE, EXTERNAL_ISTIOD, "has no address", ctx.patience, progress, |s| {
+            gateway::has_address(s, cluster, Gateway::Istiod)
+        })
+        .await?;
+    client.until_available(ISTIO_NAMESPACE, "istiod", ctx.patience, progress).await?;
+    Ok(changed)
+}
+
+fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+    let mut manifest = ctx.rendered(cluster)?.istiod.clone();
+    let is_deployment = |kind: Option<&str>| kind == Some("Deployment");
+    for object in manifest.objects.iter_mut().filter(|o| is_deployment(o.types.as_ref().map(|t| t.kind.as_str()))) {
+        render::mount_mesh_configuration(&mut object.data);
+    }
+    manifest.extend(Manifest::from_values([render::external_istiod_service(cluster)])?);
+    Ok(manifest)
+}

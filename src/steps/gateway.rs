@@ -1,0 +1,66 @@
+//! `east-west-gateway` and `ingress-gateway`: a gateway, until it is ready at its planned address.
+
+use k8s_openapi::api::core::v1::Service;
+
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::sys::kube::{Manifest, load_balancer_addresses};
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let name = name(gateway);
+    if !client.has(&manifest(ctx, cluster, gateway)?).await? || !client.is_available(ISTIO_NAMESPACE, name).await? {
+        return Ok(false);
+    }
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
+    Ok(service.is_some_and(|s| has_address(&s, cluster, gateway)))
+}
+
+pub(super) async fn run(
+    ctx: &Context,
+    cluster: &LabCluster,
+    gateway: Gateway,
+    progress: &Progress,
+) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let name = name(gateway);
+    let changed = client.apply(&manifest(ctx, cluster, gateway)?).await?;
+    client
+        .until::<Service>(ISTIO_NAMESPACE, name, "has no address", ctx.patience, progress, |s| {
+            has_address(s, cluster, gateway)
+        })
+        .await?;
+    client.until_available(ISTIO_NAMESPACE, name, ctx.patience, progress).await?;
+    Ok(changed)
+}
+
+/// Name of a gateway's Service and Deployment.
+fn name(gateway: Gateway) -> &'static str {
+    match gateway {
+        Gateway::EastWestGateway => EAST_WEST_GATEWAY,
+        Gateway::IngressGateway => INGRESS_GATEWAY,
+        Gateway::Istiod => render::EXTERNAL_ISTIOD,
+    }
+}
+
+/// Whether a Service has the address that is planned for it. One that the host publishes by a node port has none to wait for.
+pub(super) fn has_address(service: &Service, cluster: &LabCluster, gateway: Gateway) -> bool {
+    match cluster.addresses.get(&gateway) {
+        Some(planned) => load_balancer_addresses(service).contains(&planned.to_string()),
+        None => true,
+    }
+}
+
+fn manifest(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
+    let rendered = ctx.rendered(cluster)?;
+    let (mut manifest, resources) = match gateway {
+        Gateway::EastWestGateway => {
+            (rendered.east_west_gateway.clone(), render::east_west_resources(&ctx.lab, cluster))
+        }
+        _ => (rendered.ingress_gateway.clone(), render::ingress_resources(&ctx.lab, cluster)),
+    };
+    manifest.extend(Manifest::from_values(resources)?);
+    Ok(manifest)
+}

@@ -1,0 +1,86 @@
+//! `node-network`: on every node of a cluster, routes to the pods of other clusters on the same network, and none to those of other networks.
+//! It is a service of the node, so that it survives a restart of the node.
+
+use ipnet::Ipv4Net;
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::LabCluster;
+use crate::plan::render::{self, NodePods};
+use crate::sys::docker::Engine;
+use crate::sys::kube::KubeError;
+
+/// Where the script and its service are on a node.
+const SCRIPT: &str = "/etc/lab/node-network";
+const UNIT: &str = "/etc/systemd/system/lab-node-network.service";
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let Some(script) = script(ctx, cluster).await? else { return Ok(false) };
+    for node in own_nodes(ctx, cluster).await? {
+        let check = format!("cmp -s - {SCRIPT} && systemctl is-enabled --quiet {} && sh {SCRIPT} check", unit_name());
+        if !ctx.engine.exec(&node, &["sh", "-c", &check], Some(&script)).await?.success {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let script = loop {
+        if let Some(script) = script(ctx, cluster).await? {
+            break script;
+        }
+        // A node has its pod subnet a moment after it has joined.
+        progress.say("waiting, a node has no pod subnet yet");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    };
+    let nodes = own_nodes(ctx, cluster).await?;
+    let installs = nodes.iter().map(|node| install(&ctx.engine, node, &script));
+    futures::future::try_join_all(installs).await?;
+    Ok(true)
+}
+
+async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepError> {
+    let unit = render::node_network_unit(SCRIPT);
+    engine.exec(node, &["sh", "-c", &format!("cat >{UNIT}")], Some(&unit)).await?;
+    let name = unit_name();
+    let command = format!(
+        "mkdir -p /etc/lab && cat >{SCRIPT} && systemctl daemon-reload && systemctl enable --quiet {name} && sh {SCRIPT}"
+    );
+    let output = engine.exec(node, &["sh", "-c", &command], Some(script)).await?;
+    if output.success {
+        return Ok(());
+    }
+    Err(StepError::Machine {
+        problem: format!("the routes of node {node} cannot be set: {}", output.text.trim()),
+        remedy: format!("look at `docker exec {node} sh -x {SCRIPT}`: a node needs iptables' raw table and ip"),
+    })
+}
+
+fn unit_name() -> &'static str {
+    UNIT.rsplit('/').next().unwrap_or(UNIT)
+}
+
+async fn own_nodes(ctx: &Context, cluster: &LabCluster) -> Result<Vec<String>, StepError> {
+    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    Ok(nodes.into_iter().filter(|n| n.cluster == cluster.name).map(|n| n.name).collect())
+}
+
+/// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.
+async fn script(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let own = own_nodes(ctx, cluster).await?;
+    let mut peers = Vec::new();
+    for peer in ctx.lab.network_peers(cluster) {
+        let nodes: Vec<Node> = ctx.client(&peer.name).await?.list().await?;
+        for node in nodes {
+            let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
+            let pods: Ipv4Net = pods.parse().map_err(|_| {
+                KubeError::Manifest(format!("pod subnet {pods} of node {} is no subnet", node.name_any()))
+            })?;
+            peers.push(NodePods { node: node.name_any(), pods });
+        }
+    }
+    Ok(Some(render::node_network(&ctx.lab, cluster, &own, &peers)))
+}
