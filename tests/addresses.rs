@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use lab::plan::{Gateway, Lab, resolve, scenario_yaml};
+use lab::plan::{Gateway, Lab, LabCluster, resolve, scenario_yaml};
 use lab::scenario::{layout, parse, render};
 use proptest::prelude::*;
 
@@ -87,6 +87,11 @@ fn scenario_text(name: &str, docker: Docker, shift: u8, clusters: &[Fixes]) -> S
     text
 }
 
+/// The pool of a cluster, as text.
+fn pool_of(cluster: &LabCluster) -> String {
+    cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string())
+}
+
 fn lab(text: &str) -> Lab {
     let scenario = parse(text, "generated.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
     resolve(&scenario).unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -108,21 +113,24 @@ proptest! {
         prop_assert!(nodes <= layout::node_capacity(network.subnet));
         let mut gateways = BTreeSet::new();
         for (i, cluster) in lab.clusters.iter().enumerate() {
-            let pool = cluster.pool;
+            let pool = cluster.pool.expect("a load balancer");
             prop_assert!(pool.first <= pool.last);
             prop_assert!(layout::within(pool, network.subnet));
             prop_assert!(pool.first > network.node_range.broadcast());
             prop_assert!(pool.last < network.subnet.broadcast());
-            let gateway = cluster.addresses[&Gateway::EastWestGateway];
-            prop_assert!(pool.contains(gateway));
-            prop_assert!(gateways.insert(gateway));
+            // A single cluster has no other network to take traffic from.
+            prop_assert!(lab.clusters.len() == 1 || cluster.addresses.contains_key(&Gateway::EastWestGateway));
+            for address in cluster.addresses.values() {
+                prop_assert!(pool.contains(*address));
+                prop_assert!(gateways.insert(*address));
+            }
             prop_assert!(!layout::overlap(cluster.pod_subnet, cluster.service_subnet));
             for subnet in [cluster.pod_subnet, cluster.service_subnet] {
                 prop_assert!(!layout::overlap(subnet, network.subnet));
                 prop_assert_eq!(subnet, subnet.trunc());
             }
             for other in &lab.clusters[..i] {
-                prop_assert!(!pool.overlaps(&other.pool));
+                prop_assert!(!other.pool.is_some_and(|theirs| pool.overlaps(&theirs)));
                 prop_assert!(!layout::overlap(cluster.pod_subnet, other.pod_subnet));
                 prop_assert!(cluster.kind_name != other.kind_name);
             }
@@ -150,9 +158,8 @@ proptest! {
         for (cluster, given) in lab.clusters.iter().zip(&scenario.clusters) {
             prop_assert!(given.pod_subnet.is_none_or(|s| s == cluster.pod_subnet));
             prop_assert!(given.service_subnet.is_none_or(|s| s == cluster.service_subnet));
-            prop_assert!(given.pool.is_none_or(|p| p == cluster.pool));
-            let gateway = cluster.addresses[&Gateway::EastWestGateway];
-            prop_assert!(given.east_west_gateway.is_none_or(|a| a == gateway));
+            prop_assert!(given.pool.is_none() || given.pool == cluster.pool);
+            prop_assert!(given.addresses.iter().all(|(gateway, a)| cluster.addresses[gateway] == *a));
         }
     }
 
@@ -169,7 +176,12 @@ proptest! {
         }
         let after = lab(&format!("{text}  - last\n"));
         prop_assert_eq!(&after.docker_network, &before.docker_network);
-        prop_assert_eq!(&after.clusters[..before.clusters.len()], &before.clusters[..]);
+        let mut kept = after.clusters[..before.clusters.len()].to_vec();
+        if before.clusters.len() == 1 {
+            // The first cluster gets its gateway when there is another network.
+            kept[0].addresses.clone_from(&before.clusters[0].addresses);
+        }
+        prop_assert_eq!(kept, before.clusters);
     }
 
     #[test]
@@ -189,7 +201,7 @@ fn a_lab_of_names_only_is_numbered_from_its_first_cluster() {
     assert_eq!(lab.docker_network.gateway.to_string(), "172.27.176.1");
     assert_eq!(lab.docker_network.node_range.to_string(), "172.27.176.0/24");
     let addresses: Vec<String> =
-        lab.clusters.iter().map(|c| format!("{} {} {}", c.pod_subnet, c.service_subnet, c.pool)).collect();
+        lab.clusters.iter().map(|c| format!("{} {} {}", c.pod_subnet, c.service_subnet, pool_of(c))).collect();
     assert_eq!(
         addresses,
         [
@@ -206,7 +218,7 @@ fn a_clusters_turn_begins_at_its_own_position() {
         "name: mixed\nclusters:\n  - {{ name: c1, podSubnet: 10.102.0.0/16, loadBalancer: {pool} }}\n  - c2\n  - c3\n"
     ));
     assert_eq!(lab.docker_network.subnet.to_string(), "172.30.0.0/16");
-    let addresses: Vec<String> = lab.clusters.iter().map(|c| format!("{} {}", c.pod_subnet, c.pool)).collect();
+    let addresses: Vec<String> = lab.clusters.iter().map(|c| format!("{} {}", c.pod_subnet, pool_of(c))).collect();
     assert_eq!(
         addresses,
         [
@@ -221,7 +233,7 @@ fn a_clusters_turn_begins_at_its_own_position() {
 fn a_small_docker_network_is_used_from_its_second_half_on() {
     let lab = lab("name: small\ndockerNetwork: { subnet: 172.30.1.0/26 }\nclusters: [c1, c2, c3]\n");
     assert_eq!(lab.docker_network.node_range.to_string(), "172.30.1.0/27");
-    let pools: Vec<String> = lab.clusters.iter().map(|c| c.pool.to_string()).collect();
+    let pools: Vec<String> = lab.clusters.iter().map(pool_of).collect();
     assert_eq!(pools, ["172.30.1.32-172.30.1.41", "172.30.1.42-172.30.1.51", "172.30.1.52-172.30.1.61"]);
 }
 
@@ -241,4 +253,45 @@ fn a_scenario_that_takes_all_of_ten_still_gets_subnets() {
     let lab = lab(text);
     assert_eq!(lab.clusters[0].service_subnet.to_string(), "100.96.0.0/16");
     assert_eq!(lab.clusters[1].pod_subnet.to_string(), "100.64.0.0/16");
+}
+
+#[test]
+fn gateways_get_the_first_free_addresses_of_the_pool() {
+    let lab = lab("name: demo\nmesh: { ingressGateway: true }\nclusters:\n  - c1\n  - name: c2\n    \
+                   loadBalancer: { pool: 172.24.15.100-172.24.15.101, addresses: { ingressGateway: 172.24.15.100 } }\n\
+                   dockerNetwork: { subnet: 172.24.0.0/20 }\n");
+    let of = |c: usize| lab.clusters[c].addresses.values().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(of(0), ["172.24.15.10", "172.24.15.11"]);
+    // East-west first.
+    assert_eq!(of(1), ["172.24.15.101", "172.24.15.100"]);
+}
+
+#[test]
+fn a_pool_that_is_too_small_for_its_gateways_is_refused() {
+    let text = "name: demo\nmesh: { ingressGateway: true }\nclusters:\n  - c1\n  - name: c2\n    \
+                loadBalancer: { pool: 172.24.15.100/32 }\n";
+    let error = resolve(&parse(text, "x.yaml").unwrap()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the pool 172.24.15.100-172.24.15.100 of cluster `c2` has no address left for its ingress gateway"
+    );
+}
+
+#[test]
+fn a_cluster_without_a_load_balancer_is_published_by_the_host() {
+    let lab =
+        lab("name: demo\nmesh: { meshNetworks: true }\nclusters:\n  - c1\n  - { name: c2, loadBalancer: none }\n\
+                   dockerNetwork: { subnet: 172.24.0.0/20 }\n");
+    assert_eq!(lab.clusters[0].published_gateway, None);
+    assert_eq!(lab.clusters[1].pool, None);
+    assert_eq!(lab.clusters[1].east_west_endpoint().unwrap().to_string(), "172.24.0.1:31444");
+}
+
+#[test]
+fn an_external_control_plane_has_an_address_and_no_gateway() {
+    let lab = lab("name: demo\nmesh: { topology: external, ingressGateway: true }\nclusters: [host, w1, w2]\n");
+    let has = |c: usize| lab.clusters[c].addresses.keys().copied().collect::<Vec<_>>();
+    assert_eq!(has(0), [Gateway::Istiod]);
+    assert_eq!(has(1), [Gateway::EastWestGateway, Gateway::IngressGateway]);
+    assert!(lab.clusters.iter().all(|c| c.primary == "host"));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
-use lab::plan::{Action, Lab, Plan, StepId, resolve};
+use lab::plan::{Action, Gateway, Lab, LabCluster, Plan, StepId, resolve};
 use lab::scenario::{parse, render};
 use proptest::prelude::*;
 
@@ -44,33 +44,43 @@ struct Shape {
     network: Option<u8>,
     locality: bool,
     workers: u8,
+    /// Whether it uses the first cluster's control plane, where the topology has remotes.
+    remote: bool,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (proptest::option::of(0_u8..3), any::<bool>(), 0_u8..3).prop_map(|(network, locality, workers)| Shape {
-        network,
-        locality,
-        workers,
-    })
+    (proptest::option::of(0_u8..3), any::<bool>(), 0_u8..3, any::<bool>())
+        .prop_map(|(network, locality, workers, remote)| Shape { network, locality, workers, remote })
 }
 
-/// A lab with one cluster for each shape. No scenario file may share networks yet; the plan of a lab that does must hold all the same.
-fn lab_of(shapes: &[Shape]) -> Lab {
-    let mut text = "name: demo\nclusters:\n".to_owned();
+/// A lab of any topology with one cluster for each shape.
+fn any_lab() -> impl Strategy<Value = Lab> {
+    (0_u8..3, any::<bool>(), proptest::collection::vec(shape(), 1..=8))
+        .prop_map(|(topology, ingress, shapes)| lab_of(topology, ingress, &shapes))
+}
+
+fn lab_of(topology: u8, ingress: bool, shapes: &[Shape]) -> Lab {
+    // A topology that the shapes cannot have is none of these tests.
+    let topology = match topology {
+        1 if shapes.iter().skip(1).any(|s| s.remote) => "primary-remote",
+        2 if shapes.len() > 1 => "external",
+        _ => "multi-primary",
+    };
+    let mut text = format!("name: demo\nmesh: {{ topology: {topology}, ingressGateway: {ingress} }}\nclusters:\n");
     for (i, shape) in shapes.iter().enumerate() {
         let _ = writeln!(text, "  - name: c{i}\n    nodes: {{ workers: {} }}", shape.workers);
         if shape.locality {
             text += "    locality: { region: r1 }\n";
         }
-    }
-    let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}", render(&e)));
-    let mut lab = resolve(&scenario).expect("room for every address");
-    for (cluster, shape) in lab.clusters.iter_mut().zip(shapes) {
         if let Some(network) = shape.network {
-            cluster.network = format!("shared-{network}");
+            let _ = writeln!(text, "    network: shared-{network}");
+        }
+        if i > 0 && (topology == "external" || topology == "primary-remote" && shape.remote) {
+            text += "    primary: c0\n";
         }
     }
-    lab
+    let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
+    resolve(&scenario).expect("room for every address")
 }
 
 /// All steps that must have ended before each step starts, directly or not. Reading the plan in its order suffices because each step comes
@@ -90,11 +100,22 @@ fn ancestors(plan: &Plan) -> BTreeMap<&StepId, BTreeSet<&StepId>> {
     ancestors
 }
 
+/// The step after which a cluster's pods get sidecars.
+fn joined(lab: &Lab, cluster: &LabCluster) -> Action {
+    let c = cluster.name.clone();
+    match (lab.is_host(cluster), cluster.primary == cluster.name) {
+        (true, _) => Action::ExternalIstiod { cluster: c },
+        (_, true) => Action::Istiod { cluster: c },
+        _ => Action::IstiodRemote { cluster: c },
+    }
+}
+
 /// Pairs of a step and one that makes what it uses, as far as the plan must know.
 fn uses(lab: &Lab) -> Vec<(Action, Action)> {
     let mut uses = Vec::new();
     for cluster in &lab.clusters {
         let c = || cluster.name.clone();
+        let joined = joined(lab, cluster);
         uses.extend([
             (Action::RenderIstio { cluster: c() }, Action::Images),
             (Action::Cluster { cluster: c() }, Action::Images),
@@ -102,41 +123,77 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
             (Action::AddressPool { cluster: c() }, Action::Metallb { cluster: c() }),
             (Action::IstioBase { cluster: c() }, Action::RenderIstio { cluster: c() }),
             // istiod makes a root of its own when it starts without one.
-            (Action::Istiod { cluster: c() }, Action::RootCa),
-            // Pods that start before istiod have no sidecar.
-            (Action::Apps { cluster: c() }, Action::Istiod { cluster: c() }),
+            (joined.clone(), Action::RootCa),
         ]);
         if cluster.locality.is_some() {
             // Endpoints get the locality that their node had when istiod first saw them.
-            uses.push((Action::Istiod { cluster: c() }, Action::Locality { cluster: c() }));
+            uses.push((joined.clone(), Action::Locality { cluster: c() }));
         }
-        if lab.is_multi_network() {
-            let gateway = || Action::EastWestGateway { cluster: c() };
-            uses.push((gateway(), Action::AddressPool { cluster: c() }));
-            uses.push((gateway(), Action::Istiod { cluster: c() }));
+        if lab.is_host(cluster) {
+            uses.push((joined.clone(), Action::AddressPool { cluster: c() }));
+            // It mounts the kubeconfig of the cluster that its configuration is in.
+            let config = lab.clusters[1].name.clone();
+            uses.push((joined, Action::RemoteSecret { of: config, to: c() }));
+            continue;
         }
-        for other in lab.clusters.iter().filter(|o| o.name != cluster.name) {
+        // Pods that start before injection works have no sidecar.
+        uses.push((Action::Apps { cluster: c() }, joined.clone()));
+        if !cluster.runs_istiod() {
+            // Its webhook leads to the other control plane, which must have taken it on.
+            let primary = lab.cluster(&cluster.primary).expect("a primary");
+            uses.push((joined.clone(), Action::RemoteSecret { of: c(), to: primary.name.clone() }));
+            let at = if lab.is_host(primary) {
+                Action::ExternalIstiod { cluster: primary.name.clone() }
+            } else {
+                Action::EastWestGateway { cluster: primary.name.clone() }
+            };
+            uses.push((joined.clone(), at));
+        }
+        for (gateway, step) in [
+            (Gateway::EastWestGateway, Action::EastWestGateway { cluster: c() }),
+            (Gateway::IngressGateway, Action::IngressGateway { cluster: c() }),
+        ] {
+            if cluster.addresses.contains_key(&gateway) {
+                uses.push((step.clone(), Action::AddressPool { cluster: c() }));
+                uses.push((step, joined.clone()));
+            }
+        }
+        for peer in lab.clusters.iter().filter(|p| p.network == cluster.network && !lab.is_host(p)) {
+            if lab.data_clusters().count() > 1 {
+                uses.push((Action::NodeNetwork { cluster: c() }, Action::Cluster { cluster: peer.name.clone() }));
+            }
+        }
+        for reader in lab.clusters.iter().filter(|r| r.runs_istiod() && r.name != cluster.name) {
             // It holds the token of an account in the one, and goes into the namespace of the other.
-            let secret = || Action::RemoteSecret { of: c(), to: other.name.clone() };
+            let secret = || Action::RemoteSecret { of: c(), to: reader.name.clone() };
             uses.push((secret(), Action::IstioBase { cluster: c() }));
-            uses.push((secret(), Action::IstioBase { cluster: other.name.clone() }));
+            uses.push((secret(), Action::IstioBase { cluster: reader.name.clone() }));
         }
     }
     uses
 }
 
+/// How many steps a lab has, counted from what its clusters are.
+fn count(lab: &Lab) -> usize {
+    let all = lab.clusters.len();
+    let data = lab.data_clusters().count();
+    let readers = lab.clusters.iter().filter(|c| c.runs_istiod()).count();
+    let localities = lab.clusters.iter().filter(|c| c.locality.is_some()).count();
+    let gateways: usize = lab.data_clusters().map(|c| c.addresses.len()).sum();
+    let networks = if data > 1 { data } else { 0 };
+    // Every istiod reads every cluster of the mesh but its own.
+    let secrets = readers * data - lab.data_clusters().filter(|c| c.runs_istiod()).count();
+    // Once for the lab: images, network, root CA, verify. Once a cluster: render, cluster, MetalLB, pool, base, istiod. Once in the mesh: apps.
+    4 + 6 * all + data + localities + gateways + networks + secrets
+}
+
 proptest! {
     #[test]
-    fn every_step_comes_once_after_what_it_needs(shapes in proptest::collection::vec(shape(), 1..=8)) {
-        let lab = lab_of(&shapes);
+    fn every_step_comes_once_after_what_it_needs(lab in any_lab()) {
         let plan = Plan::of(&lab);
         let ancestors = ancestors(&plan);
 
-        // Once for the lab: images, network, root CA, verify. Once a cluster: render, cluster, MetalLB, pool, base, istiod, apps.
-        let clusters = shapes.len();
-        let localities = shapes.iter().filter(|s| s.locality).count();
-        let gateways = if lab.is_multi_network() { clusters } else { 0 };
-        prop_assert_eq!(plan.steps.len(), 4 + 7 * clusters + localities + gateways + clusters * (clusters - 1));
+        prop_assert_eq!(plan.steps.len(), count(&lab));
 
         for step in &plan.steps {
             prop_assert_eq!(&step.id, &step.action.id());
@@ -151,8 +208,8 @@ proptest! {
     }
 
     #[test]
-    fn the_verdict_comes_last_and_after_everything(shapes in proptest::collection::vec(shape(), 1..=8)) {
-        let plan = Plan::of(&lab_of(&shapes));
+    fn the_verdict_comes_last_and_after_everything(lab in any_lab()) {
+        let plan = Plan::of(&lab);
         let ancestors = ancestors(&plan);
         let last = plan.steps.last().expect("steps");
         prop_assert_eq!(&last.action, &Action::Verify);
@@ -160,8 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_step_uses_is_made_before_it(shapes in proptest::collection::vec(shape(), 1..=8)) {
-        let lab = lab_of(&shapes);
+    fn what_a_step_uses_is_made_before_it(lab in any_lab()) {
         let plan = Plan::of(&lab);
         let ancestors = ancestors(&plan);
         for (step, need) in uses(&lab) {
@@ -171,7 +227,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_lab_has_the_same_plan(shapes in proptest::collection::vec(shape(), 1..=8)) {
-        prop_assert_eq!(Plan::of(&lab_of(&shapes)), Plan::of(&lab_of(&shapes)));
+    fn the_same_lab_has_the_same_plan(lab in any_lab()) {
+        prop_assert_eq!(Plan::of(&lab), Plan::of(&lab));
     }
 }

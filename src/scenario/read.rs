@@ -62,7 +62,8 @@ impl<'n> Fields<'n> {
             Value::Scalar { text, plain: true } if text == "false" => {
                 return Some(Located { value: false, span: node.span });
             }
-            Value::Scalar { text, .. } => format!("`{text}`"),
+            Value::Scalar { text, plain: true } => format!("`{text}`"),
+            Value::Scalar { text, .. } => format!("the text \"{text}\""),
             _ => node.kind().to_owned(),
         };
         problems.add(node.span, wrong_type(&format!("`{field}`"), "`true` or `false`", found, example));

@@ -211,3 +211,15 @@ fn known_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], 
     }
     known
 }
+
+/// Records a reference to a cluster that does not exist, or that is no part of the mesh. `true` when it is.
+fn data_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) -> bool {
+    if !known_cluster(field, name, drafts, problems) {
+        return false;
+    }
+    let hosts = drafts.iter().any(|d| d.hosts && d.name.value == name.value);
+    if hosts {
+        problems.add(name.span, TopologyProblem::AppsOnHost { cluster: name.value.clone() });
+    }
+    !hosts
+}

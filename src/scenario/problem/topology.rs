@@ -70,6 +70,13 @@ pub enum TopologyProblem {
     #[error("there is only the cluster that hosts the external control plane, and no cluster that uses it")]
     #[diagnostic(help("add clusters: the first of them also holds the mesh's configuration"))]
     NoDataCluster,
+    /// An app in a cluster that is no part of the mesh.
+    #[error("cluster `{cluster}` hosts the external control plane and runs no apps")]
+    #[diagnostic(help("give the app to clusters of the mesh"))]
+    AppsOnHost {
+        /// The cluster.
+        cluster: String,
+    },
     /// A cluster without a load balancer that needs one.
     #[error("cluster `{cluster}` cannot do without a load balancer: {what}")]
     #[diagnostic(help("{remedy}"))]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Located, Problems, known_cluster, names};
+use super::{Draft, Located, Problems, data_cluster, names};
 use crate::scenario::model::{App, Check, ServiceUrl};
 use crate::scenario::problem::AppProblem;
 use crate::scenario::raw::{RawApp, RawAppKind, RawCheck, RawSources, RawVersions};
@@ -69,7 +69,7 @@ fn app(raw: RawApp, drafts: &[Draft], problems: &mut Problems) -> App {
     }
     let mut valid = BTreeMap::new();
     for (cluster, version) in versions.value {
-        let known = known_cluster("versions", &cluster, drafts, problems);
+        let known = data_cluster("versions", &cluster, drafts, problems);
         if names::version(&version, problems) && known {
             valid.insert(cluster.value, version.value);
         }
@@ -124,7 +124,7 @@ fn sources(from: RawSources, drafts: &[Draft], problems: &mut Problems) -> Vec<S
             .add(named.span, AppProblem::NamesNothing { field: "from", remedy: "write `from: all`, or name clusters" });
     }
     for (i, name) in named.value.iter().enumerate() {
-        known_cluster("from", name, drafts, problems);
+        data_cluster("from", name, drafts, problems);
         if let Some(first) = named.value[..i].iter().find(|n| n.value == name.value) {
             let problem = AppProblem::DuplicateSource { name: name.value.clone() };
             problems.add(name.span, problem).also(first.span, "first named here");

@@ -82,7 +82,7 @@ fn check_roles(topology: Topology, name: &Located<String>, drafts: &[Draft], pro
     match topology {
         Topology::PrimaryRemote if own == drafts.len() => _ = problems.add(name.span, TopologyProblem::NoRemote),
         // Who names a primary that is none has been told already.
-        Topology::External if own != 1 && drafts.iter().all(|d| drafts.iter().any(|p| p.name.value == d.uses)) => {
+        Topology::External if own > 1 && drafts.iter().all(|d| drafts.iter().any(|p| p.name.value == d.uses)) => {
             problems.add(name.span, TopologyProblem::NotOneHost { count: own });
         }
         Topology::External if drafts.len() < 2 => _ = problems.add(name.span, TopologyProblem::NoDataCluster),
