@@ -17,14 +17,24 @@ const SCRIPT: &str = "/etc/lab/node-network";
 const UNIT: &str = "/etc/systemd/system/lab-node-network.service";
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
-    let Some(script) = script(ctx, cluster).await? else { return Ok(false) };
-    for node in own_nodes(ctx, cluster).await? {
-        let check = format!("cmp -s - {SCRIPT} && systemctl is-enabled --quiet {} && sh {SCRIPT} check", unit_name());
-        if !ctx.engine.exec(&node, &["sh", "-c", &check], Some(&script)).await?.success {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(difference(ctx, cluster).await?.is_none())
+}
+
+/// How a node of the cluster differs from what it must be, in the words of its own script; nothing when all is well.
+pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let Some(script) = script(ctx, cluster).await? else {
+        return Ok(Some(format!("a node on network {} has no pod subnet yet", cluster.network)));
+    };
+    let check = format!(
+        "if cmp -s - {SCRIPT} && systemctl is-enabled --quiet {}; then sh {SCRIPT} check; else echo '{SCRIPT} is not installed'; exit 1; fi",
+        unit_name()
+    );
+    let nodes = own_nodes(ctx, cluster).await?;
+    let command = ["sh", "-c", &check];
+    let checks = nodes.iter().map(|node| ctx.engine.exec(node, &command, Some(&script)));
+    let outputs = futures::future::try_join_all(checks).await?;
+    let differing = nodes.iter().zip(outputs).find(|(_, output)| !output.success);
+    Ok(differing.map(|(node, output)| format!("node {node}: {}", output.text.trim().replace('\n', ", "))))
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {

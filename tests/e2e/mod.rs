@@ -155,3 +155,69 @@ pub async fn gone(cluster: &Cluster, pods: &[Pod]) {
         }
     }
 }
+
+/// A lab of one test alone, gone when the test ends, also when it fails.
+pub struct Own {
+    /// Its name.
+    pub name: String,
+    /// The verdict that `lab up` gave.
+    pub verdict: Value,
+    /// The file or directory that it came from.
+    pub file: String,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        lab(&["down", &self.name]);
+    }
+}
+
+impl Own {
+    /// Brings a shipped scenario up; its verdict must be green.
+    pub fn up(name: &str) -> Self {
+        let file = format!("scenarios/{name}.yaml");
+        let mut own = Self { name: name.to_owned(), verdict: Value::Null, file: file.clone() };
+        own.verdict = serde_json::from_str(&lab_ok(&["up", &file, "--output", "json"])).expect("a verdict");
+        assert_eq!(own.verdict["passed"], true, "{:#}", own.verdict);
+        own
+    }
+
+    /// Brings it up again, which must mend it.
+    pub fn mend(&mut self) {
+        self.verdict = serde_json::from_str(&lab_ok(&["up", &self.file, "--output", "json"])).expect("a verdict");
+        assert_eq!(self.verdict["passed"], true, "{:#}", self.verdict);
+    }
+
+    /// Judges the lab, which must be red for a cause with these words; prints what a user sees.
+    pub fn red(&self, words: &str) -> Value {
+        let verdict = verify_red(&self.name);
+        eprintln!("{}", text(&lab(&["verify", &self.name]).stdout));
+        assert_cause(&verdict, words);
+        verdict
+    }
+
+    /// Runs a command in a cluster's control-plane node.
+    pub fn node(&self, cluster: &str, command: &[&str]) -> Output {
+        let node = format!("{}-{cluster}-control-plane", self.name);
+        Command::new("docker").args(["exec", &node]).args(command).output().expect("docker starts")
+    }
+
+    /// Runs kubectl in a cluster's node; it must succeed. Gives what it printed.
+    pub fn kubectl(&self, cluster: &str, args: &[&str]) -> String {
+        let kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
+        let output = self.node(cluster, &[&kubectl, args].concat());
+        assert!(output.status.success(), "kubectl {args:?} in {cluster}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Replaces the pods of a Deployment and waits until they are gone, not until there are new ones.
+    pub fn delete_pods(&self, cluster: &str, namespace: &str, selector: &str) {
+        self.kubectl(cluster, &["-n", namespace, "delete", "pod", "-l", selector, "--wait=true"]);
+    }
+
+    /// Addresses of the endpoints that a source's Envoy had.
+    pub fn endpoints(&self, cluster: &str) -> Vec<String> {
+        let endpoints = source(&self.verdict, cluster)["endpoints"].as_array().expect("endpoints");
+        endpoints.iter().filter_map(|e| Some(e["address"].as_str()?.to_owned())).collect()
+    }
+}

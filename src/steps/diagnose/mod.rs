@@ -1,14 +1,15 @@
 //! Why a verdict is red: causes are looked for in the order in which they precede each other, and the first broken one of each pair of
 //! clusters is told.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+mod control_plane;
+mod network;
+
+use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Context, StepError};
-use crate::plan::render::{APP_NAMESPACE, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
-use crate::plan::{Gateway, LabCluster};
+use crate::plan::LabCluster;
+use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::App;
-use crate::sys::kube::load_balancer_addresses;
 use crate::verdict::{Finding, SourceVerdict};
 
 /// What is wrong between the sources that are red and the clusters whose versions they miss.
@@ -45,8 +46,8 @@ fn suspects<'a>(ctx: &'a Context, source: &SourceVerdict) -> Vec<&'a LabCluster>
             App::Sleep => false,
         })
     };
-    let missing: Vec<&LabCluster> = ctx.lab.clusters.iter().filter(|c| runs_missing(c)).collect();
-    if missing.is_empty() { ctx.lab.clusters.iter().collect() } else { missing }
+    let missing: Vec<&LabCluster> = ctx.lab.data_clusters().filter(|c| runs_missing(c)).collect();
+    if missing.is_empty() { ctx.lab.data_clusters().collect() } else { missing }
 }
 
 async fn first_broken(
@@ -58,21 +59,26 @@ async fn first_broken(
     if let Some(finding) = app(ctx, to).await? {
         return Ok(Some(finding));
     }
+    for cluster in [from, to] {
+        if let Some(finding) = control_plane::runs(ctx, cluster).await? {
+            return Ok(Some(finding));
+        }
+    }
     if from.name == to.name {
         return Ok(None);
     }
     if let Some(finding) = trust_root(ctx, from, to).await? {
         return Ok(Some(finding));
     }
-    if let Some(finding) = remote_secret(ctx, from, to).await? {
+    if let Some(finding) = control_plane::watches(ctx, from, to).await? {
         return Ok(Some(finding));
     }
-    if from.network != to.network
-        && let Some(finding) = gateway(ctx, to).await?
-    {
-        return Ok(Some(finding));
-    }
-    Ok(endpoint(ctx, from, to, source))
+    let between = if from.network == to.network {
+        network::routes(ctx, from, to).await?
+    } else {
+        network::gateway(ctx, to).await?
+    };
+    Ok(between.or_else(|| endpoint(ctx, from, to, source)))
 }
 
 /// The called app itself, in the cluster that should answer.
@@ -136,79 +142,6 @@ async fn trust_root(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result
 fn fingerprint(pem: &str) -> String {
     use sha2::Digest as _;
     format!("{:x}", sha2::Sha256::digest(pem.as_bytes()))[..12].to_owned()
-}
-
-async fn remote_secret(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
-    let client = ctx.client(&from.name).await?;
-    let name = format!("istio-remote-secret-{}", to.name);
-    let secret: Option<Secret> = client.get(ISTIO_NAMESPACE, &name).await?;
-    let remedy = format!("lab up {} (it applies the secret again)", ctx.lab.name);
-    let Some(secret) = secret else {
-        return Ok(Some(Finding {
-            cause: format!("istiod of {} does not watch {}: it has no remote secret for it", from.name, to.name),
-            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} does not exist in {}", from.name),
-            remedy,
-        }));
-    };
-    let labelled = secret.metadata.labels.unwrap_or_default().get("istio/multiCluster").is_some_and(|v| v == "true");
-    if !labelled || !secret.data.unwrap_or_default().contains_key(&to.name) {
-        return Ok(Some(Finding {
-            cause: format!("istiod of {} does not watch {}: its remote secret is not usable", from.name, to.name),
-            evidence: format!(
-                "Secret {ISTIO_NAMESPACE}/{name} in {} lacks the label istio/multiCluster=true or the key {}",
-                from.name, to.name
-            ),
-            remedy,
-        }));
-    }
-    let pod = client.pod(ISTIO_NAMESPACE, "app=istiod").await?;
-    let answer = client.http_get(ISTIO_NAMESPACE, &pod, 15014, "/debug/clusterz").await?;
-    let clusters: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap_or_default();
-    let status = clusters.iter().find(|c| c["id"] == to.name.as_str()).map(|c| c["syncStatus"].to_string());
-    match status.as_deref().map(|s| s.trim_matches('"')) {
-        Some("synced") => Ok(None),
-        status => Ok(Some(Finding {
-            cause: format!("istiod of {} has not synchronised with {}", from.name, to.name),
-            evidence: format!("istiod's /debug/clusterz says {} of {}", status.unwrap_or("nothing"), to.name),
-            remedy: format!(
-                "check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew",
-                to.control_plane_node(),
-                from.name
-            ),
-        })),
-    }
-}
-
-async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
-    let client = ctx.client(&to.name).await?;
-    let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
-    let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
-    let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
-    let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
-    if available == 0 {
-        return Ok(Some(Finding {
-            cause: format!("the east-west gateway of {} does not run, so nothing from other networks gets in", to.name),
-            evidence: format!(
-                "Deployment {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: {available} of {wanted} replicas available",
-                to.name
-            ),
-            remedy,
-        }));
-    }
-    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
-    let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
-    let planned = to.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string).unwrap_or_default();
-    if found.contains(&planned) {
-        return Ok(None);
-    }
-    Ok(Some(Finding {
-        cause: format!("the east-west gateway of {} does not have its address", to.name),
-        evidence: format!(
-            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {planned}, found {found:?}",
-            to.name
-        ),
-        remedy,
-    }))
 }
 
 /// What the caller's own Envoy has, when everything before it is well.

@@ -1,0 +1,132 @@
+//! Every topology on the real stack, each in a test of its own that brings it up, looks at what is special about it, breaks one thing, sees
+//! the verdict turn red with the cause named, and takes it down again.
+
+mod e2e;
+
+use e2e::{Own, lab, text};
+
+/// Names of the Deployments of a namespace.
+fn deployments(own: &Own, cluster: &str, namespace: &str) -> Vec<String> {
+    let names = own.kubectl(cluster, &["-n", namespace, "get", "deployments", "-o", "name"]);
+    names.lines().map(|l| l.trim_start_matches("deployment.apps/").to_owned()).collect()
+}
+
+/// Whether a Secret exists in istio-system.
+fn has_secret(own: &Own, cluster: &str, name: &str) -> bool {
+    let names = own.kubectl(cluster, &["-n", "istio-system", "get", "secrets", "-o", "name"]);
+    names.lines().any(|l| l == format!("secret/{name}"))
+}
+
+#[test]
+fn primary_remote() {
+    let mut own = Own::up("primary-remote");
+    assert_eq!(deployments(&own, "c2", "istio-system"), ["istio-eastwestgateway"], "a remote has no istiod");
+    assert!(!has_secret(&own, "c2", "cacerts"), "a remote signs nothing");
+    assert!(!has_secret(&own, "c2", "istio-remote-secret-c1"), "a remote watches nobody");
+    // New pods of the remote get their sidecar from the primary's istiod, through its gateway. Without a listener there, they are refused.
+    own.kubectl("c1", &["-n", "istio-system", "delete", "gateways.networking.istio.io", "expose-istiod"]);
+    own.delete_pods("c2", "sample", "app=sleep");
+    let verdict = own.red("c2 cannot reach its istiod in c1");
+    assert!(verdict["findings"].to_string().contains("Gateway expose-istiod"), "{verdict:#}");
+    own.mend();
+}
+
+#[test]
+fn primary_two_remotes() {
+    let mut own = Own::up("primary-two-remotes");
+    for remote in ["c2", "c3"] {
+        assert_eq!(deployments(&own, remote, "istio-system"), ["istio-eastwestgateway"], "a remote has no istiod");
+    }
+    own.kubectl("c1", &["-n", "istio-system", "delete", "secret", "istio-remote-secret-c3"]);
+    own.red("istiod of c1 does not watch c3");
+    own.mend();
+}
+
+#[test]
+fn external_control_plane() {
+    let mut own = Own::up("external-control-plane");
+    for cluster in ["w1", "w2", "w3"] {
+        assert_eq!(
+            deployments(&own, cluster, "istio-system"),
+            ["istio-eastwestgateway"],
+            "a data cluster has no istiod"
+        );
+    }
+    assert_eq!(deployments(&own, "control", "istio-system"), ["istiod"]);
+    let namespaces = own.kubectl("control", &["get", "namespaces", "-o", "name"]);
+    assert!(!namespaces.contains("namespace/sample"), "the host of the control plane runs no apps: {namespaces}");
+    // Its address answers from a cluster of the mesh, with TLS, on both ports.
+    for port in ["443", "15017"] {
+        let url = format!("https://172.29.255.10:{port}/inject");
+        let answer = own.node("w3", &["curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", &url]);
+        assert_eq!(text(&answer.stdout), "400", "istiod wants a review to inject into");
+    }
+    own.kubectl("control", &["-n", "istio-system", "scale", "deployment", "istiod", "--replicas=0"]);
+    own.delete_pods("control", "istio-system", "app=istiod");
+    own.delete_pods("w2", "sample", "app=sleep");
+    own.red("istiod of control does not run: no configuration for w1, w2, w3");
+    own.mend();
+}
+
+#[test]
+fn single_network() {
+    let mut own = Own::up("single-network");
+    for cluster in ["c1", "c2", "c3"] {
+        assert!(!deployments(&own, cluster, "istio-system").contains(&"istio-eastwestgateway".to_owned()));
+        let endpoints = own.endpoints(cluster);
+        for pods in ["10.101.", "10.102.", "10.103."] {
+            assert!(endpoints.iter().any(|e| e.starts_with(pods) && e.ends_with(":5000")), "{cluster}: {endpoints:?}");
+        }
+        assert_eq!(endpoints.len(), 3);
+    }
+    // Every check but the set of versions looks healthy without a route: the endpoint is healthy, and retries hide the failures.
+    let routes = text(&own.node("c1", &["ip", "route"]).stdout);
+    for route in routes.lines().filter(|l| l.starts_with("10.102.")) {
+        let words: Vec<&str> = route.split_whitespace().collect();
+        own.node("c1", &[&["ip", "route", "del"], &words[..]].concat());
+    }
+    let verdict = own.red("the nodes of c1 do not route to it as they must");
+    assert!(verdict["findings"].to_string().contains("no route to 10.102."), "{verdict:#}");
+    own.mend();
+}
+
+#[test]
+fn overlapping_subnets() {
+    let mut own = Own::up("overlapping-subnets");
+    let first = own.endpoints("c1");
+    assert_eq!(first.iter().filter(|e| e.starts_with("10.110.")).count(), 1, "its own pod alone: {first:?}");
+
+    // The same clusters on one network are refused before anything is made.
+    let file = e2e::run_dir().join("overlapping-on-one-network.yaml");
+    let flat = std::fs::read_to_string("scenarios/overlapping-subnets.yaml").expect("the scenario");
+    let flat = ["network1", "network2", "network3"].iter().fold(flat, |text, network| text.replace(network, "flat"));
+    std::fs::write(&file, flat).expect("a scenario");
+    let refused = lab(&["up", &file.to_string_lossy()]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("on the same network `flat`") && said.contains("pods of one network reach each other by address"),
+        "{said}"
+    );
+
+    own.kubectl("c2", &["-n", "istio-system", "delete", "gateways.networking.istio.io", "cross-network-gateway"]);
+    // What goes over connections that are open already goes on; a new sidecar opens its own.
+    own.delete_pods("c2", "istio-system", "istio=eastwestgateway");
+    own.red("the east-west gateway of c2 has no listener for what comes to it");
+    own.mend();
+}
+
+#[test]
+fn mesh_networks() {
+    let mut own = Own::up("mesh-networks");
+    let endpoints = own.endpoints("c1");
+    assert!(endpoints.iter().any(|e| e.ends_with(":31444")), "the published node port: {endpoints:?}");
+    for cluster in ["c1", "c2"] {
+        let labels = own.kubectl(cluster, &["get", "namespace", "istio-system", "--show-labels", "--no-headers"]);
+        assert!(!labels.contains("topology.istio.io/network"), "networks are listed, not labelled: {labels}");
+    }
+    let patch = r#"[{"op": "replace", "path": "/spec/ports/1/nodePort", "value": 31999}]"#;
+    own.kubectl("c2", &["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=json", "-p", patch]);
+    own.red("the east-west gateway of c2 does not have the node port that meshNetworks names");
+    own.mend();
+}
