@@ -104,7 +104,7 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
             // istiod makes a root of its own when it starts without one.
             (Action::Istiod { cluster: c() }, Action::RootCa),
             // Pods that start before istiod have no sidecar.
-            (Action::Apps { cluster: c() }, Action::Istiod { cluster: c() }),
+            (Action::Apps { cluster: c(), apps: Vec::new() }, Action::Istiod { cluster: c() }),
         ]);
         if cluster.locality.is_some() {
             // Endpoints get the locality that their node had when istiod first saw them.

@@ -27,7 +27,8 @@ impl Plan {
                 before_istiod.push(Action::Locality { cluster: c() });
             }
             steps.push(step(Action::Istiod { cluster: c() }, before_istiod));
-            steps.push(step(Action::Apps { cluster: c() }, [Action::Istiod { cluster: c() }]));
+            let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
+            steps.push(step(Action::Apps { cluster: c(), apps }, [Action::Istiod { cluster: c() }]));
             if lab.is_multi_network() {
                 steps.push(step(
                     Action::EastWestGateway { cluster: c() },

@@ -74,6 +74,8 @@ pub enum Action {
     Apps {
         /// Which cluster.
         cluster: String,
+        /// Names of the apps, as the scenario has them.
+        apps: Vec<String>,
     },
     /// The verdict over all checks.
     Verify,
@@ -132,7 +134,7 @@ impl Action {
             | Self::IstioBase { cluster }
             | Self::Istiod { cluster }
             | Self::EastWestGateway { cluster }
-            | Self::Apps { cluster } => Some(cluster),
+            | Self::Apps { cluster, .. } => Some(cluster),
         }
     }
 
@@ -152,7 +154,11 @@ impl Action {
             Self::RemoteSecret { of, to } => format!("{to}: remote secret of {of}"),
             Self::Istiod { cluster } => format!("{cluster}: istiod"),
             Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
-            Self::Apps { cluster } => format!("{cluster}: helloworld and sleep"),
+            Self::Apps { cluster, apps } => match apps.split_last() {
+                None => format!("{cluster}: namespace of the apps"),
+                Some((one, [])) => format!("{cluster}: {one}"),
+                Some((last, others)) => format!("{cluster}: {} and {last}", others.join(", ")),
+            },
             Self::Verify => "run the checks".to_owned(),
         }
     }

@@ -63,7 +63,7 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
         Action::RemoteSecret { of, to } => remote_secret::is_satisfied(ctx, ctx.cluster(of)?, to).await,
         Action::Istiod { cluster } => istiod::is_satisfied(ctx, cluster).await,
         Action::EastWestGateway { cluster } => east_west_gateway::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Apps { cluster } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         // A verdict is never taken from an earlier run.
         Action::Verify => Ok(false),
     }
@@ -84,7 +84,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to).await,
         Action::Istiod { cluster } => istiod::run(ctx, cluster, progress).await,
         Action::EastWestGateway { cluster } => east_west_gateway::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Apps { cluster } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Verify => verify::run(ctx, progress).await.map(|_| true),
     }
 }

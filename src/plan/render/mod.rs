@@ -3,6 +3,7 @@
 mod apps;
 mod istio;
 mod kind;
+mod manifests;
 mod metallb;
 mod secrets;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub use apps::{apps, injection_probe};
 pub use istio::{cross_network_gateway, istio_namespace, istio_operator};
 pub use kind::kind_config;
+pub use manifests::{APP_IMAGES, is_system};
 pub use metallb::address_pool;
 pub use secrets::{Intermediate, cacerts, reader_token, remote_secret};
 
