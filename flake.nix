@@ -36,7 +36,11 @@
           builtins.head found
         else
           throw "stack/stack.yaml has ${toString (builtins.length found)} lines `${name}: { version: ...`, not 1";
-      toolVersions = lib.genAttrs [ "kind" "istioctl" ] pinned;
+      toolVersions = lib.genAttrs [
+        "kind"
+        "istioctl"
+        "kubectl"
+      ] pinned;
 
       # A tool of nixpkgs with another version than the pinned one is no error: lab uses the pinned one only, and builds it with go.
       checked =
@@ -79,7 +83,7 @@
           # What lab runs. A Docker engine has to be on the machine.
           runtimeTools = [
             (checked "kind" pkgs.kind)
-            pkgs.kubectl
+            (checked "kubectl" pkgs.kubectl)
             (checked "istioctl" pkgs.istioctl)
             pkgs.docker-client
             pkgs.go

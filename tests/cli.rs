@@ -163,6 +163,35 @@ fn the_scenario_cannot_be_read() {
 }
 
 #[test]
+fn a_directory_with_a_scenario_stands_for_it() {
+    let machine = Machine::new();
+    let object = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\n");
+    machine
+        .file("labs/x/scenario.yaml", "name: demo\nclusters: [c1]\napps:\n  - manifests: { files: [apps, one.yml] }\n");
+    machine.file("labs/x/apps/b.yaml", &object("b"));
+    machine.file("labs/x/apps/a.yaml", &object("a"));
+    machine.file("labs/x/apps/notes.txt", "no YAML: [");
+    machine.file("labs/x/one.yml", &object("one"));
+    let plan: serde_json::Value =
+        serde_json::from_str(&machine.run(&["plan", "labs/x", "-o", "json"]).printed()).expect("JSON");
+    let objects = plan["lab"]["apps"][0]["manifests"]["objects"].as_array().expect("objects");
+    let names: Vec<&str> = objects.iter().filter_map(|o| o["metadata"]["name"].as_str()).collect();
+    assert_eq!(names, ["a", "b", "one"]);
+    assert_eq!(machine.run(&["plan", "labs/x"]).printed(), machine.run(&["plan", "labs/x/scenario.yaml"]).printed());
+
+    machine.file("labs/x/apps/b.yaml", "kind: ConfigMap\nmetadata: {\n");
+    machine.file("labs/empty/README.md", "");
+    machine
+        .file("bad.yaml", "name: demo\nclusters: [c1]\napps:\n  - manifests: { files: [nosuch.yaml, labs/empty] }\n");
+    snapshot(&[
+        machine.run(&["up", "labs/x"]).refused(2),
+        machine.run(&["up", "labs/empty"]).refused(2),
+        machine.run(&["plan", "labs"]).refused(2),
+        machine.run(&["plan", "bad.yaml"]).refused(2),
+    ]);
+}
+
+#[test]
 fn the_scenario_is_not_valid() {
     let machine = Machine::new();
     machine.file("bad.yaml", "name: Demo\nclusters:\n  - name: c1\n    podSubnet: 10.1.0.0/99\n    netwrok: n1\n");

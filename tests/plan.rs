@@ -137,7 +137,7 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
             continue;
         }
         // Pods that start before injection works have no sidecar.
-        uses.push((Action::Apps { cluster: c() }, joined.clone()));
+        uses.push((Action::Apps { cluster: c(), apps: Vec::new() }, joined.clone()));
         if !cluster.runs_istiod() {
             // Its webhook leads to the other control plane, which must have taken it on.
             let primary = lab.cluster(&cluster.primary).expect("a primary");

@@ -1,7 +1,7 @@
 //! No text makes the reader of scenarios panic, and what it accepts survives being written and read again.
 
 use lab::plan::{Lab, resolve, scenario_yaml};
-use lab::scenario::{parse, render};
+use lab::scenario::{App, parse, render};
 use proptest::prelude::*;
 
 /// Whatever the text, nothing panics; what is refused can be shown, and what is accepted can be written and read again.
@@ -107,6 +107,16 @@ proptest! {
     fn free_form_values_survive_writing_and_reading(values in proptest::collection::hash_map(any::<String>(), json(), 0..5)) {
         let mut lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").unwrap()).unwrap();
         lab.mesh.values = serde_json::Value::Object(values.into_iter().collect());
+        reads_back(&lab);
+    }
+
+    #[test]
+    fn objects_survive_writing_and_reading(name in "[a-z]([a-z0-9-]{0,10}[a-z0-9])?", body in proptest::collection::hash_map(any::<String>(), json(), 0..5)) {
+        let text = "name: demo\nclusters: [c1]\napps: [{ manifests: { namespace: x, objects: [{ apiVersion: v1, kind: A, metadata: { name: b } }] } }]\n";
+        let mut lab = resolve(&parse(text, "lab.yaml").unwrap()).unwrap();
+        let [App::Manifests(manifests)] = &mut lab.apps[..] else { panic!("{:?}", lab.apps) };
+        manifests.name = name;
+        manifests.objects[0]["spec"] = serde_json::Value::Object(body.into_iter().collect());
         reads_back(&lab);
     }
 }

@@ -64,7 +64,7 @@ pub enum Output {
 /// `lab up`.
 #[derive(Debug, ClapArgs)]
 pub struct Up {
-    /// A scenario file, or the name of a lab of this machine
+    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
     pub scenario: PathBuf,
     /// Name the lab so, instead of by the scenario's own name
     #[arg(long, value_name = "NAME")]
@@ -113,7 +113,7 @@ pub struct Verify {
 /// `lab plan`.
 #[derive(Debug, ClapArgs)]
 pub struct Plan {
-    /// A scenario file
+    /// A scenario file, or a directory with a scenario.yaml in it
     pub scenario: PathBuf,
     /// Name the lab so, instead of by the scenario's own name
     #[arg(long, value_name = "NAME")]

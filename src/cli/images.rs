@@ -149,7 +149,7 @@ fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
 }
 
 /// Runs `work` as a step of its own, with its progress on standard error; an interrupt drops it where it is.
-async fn watched<T, F>(
+pub(super) async fn watched<T, F>(
     title: &str,
     interrupt: &CancellationToken,
     work: impl FnOnce(Progress) -> F,

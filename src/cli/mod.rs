@@ -7,6 +7,7 @@ mod error;
 mod images;
 mod kubeconfig;
 mod list;
+mod manifests;
 mod output;
 mod plan;
 mod status;
@@ -43,7 +44,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Up(args) => up::run(args, interrupt).await,
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
-        Command::Plan(args) => plan::run(&args),
+        Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),

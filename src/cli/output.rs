@@ -1,11 +1,12 @@
 //! Writing data to standard output, and what several verbs share.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output};
+use super::{CliError, Output, manifests};
 use crate::plan::{Lab, resolve};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
@@ -40,18 +41,37 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
     if verdict.passed { Ok(()) } else { Err(CliError::Red) }
 }
 
-/// Reads, checks and resolves a scenario file.
-pub(super) fn load(file: &Path, name: Option<&str>) -> Result<Lab, CliError> {
-    let text = crate::sys::fs::read(file).map_err(|source| CliError::Usage {
-        problem: match source.kind() {
+/// The scenario of a guided lab, in its directory.
+const SCENARIO_FILE: &str = "scenario.yaml";
+
+/// The file that a path stands for: itself, or the scenario in a directory. `None` for a directory without one.
+pub(super) fn scenario_file(path: &Path) -> Option<PathBuf> {
+    if !crate::sys::fs::is_dir(path) {
+        return Some(path.to_owned());
+    }
+    let inside = path.join(SCENARIO_FILE);
+    crate::sys::fs::is_file(&inside).then_some(inside)
+}
+
+/// Reads, checks and resolves a scenario file with the files that it names, or that of a directory.
+pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &CancellationToken) -> Result<Lab, CliError> {
+    let unreadable = |problem: String| CliError::Usage {
+        problem,
+        remedy: "give a scenario file, such as scenarios/three-network.yaml, or a directory with a scenario.yaml in it"
+            .to_owned(),
+    };
+    let Some(file) = scenario_file(path) else {
+        return Err(unreadable(format!("{} is a directory without {SCENARIO_FILE}", path.display())));
+    };
+    let text = crate::sys::fs::read(&file).map_err(|source| {
+        unreadable(match source.kind() {
             std::io::ErrorKind::NotFound => format!("there is no file {}", file.display()),
-            std::io::ErrorKind::IsADirectory => format!("{} is a directory", file.display()),
             _ => format!("cannot read {}: {source}", file.display()),
-        },
-        remedy: "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
+        })
     })?;
-    let mut scenario =
-        scenario::parse(&text, &file.display().to_string()).map_err(|e| CliError::Scenario(Box::new(e)))?;
+    let files = manifests::read(&text, &file, interrupt).await?;
+    let mut scenario = scenario::parse_with(&text, &file.display().to_string(), &files)
+        .map_err(|e| CliError::Scenario(Box::new(e)))?;
     if let Some(name) = name {
         scenario.rename(name).map_err(|problem| CliError::Usage {
             problem: format!("--name {name}: {problem}"),

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{CliError, Output, args, output};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report;
 
-pub(super) fn run(args: &args::Plan) -> Result<(), CliError> {
-    let lab = output::load(&args.scenario, args.name.as_deref())?;
+pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let lab = output::load(&args.scenario, args.name.as_deref(), interrupt).await?;
     let plan = Plan::of(&lab);
     match args.output {
         Output::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),

@@ -24,7 +24,7 @@ const JOURNAL_FILE: &str = "journal.jsonl";
 
 pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
-    let lab = load(&state, &args)?;
+    let lab = load(&state, &args, interrupt).await?;
     let before = async {
         let engine = Engine::connect().await?;
         let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
@@ -81,12 +81,16 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
 }
 
 /// The lab of a scenario file or, when there is no such file, the lab of that name.
-fn load(state: &State, args: &args::Up) -> Result<Lab, CliError> {
-    if crate::sys::fs::is_readable(&args.scenario) || args.name.is_some() {
-        return output::load(&args.scenario, args.name.as_deref());
+async fn load(state: &State, args: &args::Up, interrupt: &CancellationToken) -> Result<Lab, CliError> {
+    let is_scenario = output::scenario_file(&args.scenario).is_some_and(|file| crate::sys::fs::is_readable(&file));
+    if is_scenario || args.name.is_some() {
+        return output::load(&args.scenario, args.name.as_deref(), interrupt).await;
     }
     let name = args.scenario.to_string_lossy();
     match state.existing(&name) {
+        Err(StateError::Unknown { .. }) if crate::sys::fs::is_dir(&args.scenario) => {
+            output::load(&args.scenario, None, interrupt).await
+        }
         Err(StateError::Unknown { nearest, .. }) => Err(CliError::Usage {
             problem: format!("there is neither a file nor a lab named {name}"),
             remedy: match nearest {

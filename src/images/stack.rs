@@ -40,6 +40,8 @@ pub struct Tools {
     pub kind: Tool,
     /// istioctl.
     pub istioctl: Tool,
+    /// kubectl, for kustomizations only.
+    pub kubectl: Tool,
 }
 
 /// A program that lab runs.
@@ -229,7 +231,7 @@ impl Stack {
     fn check(self) -> Result<Self, ImagesError> {
         let files = self.images.values().flat_map(|i| i.packages.files.values());
         let broken = files
-            .chain([&self.tools.kind.binary, &self.tools.istioctl.binary])
+            .chain([&self.tools.kind.binary, &self.tools.istioctl.binary, &self.tools.kubectl.binary])
             .find(|file| match file {
                 FileRef::Go { module, binary } => !self.go.get(module).is_some_and(|m| m.binaries.contains_key(binary)),
                 FileRef::Wheel(name) => !self.wheels.contains_key(name),

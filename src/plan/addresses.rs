@@ -2,7 +2,7 @@
 //!
 //! | left out | decided |
 //! |---|---|
-//! | Docker subnet | the /16 around the pools that the scenario fixes; without any, a /20 of 172.24.0.0/13 by a hash of the lab's name |
+//! | Docker subnet | the /16 around the pools that the scenario fixes; without any, a /20 of 172.24.0.0/13 outside 172.30.0.0/16 by a hash of the lab's name |
 //! | gateway, node range | see [`layout`] |
 //! | pool | ten addresses: `.10-.19`, `.20-.29` and so on of the last /24; in a /24 or smaller, tens from the first after the node range |
 //! | addresses of gateways | the first of the pool that none has, for the east-west gateway, then for the ingress gateway |
@@ -23,6 +23,9 @@ use thiserror::Error;
 use super::{DockerNetwork, Lab, LabCluster, LabMesh, names};
 use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, Gateway, Scenario};
+
+/// Left to scenarios that fix their addresses, as the reference scenario does, so that they do not meet those that do not.
+const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
 
 /// Node port of the first cluster's published east-west gateway. Kubernetes' range for node ports begins at 30000.
 const PUBLISHED_PORT: u16 = 31443;
@@ -183,10 +186,12 @@ fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {
     }
     let taken: Vec<Ipv4Net> =
         scenario.clusters.iter().flat_map(|c| c.pod_subnet.into_iter().chain(c.service_subnet)).collect();
-    // 128 subnets of 4096 addresses: labs side by side seldom meet, and each still has room for twenty clusters.
+    // Most of 128 subnets of 4096 addresses: labs side by side seldom meet, and each still has room for twenty clusters. A step of an odd
+    // length comes by all of them.
     let start = u32::from(Sha256::digest(&scenario.name)[0]);
     (0..128)
-        .map(|step| subnet_at(Ipv4Addr::new(172, 24, 0, 0), 20, (start + step) % 128))
+        .map(|step| subnet_at(Ipv4Addr::new(172, 24, 0, 0), 20, (start + 37 * step) % 128))
+        .filter(|subnet| !layout::overlap(FOR_FIXED, *subnet))
         .find(|subnet| taken.iter().all(|t| !layout::overlap(*t, *subnet)))
         .ok_or(ResolveError::NoDockerSubnet)
 }

@@ -88,7 +88,8 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
         steps.push(step(Action::IstiodRemote { cluster: c() }, needs));
         Action::IstiodRemote { cluster: c() }
     };
-    steps.push(step(Action::Apps { cluster: c() }, [control_plane.clone()]));
+    let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
+    steps.push(step(Action::Apps { cluster: c(), apps }, [control_plane.clone()]));
     for (gateway, action) in [
         (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
         (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),

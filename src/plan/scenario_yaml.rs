@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, Check, Topology};
+use crate::scenario::{App, Check, Manifests, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -37,7 +37,7 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
     for cluster in &lab.clusters {
         write_cluster(out, cluster)?;
     }
-    write_list(out, "apps", lab.apps.iter().map(app))?;
+    write_list(out, "apps", lab.apps.iter().map(|a| app(a, lab)))?;
     write_list(out, "checks", lab.checks.iter().map(|c| check(c, lab)))
 }
 
@@ -63,13 +63,42 @@ fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
     writeln!(out, "      addresses: {{ {} }}", join(addresses))
 }
 
-fn app(app: &App) -> String {
+fn app(app: &App, lab: &Lab) -> String {
     match app {
         App::Sleep => "sleep: {}".to_owned(),
         App::Helloworld { versions } => {
             let versions = versions.iter().map(|(cluster, version)| format!("{}: {}", text(cluster), text(version)));
             format!("helloworld: {{ versions: {{ {} }} }}", join(versions))
         }
+        App::Manifests(manifests) => {
+            let mut out = String::new();
+            // Writing to a string cannot fail.
+            _ = write_manifests(&mut out, manifests, lab);
+            out
+        }
+    }
+}
+
+/// Every object, as it is in the lab: the files that they may be from are not needed any more.
+fn write_manifests(out: &mut String, manifests: &Manifests, lab: &Lab) -> std::fmt::Result {
+    write!(out, "manifests:\n      name: {}\n      clusters: ", text(&manifests.name))?;
+    write!(out, "{}", clusters(&manifests.clusters, lab))?;
+    if let Some(namespace) = &manifests.namespace {
+        write!(out, "\n      namespace: {}", text(namespace))?;
+    }
+    write!(out, "\n      objects:")?;
+    manifests.objects.iter().try_for_each(|object| {
+        write!(out, "\n        -")?;
+        write_value(out, object, 10)
+    })
+}
+
+/// `all`, or the names.
+fn clusters(names: &[String], lab: &Lab) -> String {
+    if names.iter().eq(lab.clusters.iter().map(|c| &c.name)) {
+        "all".to_owned()
+    } else {
+        format!("[{}]", join(names.iter().map(|name| text(name))))
     }
 }
 

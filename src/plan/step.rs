@@ -94,6 +94,8 @@ pub enum Action {
     Apps {
         /// Which cluster.
         cluster: String,
+        /// Names of the apps, as the scenario has them.
+        apps: Vec<String>,
     },
     /// The verdict over all checks.
     Verify,
@@ -160,7 +162,7 @@ impl Action {
             | Self::EastWestGateway { cluster }
             | Self::IngressGateway { cluster }
             | Self::NodeNetwork { cluster }
-            | Self::Apps { cluster } => Some(cluster),
+            | Self::Apps { cluster, .. } => Some(cluster),
         }
     }
 
@@ -184,7 +186,11 @@ impl Action {
             Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
             Self::IngressGateway { cluster } => format!("{cluster}: ingress gateway"),
             Self::NodeNetwork { cluster } => format!("{cluster}: routes of its nodes"),
-            Self::Apps { cluster } => format!("{cluster}: helloworld and sleep"),
+            Self::Apps { cluster, apps } => match apps.split_last() {
+                None => format!("{cluster}: namespace of the apps"),
+                Some((one, [])) => format!("{cluster}: {one}"),
+                Some((last, others)) => format!("{cluster}: {} and {last}", others.join(", ")),
+            },
             Self::Verify => "run the checks".to_owned(),
         }
     }

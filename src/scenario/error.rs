@@ -137,6 +137,11 @@ impl Problems {
         &mut self.found[at]
     }
 
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// The scenario if nothing is wrong with it, else the errors of the file in its order.
     pub(super) fn into_result(
         mut self,

@@ -5,6 +5,7 @@
 
 mod error;
 pub mod layout;
+mod manifests;
 mod model;
 mod problem;
 mod raw;
@@ -14,21 +15,42 @@ mod tree;
 mod validate;
 
 pub use error::{ScenarioError, ScenarioErrors};
+pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
-    AddressRange, App, Check, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology,
+    AddressRange, App, Check, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, ServiceUrl,
+    Topology,
 };
-pub use problem::{AddressProblem, AppProblem, NameProblem, Problem, TopologyProblem};
+pub use problem::{AddressProblem, AppProblem, ManifestProblem, NameProblem, Problem, TopologyProblem};
 pub use render::render;
 
-/// Reads a scenario file. `file` is its name for messages only; nothing is read from disk.
+/// Reads a scenario file that names no other files. `file` is its name for messages only; nothing is read from disk.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with it, in the order of the file.
 pub fn parse(text: &str, file: &str) -> Result<Scenario, ScenarioErrors> {
+    parse_with(text, file, &Files::new())
+}
+
+/// Reads a scenario file, `files` being what the caller found at the [`paths`] that it names.
+///
+/// # Errors
+///
+/// Everything that is wrong with it and with those files, in the order of the scenario.
+pub fn parse_with(text: &str, file: &str, files: &Files) -> Result<Scenario, ScenarioErrors> {
     let mut problems = error::Problems::default();
-    let scenario = tree::parse(text, &mut problems)
-        .map(|root| raw::scenario(&root, &mut problems))
-        .and_then(|raw| validate::scenario(raw, &mut problems));
+    let scenario =
+        tree::parse(text, &mut problems).map(|root| raw::scenario(&root, &mut problems)).and_then(|mut raw| {
+            manifests::load(&mut raw, files, &mut problems);
+            validate::scenario(raw, &mut problems)
+        });
     problems.into_result(scenario, text, file)
+}
+
+/// The other files that a scenario names, as it writes them, each once. What is wrong with the scenario is for [`parse_with`] to tell.
+#[must_use]
+pub fn paths(text: &str) -> Vec<String> {
+    let mut problems = error::Problems::default();
+    let root = tree::parse(text, &mut problems);
+    root.map(|root| manifests::paths(&raw::scenario(&root, &mut problems))).unwrap_or_default()
 }

@@ -1,5 +1,9 @@
 //! What a valid scenario says. Fields that may be left out are `Option` here; `plan` decides them.
 
+mod app;
+
+pub use app::{App, Manifests};
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -203,19 +207,6 @@ pub struct AddressRange {
 pub struct ImageSettings {
     /// A registry (`HOST:PORT`) that nodes pull every image from instead of the image's own registry. Images are then not preloaded.
     pub mirror: Option<String>,
-}
-
-/// An application that lab deploys into namespace `sample`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum App {
-    /// Istio's helloworld; each cluster that is named runs the version given.
-    Helloworld {
-        /// Version by cluster.
-        versions: BTreeMap<String, String>,
-    },
-    /// A client with curl, in every cluster.
-    Sleep,
 }
 
 /// An assertion over the running lab.

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod apps;
+mod manifests;
 mod names;
 mod topology;
 
@@ -13,6 +14,7 @@ use thiserror::Error;
 
 pub use addresses::AddressProblem;
 pub use apps::AppProblem;
+pub use manifests::ManifestProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
 
@@ -49,7 +51,7 @@ pub enum Problem {
     Alias,
     /// Bounds on size and nesting.
     #[error("the scenario is too large or nested too deeply")]
-    #[diagnostic(help("it may have 64 levels and 20000 values, aliases counted each time they are used"))]
+    #[diagnostic(help("it may have 64 levels and 200000 values, aliases counted each time they are used"))]
     TooMuch,
     /// A list or mapping as a key.
     #[error("the name of a field must be text, not {found}")]
@@ -140,4 +142,8 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     App(#[from] AppProblem),
+    /// Objects of the user's own that cannot be deployed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Manifest(#[from] ManifestProblem),
 }

@@ -1,9 +1,13 @@
 //! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
 
+mod apps;
+
+pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
+
 use super::error::Problems;
 use super::model::Gateway;
 use super::read::{Fields, json, list, number, one_key, text, unknown_value, wrong_type};
-use super::tree::{Entry, Located, Node, Span, Value};
+use super::tree::{Located, Node, Span, Value};
 
 pub(super) const API_VERSION: &str = "lab/v1";
 pub(super) const KIND: &str = "Scenario";
@@ -53,21 +57,6 @@ pub(super) struct RawLocality {
     pub subzone: Option<Located<String>>,
 }
 
-/// Pairs of cluster and version, in the order of the file.
-pub(super) type RawVersions = Located<Vec<(Located<String>, Located<String>)>>;
-
-#[derive(Debug)]
-pub(super) struct RawApp {
-    pub span: Span,
-    pub kind: RawAppKind,
-}
-
-#[derive(Debug)]
-pub(super) enum RawAppKind {
-    Helloworld { versions: Option<RawVersions> },
-    Sleep,
-}
-
 #[derive(Debug)]
 pub(super) enum RawCheck {
     Rotation { span: Span, service: Option<Located<String>>, from: RawSources },
@@ -113,7 +102,7 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     });
     let apps = fields.get("apps").and_then(|node| {
         let items = list(node, "`apps`", "apps: [helloworld, sleep]", problems)?;
-        let apps: Vec<Option<RawApp>> = items.iter().map(|n| app(n, problems)).collect();
+        let apps: Vec<Option<RawApp>> = items.iter().map(|n| apps::app(n, problems)).collect();
         // If one cannot be read, none can be said to be missing.
         apps.into_iter().collect()
     });
@@ -220,41 +209,6 @@ fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
         zone: fields.text("zone", "zone: zone1", problems),
         subzone: fields.text("subzone", "subzone: subzone1", problems),
     })
-}
-
-fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
-    let (key, body) = one_key(node, "apps", "app", "helloworld", problems)?;
-    let kind = match key.value.as_str() {
-        "helloworld" => RawAppKind::Helloworld { versions: body.and_then(|n| helloworld(n, problems)) },
-        "sleep" => {
-            if let Some(body) = body {
-                Fields::of(body, "`sleep`", &[], "sleep: {}", problems);
-            }
-            RawAppKind::Sleep
-        }
-        other => {
-            problems.add(key.span, unknown_value("app", other, &["helloworld", "sleep"]));
-            return None;
-        }
-    };
-    Some(RawApp { span: key.span, kind })
-}
-
-fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
-    let example = "versions: { c1: v1, c2: v2 }";
-    let fields = Fields::of(body, "`helloworld`", &["versions"], "helloworld: { versions: { c1: v1 } }", problems)?;
-    let node = fields.get("versions")?;
-    let Value::Mapping(entries) = &node.value else {
-        problems.add(node.span, wrong_type("`versions`", "a mapping from cluster to version", node.kind(), example));
-        return None;
-    };
-    let version = |Entry { key, value }: &Entry| {
-        let version = text(value, &format!("the version of `{}`", key.value), example, problems)?;
-        Some((key.clone(), version))
-    };
-    let versions: Vec<_> = entries.iter().filter_map(version).collect();
-    // Versions of which none can be read are not the same as no versions.
-    (entries.is_empty() || !versions.is_empty()).then_some(Located { value: versions, span: node.span })
 }
 
 fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {

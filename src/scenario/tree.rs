@@ -15,7 +15,7 @@ use super::problem::Problem;
 /// Deeper nesting than any scenario needs; it bounds every recursion over the tree.
 const MAX_DEPTH: usize = 64;
 /// More nodes than any scenario needs; it bounds what aliases can multiply.
-const MAX_NODES: usize = 20_000;
+const MAX_NODES: usize = 200_000;
 
 /// Where something is written: bytes from the start of the file, the end excluded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

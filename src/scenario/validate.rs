@@ -2,6 +2,7 @@
 
 mod addresses;
 mod apps;
+mod manifests;
 mod names;
 mod topology;
 

@@ -74,7 +74,7 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
             gateway::is_satisfied(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway).await
         }
         Action::NodeNetwork { cluster } => node_network::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Apps { cluster } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         // A verdict is never taken from an earlier run.
         Action::Verify => Ok(false),
     }
@@ -103,7 +103,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
             gateway::run(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway, progress).await
         }
         Action::NodeNetwork { cluster } => node_network::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Apps { cluster } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Verify => verify::run(ctx, progress).await.map(|_| true),
     }
 }

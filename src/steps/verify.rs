@@ -84,7 +84,7 @@ async fn check_source(
 fn versions(ctx: &Context) -> Vec<(String, String)> {
     let of = |app: &App| match app {
         App::Helloworld { versions } => versions.clone(),
-        App::Sleep => std::collections::BTreeMap::new(),
+        App::Sleep | App::Manifests(_) => std::collections::BTreeMap::new(),
     };
     ctx.lab.apps.iter().flat_map(of).collect()
 }

@@ -44,6 +44,13 @@ impl ImageStore {
         Self { docker: docker.clone().with_timeout(PATIENCE) }
     }
 
+    /// No engine's, for work that needs none: whatever is asked of it fails.
+    pub fn none() -> Result<Self, DockerError> {
+        // A client connects when it is first used; until then anything that exists will do as its socket.
+        let docker = Docker::connect_with_unix("/dev/null", 1, bollard::API_DEFAULT_VERSION);
+        docker.map(|docker| Self { docker }).map_err(|e| DockerError::Unreachable(Box::new(e)))
+    }
+
     /// The client, with a timeout that suits copying images.
     #[must_use]
     pub fn docker(&self) -> &Docker {

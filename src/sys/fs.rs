@@ -1,7 +1,7 @@
 //! Files, by path. What labs remember is in `state`, what is built once is in `cache`.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use std::fs::{File, Permissions};
 
@@ -35,6 +35,25 @@ pub fn is_readable(path: &Path) -> bool {
 #[must_use]
 pub fn is_file(path: &Path) -> bool {
     path.is_file()
+}
+
+/// Whether a directory is there.
+#[must_use]
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// The files of a directory, by name; directories in it are left out.
+pub fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Whether anything is there.

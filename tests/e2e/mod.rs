@@ -215,6 +215,13 @@ impl Own {
         self.kubectl(cluster, &["-n", namespace, "delete", "pod", "-l", selector, "--wait=true"]);
     }
 
+    /// Restarts a Deployment, and waits until the new pods are there and the old ones gone.
+    pub fn restart(&self, cluster: &str, namespace: &str, deployment: &str) {
+        let deployment = format!("deployment/{deployment}");
+        self.kubectl(cluster, &["-n", namespace, "rollout", "restart", &deployment]);
+        self.kubectl(cluster, &["-n", namespace, "rollout", "status", &deployment, "--timeout=120s"]);
+    }
+
     /// Addresses of the endpoints that a source's Envoy had.
     pub fn endpoints(&self, cluster: &str) -> Vec<String> {
         let endpoints = source(&self.verdict, cluster)["endpoints"].as_array().expect("endpoints");

@@ -1,7 +1,8 @@
-//! The sample apps: helloworld, which tells its version, and sleep, which calls it.
+//! The apps: helloworld, which tells its version, sleep, which calls it, and what the user brings.
 
 use serde_json::{Value, json};
 
+use super::manifests::{injected_namespace, manifests};
 use super::{APP_NAMESPACE, Images, image};
 use crate::plan::{Lab, LabCluster};
 use crate::scenario::App;
@@ -9,11 +10,12 @@ use crate::scenario::App;
 /// Everything to deploy into one cluster.
 #[must_use]
 pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
-    let mut objects = vec![json!({
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": { "name": APP_NAMESPACE, "labels": { "istio-injection": "enabled" } },
-    })];
+    let mut objects = manifests(lab, cluster, images);
+    // The user's own, if there is one: two applied in turn would undo each other.
+    let has_namespace = objects.iter().any(|o| o["kind"] == "Namespace" && o["metadata"]["name"] == APP_NAMESPACE);
+    if !has_namespace {
+        objects.insert(0, injected_namespace(APP_NAMESPACE));
+    }
     for app in &lab.apps {
         match app {
             App::Helloworld { versions } => {
@@ -24,6 +26,7 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
                 }
             }
             App::Sleep => objects.push(sleep(image(images, "sleep"))),
+            App::Manifests(_) => {}
         }
     }
     objects

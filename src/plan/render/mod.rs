@@ -4,6 +4,7 @@ mod apps;
 mod istio;
 mod kind;
 mod links;
+mod manifests;
 mod metallb;
 mod node_network;
 mod secrets;
@@ -17,6 +18,7 @@ pub use links::{
     EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, east_west_resources, external_istiod_service,
     ingress_resources, mount_mesh_configuration,
 };
+pub use manifests::{APP_IMAGES, is_system};
 pub use metallb::address_pool;
 pub use node_network::{NodePods, node_network, node_network_unit};
 pub use secrets::{

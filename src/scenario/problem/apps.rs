@@ -56,6 +56,13 @@ pub enum AppProblem {
         /// The cluster.
         name: String,
     },
+    /// Manifests that name a cluster twice.
+    #[error("`clusters` names cluster `{name}` twice")]
+    #[diagnostic(help("name each cluster once"))]
+    DuplicateCluster {
+        /// The cluster.
+        name: String,
+    },
     /// A check or app over no cluster at all.
     #[error("`{field}` names no cluster")]
     #[diagnostic(help("{remedy}"))]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Located, Problems, data_cluster, names};
+use super::{Draft, Located, Problems, data_cluster, manifests, names};
 use crate::scenario::model::{App, Check, ServiceUrl};
 use crate::scenario::problem::AppProblem;
 use crate::scenario::raw::{RawApp, RawAppKind, RawCheck, RawSources, RawVersions};
@@ -38,26 +38,47 @@ pub(super) fn read(
         }
     }
     let checks = checks.into_iter().filter_map(|c| check(c, helloworld, sleep, drafts, problems)).collect();
-    (apps.into_iter().map(|a| app(a, drafts, problems)).collect(), checks)
+    (read_apps(apps, drafts, problems), checks)
+}
+
+/// The apps in their order; lab's own are read first, because others must not make the same objects.
+fn read_apps(raw: Vec<RawApp>, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
+    let given = raw.iter().filter_map(|a| if let RawAppKind::Manifests(m) = &a.kind { m.name.as_ref() } else { None });
+    let taken: Vec<String> = given.map(|n| n.value.clone()).collect();
+    let mut own = Vec::new();
+    let mut others = Vec::new();
+    for (i, RawApp { span, kind }) in raw.into_iter().enumerate() {
+        match kind {
+            RawAppKind::Sleep => own.push((i, App::Sleep)),
+            RawAppKind::Helloworld { versions } => own.push((i, helloworld(versions, drafts, problems))),
+            RawAppKind::Manifests(manifests) => others.push((i, span, manifests)),
+        }
+    }
+    let own_apps: Vec<App> = own.iter().map(|(_, app)| app.clone()).collect();
+    let mut reader = manifests::Reader::default();
+    let others = others
+        .into_iter()
+        .map(|(i, span, raw)| (i, App::Manifests(reader.read(raw, span, &taken, &own_apps, drafts, problems))));
+    let mut apps: Vec<(usize, App)> = own.into_iter().chain(others).collect();
+    apps.sort_by_key(|(i, _)| *i);
+    apps.into_iter().map(|(_, app)| app).collect()
 }
 
 fn duplicates(apps: &[RawApp], problems: &mut Problems) {
     for (i, app) in apps.iter().enumerate() {
+        let name = match app.kind {
+            RawAppKind::Helloworld { .. } => "helloworld",
+            RawAppKind::Sleep => "sleep",
+            RawAppKind::Manifests(_) => continue,
+        };
         let same = |a: &&RawApp| std::mem::discriminant(&a.kind) == std::mem::discriminant(&app.kind);
         if let Some(first) = apps[..i].iter().find(same) {
-            let name = match app.kind {
-                RawAppKind::Helloworld { .. } => "helloworld",
-                RawAppKind::Sleep => "sleep",
-            };
             problems.add(app.span, AppProblem::Duplicate { app: name }).also(first.span, "first listed here");
         }
     }
 }
 
-fn app(raw: RawApp, drafts: &[Draft], problems: &mut Problems) -> App {
-    let RawAppKind::Helloworld { versions } = raw.kind else {
-        return App::Sleep;
-    };
+fn helloworld(versions: Option<RawVersions>, drafts: &[Draft], problems: &mut Problems) -> App {
     let Some(versions) = versions else {
         let numbered =
             drafts.iter().filter(|d| !d.hosts).zip(1..).map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));

@@ -44,7 +44,8 @@ pub(super) fn version(version: &Located<String>, problems: &mut Problems) -> boo
     dns_label("version", version, MAX_CLUSTER_NAME, problems)
 }
 
-fn dns_label(what: &'static str, name: &Located<String>, limit: usize, problems: &mut Problems) -> bool {
+/// Checks a DNS label of limited length.
+pub(super) fn dns_label(what: &'static str, name: &Located<String>, limit: usize, problems: &mut Problems) -> bool {
     let length = name.value.chars().count();
     if !is_dns_label(&name.value) {
         let suggestion = suggestion(&name.value, limit).map_or_else(String::new, |s| format!(", such as `{s}`"));

@@ -43,7 +43,7 @@ fn suspects<'a>(ctx: &'a Context, source: &SourceVerdict) -> Vec<&'a LabCluster>
     let runs_missing = |cluster: &LabCluster| {
         ctx.lab.apps.iter().any(|app| match app {
             App::Helloworld { versions } => versions.get(&cluster.name).is_some_and(|v| source.missing.contains(v)),
-            App::Sleep => false,
+            App::Sleep | App::Manifests(_) => false,
         })
     };
     let missing: Vec<&LabCluster> = ctx.lab.data_clusters().filter(|c| runs_missing(c)).collect();
@@ -85,7 +85,7 @@ async fn first_broken(
 async fn app(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     let versions = ctx.lab.apps.iter().filter_map(|app| match app {
         App::Helloworld { versions } => versions.get(&to.name),
-        App::Sleep => None,
+        App::Sleep | App::Manifests(_) => None,
     });
     for version in versions {
         let name = format!("helloworld-{version}");

@@ -114,10 +114,15 @@ impl Cluster {
 }
 
 fn is_covered(live: &DynamicObject, wanted: &DynamicObject) -> bool {
+    let has_namespace = live.metadata.namespace.is_some();
     let value = |object: &DynamicObject| {
         let mut value = serde_json::to_value(object).unwrap_or_default();
         if let Some(map) = value.as_object_mut() {
             map.remove("status");
+        }
+        // A kind without namespaces drops the one that it is given.
+        if !has_namespace && let Some(metadata) = value.get_mut("metadata").and_then(|m| m.as_object_mut()) {
+            metadata.remove("namespace");
         }
         value
     };

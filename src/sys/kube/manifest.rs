@@ -59,6 +59,13 @@ impl Manifest {
         }
     }
 
+    /// The same objects, those that others need last: the order in which a cluster can do without them.
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
+        self.objects.reverse();
+        self
+    }
+
     /// Adds labels to every object.
     pub fn label(&mut self, labels: &[(&str, &str)]) {
         for object in &mut self.objects {

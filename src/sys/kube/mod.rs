@@ -4,6 +4,7 @@ mod apply;
 mod manifest;
 mod pod;
 mod wait;
+mod workload;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ use tokio::sync::Mutex;
 pub use manifest::{Manifest, covers};
 pub use pod::{ExecOutput, HttpAnswer};
 pub use wait::{Listener, load_balancer_addresses};
+pub use workload::is_workload;
 
 /// Something that was asked of a cluster failed.
 #[derive(Debug, Error, Diagnostic)]

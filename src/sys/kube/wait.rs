@@ -148,7 +148,7 @@ fn is_available(deployment: &Deployment) -> bool {
     })
 }
 
-fn is_on_every_node(set: &DaemonSet) -> bool {
+pub(super) fn is_on_every_node(set: &DaemonSet) -> bool {
     set.status.as_ref().is_some_and(|status| {
         status.desired_number_scheduled > 0
             && status.observed_generation >= set.metadata.generation

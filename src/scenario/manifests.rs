@@ -1,0 +1,186 @@
+//! The files that a scenario names, as text that somebody else has read, and the objects in them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::error::Problems;
+use super::problem::ManifestProblem;
+use super::raw::{RawAppKind, RawObject, RawScenario};
+use super::tree::Span;
+
+/// What is at the paths that a scenario names, by the path as it is written there.
+pub type Files = BTreeMap<String, Result<Vec<ManifestFile>, Unusable>>;
+
+/// Text with objects, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// Name for messages.
+    pub name: String,
+    /// YAML documents; JSON is YAML too.
+    pub text: String,
+}
+
+/// Why there is no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Completes "PATH cannot be used: ".
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The paths that a scenario names, each once.
+pub(super) fn paths(raw: &RawScenario) -> Vec<String> {
+    let mut paths: Vec<String> = raw
+        .apps
+        .iter()
+        .flatten()
+        .filter_map(|app| if let RawAppKind::Manifests(m) = &app.kind { Some(m) } else { None })
+        .flat_map(|m| m.files.iter().map(|f| f.value.clone()))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Puts the objects of the files before those that the scenario itself has.
+pub(super) fn load(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
+    for app in raw.apps.iter_mut().flatten() {
+        let RawAppKind::Manifests(manifests) = &mut app.kind else { continue };
+        let mut objects = Vec::new();
+        for path in &manifests.files {
+            let before = objects.len();
+            let found = match files.get(&path.value) {
+                Some(Ok(found)) => found,
+                Some(Err(unusable)) => {
+                    let problem = ManifestProblem::File {
+                        path: path.value.clone(),
+                        reason: unusable.reason.clone(),
+                        remedy: unusable.remedy.clone(),
+                    };
+                    problems.add(path.span, problem);
+                    continue;
+                }
+                None => {
+                    let problem = ManifestProblem::File {
+                        path: path.value.clone(),
+                        reason: "it was not read".to_owned(),
+                        remedy: "write the objects below `objects:`".to_owned(),
+                    };
+                    problems.add(path.span, problem);
+                    continue;
+                }
+            };
+            let problems_before = problems.count();
+            for file in found {
+                read(file, path.span, &mut objects, problems);
+            }
+            if objects.len() == before && problems.count() == problems_before {
+                problems.add(path.span, ManifestProblem::Empty { path: path.value.clone() });
+            }
+        }
+        objects.append(&mut manifests.objects);
+        manifests.objects = objects;
+    }
+}
+
+/// Reads the documents of one file.
+fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems: &mut Problems) {
+    for (document, first_line) in documents(&file.text) {
+        // As kubectl reads it: `yes` is true and `0644` is octal.
+        let options = serde_yaml::options! { legacy_octal_numbers: true, with_snippet: false };
+        match serde_yaml::from_str_with_options::<Value>(&document, options) {
+            Ok(Value::Null) => {}
+            Ok(value) => {
+                let content = document.lines().position(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#'));
+                let place = format!("{}:{}", file.name, first_line + content.unwrap_or(0));
+                // What `kubectl get -o yaml` prints.
+                if value.get("kind").is_some_and(|k| k == "List")
+                    && let Some(Value::Array(items)) = value.get("items")
+                {
+                    objects.extend(items.iter().map(|item| RawObject {
+                        value: item.clone(),
+                        span,
+                        place: Some(place.clone()),
+                    }));
+                } else {
+                    objects.push(RawObject { value, span, place: Some(place) });
+                }
+            }
+            Err(error) => {
+                let (line, column) = error.location().map_or((1, 1), |l| (l.line(), l.column()));
+                let line = first_line + usize::try_from(line).unwrap_or(1).saturating_sub(1);
+                let message = bare(&error.to_string());
+                problems
+                    .add(span, ManifestProblem::Syntax { place: format!("{}:{line}:{column}", file.name), message });
+            }
+        }
+    }
+}
+
+/// The parser's message without the place, which is told in the file's own lines.
+fn bare(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = match line.split_once(": ") {
+        Some((place, rest)) if place.contains("line ") => rest,
+        _ => line,
+    };
+    line.split(" at line ").next().unwrap_or(line).trim_end_matches([',', ':', ' ']).to_owned()
+}
+
+/// The documents of a file, each with the number of its first line, from 1. They are cut apart before they are read, so that a mistake in one is told with
+/// its place in the file and the others are still looked at.
+fn documents(text: &str) -> Vec<(String, usize)> {
+    let mut documents = vec![(String::new(), 1)];
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let separates = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if separates {
+            documents.push((String::new(), number));
+        }
+        let Some((document, _)) = documents.last_mut() else { continue };
+        // A directive would belong to a document that is cut off here; none changes what objects mean.
+        if separates {
+            document.push_str("   ");
+            document.push_str(&line[3..]);
+        } else if !line.starts_with('%') {
+            document.push_str(line);
+        }
+        document.push('\n');
+    }
+    documents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(text: &str) -> (Vec<RawObject>, usize) {
+        let (mut objects, mut problems) = (Vec::new(), Problems::default());
+        let file = ManifestFile { name: "web.yaml".to_owned(), text: text.to_owned() };
+        read(&file, Span::default(), &mut objects, &mut problems);
+        (objects, problems.count())
+    }
+
+    #[test]
+    fn documents_keep_their_lines() {
+        let (found, problems) = objects("# Source: chart\n---\n# more\na: 1\n---\n---\nb: yes\n--- {c: 0644}\n...\n");
+        assert_eq!(problems, 0);
+        let places: Vec<_> = found.iter().map(|o| o.place.clone().unwrap_or_default()).collect();
+        assert_eq!(places, ["web.yaml:4", "web.yaml:7", "web.yaml:8"]);
+        assert_eq!(found[1].value["b"], true);
+        assert_eq!(found[2].value["c"], 0o644);
+    }
+
+    #[test]
+    fn a_list_is_its_items() {
+        let (found, _) = objects("apiVersion: v1\nkind: List\nitems:\n  - {kind: A}\n  - {kind: B}\n");
+        assert_eq!(found.iter().map(|o| o.value["kind"].as_str()).collect::<Vec<_>>(), [Some("A"), Some("B")]);
+    }
+
+    #[test]
+    fn a_mistake_in_one_document_does_not_hide_the_next() {
+        let (found, problems) = objects("a: [1\n---\nb: 2\n---\nc: {\n");
+        assert_eq!((found.len(), problems), (1, 2));
+    }
+}

@@ -1,0 +1,63 @@
+//! Apps: what lab deploys beside the mesh itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Something to deploy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum App {
+    /// Istio's helloworld in namespace `sample`; each cluster that is named runs the version given.
+    Helloworld {
+        /// Version by cluster.
+        versions: BTreeMap<String, String>,
+    },
+    /// A client with curl in namespace `sample`, in every cluster.
+    Sleep,
+    /// Objects of the user's own.
+    Manifests(Manifests),
+}
+
+/// Kubernetes objects of the user's own: apps, configuration of Istio, anything that a cluster accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifests {
+    /// Unique among the manifests of a scenario.
+    pub name: String,
+    /// The clusters that get them, in the scenario's order.
+    pub clusters: Vec<String>,
+    /// A namespace that is created, unless the objects of the cluster bring it.
+    pub namespace: Option<String>,
+    /// The objects, each with apiVersion, kind and metadata.name; those that have a namespace name it, or are in `default`.
+    pub objects: Vec<serde_json::Value>,
+}
+
+impl App {
+    /// What a user calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Helloworld { .. } => "helloworld",
+            Self::Sleep => "sleep",
+            Self::Manifests(manifests) => &manifests.name,
+        }
+    }
+
+    /// Whether any of it is deployed into that cluster. helloworld has its Service in every one.
+    #[must_use]
+    pub fn is_in(&self, cluster: &str) -> bool {
+        match self {
+            Self::Helloworld { .. } | Self::Sleep => true,
+            Self::Manifests(manifests) => manifests.is_in(cluster),
+        }
+    }
+}
+
+impl Manifests {
+    /// Whether that cluster gets them.
+    #[must_use]
+    pub fn is_in(&self, cluster: &str) -> bool {
+        self.clusters.iter().any(|c| c == cluster)
+    }
+}

@@ -1,0 +1,230 @@
+//! Rules for the user's own objects.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::{Draft, Located, Problems, data_cluster, names};
+use crate::scenario::model::{App, Manifests};
+use crate::scenario::problem::{AppProblem, ManifestProblem};
+use crate::scenario::raw::{RawManifests, RawObject};
+use crate::scenario::tree::Span;
+
+/// Most characters of a name, as for a namespace.
+const MAX_NAME: usize = 63;
+
+/// Namespace of lab's own apps.
+const SAMPLE: &str = "sample";
+
+/// Kinds without a namespace, of Kubernetes itself and of what meshes use. A kind that is not here may still have none: the cluster then ignores the namespace.
+const CLUSTER_KINDS: &[&str] = &[
+    "APIService",
+    "CSIDriver",
+    "CertificateSigningRequest",
+    "ClusterIssuer",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "FlowSchema",
+    "GatewayClass",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+];
+
+/// What makes two objects the same: API group, kind, namespace and name.
+type Identity = (String, String, String, String);
+
+/// Where an object was first seen.
+struct Seen {
+    span: Span,
+    place: Option<String>,
+}
+
+/// The manifests read so far.
+#[derive(Default)]
+pub(super) struct Reader {
+    names: BTreeMap<String, Span>,
+    count: usize,
+    /// By cluster and identity.
+    seen: BTreeMap<(String, Identity), Seen>,
+}
+
+impl Reader {
+    /// One entry. `own` are lab's own apps of the scenario, `taken` the names that other entries of the file give themselves.
+    pub(super) fn read(
+        &mut self,
+        raw: RawManifests,
+        span: Span,
+        taken: &[String],
+        own: &[App],
+        drafts: &[Draft],
+        problems: &mut Problems,
+    ) -> Manifests {
+        self.count += 1;
+        if !raw.says_what {
+            problems.add(span, ManifestProblem::Nothing);
+        }
+        let name = self.name(raw.name, taken, problems);
+        let all = || drafts.iter().filter(|d| !d.hosts).map(|d| d.name.value.clone()).collect();
+        let clusters = raw.clusters.map_or_else(all, |named| clusters(named, drafts, problems));
+        if let Some(namespace) = &raw.namespace {
+            names::dns_label("namespace", namespace, MAX_NAME, problems);
+        }
+        let namespace = raw.namespace.map(|n| n.value);
+        let mut objects = Vec::with_capacity(raw.objects.len());
+        for RawObject { mut value, span, place } in raw.objects {
+            let Err(reason) = identity(&value) else {
+                give_namespace(&mut value, namespace.as_deref());
+                if let Ok(identity) = identity(&value) {
+                    self.once(&identity, &clusters, &Seen { span, place: place.clone() }, problems);
+                    not_own(&identity, own, &clusters, span, place, problems);
+                }
+                objects.push(value);
+                continue;
+            };
+            problems.add(span, ManifestProblem::NotAnObject { place, reason });
+        }
+        Manifests { name, clusters, namespace, objects }
+    }
+
+    fn name(&mut self, given: Option<Located<String>>, taken: &[String], problems: &mut Problems) -> String {
+        let Some(name) = given else {
+            let free = (self.count..)
+                .map(|n| format!("manifests-{n}"))
+                .find(|n| !taken.contains(n) && !self.names.contains_key(n));
+            let name = free.unwrap_or_default();
+            self.names.insert(name.clone(), Span::default());
+            return name;
+        };
+        names::dns_label("name of manifests", &name, MAX_NAME, problems);
+        if let Some(first) = self.names.insert(name.value.clone(), name.span) {
+            problems
+                .add(name.span, ManifestProblem::SameName { name: name.value.clone() })
+                .also(first, "first used here");
+        }
+        name.value
+    }
+
+    /// Records an object that a cluster would get twice, once for all its clusters.
+    fn once(&mut self, identity: &Identity, clusters: &[String], at: &Seen, problems: &mut Problems) {
+        let mut told = false;
+        for cluster in clusters {
+            let key = (cluster.clone(), identity.clone());
+            let Some(first) = self.seen.get(&key) else {
+                self.seen.insert(key, Seen { span: at.span, place: at.place.clone() });
+                continue;
+            };
+            if !std::mem::replace(&mut told, true) {
+                let problem = ManifestProblem::SameObject {
+                    place: at.place.clone(),
+                    object: describe(identity),
+                    cluster: cluster.clone(),
+                    first: first.place.as_ref().map_or_else(String::new, |p| format!("; the first is at {p}")),
+                };
+                problems.add(at.span, problem).also(first.span, "the first one");
+            }
+        }
+    }
+}
+
+fn clusters(named: Located<Vec<Located<String>>>, drafts: &[Draft], problems: &mut Problems) -> Vec<String> {
+    if named.value.is_empty() {
+        let remedy = "write `clusters: all`, or name clusters";
+        problems.add(named.span, AppProblem::NamesNothing { field: "clusters", remedy });
+    }
+    for (i, name) in named.value.iter().enumerate() {
+        data_cluster("clusters", name, drafts, problems);
+        if let Some(first) = named.value[..i].iter().find(|n| n.value == name.value) {
+            let problem = AppProblem::DuplicateCluster { name: name.value.clone() };
+            problems.add(name.span, problem).also(first.span, "first named here");
+        }
+    }
+    // In the scenario's order, so that `all` and a list of all are the same.
+    drafts.iter().map(|d| d.name.value.clone()).filter(|c| named.value.iter().any(|n| n.value == *c)).collect()
+}
+
+/// The identity of an object, or what it lacks.
+fn identity(value: &Json) -> Result<Identity, &'static str> {
+    let Json::Object(fields) = value else { return Err("it is no mapping") };
+    let text = |value: Option<&Json>, absent, other| match value {
+        Some(Json::String(text)) if !text.is_empty() => Ok(text.clone()),
+        None | Some(Json::Null | Json::String(_)) => Err(absent),
+        Some(_) => Err(other),
+    };
+    let version = text(fields.get("apiVersion"), "it has no apiVersion", "its apiVersion is no text")?;
+    let kind = text(fields.get("kind"), "it has no kind", "its kind is no text")?;
+    let metadata = fields.get("metadata");
+    let name = text(
+        metadata.and_then(|m| m.get("name")),
+        "it has no metadata.name",
+        "its metadata.name is no text: quote what looks like a number",
+    )?;
+    let namespace = match metadata.and_then(|m| m.get("namespace")) {
+        None | Some(Json::Null) => String::new(),
+        Some(Json::String(namespace)) => namespace.clone(),
+        Some(_) => return Err("its metadata.namespace is no text: quote what looks like a number"),
+    };
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    let namespace = match (CLUSTER_KINDS.contains(&kind.as_str()), namespace.as_str()) {
+        (true, _) => String::new(),
+        (false, "") => "default".to_owned(),
+        (false, _) => namespace,
+    };
+    Ok((group, kind, namespace, name))
+}
+
+/// Writes the entry's namespace into an object that may have one and has none.
+fn give_namespace(value: &mut Json, namespace: Option<&str>) {
+    let Some(namespace) = namespace else { return };
+    if value["kind"].as_str().is_some_and(|kind| CLUSTER_KINDS.contains(&kind)) {
+        return;
+    }
+    if let Some(metadata) = value.get_mut("metadata").and_then(Json::as_object_mut)
+        && metadata.get("namespace").is_none_or(|n| n.as_str().unwrap_or_default().is_empty())
+    {
+        metadata.insert("namespace".to_owned(), namespace.into());
+    }
+}
+
+/// Records an object that lab's own apps make too: each would undo what the other sets.
+fn not_own(
+    identity: &Identity,
+    own: &[App],
+    clusters: &[String],
+    span: Span,
+    place: Option<String>,
+    problems: &mut Problems,
+) {
+    let (_, kind, namespace, name) = identity;
+    if namespace != SAMPLE {
+        return;
+    }
+    let app = own.iter().find_map(|app| match app {
+        App::Sleep => (kind == "Deployment" && name == "sleep").then_some("sleep"),
+        App::Helloworld { versions } => {
+            let runs = |(cluster, version): (&String, &String)| {
+                clusters.contains(cluster) && *name == format!("helloworld-{version}")
+            };
+            let is_own = kind == "Service" && name == "helloworld" || kind == "Deployment" && versions.iter().any(runs);
+            is_own.then_some("helloworld")
+        }
+        App::Manifests(_) => None,
+    });
+    if let Some(app) = app {
+        problems.add(span, ManifestProblem::OwnObject { place, object: describe(identity), app });
+    }
+}
+
+fn describe((_, kind, namespace, name): &Identity) -> String {
+    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+}

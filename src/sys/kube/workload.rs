@@ -1,0 +1,178 @@
+//! Objects that run pods: whether they are as their own specification wants them.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use kube::Resource;
+use kube::api::{Api, DynamicObject};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::wait::{await_condition, conditions};
+use serde::de::DeserializeOwned;
+
+use super::manifest::kind;
+use super::wait::{Listener, is_on_every_node};
+use super::{Cluster, KubeError, describe};
+
+/// What of a manifest runs pods that can be waited for.
+pub fn is_workload(object: &DynamicObject) -> bool {
+    let api_version = object.types.as_ref().map_or("", |t| t.api_version.as_str());
+    api_version == "apps/v1" && matches!(kind(object), "Deployment" | "StatefulSet" | "DaemonSet")
+}
+
+impl Cluster {
+    /// Whether a workload has rolled out; anything else has, once it exists.
+    pub async fn is_rolled_out(&self, object: &DynamicObject) -> Result<bool, KubeError> {
+        if !is_workload(object) {
+            return Ok(true);
+        }
+        match kind(object) {
+            "Deployment" => self.holds(object, deployed).await,
+            "StatefulSet" => self.holds(object, stateful).await,
+            _ => self.holds(object, on_nodes).await,
+        }
+    }
+
+    async fn holds<K>(&self, object: &DynamicObject, condition: fn(&K) -> bool) -> Result<bool, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let (namespace, name) = place(object);
+        Ok(self.get(namespace, name).await?.as_ref().is_some_and(condition))
+    }
+
+    /// Watches a workload until it has rolled out; anything else is not waited for.
+    pub async fn until_rolled_out(
+        &self,
+        object: &DynamicObject,
+        limit: Duration,
+        listener: &impl Listener,
+    ) -> Result<(), KubeError> {
+        if !is_workload(object) {
+            return Ok(());
+        }
+        let (namespace, name) = place(object);
+        match kind(object) {
+            "Deployment" => {
+                self.until(namespace, name, "is not available", limit, listener, deployed).await.map(|_| ())
+            }
+            "StatefulSet" => self.until(namespace, name, "is not ready", limit, listener, stateful).await.map(|_| ()),
+            _ => self.until(namespace, name, "is not ready on every node", limit, listener, on_nodes).await.map(|_| ()),
+        }
+    }
+
+    /// Deletes an object and waits until it is gone. That it, or its whole kind, is gone already is well. Tells whether it was there.
+    pub async fn delete_until_gone(&self, object: &DynamicObject, limit: Duration) -> Result<bool, KubeError> {
+        let api: Api<DynamicObject> = match self.api_for(object).await {
+            Err(KubeError::UnknownKind { .. }) => return Ok(false),
+            api => api?,
+        };
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let what = describe(object);
+        let live = api.get_opt(name).await.map_err(KubeError::request(format!("read {what}")))?;
+        let Some(uid) = live.and_then(|o| o.metadata.uid) else { return Ok(false) };
+        self.delete(object).await?;
+        let gone = Box::pin(await_condition(api, name, conditions::is_deleted(&uid)));
+        match tokio::time::timeout(limit, gone).await {
+            Ok(Ok(_)) => Ok(true),
+            _ => Err(KubeError::Timeout {
+                what: format!("{what} is not gone"),
+                seconds: limit.as_secs(),
+                last: String::new(),
+            }),
+        }
+    }
+}
+
+fn place(object: &DynamicObject) -> (&str, &str) {
+    let metadata = &object.metadata;
+    (metadata.namespace.as_deref().unwrap_or("default"), metadata.name.as_deref().unwrap_or_default())
+}
+
+/// Every replica wanted, which may be none, is up to date and available.
+fn deployed(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation >= deployment.metadata.generation
+            && status.replicas.unwrap_or(0) == wanted
+            && status.updated_replicas.unwrap_or(0) >= wanted
+            && status.available_replicas.unwrap_or(0) >= wanted
+    })
+}
+
+fn stateful(set: &StatefulSet) -> bool {
+    let spec = &set.spec;
+    let wanted = spec.replicas.unwrap_or(1);
+    let strategy = spec.update_strategy.as_ref();
+    // With `OnDelete` or a partition it is the user who says which replicas are updated, and when.
+    let by_user = strategy.is_some_and(|s| {
+        s.type_.as_deref() == Some("OnDelete")
+            || s.rolling_update.as_ref().is_some_and(|r| r.partition.unwrap_or(0) > 0)
+    });
+    set.status.as_ref().is_some_and(|status| {
+        status.observed_generation >= set.metadata.generation
+            && status.replicas == wanted
+            && status.ready_replicas.unwrap_or(0) >= wanted
+            && (by_user || status.update_revision == status.current_revision)
+    })
+}
+
+/// As for any `DaemonSet`, and one that no node is for is ready too.
+fn on_nodes(set: &DaemonSet) -> bool {
+    let none = set.status.as_ref().is_some_and(|status| {
+        status.desired_number_scheduled == 0 && status.observed_generation >= set.metadata.generation
+    });
+    none || is_on_every_node(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read<K: DeserializeOwned>(value: serde_json::Value) -> K {
+        serde_json::from_value(value).expect("an object")
+    }
+
+    #[test]
+    fn a_deployment_may_want_no_replica() {
+        let of = |replicas: i32, status: serde_json::Value| {
+            deployed(&read(json!({ "metadata": { "generation": 2 }, "status": status,
+                "spec": { "replicas": replicas, "selector": {}, "template": {} } })))
+        };
+        assert!(of(0, json!({ "observedGeneration": 2 })));
+        assert!(!of(0, json!({ "observedGeneration": 2, "replicas": 1 })));
+        assert!(!of(
+            1,
+            json!({ "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 })
+        ));
+        assert!(of(1, json!({ "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 })));
+        assert!(!of(
+            1,
+            json!({ "observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1 })
+        ));
+    }
+
+    #[test]
+    fn a_stateful_set_is_ready_at_one_revision() {
+        let of = |update: &str, ready: i32| {
+            stateful(&read(json!({ "metadata": { "generation": 1 },
+                "spec": { "replicas": 2, "selector": {}, "serviceName": "s", "template": {} },
+                "status": { "observedGeneration": 1, "replicas": 2, "readyReplicas": ready, "currentRevision": "a",
+                    "updateRevision": update } })))
+        };
+        assert!(of("a", 2));
+        assert!(!of("a", 1));
+        assert!(!of("b", 2));
+    }
+
+    #[test]
+    fn a_daemon_set_for_no_node_is_ready() {
+        let of = |desired: i32, ready: i32| {
+            on_nodes(&read(json!({ "metadata": { "generation": 1 }, "spec": { "selector": {}, "template": {} },
+                "status": { "observedGeneration": 1, "currentNumberScheduled": ready, "desiredNumberScheduled": desired,
+                    "numberMisscheduled": 0, "numberReady": ready, "updatedNumberScheduled": ready } })))
+        };
+        assert!(of(0, 0) && of(2, 2) && !of(2, 1));
+    }
+}

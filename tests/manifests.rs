@@ -1,0 +1,134 @@
+//! The user's own objects in a scenario: what is accepted, what a cluster gets, and how each mistake is shown.
+
+use std::fmt::Write as _;
+
+use lab::plan::render::{Images, apps};
+use lab::plan::{Lab, Plan, resolve, scenario_yaml};
+use lab::scenario::{App, Files, ManifestFile, Manifests, Unusable, parse, parse_with, paths, render};
+
+const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  template:\n    spec:\n      containers: [{ name: web, image: sleep }]\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec: { selector: { app: web } }\n";
+
+fn files(found: &[(&str, &str)]) -> Files {
+    let file = |name: &str, text: &str| vec![ManifestFile { name: format!("labs/demo/{name}"), text: text.to_owned() }];
+    found.iter().map(|(name, text)| ((*name).to_owned(), Ok(file(name, text)))).collect()
+}
+
+fn scenario(apps: &str) -> String {
+    format!("name: demo\nclusters: [c1, c2]\napps:\n{apps}")
+}
+
+fn lab(text: &str, files: &Files) -> Lab {
+    let scenario = parse_with(text, "lab.yaml", files).unwrap_or_else(|e| panic!("{}", render(&e)));
+    resolve(&scenario).expect("room for every address")
+}
+
+fn manifests(lab: &Lab) -> Vec<&Manifests> {
+    lab.apps.iter().filter_map(|a| if let App::Manifests(m) = a { Some(m) } else { None }).collect()
+}
+
+/// Kind and name, after the namespace where there is one, of all that a cluster gets.
+fn deployed(lab: &Lab, cluster: &str) -> Vec<String> {
+    let images = Images::from([("sleep".to_owned(), "example/sleep:1".to_owned())]);
+    let objects = apps(lab, lab.cluster(cluster).expect("a cluster"), &images);
+    let text = |o: &serde_json::Value, path: &str| o.pointer(path).and_then(|v| v.as_str()).unwrap_or("-").to_owned();
+    let of = |o| format!("{} {}/{}", text(o, "/kind"), text(o, "/metadata/namespace"), text(o, "/metadata/name"));
+    objects.iter().map(of).collect()
+}
+
+#[test]
+fn files_come_before_objects_and_all_have_their_namespace() {
+    let text = scenario(
+        "  - manifests:\n      name: web\n      clusters: [c2]\n      namespace: demo\n      files: [web.yaml]\n      objects:\n        - { apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: other } }\n        - { apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: { name: r } }\n",
+    );
+    assert_eq!(paths(&text), ["web.yaml"]);
+    let lab = lab(&text, &files(&[("web.yaml", WEB)]));
+    assert_eq!(deployed(&lab, "c1"), ["Namespace -/sample"]);
+    let wanted = [
+        "Namespace -/sample",
+        "Namespace -/demo",
+        "Deployment demo/web",
+        "Service demo/web",
+        "ConfigMap other/c",
+        "ClusterRole -/r",
+    ];
+    assert_eq!(deployed(&lab, "c2"), wanted);
+    let titles: Vec<String> = Plan::of(&lab).steps.iter().map(|s| s.action.title()).collect();
+    assert!(
+        titles.contains(&"c2: web".to_owned()) && titles.contains(&"c1: namespace of the apps".to_owned()),
+        "{titles:?}"
+    );
+}
+
+#[test]
+fn a_namespace_that_the_objects_bring_is_theirs() {
+    let text = scenario(
+        "  - manifests:\n      namespace: demo\n      objects: [{ apiVersion: v1, kind: Namespace, metadata: { name: demo } }]\n  - manifests:\n      namespace: demo\n      objects: [{ apiVersion: v1, kind: Namespace, metadata: { name: sample } }]\n",
+    );
+    let lab = lab(&text, &Files::new());
+    assert_eq!(deployed(&lab, "c1"), ["Namespace -/demo", "Namespace -/sample"]);
+    assert_eq!(manifests(&lab).iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["manifests-1", "manifests-2"]);
+}
+
+#[test]
+fn a_lab_with_manifests_is_written_without_its_files_and_read_back() {
+    let text = scenario(
+        "  - sleep\n  - manifests: { files: [web.yaml], namespace: demo }\n  - manifests:\n      name: manifests-1\n      clusters: [c1]\n      objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: c }, data: { a: \"1\", \"true\": \"yes\\n\" } }]\n",
+    );
+    let lab = lab(&text, &files(&[("web.yaml", WEB)]));
+    let written = scenario_yaml(&lab);
+    assert!(paths(&written).is_empty());
+    let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
+    assert_eq!(resolve(&again).expect("addresses"), lab);
+    insta::assert_snapshot!(written.split_once("apps:").expect("apps").1);
+}
+
+#[test]
+fn two_clusters_may_have_the_same_object() {
+    let entry = |cluster: &str| {
+        format!(
+            "  - manifests: {{ clusters: [{cluster}], objects: [{{ apiVersion: v1, kind: ConfigMap, metadata: {{ name: c }} }}] }}\n"
+        )
+    };
+    let lab = lab(&scenario(&(entry("c1") + &entry("c2"))), &Files::new());
+    assert_eq!(deployed(&lab, "c2"), ["Namespace -/sample", "ConfigMap -/c"]);
+}
+
+#[test]
+fn refuses_manifests_that_cannot_be_deployed() {
+    let mut found = files(&[
+        ("web.yaml", WEB),
+        ("torn.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n data: {}\n---\nkind: [\n"),
+        (
+            "nameless.yaml",
+            "# a comment\n\nkind: Service\n---\napiVersion: v1\nkind: Service\nmetadata: { name: 8080 }\n",
+        ),
+        ("empty.yaml", "# nothing\n---\n"),
+        ("words.yaml", "just words\n"),
+    ]);
+    let unusable = Unusable { reason: "there is no labs/demo/nosuch.yaml".to_owned(), remedy: "give one".to_owned() };
+    found.insert("nosuch.yaml".to_owned(), Err(unusable));
+    let object = |fields: &str| format!("  - manifests:\n      objects:\n        - {{ {fields} }}\n");
+    let cases = [
+        "  - manifests\n  - manifests: { files: [] }\n  - manifests: { name: Web, objects: x, clusters: c1 }\n".to_owned(),
+        "  - manifests: { files: [torn.yaml, nameless.yaml] }\n".to_owned(),
+        "  - manifests: { files: [nosuch.yaml, empty.yaml, words.yaml, unread.yaml] }\n".to_owned(),
+        "  - manifests: { name: web, clusters: [c1], files: [web.yaml] }\n  - manifests: { name: web, files: [web.yaml] }\n"
+            .to_owned(),
+        object("kind: ConfigMap, metadata: { name: c }")
+            + &object("apiVersion: v1, metadata: { name: c }")
+            + &object("apiVersion: v1, kind: ConfigMap")
+            + &object("apiVersion: v1, kind: ConfigMap, metadata: { name: 1 }"),
+        "  - manifests:\n      clusters: [c1, c3, c1]\n      namespace: De_mo\n      objects:\n        - { apiVersion: v1, kind: Pod, metadata: { name: p } }\n        - { apiVersion: v1, kind: Pod, metadata: { name: p, namespace: default } }\n".to_owned(),
+        "  - manifests: { clusters: [], files: [web.yaml] }\n".to_owned(),
+        "  - sleep\n".to_owned() + "  - manifests: { namespace: sample, objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: sleep } }] }\n",
+        "  - manifest: {}\n".to_owned(),
+    ];
+    let mut text = String::new();
+    for case in &cases {
+        match parse_with(&scenario(case), "lab.yaml", &found) {
+            Ok(_) => panic!("accepted:\n{case}"),
+            Err(errors) => _ = writeln!(text, "{case}\n{}========", render(&errors)),
+        }
+    }
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("refused", text) });
+}
