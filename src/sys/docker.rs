@@ -52,7 +52,7 @@ pub enum DockerError {
 }
 
 impl DockerError {
-    fn request(what: impl Into<String>) -> impl FnOnce(Error) -> Self {
+    pub(super) fn request(what: impl Into<String>) -> impl FnOnce(Error) -> Self {
         let what = what.into();
         move |source| Self::Request { what, source: Box::new(source) }
     }
