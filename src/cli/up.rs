@@ -34,7 +34,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
             refuse_changes(&existing.load()?, &lab)?;
             choice = keep_source(&existing, &lab, choice)?;
         }
-        preflight::check(&lab, &engine).await?;
+        for warning in preflight::check(&lab, &engine).await? {
+            eprintln!("warning: {warning}");
+        }
         Ok::<_, CliError>((engine, lock, choice))
     };
     let (engine, _lock, choice) = tokio::select! {

@@ -40,9 +40,9 @@ async fn find_or_build(build: bool, progress: &Progress) -> Result<Option<PathBu
     let FileRef::Go { module, binary } = &tool.binary else { return Ok(None) };
     let wrapper = Wrapper::open(&shop, module).await?;
     let (name, digest) = wrapper.place(&shop, binary);
-    let built = cache.artifact(&name, digest.short());
-    if crate::sys::fs::exists(&built) {
-        return Ok(Some(built));
+    let artifact = cache.artifact(&name, digest.short());
+    if crate::sys::fs::exists(&artifact) {
+        return Ok(Some(artifact));
     }
     if !build {
         return Ok(None);

@@ -66,7 +66,7 @@ pub enum ManifestProblem {
         object: String,
         /// The cluster.
         cluster: String,
-        /// Where the first one is, as "; the first is at FILE:LINE"; nothing when it is in the scenario.
+        /// Where the first one is, as "; the first is at ..."; nothing when it is in the scenario.
         first: String,
     },
     /// An object that lab itself makes.

@@ -76,7 +76,7 @@ impl Reader {
         }
         let name = self.name(raw.name, taken, problems);
         let all = || drafts.iter().filter(|d| !d.hosts).map(|d| d.name.value.clone()).collect();
-        let clusters = raw.clusters.map_or_else(all, |named| clusters(named, drafts, problems));
+        let clusters = raw.clusters.as_ref().map_or_else(all, |named| clusters(named, drafts, problems));
         if let Some(namespace) = &raw.namespace {
             names::dns_label("namespace", namespace, MAX_NAME, problems);
         }
@@ -99,7 +99,9 @@ impl Reader {
 
     fn name(&mut self, given: Option<Located<String>>, taken: &[String], problems: &mut Problems) -> String {
         let Some(name) = given else {
-            let free = (self.count..)
+            // One of so many is free: no more names than these are given.
+            let most = self.count + taken.len() + self.names.len();
+            let free = (self.count..=most)
                 .map(|n| format!("manifests-{n}"))
                 .find(|n| !taken.contains(n) && !self.names.contains_key(n));
             let name = free.unwrap_or_default();
@@ -137,7 +139,7 @@ impl Reader {
     }
 }
 
-fn clusters(named: Located<Vec<Located<String>>>, drafts: &[Draft], problems: &mut Problems) -> Vec<String> {
+fn clusters(named: &Located<Vec<Located<String>>>, drafts: &[Draft], problems: &mut Problems) -> Vec<String> {
     if named.value.is_empty() {
         let remedy = "write `clusters: all`, or name clusters";
         problems.add(named.span, AppProblem::NamesNothing { field: "clusters", remedy });

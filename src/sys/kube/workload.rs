@@ -14,7 +14,8 @@ use super::manifest::kind;
 use super::wait::{Listener, is_on_every_node};
 use super::{Cluster, KubeError, describe};
 
-/// What of a manifest runs pods that can be waited for.
+/// Whether an object runs pods that can be waited for.
+#[must_use]
 pub fn is_workload(object: &DynamicObject) -> bool {
     let api_version = object.types.as_ref().map_or("", |t| t.api_version.as_str());
     api_version == "apps/v1" && matches!(kind(object), "Deployment" | "StatefulSet" | "DaemonSet")

@@ -1,13 +1,13 @@
-//! What must be true of the machine before anything is created.
+//! Addresses and names that something else may have taken.
 
-use super::StepError;
+use super::super::StepError;
 use crate::plan::Lab;
 use crate::scenario::layout::overlap;
 use crate::sys::docker::Engine;
 use crate::sys::routes::routes;
 
 /// Refuses when the lab's addresses or names are taken by something else.
-pub async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
+pub(super) async fn check(lab: &Lab, engine: &Engine) -> Result<(), StepError> {
     let wanted = &lab.docker_network;
     let networks = engine.networks().await?;
     let exists = networks.iter().any(|n| n.name == wanted.name);

@@ -1,0 +1,133 @@
+use super::*;
+use crate::plan::resolve;
+use crate::scenario::parse;
+
+const GIB: u64 = 1024 * MIB;
+
+fn lab(text: &str) -> Lab {
+    resolve(&parse(text, "lab.yaml").expect("valid")).expect("addresses")
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn refused(finding: Option<Finding>) -> String {
+    match finding {
+        Some(Finding::Refusal { problem, remedy }) => format!("{problem} | {remedy}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn warned(finding: Option<Finding>) -> String {
+    match finding {
+        Some(Finding::Warning(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_need_is_for_what_is_not_there() {
+    let lab = lab("name: demo\nclusters: [c1, { name: c2, nodes: { workers: 2 } }]\n");
+    let all = Need::of(&lab, |_| false, |_| false);
+    assert_eq!((all.nodes, all.disk), (4, 4 * NODE_DISK));
+    // Two typical clusters and two workers: what was seen, with some margin.
+    assert!((2 * GIB..3 * GIB + 512 * MIB).contains(&all.memory), "{all:?}");
+    let one = Need::of(&lab, |c| c == "c2", |c| c == "c2");
+    assert_eq!((one.nodes, one.disk), (4, NODE_DISK));
+    assert_eq!(one.memory, CONTROL_PLANE + ISTIOD + GATEWAY + 2 * APP);
+    let stopped = Need::of(&lab, |_| false, |_| true);
+    assert_eq!((stopped.memory, stopped.disk), (all.memory, 0));
+    assert_eq!(Need::of(&lab, |_| true, |_| true).memory, 0);
+}
+
+#[test]
+fn the_users_workloads_count() {
+    let with = lab(
+        "name: demo\nclusters: [c1]\napps: [{ manifests: { objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: a } }, { apiVersion: v1, kind: Service, metadata: { name: a } }] } }]\n",
+    );
+    let without = lab("name: demo\nclusters: [c1]\napps: []\n");
+    let memory = |lab: &Lab| Need::of(lab, |_| false, |_| false).memory;
+    assert_eq!(memory(&with) - memory(&without), APP);
+}
+
+#[test]
+fn memory_is_enough_tight_or_short() {
+    let judge = |available| memory(Some(available), 10 * GIB, "free on this machine are");
+    assert_eq!(judge(10 * GIB), None);
+    assert!(
+        warned(judge(10 * GIB - 1)).contains("needs about 10.0 GiB of memory, and free on this machine are 9.9 GiB")
+    );
+    assert!(warned(judge(6 * GIB)).contains("6.0 GiB"));
+    assert!(refused(judge(6 * GIB - 1)).contains("5.9 GiB"));
+    assert_eq!(memory(None, 10 * GIB, ""), None);
+    assert_eq!(memory(Some(0), 0, ""), None);
+}
+
+#[test]
+fn disk_is_enough_tight_or_short() {
+    assert_eq!(disk(Some(2 * GIB), GIB, "/var/lib/docker"), None);
+    assert!(warned(disk(Some(3 * GIB), 4 * GIB, "/var/lib/docker")).contains("/var/lib/docker has 3.0 GiB free"));
+    assert!(refused(disk(Some(GIB), 4 * GIB, "/var/lib/docker")).contains("docker image prune"));
+    assert_eq!(disk(None, GIB, ""), None);
+}
+
+#[test]
+fn clocks_may_differ_a_little() {
+    for fine in [None, Some(0.0), Some(30.0), Some(-30.0)] {
+        assert_eq!(clock(fine), None);
+    }
+    assert!(refused(clock(Some(31.4))).contains("31 s ahead of"));
+    assert!(refused(clock(Some(-3600.0))).contains("3600 s behind"));
+}
+
+#[test]
+fn an_old_engine_is_refused() {
+    assert_eq!(api_version(Some("20.10.24"), Some("1.41")), None);
+    assert_eq!(api_version(Some("29.0"), Some("1.100")), None);
+    assert_eq!(api_version(None, None), None);
+    assert_eq!(api_version(None, Some("unknown")), None);
+    assert!(refused(api_version(Some("19.03.15"), Some("1.40"))).contains("too old: 19.03.15, API 1.40"));
+}
+
+#[test]
+fn a_kernel_that_can_load_the_rest_lacks_nothing() {
+    let (with, without) = (words("nodev tmpfs ext4 overlay"), words("nodev tmpfs ext4"));
+    assert_eq!(overlay(Some(&with), false), None);
+    assert_eq!(overlay(Some(&without), true), None);
+    assert_eq!(overlay(None, false), None);
+    assert!(warned(overlay(Some(&without), false)).contains("overlay"));
+
+    let all = words("addrtype comment conntrack owner statistic DNAT MASQUERADE REDIRECT mark");
+    let some = words("addrtype comment conntrack statistic DNAT MASQUERADE");
+    assert_eq!(iptables(Some(&all), false), None);
+    assert_eq!(iptables(Some(&some), true), None);
+    // A kernel with nftables alone shows these files not at all, or empty.
+    assert_eq!(iptables(Some(&[]), false), None);
+    assert_eq!(iptables(None, false), None);
+    assert!(warned(iptables(Some(&some), false)).contains("owner, REDIRECT"));
+}
+
+#[test]
+fn forwarding_counts_only_when_it_is_known_to_be_off() {
+    assert_eq!(ip_forward(None), None);
+    assert_eq!(ip_forward(Some(true)), None);
+    assert!(warned(ip_forward(Some(false))).contains("net.ipv4.ip_forward=1"));
+}
+
+#[test]
+fn inotify_limits_are_for_all_nodes() {
+    assert_eq!(inotify(Some(128), Some(65536), 2), [None, None]);
+    assert_eq!(inotify(None, None, 20), [None, None]);
+    let [instances, watches] = inotify(Some(128), Some(8192), 9);
+    assert!(warned(instances).contains("max_user_instances is 128, and 9 nodes need about 450"));
+    assert!(warned(watches).contains("sysctl -w fs.inotify.max_user_watches=16384"));
+}
+
+#[test]
+fn the_kernel_speaks_for_an_engine_on_its_own_machine() {
+    assert!(is_here(Some("6.1"), Some(5), Some("6.1"), Some(5)));
+    assert!(!is_here(Some("6.1-linuxkit"), Some(5), Some("6.1"), Some(5)));
+    assert!(!is_here(Some("6.1"), Some(4), Some("6.1"), Some(5)));
+    assert!(!is_here(None, None, None, None));
+}

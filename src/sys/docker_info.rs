@@ -1,0 +1,70 @@
+//! What the engine says about itself and the machine that it runs on.
+
+use std::path::PathBuf;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::docker::{DockerError, Engine};
+
+/// Facts about an engine. What it does not say is unknown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineFacts {
+    /// Its version, as "20.10.24".
+    pub version: Option<String>,
+    /// The newest API that it speaks, as "1.41".
+    pub api_version: Option<String>,
+    /// Release of its kernel.
+    pub kernel: Option<String>,
+    /// Bytes of memory of its machine.
+    pub memory: Option<u64>,
+    /// Where it keeps images, containers and volumes.
+    pub root: Option<PathBuf>,
+    /// How many seconds its clock is ahead of this machine's; less than nothing when it is behind.
+    pub clock_ahead: Option<f64>,
+}
+
+impl Engine {
+    /// Asks the engine about itself.
+    pub async fn facts(&self) -> Result<EngineFacts, DockerError> {
+        let version = self.docker.version().await.map_err(DockerError::request("tell its version"))?;
+        let before = Timestamp::now();
+        let info = self.docker.info().await.map_err(DockerError::request("tell about itself"))?;
+        let after = Timestamp::now();
+        Ok(EngineFacts {
+            version: version.version,
+            api_version: version.api_version,
+            kernel: info.kernel_version,
+            memory: info.mem_total.and_then(|m| u64::try_from(m).ok()),
+            root: info.docker_root_dir.map(PathBuf::from),
+            clock_ahead: info.system_time.and_then(|t| ahead(&t, before, after)),
+        })
+    }
+}
+
+/// How far a clock is ahead that showed `time` at some moment between `before` and `after`: what that span explains is no difference.
+fn ahead(time: &str, before: Timestamp, after: Timestamp) -> Option<f64> {
+    let time: Timestamp = time.parse().ok()?;
+    let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
+    Some(if time < before {
+        seconds(before, time)
+    } else if time > after {
+        seconds(after, time)
+    } else {
+        0.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_the_answer_took_is_no_difference() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let (before, after) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:05Z"));
+        assert_eq!(ahead("2026-01-01T00:00:03.123456789Z", before, after), Some(0.0));
+        assert_eq!(ahead("2026-01-01T01:00:45+01:00", before, after), Some(40.0));
+        assert_eq!(ahead("2025-12-31T23:59:00Z", before, after), Some(-60.0));
+        assert_eq!(ahead("yesterday", before, after), None);
+    }
+}

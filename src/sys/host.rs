@@ -1,0 +1,95 @@
+//! What the kernel says about this machine. Everything may be unknown: other systems than Linux say nothing here, and kernels differ.
+
+use std::path::Path;
+
+/// Facts about this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Release of the kernel.
+    pub kernel: Option<String>,
+    /// Bytes of memory.
+    pub memory_total: Option<u64>,
+    /// Bytes that programs can have without anything being swapped out.
+    pub memory_available: Option<u64>,
+    /// `fs.inotify.max_user_instances`.
+    pub inotify_instances: Option<u64>,
+    /// `fs.inotify.max_user_watches`.
+    pub inotify_watches: Option<u64>,
+    /// `net.ipv4.ip_forward`.
+    pub ip_forward: Option<bool>,
+    /// File systems that the kernel has now.
+    pub file_systems: Option<Vec<String>>,
+    /// Matches and targets of iptables that the kernel has now.
+    pub iptables: Option<Vec<String>>,
+    /// Whether the kernel may load more of itself when it is needed.
+    pub loads_modules: bool,
+}
+
+impl Host {
+    /// Reads the facts.
+    #[must_use]
+    pub fn read() -> Self {
+        let meminfo = text("/proc/meminfo").unwrap_or_default();
+        let kernel = text("/proc/sys/kernel/osrelease").map(|t| t.trim().to_owned());
+        let matches = text("/proc/net/ip_tables_matches");
+        let iptables = matches.zip(text("/proc/net/ip_tables_targets")).map(|(m, t)| words(&(m + &t)));
+        Self {
+            memory_total: meminfo_bytes(&meminfo, "MemTotal"),
+            memory_available: meminfo_bytes(&meminfo, "MemAvailable"),
+            inotify_instances: number("/proc/sys/fs/inotify/max_user_instances"),
+            inotify_watches: number("/proc/sys/fs/inotify/max_user_watches"),
+            ip_forward: number("/proc/sys/net/ipv4/ip_forward").map(|n| n != 0),
+            file_systems: text("/proc/filesystems").map(|t| words(&t)),
+            iptables,
+            // Without this file the kernel has no modules at all; without that directory it has none to load.
+            loads_modules: Path::new("/proc/modules").exists()
+                && kernel.as_ref().is_some_and(|k| Path::new("/lib/modules").join(k).is_dir()),
+            kernel,
+        }
+    }
+}
+
+/// Bytes that an ordinary user can still write where `path` is; none if that cannot be seen from here.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
+    // A directory that may not be read, such as Docker's, is on the file system of one above it, or has its own.
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn text(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+fn number(path: &str) -> Option<u64> {
+    text(path)?.trim().parse().ok()
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A line of `/proc/meminfo`, which counts in KiB.
+fn meminfo_bytes(meminfo: &str, field: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_memory_as_the_kernel_writes_it() {
+        let text = "MemTotal:       24684084 kB\nMemFree:        12990672 kB\nMemAvailable:   22743056 kB\n";
+        assert_eq!(meminfo_bytes(text, "MemAvailable"), Some(22_743_056 * 1024));
+        assert_eq!(meminfo_bytes(text, "Mem"), None);
+        assert_eq!(meminfo_bytes("", "MemTotal"), None);
+    }
+
+    #[test]
+    fn there_is_space_here_and_none_nowhere() {
+        assert!(free_space(Path::new("/")).is_some());
+        assert_eq!(free_space(Path::new("/nonexistent/path")), None);
+    }
+}
