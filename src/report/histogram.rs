@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::verdict::{SourceVerdict, Verdict};
+use crate::verdict::{Endpoint, SourceVerdict, Verdict};
 
 /// Length of the longest bar, in characters.
 const BAR: u32 = 40;
@@ -76,21 +76,31 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
     for problem in &source.endpoint_problems {
         let _ = writeln!(text, "  endpoint {problem}");
     }
-    if !source.passed && !source.endpoints.is_empty() {
-        let all: Vec<String> = source
-            .endpoints
-            .iter()
-            .map(|e| format!("{} ({})", e.address, if e.healthy { "healthy" } else { "not healthy" }))
-            .collect();
-        let _ = writeln!(text, "  its Envoy has {}", all.join(", "));
+    if !source.endpoints.is_empty() {
+        let all: Vec<String> = source.endpoints.iter().map(endpoint).collect();
+        let _ = writeln!(text, "  its Envoy sent {}", all.join(", "));
     }
     text.push('\n');
+}
+
+/// An endpoint with the requests that went there, and what is not well with it.
+fn endpoint(endpoint: &Endpoint) -> String {
+    let notes: Vec<String> = [
+        (!endpoint.healthy).then(|| "not healthy".to_owned()),
+        endpoint.ejected.then(|| "ejected".to_owned()),
+        (endpoint.connect_failures > 0).then(|| format!("{} connects failed", endpoint.connect_failures)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    format!("{} {}{notes}", endpoint.address, endpoint.requests)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Answer, Endpoint, Finding, Observation, rotation};
+    use crate::verdict::{Answer, Finding, Observation, rotation};
 
     /// What a source saw: answers by version, and failures.
     fn source(cluster: &str, versions: &[(&str, usize)], failures: &[&str]) -> SourceVerdict {
@@ -119,7 +129,9 @@ mod tests {
             address: "10.101.0.7:5000".into(),
             healthy: true,
             locality: "region1/zone1".into(),
-            priority: 0,
+            requests: 3,
+            connect_failures: 2,
+            ..Endpoint::default()
         }];
         let stranger = source("c3", &[("v1", 2), ("v2", 1), ("v9", 1)], &[]);
         let finding = Finding {

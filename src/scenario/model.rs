@@ -1,11 +1,15 @@
 //! What a valid scenario says. Fields that may be left out are `Option` here; `plan` decides them.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use check::{Check, ServiceUrl};
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,39 +162,6 @@ pub enum App {
     },
     /// A client with curl, in every cluster.
     Sleep,
-}
-
-/// An assertion over the running lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Check {
-    /// Calls from each source reach every version, and nothing fails.
-    Rotation {
-        /// What to call: `SERVICE.NAMESPACE:PORT/PATH`.
-        service: ServiceUrl,
-        /// Clusters that call.
-        from: Vec<String>,
-    },
-}
-
-/// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceUrl {
-    /// Kubernetes Service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Service port.
-    pub port: u16,
-    /// Path with its leading slash.
-    pub path: String,
-}
-
-impl std::fmt::Display for ServiceUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}:{}{}", self.service, self.namespace, self.port, self.path)
-    }
 }
 
 impl std::fmt::Display for AddressRange {

@@ -1,6 +1,7 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
 mod endpoints;
+mod reply;
 mod rotation;
 mod statistics;
 
@@ -8,8 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints};
-pub use rotation::{Answer, Observation, STATUS_MARK, parse_answers, rotation};
+pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
+pub use reply::{REPLY_FORMAT, Reply, parse_replies};
+pub use rotation::{Answer, Observation, rotation};
 pub use statistics::{MAX_ERROR, requests_needed};
 
 /// The outcome of all checks of a lab.
