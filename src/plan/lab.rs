@@ -88,6 +88,8 @@ pub struct LabCluster {
 pub enum Gateway {
     /// Traffic between networks.
     EastWestGateway,
+    /// Traffic from outside.
+    IngressGateway,
 }
 
 impl LabCluster {

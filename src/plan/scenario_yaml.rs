@@ -1,11 +1,13 @@
 //! A resolved lab as a scenario file with every field written out.
 
+mod checks;
+
 use std::fmt::Write;
 
 use serde_json::Value;
 
 use super::{Gateway, Lab, LabCluster};
-use crate::scenario::{App, Check, Topology};
+use crate::scenario::{App, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -36,7 +38,7 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
         write_cluster(out, cluster)?;
     }
     write_list(out, "apps", lab.apps.iter().map(app))?;
-    write_list(out, "checks", lab.checks.iter().map(|c| check(c, lab)))
+    write_list(out, "checks", lab.checks.iter().map(|c| checks::check(c, lab)))
 }
 
 fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
@@ -56,6 +58,7 @@ fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
     writeln!(out, "    loadBalancer:\n      pool: {}", cluster.pool)?;
     let addresses = cluster.addresses.iter().map(|(gateway, address)| match gateway {
         Gateway::EastWestGateway => format!("eastWestGateway: {address}"),
+        Gateway::IngressGateway => format!("ingressGateway: {address}"),
     });
     writeln!(out, "      addresses: {{ {} }}", join(addresses))
 }
@@ -68,16 +71,6 @@ fn app(app: &App) -> String {
             format!("helloworld: {{ versions: {{ {} }} }}", join(versions))
         }
     }
-}
-
-fn check(check: &Check, lab: &Lab) -> String {
-    let Check::Rotation { service, from } = check;
-    let from = if from.iter().eq(lab.clusters.iter().map(|c| &c.name)) {
-        "all".to_owned()
-    } else {
-        format!("[{}]", join(from.iter().map(|name| text(name))))
-    };
-    format!("rotation: {{ service: {}, from: {from} }}", text(&service.to_string()))
 }
 
 fn write_list(out: &mut String, field: &str, items: impl Iterator<Item = String>) -> std::fmt::Result {

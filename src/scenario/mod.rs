@@ -14,8 +14,9 @@ mod tree;
 mod validate;
 
 pub use error::{ScenarioError, ScenarioErrors};
-pub use model::{AddressRange, App, Check, Cluster, ImageSettings, Locality, Mesh, Scenario, ServiceUrl, Topology};
-pub use problem::{AddressProblem, AppProblem, NameProblem, Problem, TopologyProblem};
+pub use model::{AddressRange, App, Cluster, ImageSettings, Locality, Mesh, Scenario, Topology};
+pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
+pub use problem::{AddressProblem, AppProblem, CheckProblem, NameProblem, Problem, TopologyProblem};
 pub use render::render;
 
 /// Reads a scenario file. `file` is its name for messages only; nothing is read from disk.

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Check, ServiceUrl};
+pub use check::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]

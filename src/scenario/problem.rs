@@ -5,6 +5,7 @@
 
 mod addresses;
 mod apps;
+mod checks;
 mod names;
 mod topology;
 
@@ -13,6 +14,7 @@ use thiserror::Error;
 
 pub use addresses::AddressProblem;
 pub use apps::AppProblem;
+pub use checks::CheckProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
 
@@ -136,8 +138,12 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Address(#[from] AddressProblem),
-    /// An app or a check that cannot work.
+    /// An app that cannot work.
     #[error(transparent)]
     #[diagnostic(transparent)]
     App(#[from] AppProblem),
+    /// A check that cannot work.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Check(#[from] CheckProblem),
 }

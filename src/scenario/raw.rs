@@ -2,7 +2,9 @@
 
 mod checks;
 
-pub(super) use checks::{RawCheck, RawSources};
+pub(super) use checks::{
+    Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawRequest, RawSources,
+};
 
 use super::error::Problems;
 use super::read::{Fields, json, list, number, one_key, text, unknown_value, wrong_type};

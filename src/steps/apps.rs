@@ -3,7 +3,7 @@
 use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
-use crate::plan::render::{self, APP_NAMESPACE};
+use crate::plan::render;
 use crate::sys::kube::Manifest;
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
@@ -12,8 +12,8 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
     if !client.has(&manifest).await? {
         return Ok(false);
     }
-    for name in deployments(&manifest) {
-        if !client.is_available(APP_NAMESPACE, name).await? {
+    for (namespace, name) in deployments(&manifest) {
+        if !client.is_available(namespace, name).await? {
             return Ok(false);
         }
     }
@@ -24,7 +24,8 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     let client = ctx.client(&cluster.name).await?;
     let manifest = manifest(ctx, cluster)?;
     let changed = client.apply(&manifest).await?;
-    let waits = deployments(&manifest).map(|name| client.until_available(APP_NAMESPACE, name, ctx.patience, progress));
+    let waits =
+        deployments(&manifest).map(|(namespace, name)| client.until_available(namespace, name, ctx.patience, progress));
     futures::future::try_join_all(waits).await?;
     Ok(changed)
 }
@@ -35,10 +36,11 @@ fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> 
     Ok(manifest)
 }
 
-fn deployments(manifest: &Manifest) -> impl Iterator<Item = &str> {
+/// Namespace and name of each Deployment.
+fn deployments(manifest: &Manifest) -> impl Iterator<Item = (&str, &str)> {
     manifest
         .objects
         .iter()
         .filter(|o| o.types.as_ref().is_some_and(|t| t.kind == "Deployment"))
-        .filter_map(|o| o.metadata.name.as_deref())
+        .filter_map(|o| Some((o.metadata.namespace.as_deref()?, o.metadata.name.as_deref()?)))
 }

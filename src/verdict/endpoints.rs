@@ -84,8 +84,8 @@ pub fn since(before: &[Endpoint], after: Vec<Endpoint>) -> Vec<Endpoint> {
 
 /// A counter of a host; Envoy leaves the value out when it is 0.
 fn counter(host: &Value, name: &str) -> u64 {
-    let mut stats = host["stats"].as_array().into_iter().flatten();
-    let value = stats.filter(|s| s["name"] == name).find_map(|s| s["value"].as_str());
+    let of_that_name = |s: &&Value| s["name"] == name;
+    let value = host["stats"].as_array().and_then(|stats| stats.iter().find(of_that_name)?["value"].as_str());
     value.and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 

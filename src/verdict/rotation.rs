@@ -79,6 +79,7 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
         errors,
         endpoints: seen.endpoints,
         endpoint_problems: seen.endpoint_problems,
+        ..SourceVerdict::default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod apps;
 mod istio;
 mod kind;
+mod legacy;
 mod metallb;
 mod secrets;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub use apps::{apps, injection_probe};
 pub use istio::{cross_network_gateway, istio_namespace, istio_operator};
 pub use kind::kind_config;
+pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use metallb::address_pool;
 pub use secrets::{Intermediate, cacerts, reader_token, remote_secret};
 
@@ -20,6 +22,8 @@ pub const ISTIO_NAMESPACE: &str = "istio-system";
 pub const APP_NAMESPACE: &str = "sample";
 /// Name of the east-west gateway's Service and Deployment.
 pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
+/// Name of the ingress gateway's Service and Deployment, and the label `app` of its pods.
+pub const INGRESS_GATEWAY: &str = "istio-ingressgateway";
 /// Port on which an east-west gateway takes traffic from other networks.
 pub const EAST_WEST_PORT: u16 = 15443;
 /// Secret in which the reader's token is, which goes into remote secrets.

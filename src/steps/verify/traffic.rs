@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::super::{Context, StepError};
 use crate::exec::Progress;
@@ -11,7 +12,7 @@ use crate::plan::render::EAST_WEST_PORT;
 use crate::plan::{Gateway, LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::{Cluster, KubeError};
-use crate::verdict::{Endpoint, Expected, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies};
+use crate::verdict::{Answer, Endpoint, Expected, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies};
 
 /// Envoy's admin port inside every sidecar and gateway.
 const ENVOY_ADMIN: u16 = 15000;
@@ -84,6 +85,34 @@ impl Caller {
             }
         }
         Ok(replies)
+    }
+
+    /// Sends requests one after the other, at most so many a second (`NUMBER/s`), until the receiver is dropped. Gives each answer with the time
+    /// at which it came.
+    pub(super) async fn stream(
+        &self,
+        call: &Call<'_>,
+        rate: &str,
+    ) -> Result<UnboundedReceiver<(Instant, Answer)>, StepError> {
+        let (limit, url) = (call.limit.to_string(), format!("{}#[1-1000000]", call.url));
+        // Unbuffered, so that each answer comes when it is there.
+        let command = ["curl", "-sN", "--rate", rate, "-m", &limit, "-w", REPLY_FORMAT, &url];
+        let EnvoyPod { namespace, name } = &self.pod;
+        let mut lines = self.client.exec_lines(namespace, name, &self.container, &command).await?;
+        let (sender, receiver) = unbounded_channel();
+        tokio::spawn(async move {
+            let mut output = String::new();
+            while let Some(line) = lines.next().await {
+                output.push_str(&line);
+                output.push('\n');
+                let Some(reply) = parse_replies(&output).pop() else { continue };
+                output.clear();
+                if sender.send((Instant::now(), Answer::of(&reply))).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(receiver)
     }
 
     async fn send_batch(&self, call: &Call<'_>, requests: u32) -> Result<Vec<Reply>, StepError> {

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 pub use manifest::{Manifest, covers};
-pub use pod::{ExecOutput, HttpAnswer};
+pub use pod::{CommandLines, ExecOutput, HttpAnswer};
 pub use wait::{Listener, load_balancer_addresses};
 
 /// Something that was asked of a cluster failed.
