@@ -12,7 +12,7 @@ use super::traffic::{Call, Caller, REQUEST_LIMIT};
 use crate::exec::Progress;
 use crate::plan::render::{APP_NAMESPACE, EAST_WEST_PORT, LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 use crate::plan::{Gateway, LabCluster, checked_clusters, helloworlds};
-use crate::scenario::App;
+use crate::scenario::{App, Check};
 use crate::verdict::{Cell, REPLY_FORMAT, Reply, Way, parse_replies, requests_needed};
 
 /// Seconds that a call past the mesh may take.
@@ -102,9 +102,17 @@ async fn mesh(ctx: &Context, from: &LabCluster, sources: usize) -> Vec<Cell> {
             }
             Err(error) => (false, error.to_string()),
         };
-        cell(Way::Mesh, &from.name, to, true, found, evidence)
+        cell(Way::Mesh, &from.name, to, answers(ctx, &from.name, to), found, evidence)
     };
     versions.into_iter().map(cell).collect()
+}
+
+/// Whether helloworld of one cluster must answer calls from another: everyone's does, unless a failover check says whose alone.
+fn answers(ctx: &Context, from: &str, to: &str) -> bool {
+    ctx.lab.checks.iter().all(|check| match check {
+        Check::Failover(check) => check.order.get(from).and_then(|o| o.first()).is_none_or(|first| first == to),
+        _ => true,
+    })
 }
 
 fn cell(kind: Way, from: &str, to: &str, expected: bool, found: bool, evidence: String) -> Cell {
