@@ -1,6 +1,7 @@
 //! From a scenario to a lab with every address known, and to the graph of steps that builds it. No I/O.
 
 mod addresses;
+mod checks;
 mod graph;
 mod kubeconfig;
 mod lab;
@@ -10,6 +11,7 @@ mod scenario_yaml;
 mod step;
 
 pub use addresses::{ResolveError, resolve};
+pub use checks::{checked_clusters, helloworlds};
 pub use kubeconfig::merge_kubeconfigs;
 pub use lab::{DockerNetwork, Lab, LabCluster, LabMesh};
 

@@ -1,11 +1,13 @@
 //! A resolved lab as a scenario file with every field written out.
 
+mod checks;
+
 use std::fmt::Write;
 
 use serde_json::Value;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, Check, Manifests, Topology};
+use crate::scenario::{App, Manifests, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -38,7 +40,7 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
         write_cluster(out, cluster)?;
     }
     write_list(out, "apps", lab.apps.iter().map(|a| app(a, lab)))?;
-    write_list(out, "checks", lab.checks.iter().map(|c| check(c, lab)))
+    write_list(out, "checks", lab.checks.iter().map(|c| checks::check(c, lab)))
 }
 
 fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
@@ -100,16 +102,6 @@ fn clusters(names: &[String], lab: &Lab) -> String {
     } else {
         format!("[{}]", join(names.iter().map(|name| text(name))))
     }
-}
-
-fn check(check: &Check, lab: &Lab) -> String {
-    let Check::Rotation { service, from } = check;
-    let from = if from.iter().eq(lab.clusters.iter().map(|c| &c.name)) {
-        "all".to_owned()
-    } else {
-        format!("[{}]", join(from.iter().map(|name| text(name))))
-    };
-    format!("rotation: {{ service: {}, from: {from} }}", text(&service.to_string()))
 }
 
 fn write_list(out: &mut String, field: &str, items: impl Iterator<Item = String>) -> std::fmt::Result {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::verdict::{SourceVerdict, Verdict};
+use super::reachability::matrix;
+use super::summary::sentence;
+use crate::verdict::{Endpoint, OUTSIDE, SourceVerdict, Verdict};
 
 /// Length of the longest bar, in characters.
 const BAR: u32 = 40;
@@ -26,36 +28,32 @@ pub fn verdict_text(verdict: &Verdict) -> String {
         }
         write_source(&mut text, source);
     }
-    let (mut well, mut red): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    for source in &verdict.sources {
-        // A cluster calls in every check.
-        let clusters = if source.passed { &mut well } else { &mut red };
-        if !clusters.contains(&source.cluster.as_str()) {
-            clusters.push(&source.cluster);
-        }
-    }
-    well.retain(|cluster| !red.contains(cluster));
-    if verdict.sources.is_empty() {
-        let _ = writeln!(text, "NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
-    } else if verdict.passed {
-        let requests: u32 = verdict.sources.iter().map(|s| s.requests).sum();
-        let _ = writeln!(
-            text,
-            "PASSED  {}: calls from {} reach every version; {requests} requests, none failed",
-            verdict.lab,
-            well.join(", ")
-        );
-    } else {
-        let others = if well.is_empty() { String::new() } else { format!("; all is well from {}", well.join(", ")) };
-        let _ =
-            writeln!(text, "FAILED  {}: calls from {} are not as they must be{others}", verdict.lab, red.join(", "));
-    }
+    text.push_str(&matrix(&verdict.reachability));
+    let _ = writeln!(text, "{}", sentence(verdict));
     text
 }
 
+/// Who called, as far as it is not the mesh's own `sleep`.
+fn caller(source: &SourceVerdict) -> String {
+    match source.caller.as_str() {
+        "" | "sample/sleep" => format!("from {}", source.cluster),
+        OUTSIDE => format!("from outside into {}", source.cluster),
+        caller => format!("from {} ({caller})", source.cluster),
+    }
+}
+
 fn write_source(text: &mut String, source: &SourceVerdict) {
-    let _ = writeln!(text, "from {}: {} requests, {} failed", source.cluster, source.requests, source.failures);
-    let shown = source.expected.iter().chain(&source.unexpected);
+    let denied: u32 = source.denials.values().sum();
+    let denied = if denied > 0 { format!(", {denied} denied as they must be") } else { String::new() };
+    let allowed = match source.allowed_failures {
+        0 => String::new(),
+        allowed => format!(" ({allowed} may)"),
+    };
+    let (caller, requests, failures) = (caller(source), source.requests, source.failures);
+    let _ = writeln!(text, "{caller}: {requests} requests{denied}, {failures} failed{allowed}");
+    // Where nothing is said about versions, those that answered are still worth seeing.
+    let others = source.versions.keys().filter(|v| !source.expected.contains(v));
+    let shown = source.expected.iter().chain(others);
     let width = shown.clone().map(String::len).max().unwrap_or(0);
     for version in shown {
         let count = source.versions.get(version).copied().unwrap_or(0);
@@ -70,27 +68,43 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
         let gap = if bar.is_empty() || note.is_empty() { "" } else { "  " };
         let _ = writeln!(text, "  {version:<width$} {count:>5}  {bar}{gap}{note}");
     }
-    for (error, count) in &source.errors {
+    for (error, count) in source.denials.iter().chain(&source.errors) {
         let _ = writeln!(text, "  {count} x {error}");
     }
     for problem in &source.endpoint_problems {
         let _ = writeln!(text, "  endpoint {problem}");
     }
-    if !source.passed && !source.endpoints.is_empty() {
-        let all: Vec<String> = source
-            .endpoints
-            .iter()
-            .map(|e| format!("{} ({})", e.address, if e.healthy { "healthy" } else { "not healthy" }))
-            .collect();
-        let _ = writeln!(text, "  its Envoy has {}", all.join(", "));
+    for problem in &source.problems {
+        let _ = writeln!(text, "  {problem}");
+    }
+    for measure in &source.measures {
+        let _ = writeln!(text, "  {measure}");
+    }
+    if !source.endpoints.is_empty() {
+        let all: Vec<String> = source.endpoints.iter().map(endpoint).collect();
+        let _ = writeln!(text, "  its Envoy sent {}", all.join(", "));
     }
     text.push('\n');
+}
+
+/// An endpoint with the requests that went there, and what is not well with it.
+fn endpoint(endpoint: &Endpoint) -> String {
+    let notes: Vec<String> = [
+        (!endpoint.healthy).then(|| "not healthy".to_owned()),
+        endpoint.ejected.then(|| "ejected".to_owned()),
+        (endpoint.connect_failures > 0).then(|| format!("{} connects failed", endpoint.connect_failures)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    format!("{} {}{notes}", endpoint.address, endpoint.requests)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Answer, Endpoint, Finding, Observation, rotation};
+    use crate::verdict::{Answer, Cell, Finding, Measure, Observation, Way, rotation};
 
     /// What a source saw: answers by version, and failures.
     fn source(cluster: &str, versions: &[(&str, usize)], failures: &[&str]) -> SourceVerdict {
@@ -102,7 +116,7 @@ mod tests {
 
     fn verdict(sources: Vec<SourceVerdict>, findings: Vec<Finding>) -> Verdict {
         let passed = sources.iter().all(|s| s.passed);
-        Verdict { lab: "two".into(), passed, at: String::new(), sources, findings }
+        Verdict { lab: "two".into(), passed, at: String::new(), sources, reachability: Vec::new(), findings }
     }
 
     #[test]
@@ -119,7 +133,9 @@ mod tests {
             address: "10.101.0.7:5000".into(),
             healthy: true,
             locality: "region1/zone1".into(),
-            priority: 0,
+            requests: 3,
+            connect_failures: 2,
+            ..Endpoint::default()
         }];
         let stranger = source("c3", &[("v1", 2), ("v2", 1), ("v9", 1)], &[]);
         let finding = Finding {
@@ -129,5 +145,77 @@ mod tests {
         };
         let sources = vec![partly, source("c2", &[("v1", 2), ("v2", 2)], &[]), stranger];
         insta::assert_snapshot!(verdict_text(&verdict(sources, vec![finding])));
+    }
+
+    fn measure(what: &str, value: f64, unit: &str) -> Measure {
+        Measure { what: what.into(), value, unit: unit.into() }
+    }
+
+    fn cell(to: &str, found: bool) -> Cell {
+        Cell { from: "c1".into(), to: to.into(), kind: Way::Pod, expected: to == "c1", found, evidence: "x".into() }
+    }
+
+    /// A check of each kind, and the matrix.
+    fn mixture() -> Verdict {
+        let mut outside = source("c2", &[("v1", 2), ("v2", 2)], &[]);
+        outside.check.push_str(" through ingress");
+        outside.caller = OUTSIDE.into();
+        let denied = SourceVerdict {
+            check: "request plaintext is refused".into(),
+            cluster: "c1".into(),
+            caller: "legacy/sleep".into(),
+            passed: true,
+            requests: 3,
+            denials: [("no answer: Recv failure: Connection reset by peer".into(), 3)].into(),
+            ..SourceVerdict::default()
+        };
+        let tolerant = SourceVerdict {
+            check: "request http://10.0.0.1/x".into(),
+            cluster: "c3".into(),
+            passed: true,
+            requests: 10,
+            failures: 2,
+            allowed_failures: 3,
+            versions: [("v7".into(), 8)].into(),
+            errors: [("status 503".into(), 2)].into(),
+            measures: vec![measure("95th percentile", 12.25, "ms")],
+            ..SourceVerdict::default()
+        };
+        let mut failover = source("c1", &[("v1", 4)], &[]);
+        failover.check = "failover helloworld.sample:5000/hello".into();
+        (failover.passed, failover.missing, failover.expected) = (true, Vec::new(), vec!["v1".into()]);
+        failover.measures = vec![
+            measure("until c2 answers instead of c1", 0.44, "s"),
+            measure("requests that failed meanwhile", 1.0, ""),
+        ];
+        let mut all = verdict(vec![outside, denied, tolerant, failover], Vec::new());
+        all.reachability = vec![cell("c1", true), cell("c2", false)];
+        all
+    }
+
+    #[test]
+    fn a_green_mixture() {
+        insta::assert_snapshot!(verdict_text(&mixture()));
+    }
+
+    #[test]
+    fn a_red_mixture() {
+        let mut all = mixture();
+        all.passed = false;
+        all.reachability[1].found = true;
+        let failover = &mut all.sources[3];
+        failover.passed = false;
+        failover.problems = vec!["helloworld of c1 was started again and did not answer".into()];
+        insta::assert_snapshot!(verdict_text(&all));
+    }
+
+    #[test]
+    fn only_the_matrix() {
+        let mut all = verdict(Vec::new(), Vec::new());
+        all.reachability = vec![cell("c1", true), cell("c2", false)];
+        assert!(verdict_text(&all).ends_with("PASSED  two: all 2 cells of the reachability matrix are as expected\n"));
+        all.passed = false;
+        all.reachability[1].found = true;
+        assert!(verdict_text(&all).ends_with("FAILED  two: 1 of 2 cells of the reachability matrix is wrong\n"));
     }
 }

@@ -1,8 +1,9 @@
-//! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, and one for its endpoints.
+//! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, one for its endpoints and, unless it is of a
+//! rotation, one for all else that is expected. For the matrix: a case for each cell.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::verdict::{SourceVerdict, Verdict};
+use crate::verdict::{Cell, SourceVerdict, Verdict};
 
 /// The report as XML text.
 pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
@@ -15,17 +16,36 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
             for version in source.expected.iter().chain(&source.unexpected) {
                 suite.add_test_case(version_case(source, version, verdict));
             }
-            suite.add_test_case(case(
-                source,
-                "without failures",
-                &source.errors.iter().map(|(e, n)| format!("{n} x {e}")).collect::<Vec<_>>(),
-                verdict,
-            ));
+            suite.add_test_case(case(source, "without failures", &failures(source), verdict));
             suite.add_test_case(case(source, "endpoints", &source.endpoint_problems, verdict));
+            if !source.check.starts_with("rotation ") {
+                suite.add_test_case(case(source, "expectations", &source.problems, verdict));
+            }
         }
         report.add_test_suite(suite);
     }
+    if !verdict.reachability.is_empty() {
+        let mut suite = TestSuite::new("reachability");
+        suite.add_test_cases(verdict.reachability.iter().map(|cell| cell_case(cell, verdict)));
+        report.add_test_suite(suite);
+    }
     report.to_string()
+}
+
+/// Requests that failed, unless so many may.
+fn failures(source: &SourceVerdict) -> Vec<String> {
+    let tolerated = source.failures > 0 && source.failures <= source.allowed_failures;
+    if tolerated { Vec::new() } else { source.errors.iter().map(|(e, n)| format!("{n} x {e}")).collect() }
+}
+
+fn cell_case(cell: &Cell, verdict: &Verdict) -> TestCase {
+    let Cell { from, to, kind, expected, evidence, .. } = cell;
+    let must = if *expected { "must be reached and is not" } else { "must not be reached and is" };
+    let status =
+        if cell.passed() { TestCaseStatus::success() } else { failure(&[format!("{must}: {evidence}")], verdict) };
+    let mut case = TestCase::new(format!("{from} to {to} by {kind}"), status);
+    case.set_classname(format!("{}.{from}", verdict.lab));
+    case
 }
 
 fn version_case(source: &SourceVerdict, version: &str, verdict: &Verdict) -> TestCase {
@@ -60,7 +80,7 @@ fn failure(problems: &[String], verdict: &Verdict) -> TestCaseStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Answer, Finding, Observation, rotation};
+    use crate::verdict::{Answer, Finding, Observation, Way, rotation};
 
     #[test]
     fn a_missing_version_is_a_failed_case() {
@@ -76,7 +96,40 @@ mod tests {
             passed: false,
             at: String::new(),
             sources: vec![source],
+            reachability: Vec::new(),
             findings: vec![finding],
+        };
+        insta::assert_snapshot!(junit(&verdict).expect("valid"));
+    }
+
+    #[test]
+    fn a_cell_is_a_case_and_failures_that_may_be_are_none() {
+        let cell = |to: &str, found| Cell {
+            from: "c1".into(),
+            to: to.into(),
+            kind: Way::NodePort,
+            expected: to == "c1",
+            found,
+            evidence: "http://172.30.0.3:30500/hello: helloworld of c2 answered".into(),
+        };
+        let source = SourceVerdict {
+            check: "request x".into(),
+            cluster: "c1".into(),
+            passed: false,
+            requests: 3,
+            failures: 1,
+            allowed_failures: 1,
+            errors: [("status 503".into(), 1)].into(),
+            problems: vec!["the 95th percentile is 900 ms, and 500 ms is allowed".into()],
+            ..SourceVerdict::default()
+        };
+        let verdict = Verdict {
+            lab: "two".into(),
+            passed: false,
+            at: String::new(),
+            sources: vec![source],
+            reachability: vec![cell("c1", true), cell("c2", true)],
+            findings: Vec::new(),
         };
         insta::assert_snapshot!(junit(&verdict).expect("valid"));
     }

@@ -3,6 +3,8 @@
 mod histogram;
 mod junit;
 mod phases;
+mod reachability;
+mod summary;
 mod table;
 mod terminal;
 

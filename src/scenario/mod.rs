@@ -16,11 +16,9 @@ mod validate;
 
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
-pub use model::{
-    AddressRange, App, Check, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, ServiceUrl,
-    Topology,
-};
-pub use problem::{AddressProblem, AppProblem, ManifestProblem, NameProblem, Problem, TopologyProblem};
+pub use model::{AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, Topology};
+pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
+pub use problem::{AddressProblem, AppProblem, CheckProblem, ManifestProblem, NameProblem, Problem, TopologyProblem};
 pub use render::render;
 
 /// Reads a scenario file that names no other files. `file` is its name for messages only; nothing is read from disk.

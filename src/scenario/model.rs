@@ -3,6 +3,7 @@
 mod app;
 
 pub use app::{App, Manifests};
+mod check;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,6 +11,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use check::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,39 +210,6 @@ pub struct AddressRange {
 pub struct ImageSettings {
     /// A registry (`HOST:PORT`) that nodes pull every image from instead of the image's own registry. Images are then not preloaded.
     pub mirror: Option<String>,
-}
-
-/// An assertion over the running lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Check {
-    /// Calls from each source reach every version, and nothing fails.
-    Rotation {
-        /// What to call: `SERVICE.NAMESPACE:PORT/PATH`.
-        service: ServiceUrl,
-        /// Clusters that call.
-        from: Vec<String>,
-    },
-}
-
-/// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceUrl {
-    /// Kubernetes Service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Service port.
-    pub port: u16,
-    /// Path with its leading slash.
-    pub path: String,
-}
-
-impl std::fmt::Display for ServiceUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}:{}{}", self.service, self.namespace, self.port, self.path)
-    }
 }
 
 impl std::fmt::Display for AddressRange {

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod apps;
+mod checks;
 mod manifests;
 mod names;
 mod topology;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 pub use addresses::AddressProblem;
 pub use apps::AppProblem;
+pub use checks::CheckProblem;
 pub use manifests::ManifestProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
@@ -138,7 +140,7 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Address(#[from] AddressProblem),
-    /// An app or a check that cannot work.
+    /// An app that cannot work.
     #[error(transparent)]
     #[diagnostic(transparent)]
     App(#[from] AppProblem),
@@ -146,4 +148,8 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Manifest(#[from] ManifestProblem),
+    /// A check that cannot work.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Check(#[from] CheckProblem),
 }

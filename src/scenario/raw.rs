@@ -1,12 +1,16 @@
 //! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
 
 mod apps;
+mod checks;
 
 pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
+pub(super) use checks::{
+    Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawRequest, RawSources,
+};
 
 use super::error::Problems;
 use super::model::Gateway;
-use super::read::{Fields, json, list, number, one_key, text, unknown_value, wrong_type};
+use super::read::{Fields, json, list, number, text, unknown_value, wrong_type};
 use super::tree::{Located, Node, Span, Value};
 
 pub(super) const API_VERSION: &str = "lab/v1";
@@ -57,17 +61,6 @@ pub(super) struct RawLocality {
     pub subzone: Option<Located<String>>,
 }
 
-#[derive(Debug)]
-pub(super) enum RawCheck {
-    Rotation { span: Span, service: Option<Located<String>>, from: RawSources },
-}
-
-#[derive(Debug)]
-pub(super) enum RawSources {
-    All,
-    Named(Located<Vec<Located<String>>>),
-}
-
 /// Reads a scenario out of a tree.
 pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     const FIELDS: &[&str] =
@@ -108,7 +101,7 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     });
     let checks = fields.get("checks").and_then(|node| {
         let items = list(node, "`checks`", "checks: [rotation]", problems)?;
-        Some(items.iter().filter_map(|n| check(n, problems)).collect())
+        Some(items.iter().filter_map(|n| checks::check(n, problems)).collect())
     });
     let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
     RawScenario { name, mesh, docker_subnet, mirror, clusters, apps, checks }
@@ -209,44 +202,4 @@ fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
         zone: fields.text("zone", "zone: zone1", problems),
         subzone: fields.text("subzone", "subzone: subzone1", problems),
     })
-}
-
-fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
-    let (key, body) = one_key(node, "checks", "check", "rotation", problems)?;
-    if key.value != "rotation" {
-        problems.add(key.span, unknown_value("check", &key.value, &["rotation"]));
-        return None;
-    }
-    let mut rotation = RawCheck::Rotation { span: key.span, service: None, from: RawSources::All };
-    let RawCheck::Rotation { service, from, .. } = &mut rotation;
-    if let Some(body) = body {
-        let example = "rotation: { service: helloworld.sample:5000/hello, from: all }";
-        let fields = Fields::of(body, "`rotation`", &["service", "from"], example, problems)?;
-        *service = fields.text("service", "service: helloworld.sample:5000/hello", problems);
-        if let Some(node) = fields.get("from") {
-            *from = sources(node, problems)?;
-        }
-    }
-    Some(rotation)
-}
-
-fn sources(node: &Node, problems: &mut Problems) -> Option<RawSources> {
-    const EXAMPLE: &str = "from: [c1, c2]";
-    match &node.value {
-        Value::Scalar { text, .. } if text == "all" => Some(RawSources::All),
-        Value::Sequence(items) => {
-            let names: Vec<Option<_>> =
-                items.iter().map(|n| text(n, "a cluster in `from`", EXAMPLE, problems)).collect();
-            let names = names.into_iter().collect::<Option<_>>()?;
-            Some(RawSources::Named(Located { value: names, span: node.span }))
-        }
-        _ => {
-            let found = match &node.value {
-                Value::Scalar { text, .. } => format!("`{text}`"),
-                _ => node.kind().to_owned(),
-            };
-            problems.add(node.span, wrong_type("`from`", "`all` or a list of clusters", found, EXAMPLE));
-            None
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod apps;
+mod checks;
 mod manifests;
 mod names;
 mod topology;
@@ -122,7 +123,9 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
-    let (apps, checks) = apps::read(raw.apps, raw.checks, &drafts, problems);
+    let apps = apps::or_default(raw.apps);
+    let checks = checks::read(raw.checks, &apps, &drafts, problems);
+    let apps = apps::read(apps, &drafts, problems);
 
     Some(Scenario {
         name: name?.value,

@@ -1,16 +1,25 @@
-//! Plain questions over HTTP: does a registry answer, does it hold a manifest.
+//! Plain questions over HTTP: does a registry answer, does it hold a manifest, what does a gateway of a lab answer.
 
 use std::time::Duration;
 
 /// How long a registry may take to answer before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a registry did not answer.
+/// Why nothing answered.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(String);
 
-/// Asks registries. One client serves all questions.
+/// A status and a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// Body as text.
+    pub body: String,
+}
+
+/// Asks registries, or a lab. One client serves all questions.
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
@@ -28,6 +37,28 @@ impl Http {
             .build()
             .map_err(|e| Unreachable(e.to_string()))?;
         Ok(Self { client })
+    }
+
+    /// A client for addresses of a lab on this machine: no proxy is asked, and each request has a connection of its own.
+    pub fn direct() -> Result<Self, Unreachable> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|e| Unreachable(e.to_string()))?;
+        Ok(Self { client })
+    }
+
+    /// Asks for a URL in the name of a virtual host.
+    pub async fn get(&self, url: &str, host: &str) -> Result<Answered, Unreachable> {
+        let response = self.client.get(url).header("Host", host).send().await;
+        let response = response.map_err(|e| Unreachable(root_cause(&e)))?;
+        let status = response.status().as_u16();
+        let body = response.text().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        Ok(Answered { status, body })
     }
 
     /// Asks for `BASE/v2/`, which every registry answers, if only with "who are you".

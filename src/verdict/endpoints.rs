@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One endpoint in Envoy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// `ADDRESS:PORT`.
@@ -15,6 +15,15 @@ pub struct Endpoint {
     pub priority: u64,
     /// `region/zone/subzone`, as far as known.
     pub locality: String,
+    /// Whether outlier detection has taken it out for now.
+    #[serde(default)]
+    pub ejected: bool,
+    /// Requests that Envoy sent there: during a check once [`since`] was applied, else since it knows the endpoint.
+    #[serde(default)]
+    pub requests: u64,
+    /// Connections there that failed, over the same time.
+    #[serde(default)]
+    pub connect_failures: u64,
 }
 
 /// An endpoint that must be there.
@@ -24,22 +33,60 @@ pub struct Expected {
     pub address: String,
     /// What it is, as "the pod of v1 in c1" or "the east-west gateway of c2".
     pub what: String,
+    /// Its priority in Envoy, where the check says one.
+    pub priority: Option<u64>,
 }
 
 /// Reads the endpoints of a service from the answer of Envoy's admin endpoint `/clusters?format=json`.
 ///
-/// `host` is the service's full name, as `helloworld.sample.svc.cluster.local`.
+/// `host` is the service's full name, as `helloworld.sample.svc.cluster.local`. Counters and ejections are those of the service and of all
+/// its subsets together (`outbound|PORT|SUBSET|HOST`): with a route to subsets, requests go by them.
 #[must_use]
 pub fn envoy_endpoints(clusters: &str, host: &str, port: u16) -> Vec<Endpoint> {
     let Ok(answer) = serde_json::from_str::<Value>(clusters) else { return Vec::new() };
-    let name = format!("outbound|{port}||{host}");
-    let statuses = answer["cluster_statuses"].as_array().into_iter().flatten();
-    let hosts = statuses
-        .filter(|c| c["name"] == name.as_str())
-        .flat_map(|c| c["host_statuses"].as_array().into_iter().flatten());
-    let mut endpoints: Vec<Endpoint> = hosts.map(endpoint).collect();
+    let (start, end) = (format!("outbound|{port}|"), format!("|{host}"));
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    let mut subsets: Vec<Endpoint> = Vec::new();
+    for cluster in answer["cluster_statuses"].as_array().into_iter().flatten() {
+        let subset = cluster["name"].as_str().and_then(|n| n.strip_prefix(&start)?.strip_suffix(&end));
+        let hosts = cluster["host_statuses"].as_array().into_iter().flatten().map(endpoint);
+        match subset {
+            Some("") => endpoints.extend(hosts),
+            Some(_) => subsets.extend(hosts),
+            None => {}
+        }
+    }
+    for endpoint in &mut endpoints {
+        for same in subsets.iter().filter(|s| s.address == endpoint.address) {
+            endpoint.ejected |= same.ejected;
+            endpoint.requests += same.requests;
+            endpoint.connect_failures += same.connect_failures;
+        }
+    }
     endpoints.sort_by(|a, b| a.address.cmp(&b.address));
     endpoints
+}
+
+/// What was sent between two looks: the later endpoints with the difference of the counters. One that is new, or whose counters began
+/// anew, has them whole.
+#[must_use]
+pub fn since(before: &[Endpoint], after: Vec<Endpoint>) -> Vec<Endpoint> {
+    let difference = |mut endpoint: Endpoint| {
+        if let Some(old) = before.iter().find(|b| b.address == endpoint.address) {
+            endpoint.requests = endpoint.requests.checked_sub(old.requests).unwrap_or(endpoint.requests);
+            let failures = endpoint.connect_failures;
+            endpoint.connect_failures = failures.checked_sub(old.connect_failures).unwrap_or(failures);
+        }
+        endpoint
+    };
+    after.into_iter().map(difference).collect()
+}
+
+/// A counter of a host; Envoy leaves the value out when it is 0.
+fn counter(host: &Value, name: &str) -> u64 {
+    let of_that_name = |s: &&Value| s["name"] == name;
+    let value = host["stats"].as_array().and_then(|stats| stats.iter().find(of_that_name)?["value"].as_str());
+    value.and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 fn endpoint(host: &Value) -> Endpoint {
@@ -56,6 +103,9 @@ fn endpoint(host: &Value) -> Endpoint {
         healthy: health["eds_health_status"] == "HEALTHY" && failed.iter().all(|f| health[f] != true),
         priority: host["priority"].as_u64().unwrap_or(0),
         locality: locality.join("/"),
+        ejected: health["failed_outlier_check"] == true,
+        requests: counter(host, "rq_total"),
+        connect_failures: counter(host, "cx_connect_fail"),
     }
 }
 
@@ -70,11 +120,16 @@ pub fn differences(found: &[Endpoint], expected: &[Expected]) -> Vec<String> {
         .iter()
         .filter(|e| found.iter().any(|f| f.address == e.address && !f.healthy))
         .map(|e| format!("{} is not healthy: {}", e.address, e.what));
+    let misplaced = expected.iter().filter_map(|e| {
+        let (wanted, found) = (e.priority?, found.iter().find(|f| f.address == e.address)?);
+        (found.priority != wanted)
+            .then(|| format!("{} has priority {}, not {wanted}: {}", e.address, found.priority, e.what))
+    });
     let extra = found
         .iter()
         .filter(|f| !expected.iter().any(|e| e.address == f.address))
         .map(|f| format!("{} should not be an endpoint", f.address));
-    missing.chain(sick).chain(extra).collect()
+    missing.chain(sick).chain(misplaced).chain(extra).collect()
 }
 
 #[cfg(test)]
@@ -82,7 +137,7 @@ mod tests {
     use super::*;
 
     fn expected(address: &str) -> Expected {
-        Expected { address: address.to_owned(), what: "the east-west gateway of c2".to_owned() }
+        Expected { address: address.to_owned(), what: "the east-west gateway of c2".to_owned(), priority: None }
     }
 
     #[test]
@@ -108,6 +163,37 @@ mod tests {
                 "10.1.0.5:5000 should not be an endpoint",
             ]
         );
+    }
+
+    #[test]
+    fn counts_what_was_sent_meanwhile_by_all_subsets() {
+        let host = |requests: &str, failures: &str, ejected: bool| {
+            serde_json::json!({ "address": { "socket_address": { "address": "10.1.0.5", "port_value": 5000 } },
+                "health_status": { "eds_health_status": "HEALTHY", "failed_outlier_check": ejected },
+                "stats": [{ "name": "cx_connect_fail", "value": failures }, { "name": "rq_error" }, { "name": "rq_total", "value": requests }] })
+        };
+        let clusters = |plain, subset| {
+            let answer = serde_json::json!({ "cluster_statuses": [
+                { "name": "outbound|5000||h.sample.svc.cluster.local", "host_statuses": [plain] },
+                { "name": "outbound|5000|v1|h.sample.svc.cluster.local", "host_statuses": [subset] },
+                { "name": "outbound|5001||h.sample.svc.cluster.local", "host_statuses": [host("9", "9", true)] },
+            ]});
+            envoy_endpoints(&answer.to_string(), "h.sample.svc.cluster.local", 5000)
+        };
+        let before = clusters(host("3", "0", false), host("4", "1", false));
+        assert_eq!((before[0].requests, before[0].connect_failures, before[0].ejected), (7, 1, false));
+        let after = since(&before, clusters(host("3", "0", false), host("14", "3", true)));
+        assert_eq!((after[0].requests, after[0].connect_failures, after[0].ejected), (10, 2, true));
+        let anew = since(&before, clusters(host("2", "0", false), host("0", "0", false)));
+        assert_eq!(anew[0].requests, 2, "an Envoy that restarted counts from 0");
+    }
+
+    #[test]
+    fn a_priority_that_differs_is_told() {
+        let endpoint = Endpoint { address: "a:1".into(), healthy: true, priority: 1, ..Endpoint::default() };
+        let mut wanted = expected("a:1");
+        wanted.priority = Some(0);
+        assert_eq!(differences(&[endpoint], &[wanted]), ["a:1 has priority 1, not 0: the east-west gateway of c2"]);
     }
 
     #[test]

@@ -1,19 +1,29 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
 mod endpoints;
+mod failover;
+mod reachability;
+mod reply;
+mod request;
 mod rotation;
 mod statistics;
+mod weights;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints};
-pub use rotation::{Answer, Observation, STATUS_MARK, parse_answers, rotation};
+pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
+pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
+pub use reachability::{Cell, Way};
+pub use reply::{REPLY_FORMAT, Reply, parse_replies};
+pub use request::{Seen, request, request_failure, request_title, requests_for};
+pub use rotation::{Answer, Observation, rotation};
 pub use statistics::{MAX_ERROR, requests_needed};
+pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};
 
 /// The outcome of all checks of a lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// The lab.
@@ -24,24 +34,36 @@ pub struct Verdict {
     pub at: String,
     /// One entry a check and source.
     pub sources: Vec<SourceVerdict>,
+    /// Who reaches what, if the scenario asks for the matrix.
+    #[serde(default)]
+    pub reachability: Vec<Cell>,
     /// What is wrong, for each source and target the first broken link; empty when all is well.
     pub findings: Vec<Finding>,
 }
 
 /// What calls from one cluster saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceVerdict {
     /// The check, as `rotation helloworld.sample:5000/hello`.
     pub check: String,
-    /// The cluster that called.
+    /// The cluster that called; the one that was called if the caller is [`OUTSIDE`].
     pub cluster: String,
+    /// Who called there, as `sample/sleep`.
+    #[serde(default)]
+    pub caller: String,
     /// Whether everything was as expected.
     pub passed: bool,
     /// Requests sent, one after the other.
     pub requests: u32,
-    /// Requests without a usable answer of status 200.
+    /// Requests that came back otherwise than they must: without a usable answer of status 200, unless the check says else.
     pub failures: u32,
+    /// So many of them may be.
+    #[serde(default)]
+    pub allowed_failures: u32,
+    /// Requests that were denied, as they must be, by how.
+    #[serde(default)]
+    pub denials: BTreeMap<String, u32>,
     /// Answers by version.
     pub versions: BTreeMap<String, u32>,
     /// Versions that must answer.
@@ -56,6 +78,43 @@ pub struct SourceVerdict {
     pub endpoints: Vec<Endpoint>,
     /// How the endpoints differ from those that must be there.
     pub endpoint_problems: Vec<String>,
+    /// What else is wrong.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// What was measured.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
+}
+
+/// The caller of a check from outside of all clusters: this process.
+pub const OUTSIDE: &str = "outside";
+
+/// Something that was measured, beside what was judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Measure {
+    /// What it is.
+    pub what: String,
+    /// How much.
+    pub value: f64,
+    /// Of what; empty for a count.
+    pub unit: String,
+}
+
+impl Measure {
+    /// `count` in units of `unit`, with two decimals.
+    #[must_use]
+    pub fn rounded(count: u64, unit: u32) -> f64 {
+        let hundredths = (count.saturating_mul(100) + u64::from(unit) / 2) / u64::from(unit.max(1));
+        f64::from(u32::try_from(hundredths).unwrap_or(u32::MAX)) / 100.0
+    }
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let gap = if self.unit.is_empty() { "" } else { " " };
+        write!(f, "{}: {}{gap}{}", self.what, self.value, self.unit)
+    }
 }
 
 /// A cause that was found, with its evidence and its remedy.

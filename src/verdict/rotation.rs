@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Endpoint, SourceVerdict};
+use super::{Endpoint, Reply, SourceVerdict};
 
 /// What one request came back with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,53 +26,16 @@ pub struct Observation {
     pub broken: Option<String>,
 }
 
-/// What curl is told to print after each answer, before the status code: a line that no body contains by chance.
-pub const STATUS_MARK: &str = "--lab-status--";
-
-/// Reads what curl printed for a series of requests: each body, then a line of the mark and the status code.
-#[must_use]
-pub fn parse_answers(output: &str) -> Vec<Answer> {
-    let mut answers = Vec::new();
-    let mut body = String::new();
-    for line in output.lines() {
-        if let Some(status) = line.strip_prefix(STATUS_MARK) {
-            answers.push(answer(status.trim(), &std::mem::take(&mut body)));
-        } else {
-            body.push_str(line);
-            body.push('\n');
+impl Answer {
+    /// What a reply means to a rotation.
+    #[must_use]
+    pub fn of(reply: &Reply) -> Self {
+        match (reply.status, reply.version()) {
+            (200, Some(version)) => Self::Version(version.to_owned()),
+            (200, None) => Self::Failure("status 200, but the answer names no version".to_owned()),
+            _ => Self::Failure(reply.reason()),
         }
     }
-    answers
-}
-
-fn answer(status: &str, body: &str) -> Answer {
-    let (code, error) = status.split_once(' ').unwrap_or((status, ""));
-    match code {
-        "200" => match version(body) {
-            Some(version) => Answer::Version(version.to_owned()),
-            None => Answer::Failure("status 200, but the answer names no version".to_owned()),
-        },
-        "000" if error.is_empty() => Answer::Failure("no answer".to_owned()),
-        "000" => Answer::Failure(format!("no answer: {}", without_numbers(error))),
-        code => {
-            let reason = body.lines().next().unwrap_or_default().trim();
-            let reason: String = reason.chars().take(120).collect();
-            Answer::Failure(format!("status {code}{}{reason}", if reason.is_empty() { "" } else { ": " }))
-        }
-    }
-}
-
-/// The version in an answer of Istio's helloworld, `Hello version: v1, instance: ...`.
-fn version(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("version: ")?;
-    rest.split([',', '\n', ' ']).next().filter(|v| !v.is_empty())
-}
-
-/// curl's words without milliseconds, so that equal failures count together.
-fn without_numbers(error: &str) -> String {
-    let words: Vec<&str> = error.split(' ').collect();
-    let is_count = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_ascii_digit());
-    words.iter().map(|w| if is_count(w) { "N" } else { w }).collect::<Vec<_>>().join(" ")
 }
 
 /// Judges one source of a rotation check.
@@ -116,20 +79,26 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
         errors,
         endpoints: seen.endpoints,
         endpoint_problems: seen.endpoint_problems,
+        ..SourceVerdict::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse_replies;
     use super::*;
 
+    fn answers(output: &str) -> Vec<Answer> {
+        parse_replies(output).iter().map(Answer::of).collect()
+    }
+
     fn judge(output: &str, requests: u32) -> SourceVerdict {
-        let seen = Observation { answers: parse_answers(output), ..Observation::default() };
+        let seen = Observation { answers: answers(output), ..Observation::default() };
         rotation("rotation x", "c1", requests, &["v1".to_owned(), "v2".to_owned()], seen)
     }
 
-    const V1: &str = "Hello version: v1, instance: helloworld-v1-abc\n--lab-status--200 \n";
-    const V2: &str = "Hello version: v2, instance: helloworld-v2-abc\n--lab-status--200 \n";
+    const V1: &str = "Hello version: v1, instance: helloworld-v1-abc\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
+    const V2: &str = "Hello version: v2, instance: helloworld-v2-abc\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
 
     #[test]
     fn passes_when_every_version_answers() {
@@ -155,9 +124,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_red_even_if_every_version_answered() {
-        let refused = "upstream connect error\n--lab-status--503 \n";
-        let timeout = "--lab-status--000 Operation timed out after 2001 milliseconds\n";
-        let timeout_again = "--lab-status--000 Operation timed out after 2002 milliseconds\n";
+        let refused = "upstream connect error\n\n--lab-status--503 0.01 \n{}\n--lab-end--\n";
+        let timeout = "--lab-status--000 2.0 Operation timed out after 2001 milliseconds\n{}\n--lab-end--\n";
+        let timeout_again = "--lab-status--000 2.0 Operation timed out after 2002 milliseconds\n{}\n--lab-end--\n";
         let verdict = judge(&format!("{V1}{V2}{refused}{timeout}{timeout_again}"), 5);
         assert!(!verdict.passed);
         assert_eq!(verdict.failures, 3);
@@ -167,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_red() {
-        let stranger = "Hello version: v9, instance: x\n--lab-status--200 \n";
+        let stranger = "Hello version: v9, instance: x\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
         let verdict = judge(&format!("{V1}{V2}{stranger}"), 3);
         assert!(!verdict.passed);
         assert_eq!(verdict.unexpected, ["v9"]);
@@ -176,7 +145,7 @@ mod tests {
     #[test]
     fn endpoints_that_differ_are_red() {
         let seen = Observation {
-            answers: parse_answers(&format!("{V1}{V2}")),
+            answers: answers(&format!("{V1}{V2}")),
             endpoint_problems: vec!["x is missing".to_owned()],
             ..Observation::default()
         };

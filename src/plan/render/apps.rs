@@ -29,10 +29,11 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
             App::Manifests(_) => {}
         }
     }
+    objects.extend(super::legacy::legacy(lab, cluster, images));
     objects
 }
 
-fn service(name: &str, port: u16) -> Value {
+pub(super) fn service(name: &str, port: u16) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -42,7 +43,7 @@ fn service(name: &str, port: u16) -> Value {
     })
 }
 
-fn helloworld(version: &str, image: &str) -> Value {
+pub(super) fn helloworld(version: &str, image: &str) -> Value {
     let labels = json!({ "app": "helloworld", "version": version });
     json!({
         "apiVersion": "apps/v1",
@@ -66,7 +67,7 @@ fn helloworld(version: &str, image: &str) -> Value {
     })
 }
 
-fn sleep(image: &str) -> Value {
+pub(super) fn sleep(image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

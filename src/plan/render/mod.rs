@@ -3,6 +3,7 @@
 mod apps;
 mod istio;
 mod kind;
+mod legacy;
 mod links;
 mod manifests;
 mod metallb;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 pub use apps::{apps, injection_probe};
 pub use istio::{istio_namespace, istio_operator};
 pub use kind::kind_config;
+pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{
     EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, east_west_resources, external_istiod_service,
     ingress_resources, mount_mesh_configuration,
@@ -32,7 +34,7 @@ pub const ISTIO_NAMESPACE: &str = "istio-system";
 pub const APP_NAMESPACE: &str = "sample";
 /// Name of the east-west gateway's Service and Deployment.
 pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
-/// Name of the ingress gateway's Service and Deployment.
+/// Name of the ingress gateway's Service and Deployment, and the label `app` of its pods.
 pub const INGRESS_GATEWAY: &str = "istio-ingressgateway";
 /// Port on which an east-west gateway takes traffic from other networks.
 pub const EAST_WEST_PORT: u16 = 15443;

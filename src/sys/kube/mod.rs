@@ -22,7 +22,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 pub use manifest::{Manifest, covers};
-pub use pod::{ExecOutput, HttpAnswer};
+pub use pod::{CommandLines, ExecOutput, HttpAnswer};
 pub use wait::{Listener, load_balancer_addresses};
 pub use workload::is_workload;
 

@@ -5,8 +5,9 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use kube::api::AttachedProcess;
 use kube::api::{Api, AttachParams, ListParams, Patch, PatchParams};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use super::{Cluster, KubeError};
 
@@ -19,6 +20,25 @@ pub struct ExecOutput {
     pub stderr: String,
     /// Whether its exit status was 0.
     pub success: bool,
+}
+
+/// A command that runs in a pod. Dropped, it loses its output and ends when it next writes.
+pub struct CommandLines {
+    process: AttachedProcess,
+    lines: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+}
+
+impl CommandLines {
+    /// The next line; `None` at its end, however it ended.
+    pub async fn next(&mut self) -> Option<String> {
+        self.lines.next_line().await.ok().flatten()
+    }
+}
+
+impl Drop for CommandLines {
+    fn drop(&mut self) {
+        self.process.abort();
+    }
 }
 
 /// An HTTP answer from inside a pod.
@@ -98,6 +118,23 @@ impl Cluster {
         process.join().await.map_err(|e| broken(e.to_string()))?;
         let success = status.and_then(|s| s.status).as_deref() == Some("Success");
         Ok(ExecOutput { stdout, stderr, success })
+    }
+
+    /// Starts a command in a container. Its lines come as they are printed.
+    pub async fn exec_lines(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        command: &[&str],
+    ) -> Result<CommandLines, KubeError> {
+        let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = AttachParams::default().container(container).stderr(false);
+        let mut process = api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(e.to_string()))?;
+        let stdout = process.stdout().ok_or_else(|| broken("the command has no output".to_owned()))?;
+        let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
+        Ok(CommandLines { process, lines: BufReader::new(stdout).lines() })
     }
 
     /// Asks a port on a pod's loopback interface for `path`.

@@ -1,0 +1,64 @@
+//! Requests of the user's own.
+
+use super::super::{Context, StepError};
+use super::traffic::{Call, Caller, REQUEST_LIMIT};
+use super::until_well;
+use crate::exec::Progress;
+use crate::plan::helloworlds;
+use crate::scenario::{Expect, RequestCheck, Target};
+use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for, since};
+
+/// So many failures more than are allowed decide.
+const ENOUGH_FAILURES: usize = 5;
+
+/// Judges one source, again while the lab settles.
+pub(super) async fn source(
+    ctx: &Context,
+    check: &RequestCheck,
+    cluster: &str,
+    progress: &Progress,
+) -> Result<SourceVerdict, StepError> {
+    let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
+    let requests = requests_for(check, versions.len());
+    until_well(ctx, cluster, progress, || async {
+        let seen = observe(ctx, check, cluster, requests, progress).await;
+        let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
+        Ok(request(check, cluster, &versions, requests, seen))
+    })
+    .await
+}
+
+async fn observe(
+    ctx: &Context,
+    check: &RequestCheck,
+    cluster: &str,
+    requests: u32,
+    progress: &Progress,
+) -> Result<Seen, StepError> {
+    let caller = Caller::find(ctx, cluster, &check.caller.namespace, &check.caller.app).await?;
+    let (url, service) = match &check.target {
+        Target::Service(service) => (format!("http://{service}"), Some(service)),
+        Target::Url(url) => (url.clone(), None),
+    };
+    let (limit, enough) = match &check.expect {
+        // A bound on time must be exceeded before curl gives up.
+        Expect::Answers(expect) => {
+            let seconds = expect.within.map_or(0, |within| u32::try_from(within.div_ceil(1000)).unwrap_or(60) + 1);
+            (seconds.max(REQUEST_LIMIT), ENOUGH_FAILURES + expect.failures as usize)
+        }
+        Expect::Denied { .. } => (REQUEST_LIMIT, ENOUGH_FAILURES),
+    };
+    let before = match service {
+        Some(service) => caller.endpoints(service).await?,
+        None => Vec::new(),
+    };
+    progress.say(format!("{cluster}: {requests} requests to {}", check.target));
+    let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit };
+    let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
+    let replies = caller.send(&call, requests, enough, failed).await?;
+    let endpoints = match service {
+        Some(service) => since(&before, caller.endpoints(service).await?),
+        None => Vec::new(),
+    };
+    Ok(Seen { replies, endpoints, broken: None })
+}

@@ -1,0 +1,236 @@
+//! Who calls, what it sends, and what its Envoy knows.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kube::ResourceExt;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::{LabCluster, helloworlds};
+use crate::scenario::ServiceUrl;
+use crate::sys::kube::{Cluster, KubeError};
+use crate::verdict::{Answer, Endpoint, Expected, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies};
+
+/// Envoy's admin port inside every sidecar and gateway.
+const ENVOY_ADMIN: u16 = 15000;
+/// The first batch of requests, so that a broken mesh is known before every request has timed out. Batches grow while nothing fails.
+const FIRST_BATCH: u32 = 20;
+const LARGEST_BATCH: u32 = 320;
+/// Seconds that one request may take.
+pub(super) const REQUEST_LIMIT: u32 = 3;
+
+/// A container with curl in a running pod.
+pub(super) struct Caller {
+    client: Cluster,
+    pod: EnvoyPod,
+    container: String,
+    /// Whether requests go through an Envoy beside it.
+    pub has_sidecar: bool,
+}
+
+impl Caller {
+    /// The newest running pod of `app` in a cluster. Its container is named like the app.
+    pub(super) async fn find(ctx: &Context, cluster: &str, namespace: &str, app: &str) -> Result<Self, StepError> {
+        let client = ctx.client(cluster).await?;
+        let selector = format!("app={app}");
+        let pod = client.pods(namespace, &selector).await?.pop();
+        let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector })?;
+        let spec = pod.spec.as_ref();
+        // A sidecar is an init container that keeps running, or a plain container where the mesh says so.
+        let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
+        let has_sidecar = first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy");
+        let pod = EnvoyPod { namespace: namespace.to_owned(), name: pod.name_any() };
+        Ok(Self { client, pod, container: app.to_owned(), has_sidecar })
+    }
+
+    /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed.
+    pub(super) async fn curl(&self, arguments: &[&str], limit: Duration) -> Result<String, StepError> {
+        let command: Vec<&str> = std::iter::once("curl").chain(arguments.iter().copied()).collect();
+        let run = self.client.exec(&self.pod.namespace, &self.pod.name, &self.container, &command);
+        match tokio::time::timeout(limit, run).await {
+            Ok(output) => Ok(output?.stdout),
+            Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),
+        }
+    }
+
+    fn broken(&self, reason: String) -> StepError {
+        KubeError::Pod { pod: format!("{}/{}", self.pod.namespace, self.pod.name), reason }.into()
+    }
+
+    /// Sends requests one after the other, until all are sent or so many have failed that it is decided. At once they would favour the
+    /// near endpoint.
+    pub(super) async fn send(
+        &self,
+        call: &Call<'_>,
+        requests: u32,
+        enough_failures: usize,
+        failed: impl Fn(&Reply) -> bool,
+    ) -> Result<Vec<Reply>, StepError> {
+        let mut replies: Vec<Reply> = Vec::new();
+        let mut batch = FIRST_BATCH;
+        while replies.len() < requests as usize {
+            let left = requests - u32::try_from(replies.len()).unwrap_or(requests);
+            let more = self.send_batch(call, left.min(batch)).await?;
+            if more.is_empty() {
+                return Err(self.broken("curl printed nothing".to_owned()));
+            }
+            replies.extend(more);
+            match replies.iter().filter(|r| failed(r)).count() {
+                0 => batch = (batch * 2).min(LARGEST_BATCH),
+                failures if failures >= enough_failures => break,
+                _ => batch = FIRST_BATCH,
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Sends requests one after the other, at most so many a second (`NUMBER/s`), until the receiver is dropped. Gives each answer with the time
+    /// at which it came.
+    pub(super) async fn stream(
+        &self,
+        call: &Call<'_>,
+        rate: &str,
+    ) -> Result<UnboundedReceiver<(Instant, Answer)>, StepError> {
+        let (limit, url) = (call.limit.to_string(), format!("{}#[1-1000000]", call.url));
+        // Unbuffered, so that each answer comes when it is there.
+        let command = ["curl", "-sN", "--rate", rate, "-m", &limit, "-w", REPLY_FORMAT, &url];
+        let EnvoyPod { namespace, name } = &self.pod;
+        let mut lines = self.client.exec_lines(namespace, name, &self.container, &command).await?;
+        let (sender, receiver) = unbounded_channel();
+        tokio::spawn(async move {
+            let mut output = String::new();
+            while let Some(line) = lines.next().await {
+                output.push_str(&line);
+                output.push('\n');
+                let Some(reply) = parse_replies(&output).pop() else { continue };
+                output.clear();
+                if sender.send((Instant::now(), Answer::of(&reply))).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn send_batch(&self, call: &Call<'_>, requests: u32) -> Result<Vec<Reply>, StepError> {
+        // One curl for all of them: it numbers them in the fragment, which is not sent.
+        let url = format!("{}#[1-{requests}]", call.url);
+        let limit = call.limit.to_string();
+        let mut arguments = vec!["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT];
+        if let Some(method) = call.method {
+            // curl waits for the body of a HEAD request unless it is told by this flag what it sends.
+            arguments.extend(if method == "HEAD" { vec!["-I"] } else { vec!["-X", method] });
+        }
+        let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_argument(name, value)).collect();
+        arguments.extend(headers.iter().flat_map(|h| ["-H", h.as_str()]));
+        arguments.push(&url);
+        let whole = Duration::from_secs(u64::from(call.limit * requests) + 10);
+        Ok(parse_replies(&self.curl(&arguments, whole).await?))
+    }
+
+    /// What its Envoy has of a service; nothing without a sidecar.
+    pub(super) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
+        if self.has_sidecar { self.pod.endpoints(&self.client, service).await } else { Ok(Vec::new()) }
+    }
+
+    /// Where its Envoy can be asked.
+    pub(super) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
+        (&self.client, &self.pod)
+    }
+}
+
+/// A header for curl, which takes a value that is empty only after a semicolon.
+fn header_argument(name: &str, value: &str) -> String {
+    if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") }
+}
+
+/// What is sent again and again.
+pub(super) struct Call<'a> {
+    /// With scheme, without fragment.
+    pub url: String,
+    /// GET when nothing is said.
+    pub method: Option<&'a str>,
+    /// Sent with each request.
+    pub headers: &'a BTreeMap<String, String>,
+    /// Seconds that one request may take.
+    pub limit: u32,
+}
+
+/// A pod with an Envoy in it.
+pub(super) struct EnvoyPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl EnvoyPod {
+    /// What the Envoy has of a service, with its counters.
+    pub(super) async fn endpoints(&self, client: &Cluster, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
+        let answer = client.http_get(&self.namespace, &self.name, ENVOY_ADMIN, "/clusters?format=json").await?;
+        let host = format!("{}.{}.svc.cluster.local", service.service, service.namespace);
+        Ok(envoy_endpoints(&answer.body, &host, service.port))
+    }
+}
+
+/// Waits until the Envoy has exactly the endpoints that it must, at most as long as the verdict may wait. Gives what it has then, and how
+/// that differs.
+pub(super) async fn settled(
+    ctx: &Context,
+    (client, envoy): (&Cluster, &EnvoyPod),
+    service: &ServiceUrl,
+    source: &LabCluster,
+    priorities: Option<&[String]>,
+    progress: &Progress,
+) -> Result<(Vec<Endpoint>, Vec<String>), StepError> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        // Pods come and go while a lab settles, so what is expected is asked each time.
+        let expected = expected_endpoints(ctx, service, source, priorities).await?;
+        let (found, problems) = match envoy.endpoints(client, service).await {
+            Ok(found) => {
+                let problems = differences(&found, &expected);
+                (found, problems)
+            }
+            Err(error) => (Vec::new(), vec![format!("list cannot be had from Envoy: {error}")]),
+        };
+        match problems.first() {
+            Some(problem) if start.elapsed() < ctx.settle => {
+                progress.say(format!("{}: waiting, endpoint {problem}", source.name));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            _ => return Ok((found, problems)),
+        }
+    }
+}
+
+/// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, clusters in the
+/// order in which they must answer, each also has its priority.
+async fn expected_endpoints(
+    ctx: &Context,
+    service: &ServiceUrl,
+    source: &LabCluster,
+    priorities: Option<&[String]>,
+) -> Result<Vec<Expected>, StepError> {
+    let mut expected: Vec<Expected> = Vec::new();
+    for (name, version) in helloworlds(&ctx.lab) {
+        let target = ctx.cluster(name)?;
+        let priority = priorities.and_then(|order| order.iter().position(|c| c == name)).map(|p| p.min(2) as u64);
+        if target.network == source.network {
+            let selector = format!("app={},version={version}", service.service);
+            for pod in ctx.client(name).await?.pods(&service.namespace, &selector).await? {
+                let address = pod.status.as_ref().and_then(|s| s.pod_ip.clone()).unwrap_or_default();
+                let what = format!("the pod of {version} in {name}, {}", pod.name_any());
+                expected.push(Expected { address: format!("{address}:{}", service.port), what, priority });
+            }
+        } else if let Some(endpoint) = target.east_west_endpoint() {
+            let what = format!("the east-west gateway of {name}");
+            expected.push(Expected { address: endpoint.to_string(), what, priority });
+        }
+    }
+    Ok(expected)
+}

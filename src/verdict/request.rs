@@ -1,0 +1,182 @@
+//! A request of the user's own: is what came back what was expected?
+
+use std::collections::BTreeMap;
+
+use super::weights::{counts_within_chance, requests_for_weights};
+use super::{Endpoint, Measure, Reply, SourceVerdict, requests_needed};
+use crate::scenario::{Answers, Expect, RequestCheck, Who};
+
+/// What was seen from one source.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What the requests came back with, in order.
+    pub replies: Vec<Reply>,
+    /// The caller's endpoints afterwards, with what was sent there.
+    pub endpoints: Vec<Endpoint>,
+    /// Why no request could be sent, if so.
+    pub broken: Option<String>,
+}
+
+/// Requests that each source must send: as many as the check says, and as many as its judgement needs.
+///
+/// `versions` is how many versions of helloworld there are. Where only some clusters may answer, so many are sent that any other one that
+/// took part equally would be seen.
+#[must_use]
+pub fn requests_for(check: &RequestCheck, versions: usize) -> u32 {
+    let sources = check.from.len();
+    let needed = match &check.expect {
+        Expect::Answers(Answers { who: Who::Versions(expected), .. }) => requests_needed(expected.len(), sources),
+        Expect::Answers(Answers { who: Who::Weights(weights), .. }) => requests_for_weights(weights, sources),
+        Expect::Answers(Answers { who: Who::Clusters(_), .. }) => requests_needed(versions, sources),
+        _ => 1,
+    };
+    needed.max(check.times)
+}
+
+/// What reports call a request check.
+#[must_use]
+pub fn request_title(check: &RequestCheck) -> String {
+    check.name.as_ref().map_or_else(|| format!("request {}", check.target), |name| format!("request {name}"))
+}
+
+/// Why a reply is a failed request; `None` for one as it was expected, whoever answered.
+#[must_use]
+pub fn request_failure(expect: &Expect, reply: &Reply) -> Option<String> {
+    match expect {
+        Expect::Denied { reason } => {
+            if (200..400).contains(&reply.status) {
+                return Some(format!("answered with {}", reply.reason()));
+            }
+            // Everything that a user sees of the failure: curl's words, the status, the body.
+            let said = format!("{}\nstatus {}\n{}", reply.error, reply.status, reply.body);
+            let other = reason.as_ref().is_some_and(|reason| !said.contains(reason));
+            other.then(|| format!("denied for another reason: {}", reply.reason()))
+        }
+        Expect::Answers(expect) => unlike(expect, reply),
+    }
+}
+
+fn unlike(expect: &Answers, reply: &Reply) -> Option<String> {
+    if reply.status != expect.status {
+        return Some(reply.reason());
+    }
+    let status = reply.status;
+    if let Some(text) = expect.body.as_ref().filter(|text| !reply.body.contains(text.as_str())) {
+        return Some(format!("status {status}, but the body does not contain `{text}`"));
+    }
+    for (name, text) in &expect.headers {
+        match reply.headers.get(&name.to_ascii_lowercase()) {
+            None => return Some(format!("status {status}, but there is no header `{name}`")),
+            Some(values) if !values.iter().any(|v| v.contains(text.as_str())) => {
+                return Some(format!("status {status}, but header `{name}` is `{}`", values.join("`, `")));
+            }
+            Some(_) => {}
+        }
+    }
+    (expect.who != Who::Anybody && reply.version().is_none())
+        .then(|| format!("status {status}, but the answer names no version"))
+}
+
+/// Judges one source. `versions` is cluster and version of every helloworld; `requests` is what [`requests_for`] said.
+#[must_use]
+pub fn request(
+    check: &RequestCheck,
+    cluster: &str,
+    versions: &[(&str, &str)],
+    requests: u32,
+    seen: Seen,
+) -> SourceVerdict {
+    let mut verdict = SourceVerdict {
+        check: request_title(check),
+        cluster: cluster.to_owned(),
+        caller: format!("{}/{}", check.caller.namespace, check.caller.app),
+        requests: u32::try_from(seen.replies.len()).unwrap_or(u32::MAX),
+        endpoints: seen.endpoints,
+        ..SourceVerdict::default()
+    };
+    for reply in &seen.replies {
+        if let Some(failure) = request_failure(&check.expect, reply) {
+            *verdict.errors.entry(failure).or_default() += 1;
+            verdict.failures += 1;
+        } else if let Expect::Denied { .. } = check.expect {
+            *verdict.denials.entry(reply.reason()).or_default() += 1;
+        } else if let Some(version) = reply.version() {
+            *verdict.versions.entry(version.to_owned()).or_default() += 1;
+        }
+    }
+    if let Expect::Answers(expect) = &check.expect {
+        verdict.allowed_failures = expect.failures;
+        judge_versions(&mut verdict, expect, versions, check.from.len());
+        judge_time(&mut verdict, expect, &seen.replies);
+        if expect.ejected && !verdict.endpoints.iter().any(|e| e.ejected) {
+            verdict.problems.push("outlier detection has ejected no endpoint in the caller's Envoy".to_owned());
+        }
+    }
+    let is_broken = seen.broken.is_some();
+    if let Some(broken) = seen.broken {
+        verdict.errors.insert(broken, 1);
+    } else if verdict.requests < requests && verdict.failures <= verdict.allowed_failures {
+        verdict.problems.push(format!("only {} of {requests} requests were sent", verdict.requests));
+    }
+    verdict.passed = !is_broken
+        && verdict.failures <= verdict.allowed_failures
+        && verdict.missing.is_empty()
+        && verdict.unexpected.is_empty()
+        && verdict.problems.is_empty();
+    verdict
+}
+
+fn judge_versions(verdict: &mut SourceVerdict, expect: &Answers, versions: &[(&str, &str)], sources: usize) {
+    match &expect.who {
+        Who::Anybody => return,
+        Who::Versions(expected) => {
+            verdict.expected.clone_from(expected);
+            verdict.missing = expected.iter().filter(|v| !verdict.versions.contains_key(*v)).cloned().collect();
+        }
+        Who::Clusters(clusters) => {
+            let of_these = versions.iter().filter(|(cluster, _)| clusters.iter().any(|c| c == cluster));
+            verdict.expected = of_these.map(|(_, version)| (*version).to_owned()).collect();
+            // Which of them answers is the balancer's choice; that nobody does is no success.
+            if verdict.versions.is_empty() {
+                verdict.missing.clone_from(&verdict.expected);
+            }
+        }
+        Who::Weights(weights) => {
+            verdict.expected = weights.iter().filter(|(_, w)| **w > 0).map(|(v, _)| v.clone()).collect();
+            verdict.missing = verdict.expected.iter().filter(|v| !verdict.versions.contains_key(*v)).cloned().collect();
+            judge_shares(verdict, weights, sources);
+        }
+    }
+    verdict.unexpected = verdict.versions.keys().filter(|v| !verdict.expected.contains(v)).cloned().collect();
+}
+
+fn judge_shares(verdict: &mut SourceVerdict, weights: &BTreeMap<String, u8>, sources: usize) {
+    let answers: u32 = verdict.versions.values().sum();
+    for (version, &percent) in weights {
+        let count = verdict.versions.get(version).copied().unwrap_or(0);
+        let (low, high) = counts_within_chance(answers, percent, weights.len(), sources);
+        if !(low..=high).contains(&count) {
+            verdict.problems.push(format!(
+                "{version} gave {count} of {answers} answers; with a share of {percent} % it is from {low} to {high}"
+            ));
+        }
+    }
+}
+
+/// The 95th percentile by nearest rank: the least time that 95 of 100 answers, rounded up, did not exceed. It is from the start of a request
+/// to the last byte of its answer, as curl measures it in the caller's pod; requests without any answer are failures and have no time.
+fn judge_time(verdict: &mut SourceVerdict, expect: &Answers, replies: &[Reply]) {
+    let mut times: Vec<u64> = replies.iter().filter(|r| r.status > 0).map(|r| r.micros).collect();
+    times.sort_unstable();
+    let rank = (times.len() * 95).div_ceil(100);
+    let Some(&micros) = rank.checked_sub(1).and_then(|i| times.get(i)) else { return };
+    let millis = Measure::rounded(micros, 1000);
+    verdict.measures.push(Measure { what: "95th percentile".to_owned(), value: millis, unit: "ms".to_owned() });
+    if let Some(within) = expect.within.filter(|within| micros > within * 1000) {
+        verdict.problems.push(format!("the 95th percentile is {millis} ms, and {within} ms is allowed"));
+    }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

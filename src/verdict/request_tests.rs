@@ -1,0 +1,170 @@
+use super::*;
+use crate::scenario::{CallerPod, Target};
+
+const VERSIONS: &[(&str, &str)] = &[("c1", "v1"), ("c2", "v2")];
+
+fn answers() -> Answers {
+    Answers {
+        status: 200,
+        body: None,
+        headers: BTreeMap::new(),
+        who: Who::Anybody,
+        within: None,
+        failures: 0,
+        ejected: false,
+    }
+}
+
+fn check(expect: Expect) -> RequestCheck {
+    RequestCheck {
+        name: None,
+        target: Target::Url("http://10.0.0.1/x".into()),
+        from: vec!["c1".into()],
+        caller: CallerPod { namespace: "sample".into(), app: "sleep".into() },
+        method: None,
+        headers: BTreeMap::new(),
+        times: 1,
+        expect,
+    }
+}
+
+fn hello(version: &str, micros: u64) -> Reply {
+    let headers = BTreeMap::from([("server".to_owned(), vec!["envoy".to_owned()])]);
+    Reply { status: 200, body: format!("Hello version: {version}, instance: x\n"), micros, headers, ..Reply::default() }
+}
+
+fn status(status: u16, body: &str) -> Reply {
+    Reply { status, body: body.to_owned(), ..Reply::default() }
+}
+
+fn curl(error: &str) -> Reply {
+    Reply { error: error.to_owned(), ..Reply::default() }
+}
+
+fn judge(expect: Expect, replies: Vec<Reply>) -> SourceVerdict {
+    let requests = u32::try_from(replies.len()).unwrap();
+    request(&check(expect), "c1", VERSIONS, requests, Seen { replies, ..Seen::default() })
+}
+
+fn like(change: impl Fn(&mut Answers), replies: Vec<Reply>) -> SourceVerdict {
+    let mut expect = answers();
+    change(&mut expect);
+    judge(Expect::Answers(expect), replies)
+}
+
+fn many(v1: u32, v2: u32) -> Vec<Reply> {
+    (0..v1).map(|_| hello("v1", 1)).chain((0..v2).map(|_| hello("v2", 1))).collect()
+}
+
+#[test]
+fn status_body_and_headers() {
+    assert!(like(|_| (), vec![hello("v1", 1)]).passed);
+    assert!(!like(|_| (), vec![status(503, "no healthy upstream")]).passed);
+    assert!(like(|e| e.status = 404, vec![status(404, "")]).passed);
+    let red = like(|e| e.status = 404, vec![hello("v1", 1)]);
+    assert_eq!((red.passed, red.failures), (false, 1));
+
+    assert!(like(|e| e.body = Some("version: v1".into()), vec![hello("v1", 1)]).passed);
+    let red = like(|e| e.body = Some("version: v1".into()), vec![hello("v2", 1)]);
+    assert_eq!(red.errors["status 200, but the body does not contain `version: v1`"], 1);
+    assert!(!red.passed);
+
+    let server = |value: &'static str| move |e: &mut Answers| drop(e.headers.insert("Server".into(), value.into()));
+    assert!(like(server("env"), vec![hello("v1", 1)]).passed);
+    assert_eq!(like(server("nginx"), vec![hello("v1", 1)]).errors["status 200, but header `Server` is `envoy`"], 1);
+    assert_eq!(like(server("x"), vec![status(200, "")]).errors["status 200, but there is no header `Server`"], 1);
+}
+
+#[test]
+fn versions_and_clusters() {
+    let both = |e: &mut Answers| e.who = Who::Versions(vec!["v1".into(), "v2".into()]);
+    assert!(like(both, many(3, 1)).passed);
+    assert_eq!(like(both, many(4, 0)).missing, ["v2"]);
+    let one = |e: &mut Answers| e.who = Who::Clusters(vec!["c2".into()]);
+    assert!(like(one, many(0, 4)).passed);
+    let red = like(one, many(1, 4));
+    assert_eq!((red.passed, red.unexpected), (false, vec!["v1".to_owned()]));
+    let silent = like(one, vec![status(200, "Hello")]);
+    assert_eq!((silent.passed, silent.missing), (false, vec!["v2".to_owned()]));
+}
+
+#[test]
+fn weights() {
+    let shares = |e: &mut Answers| e.who = Who::Weights(BTreeMap::from([("v1".into(), 80), ("v2".into(), 20)]));
+    assert!(like(shares, many(810, 190)).passed);
+    let red = like(shares, many(600, 400));
+    assert!(!red.passed);
+    assert_eq!(red.problems.len(), 2, "{:?}", red.problems);
+    assert!(red.problems[0].starts_with("v1 gave 600 of 1000 answers; with a share of 80 % it is from 7"));
+    let all = |e: &mut Answers| e.who = Who::Weights(BTreeMap::from([("v1".into(), 100), ("v2".into(), 0)]));
+    assert!(like(all, many(40, 0)).passed);
+    assert!(!like(all, many(40, 1)).passed);
+}
+
+#[test]
+fn the_95th_percentile_may_leave_out_one_of_twenty() {
+    let slow = |slow: usize| {
+        let mut replies: Vec<Reply> = (0..20).map(|_| hello("v1", 10_000)).collect();
+        replies.iter_mut().take(slow).for_each(|r| r.micros = 900_000);
+        like(|e| e.within = Some(500), replies)
+    };
+    assert!(slow(1).passed);
+    let red = slow(2);
+    assert_eq!(red.problems, ["the 95th percentile is 900 ms, and 500 ms is allowed"]);
+    assert!(!red.passed);
+}
+
+#[test]
+fn failures_are_counted_and_an_ejection_is_demanded() {
+    let replies = || vec![hello("v1", 1), status(503, ""), status(503, ""), hello("v1", 1)];
+    assert!(like(|e| e.failures = 2, replies()).passed);
+    assert!(!like(|e| e.failures = 1, replies()).passed);
+    let seen = |ejected| {
+        let expect = Expect::Answers(Answers { ejected: true, ..answers() });
+        let endpoints = vec![Endpoint { ejected, ..Endpoint::default() }];
+        request(&check(expect), "c1", VERSIONS, 1, Seen { replies: many(1, 0), endpoints, broken: None })
+    };
+    assert!(seen(true).passed);
+    assert_eq!(seen(false).problems, ["outlier detection has ejected no endpoint in the caller's Envoy"]);
+    assert!(!seen(false).passed);
+}
+
+#[test]
+fn what_is_denied_fails_for_the_reason_given() {
+    let denied = |reason: &str, replies| judge(Expect::Denied { reason: Some(reason.to_owned()) }, replies);
+    let no_host = || vec![curl("Could not resolve host: x.sample")];
+    let green = denied("Could not resolve host", no_host());
+    assert!(green.passed);
+    assert_eq!((green.failures, green.denials["no answer: Could not resolve host: x.sample"]), (0, 1));
+    assert!(judge(Expect::Denied { reason: None }, no_host()).passed);
+    assert!(denied("RBAC", vec![status(403, "RBAC: access denied")]).passed);
+    assert!(denied("status 403", vec![status(403, "")]).passed);
+    let other = denied("RBAC", no_host());
+    assert_eq!((other.passed, other.failures), (false, 1));
+    assert!(other.errors.contains_key("denied for another reason: no answer: Could not resolve host: x.sample"));
+    let answered = denied("RBAC", vec![status(403, "RBAC: access denied"), status(301, "")]);
+    assert!(!answered.passed);
+    assert!(answered.errors.contains_key("answered with status 301"));
+}
+
+#[test]
+fn too_few_requests_and_a_broken_caller_are_red() {
+    let few =
+        request(&check(Expect::Answers(answers())), "c1", VERSIONS, 3, Seen { replies: many(2, 0), ..Seen::default() });
+    assert_eq!((few.passed, few.problems), (false, vec!["only 2 of 3 requests were sent".to_owned()]));
+    let seen = Seen { broken: Some("no running pod".to_owned()), ..Seen::default() };
+    for expect in [Expect::Denied { reason: None }, Expect::Answers(answers())] {
+        assert!(!request(&check(expect), "c1", VERSIONS, 1, seen.clone()).passed);
+    }
+}
+
+#[test]
+fn as_many_requests_as_the_judgement_needs() {
+    let needed = |who: Who, times: u32| {
+        requests_for(&RequestCheck { times, ..check(Expect::Answers(Answers { who, ..answers() })) }, 2)
+    };
+    assert_eq!((needed(Who::Anybody, 1), needed(Who::Anybody, 7)), (1, 7));
+    assert_eq!(needed(Who::Versions(vec!["v1".into(), "v2".into()]), 1), 31);
+    assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 1), 31);
+    assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 100), 100);
+}
