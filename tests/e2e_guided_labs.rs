@@ -80,7 +80,7 @@ fn a_lab_of_ones_own_with_files_and_a_kustomization() {
     file("apps/idle/idle.yaml", IDLE);
     file("README.md", README);
     let commands = run(dir.path(), NAME).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(commands, 11);
+    assert_eq!(commands, 12);
 }
 
 const SCENARIO: &str = "name: guided-own
