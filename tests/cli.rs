@@ -192,6 +192,19 @@ fn a_directory_with_a_scenario_stands_for_it() {
 }
 
 #[test]
+fn only_a_kustomization_needs_kubectl() {
+    let machine = Machine::new();
+    machine.file("plain.yaml", "name: demo\nclusters: [c1]\napps:\n  - manifests: { files: [apps/web.yaml] }\n");
+    machine.file("kustomized.yaml", "name: demo\nclusters: [c1]\napps:\n  - manifests: { files: [apps] }\n");
+    machine.file("apps/web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: c }\n");
+    machine.file("apps/kustomization.yaml", "resources: [web.yaml]\n");
+    let without_programs = |args: &[&str]| ran(machine.command(args).env("PATH", machine.dir.path()), args);
+    without_programs(&["plan", "plain.yaml"]).printed();
+    let refused = without_programs(&["plan", "kustomized.yaml"]).refused(3);
+    assert!(refused.stderr.contains("error: go is missing, which builds"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_scenario_is_not_valid() {
     let machine = Machine::new();
     machine.file("bad.yaml", "name: Demo\nclusters:\n  - name: c1\n    podSubnet: 10.1.0.0/99\n    netwrok: n1\n");

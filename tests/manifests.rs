@@ -83,6 +83,17 @@ fn a_lab_with_manifests_is_written_without_its_files_and_read_back() {
 }
 
 #[test]
+fn namespaces_that_are_there_anyway_are_not_made() {
+    let entry = |namespace: &str| {
+        format!(
+            "  - manifests: {{ namespace: {namespace}, objects: [{{ apiVersion: v1, kind: ConfigMap, metadata: {{ name: c }} }}] }}\n"
+        )
+    };
+    let lab = lab(&scenario(&(entry("default") + &entry("istio-system"))), &Files::new());
+    assert_eq!(deployed(&lab, "c1"), ["Namespace -/sample", "ConfigMap default/c", "ConfigMap istio-system/c"]);
+}
+
+#[test]
 fn two_clusters_may_have_the_same_object() {
     let entry = |cluster: &str| {
         format!(

@@ -79,7 +79,10 @@ async fn kustomize(kubectl: &Path, at: &Path) -> Result<Vec<ManifestFile>, Unusa
         Ok(text) => Ok(vec![ManifestFile { name: format!("kubectl kustomize {directory}"), text }]),
         Err(error) => Err(Unusable {
             reason: match error {
-                ProcessError::Failed { tail, .. } => tail.split_whitespace().collect::<Vec<_>>().join(" "),
+                ProcessError::Failed { tail, .. } => {
+                    let line = tail.split_whitespace().collect::<Vec<_>>().join(" ");
+                    line.trim_start_matches("error: ").to_owned()
+                }
                 error => error.to_string(),
             },
             remedy: format!("see what `kubectl kustomize {directory}` says"),
