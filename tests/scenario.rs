@@ -73,7 +73,7 @@ fn a_name_and_names_of_clusters_are_enough() {
     assert_eq!(scenario.mesh.topology, Topology::MultiPrimary);
     let versions = [("c1", "v1"), ("c2", "v2")].map(|(c, v)| (c.to_owned(), v.to_owned()));
     assert_eq!(scenario.apps, [App::Helloworld { versions: versions.into() }, App::Sleep]);
-    let [Check::Rotation { service, from }] = &scenario.checks[..] else { panic!("{:?}", scenario.checks) };
+    let [Check::Rotation { service, from, .. }] = &scenario.checks[..] else { panic!("{:?}", scenario.checks) };
     assert_eq!(service.to_string(), "helloworld.sample:5000/hello");
     assert_eq!(from, &["c1", "c2"]);
 }
