@@ -46,6 +46,25 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A check of each kind.
+const CHECKS: &str = "\
+name: demo
+clusters: [c1, c2]
+checks:
+  - rotation: { through: ingress, from: [c2] }
+  - request:
+      name: mine
+      service: helloworld.sample:5000/hello
+      caller: { namespace: legacy, app: sleep }
+      method: POST
+      headers: { x-user: a }
+      times: 10
+      expect: { status: 404, body: \"a b\", headers: { server: x }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: true }
+  - request: { url: \"https://10.0.0.1:443/x\", expect: { denied: true, reason: \"Could not\" } }
+  - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
+  - reachability: {}
+";
+
 /// One change to a text: cut out, repeated or replaced.
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, Option<String>)> {
     let token = prop_oneof![
@@ -97,6 +116,15 @@ proptest! {
     #[test]
     fn no_mutation_of_a_valid_file_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
         let mut text = include_str!("../scenarios/three-network.yaml").to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_valid_checks_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
+        let mut text = CHECKS.to_owned();
         for mutation in mutations {
             mutate(&mut text, mutation);
         }

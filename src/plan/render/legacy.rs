@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Images, apps, image};
 use crate::plan::{Lab, LabCluster, checked_clusters};
-use crate::scenario::{Check, RequestCheck};
+use crate::scenario::Check;
 
 /// Namespace of the apps without a sidecar.
 pub const LEGACY_NAMESPACE: &str = "legacy";
@@ -16,7 +16,7 @@ pub const LEGACY_NODE_PORT: u16 = 30500;
 pub(super) fn legacy(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     let matrix = lab.checks.contains(&Check::Reachability);
     let calls = |check: &Check| match check {
-        Check::Request(RequestCheck { caller, .. }) => caller.namespace == LEGACY_NAMESPACE,
+        Check::Request(request) => request.caller.namespace == LEGACY_NAMESPACE,
         _ => false,
     };
     if !checked_clusters(lab).any(|c| c.name == cluster.name) || !(matrix || lab.checks.iter().any(calls)) {

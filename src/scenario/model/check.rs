@@ -19,7 +19,7 @@ pub enum Check {
         through: Through,
     },
     /// Requests of the user's own, and what must come back.
-    Request(RequestCheck),
+    Request(Box<RequestCheck>),
     /// Who answers whom while all is well and, if exercised, when that one is gone.
     Failover(FailoverCheck),
     /// Who reaches what in every other cluster, and who must not.

@@ -145,6 +145,9 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<RawExpect> {
     ];
     let fields = Fields::of(node, "`expect`", FIELDS, "expect: { status: 200 }", problems)?;
     let get = |field| fields.get(field);
+    let denied = get("denied").map(|n| truth(n, "`denied`", "denied: true", problems));
+    // Whether there is anything to give a reason for cannot be told then.
+    let unclear = matches!(denied, Some(None));
     Some(RawExpect {
         status: get("status").and_then(|n| number(n, "`status`", "status: 200", problems)),
         body: fields.text("body", "body: Hello", problems),
@@ -155,8 +158,8 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<RawExpect> {
         within: fields.text("within", "within: 500ms", problems),
         failures: get("failures").and_then(|n| number(n, "`failures`", "failures: 3", problems)),
         ejected: get("ejected").and_then(|n| truth(n, "`ejected`", "ejected: true", problems)),
-        denied: get("denied").and_then(|n| truth(n, "`denied`", "denied: true", problems)),
-        reason: fields.text("reason", "reason: Connection refused", problems),
+        denied: denied.flatten(),
+        reason: fields.text("reason", "reason: Connection refused", problems).filter(|_| !unclear),
     })
 }
 

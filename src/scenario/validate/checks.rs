@@ -102,7 +102,7 @@ fn check(raw: RawCheck, scope: &Scope<'_>, problems: &mut Problems) -> Option<Ch
                 Some(way) if way.value == "mesh" => Some(Through::Mesh),
                 Some(way) if way.value == "ingress" => Some(Through::Ingress),
                 Some(way) => {
-                    problems.add(way.span, unknown_value("through", &way.value, &["mesh", "ingress"]));
+                    problems.add(way.span, unknown_value("way to call", &way.value, &["mesh", "ingress"]));
                     None
                 }
             };
@@ -113,7 +113,9 @@ fn check(raw: RawCheck, scope: &Scope<'_>, problems: &mut Problems) -> Option<Ch
             let from = scope.sources(from, problems);
             Some(Check::Rotation { service: service?, from, through: through? })
         }
-        RawCheckKind::Request(request) => request::request(*request, raw.span, scope, problems).map(Check::Request),
+        RawCheckKind::Request(request) => {
+            request::request(*request, raw.span, scope, problems).map(|r| Check::Request(Box::new(r)))
+        }
         RawCheckKind::Failover(raw_check) => failover(raw_check, raw.span, scope, problems).map(Check::Failover),
         RawCheckKind::Reachability => Some(Check::Reachability),
     }
@@ -170,7 +172,7 @@ impl Scope<'_> {
     /// A service that is what helloworld serves, which it is when nothing is said.
     fn helloworld(&self, service: Option<Located<String>>, span: Span, problems: &mut Problems) -> Option<ServiceUrl> {
         let service = service.unwrap_or(Located { value: HELLOWORLD.to_owned(), span });
-        let url = self.service(&service, problems)?;
+        let url = Self::service(&service, problems)?;
         let served = self.own_apps || (self.versions.is_some() && service.value == HELLOWORLD);
         if !served {
             self.not_served(service, problems);
@@ -178,7 +180,7 @@ impl Scope<'_> {
         Some(url)
     }
 
-    fn service(&self, service: &Located<String>, problems: &mut Problems) -> Option<ServiceUrl> {
+    fn service(service: &Located<String>, problems: &mut Problems) -> Option<ServiceUrl> {
         match parse_service(&service.value) {
             Ok(url) => Some(url),
             Err(reason) => {

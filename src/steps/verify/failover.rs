@@ -9,9 +9,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::{Context, StepError};
+use super::Run;
 use super::rotation::{Series, judged};
 use super::traffic::{Call, Caller};
-use crate::exec::Progress;
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::FailoverCheck;
@@ -37,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub(super) async fn sources(
     ctx: &Context,
     check: &FailoverCheck,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<Vec<SourceVerdict>, StepError> {
     let home = check.order.iter().map(|(cluster, order)| async move {
         let first = order.first().and_then(|first| version(ctx, first));
@@ -49,11 +49,11 @@ pub(super) async fn sources(
             requests: HOME_REQUESTS,
             order: Some(order),
         };
-        judged(ctx, &series, progress).await
+        judged(ctx, &series, run).await
     });
     let mut sources = try_join_all(home).await?;
     for cluster in &check.exercise {
-        let (measures, problems) = match exercise(ctx, check, cluster, progress).await {
+        let (measures, problems) = match exercise(ctx, check, cluster, run).await {
             Ok(judged) => judged,
             Err(error) => (Vec::new(), vec![format!("helloworld could not be stopped and started: {error}")]),
         };
@@ -75,7 +75,7 @@ async fn exercise(
     ctx: &Context,
     check: &FailoverCheck,
     cluster: &str,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<(Vec<Measure>, Vec<String>), StepError> {
     let lacks = |what: &str| StepError::Missing(format!("{what} of {cluster}"));
     let home = version(ctx, cluster).ok_or_else(|| lacks("helloworld"))?;
@@ -94,7 +94,7 @@ async fn exercise(
     let name = format!("helloworld-{home}");
     let mut outage = Outage::default();
 
-    progress.say(format!("{cluster}: helloworld is stopped"));
+    run.progress.say(format!("{cluster}: helloworld is stopped"));
     let guard = Stopped::guard(client.clone(), name.clone()).await?;
     let start = Instant::now();
     client.scale(APP_NAMESPACE, &name, 0).await?;
@@ -103,12 +103,12 @@ async fn exercise(
     })
     .await;
 
-    progress.say(format!("{cluster}: helloworld is started again"));
+    run.progress.say(format!("{cluster}: helloworld is started again"));
     let start = Instant::now();
     guard.restore().await?;
     outage.started =
         collect(&mut answers, start, COMING_BACK, |moments| Outage::returned(moments, home).is_some()).await;
-    client.until_available(APP_NAMESPACE, &name, ctx.patience, progress).await?;
+    client.until_available(APP_NAMESPACE, &name, ctx.patience, run.progress).await?;
     Ok(outage.judge(roles))
 }
 

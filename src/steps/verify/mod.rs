@@ -6,6 +6,8 @@ mod request;
 mod rotation;
 mod traffic;
 
+use std::time::{Duration, Instant};
+
 use futures::future::try_join_all;
 
 use super::{Context, StepError, diagnose};
@@ -18,23 +20,24 @@ pub const VERDICT_FILE: &str = "verdict.json";
 
 /// Runs every check and stores the verdict. A red verdict is an outcome, not an error.
 pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepError> {
+    let run = &Run { progress, until: Instant::now() + ctx.retry };
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
     let mut unexplained = Vec::new();
     for check in &ctx.lab.checks {
         let judged = match check {
             Check::Rotation { service, from, through: Through::Mesh } => {
-                try_join_all(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), progress))).await?
+                try_join_all(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), run))).await?
             }
             Check::Rotation { service, from, through: Through::Ingress } => {
-                try_join_all(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), progress))).await?
+                try_join_all(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), run))).await?
             }
             Check::Request(check) => {
-                try_join_all(check.from.iter().map(|c| request::source(ctx, check, c, progress))).await?
+                try_join_all(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
             }
-            Check::Failover(check) => failover::sources(ctx, check, progress).await?,
+            Check::Failover(check) => failover::sources(ctx, check, run).await?,
             Check::Reachability => {
-                reachability = reachability::cells(ctx, progress).await?;
+                reachability = reachability::cells(ctx, run).await?;
                 Vec::new()
             }
         };
@@ -57,24 +60,25 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
     Ok(verdict)
 }
 
+/// What all checks of one verdict share.
+struct Run<'a> {
+    progress: &'a Progress,
+    /// Until then a check that is red is made again from the beginning: the lab has just been changed.
+    until: Instant,
+}
+
 /// Judges a source, again while a lab that has just been changed settles: nodes that have just started report what was so before they
 /// stopped, until their kubelet has looked.
-async fn until_well<F>(
-    ctx: &Context,
-    cluster: &str,
-    progress: &Progress,
-    judge: impl Fn() -> F,
-) -> Result<SourceVerdict, StepError>
+async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn() -> F) -> Result<SourceVerdict, StepError>
 where
     F: Future<Output = Result<SourceVerdict, StepError>>,
 {
-    let start = std::time::Instant::now();
     loop {
         let verdict = judge().await?;
-        if verdict.passed || start.elapsed() >= ctx.retry {
+        if verdict.passed || Instant::now() >= run.until {
             return Ok(verdict);
         }
-        progress.say(format!("{cluster}: waiting, not all is well yet"));
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        run.progress.say(format!("{cluster}: waiting, not all is well yet"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

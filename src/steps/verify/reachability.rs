@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 use k8s_openapi::api::core::v1::Node;
 
 use super::super::{Context, StepError};
+use super::Run;
 use super::traffic::{Call, Caller, REQUEST_LIMIT};
-use crate::exec::Progress;
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 use crate::plan::{LabCluster, checked_clusters, helloworlds};
 use crate::scenario::{App, Check};
@@ -24,15 +24,14 @@ const HELLO: &str = "hello";
 const HELLO_PORT: u16 = 5000;
 
 /// The matrix, again while a lab that has just been changed settles.
-pub(super) async fn cells(ctx: &Context, progress: &Progress) -> Result<Vec<Cell>, StepError> {
-    let start = Instant::now();
+pub(super) async fn cells(ctx: &Context, run: &Run<'_>) -> Result<Vec<Cell>, StepError> {
     loop {
-        progress.say("who reaches what");
+        run.progress.say("who reaches what");
         let cells = once(ctx).await?;
-        if cells.iter().all(Cell::passed) || start.elapsed() >= ctx.retry {
+        if cells.iter().all(Cell::passed) || Instant::now() >= run.until {
             return Ok(cells);
         }
-        progress.say("waiting, not all is reached as it must be yet");
+        run.progress.say("waiting, not all is reached as it must be yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -51,14 +50,14 @@ async fn once(ctx: &Context) -> Result<Vec<Cell>, StepError> {
     let targets: Vec<Target<'_>> = join_all(clusters.iter().map(|cluster| target(ctx, cluster))).await;
     let targets = &targets;
     let sleeps = ctx.lab.apps.contains(&App::Sleep);
-    let mut calls: Vec<BoxFuture<'_, Vec<Cell>>> = Vec::new();
+    let mut rows: Vec<BoxFuture<'_, Vec<Cell>>> = Vec::new();
     for from in clusters {
         if sleeps {
-            calls.push(mesh(ctx, from, targets.len()).boxed());
+            rows.push(mesh(ctx, from, targets.len()).boxed());
         }
-        calls.push(past_the_mesh(ctx, from, targets).boxed());
+        rows.push(past_the_mesh(ctx, from, targets).boxed());
     }
-    let mut cells: Vec<Cell> = join_all(calls).await.into_iter().flatten().collect();
+    let mut cells: Vec<Cell> = join_all(rows).await.into_iter().flatten().collect();
     cells.sort_by_key(|c| c.kind);
     Ok(cells)
 }

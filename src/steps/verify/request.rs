@@ -2,8 +2,7 @@
 
 use super::super::{Context, StepError};
 use super::traffic::{Call, Caller, REQUEST_LIMIT};
-use super::until_well;
-use crate::exec::Progress;
+use super::{Run, until_well};
 use crate::plan::helloworlds;
 use crate::scenario::{Expect, RequestCheck, Target};
 use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for, since};
@@ -16,12 +15,12 @@ pub(super) async fn source(
     ctx: &Context,
     check: &RequestCheck,
     cluster: &str,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let requests = requests_for(check, versions.len());
-    until_well(ctx, cluster, progress, || async {
-        let seen = observe(ctx, check, cluster, requests, progress).await;
+    until_well(run, cluster, || async {
+        let seen = observe(ctx, check, cluster, requests, run).await;
         let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
         Ok(request(check, cluster, &versions, requests, seen))
     })
@@ -33,7 +32,7 @@ async fn observe(
     check: &RequestCheck,
     cluster: &str,
     requests: u32,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<Seen, StepError> {
     let caller = Caller::find(ctx, cluster, &check.caller.namespace, &check.caller.app).await?;
     let (url, service) = match &check.target {
@@ -52,7 +51,7 @@ async fn observe(
         Some(service) => caller.endpoints(service).await?,
         None => Vec::new(),
     };
-    progress.say(format!("{cluster}: {requests} requests to {}", check.target));
+    run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
     let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit };
     let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
     let replies = caller.send(&call, requests, enough, failed).await?;

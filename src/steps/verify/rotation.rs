@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Context, StepError};
 use super::traffic::{Call, Caller, EnvoyPod, REQUEST_LIMIT, settled};
-use super::until_well;
-use crate::exec::Progress;
+use super::{Run, until_well};
 use crate::plan::render::{APP_NAMESPACE, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, helloworlds};
 use crate::scenario::ServiceUrl;
@@ -37,12 +36,12 @@ pub(super) async fn source(
     service: &ServiceUrl,
     cluster: &str,
     sources: usize,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
     let expected = versions(ctx);
     let requests = requests_needed(expected.len(), sources);
     let series = Series { title: format!("rotation {service}"), service, cluster, expected, requests, order: None };
-    judged(ctx, &series, progress).await
+    judged(ctx, &series, run).await
 }
 
 /// Every version of helloworld once.
@@ -54,13 +53,9 @@ fn versions(ctx: &Context) -> Vec<String> {
 }
 
 /// Judges a series, again while the lab settles.
-pub(super) async fn judged(
-    ctx: &Context,
-    series: &Series<'_>,
-    progress: &Progress,
-) -> Result<SourceVerdict, StepError> {
-    until_well(ctx, series.cluster, progress, || async {
-        let seen = observe(ctx, series, progress).await;
+pub(super) async fn judged(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<SourceVerdict, StepError> {
+    until_well(run, series.cluster, || async {
+        let seen = observe(ctx, series, run).await;
         let mut verdict = rotation(&series.title, series.cluster, series.requests, &series.expected, or_broken(seen));
         verdict.caller = format!("{APP_NAMESPACE}/sleep");
         Ok(verdict)
@@ -73,12 +68,12 @@ fn or_broken(seen: Result<Observation, StepError>) -> Observation {
     seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() })
 }
 
-async fn observe(ctx: &Context, series: &Series<'_>, progress: &Progress) -> Result<Observation, StepError> {
+async fn observe(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<Observation, StepError> {
     let source = ctx.cluster(series.cluster)?;
     let caller = Caller::find(ctx, &source.name, APP_NAMESPACE, "sleep").await?;
     let (before, endpoint_problems) =
-        settled(ctx, caller.envoy(), series.service, source, series.order, progress).await?;
-    progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
+        settled(ctx, caller.envoy(), series.service, source, series.order, run.progress).await?;
+    run.progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
     let headers = BTreeMap::new();
     let url = format!("http://{}", series.service);
     let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT };
@@ -99,13 +94,13 @@ pub(super) async fn ingress(
     service: &ServiceUrl,
     cluster: &str,
     sources: usize,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
     let expected = versions(ctx);
     let requests = requests_needed(expected.len(), sources);
     let title = format!("rotation {service} through ingress");
-    until_well(ctx, cluster, progress, || async {
-        let seen = observe_outside(ctx, service, cluster, requests, progress).await;
+    until_well(run, cluster, || async {
+        let seen = observe_outside(ctx, service, cluster, requests, run).await;
         let mut verdict = rotation(&title, cluster, requests, &expected, or_broken(seen));
         OUTSIDE.clone_into(&mut verdict.caller);
         Ok(verdict)
@@ -118,7 +113,7 @@ async fn observe_outside(
     service: &ServiceUrl,
     cluster: &str,
     requests: u32,
-    progress: &Progress,
+    run: &Run<'_>,
 ) -> Result<Observation, StepError> {
     let source = ctx.cluster(cluster)?;
     let address = source
@@ -129,14 +124,14 @@ async fn observe_outside(
     let selector = format!("app={INGRESS_GATEWAY}");
     let name = client.pod(ISTIO_NAMESPACE, &selector).await?;
     let envoy = EnvoyPod { namespace: ISTIO_NAMESPACE.to_owned(), name };
-    let (before, endpoint_problems) = settled(ctx, (&client, &envoy), service, source, None, progress).await?;
+    let (before, endpoint_problems) = settled(ctx, (&client, &envoy), service, source, None, run.progress).await?;
     let http = Http::direct().map_err(|e| StepError::Machine {
         problem: format!("no HTTP client can be made: {e}"),
         remedy: "see the reason above".to_owned(),
     })?;
     let url = format!("http://{address}{}", service.path);
     let host = format!("{}.{}", service.service, service.namespace);
-    progress.say(format!("{cluster}: {requests} requests to {url}"));
+    run.progress.say(format!("{cluster}: {requests} requests to {url}"));
     let mut answers = Vec::new();
     let mut failures = 0;
     while answers.len() < requests as usize && failures < ENOUGH_FAILURES {

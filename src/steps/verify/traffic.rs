@@ -120,8 +120,8 @@ impl Caller {
         let limit = call.limit.to_string();
         let mut arguments = vec!["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT];
         if let Some(method) = call.method {
-            // curl waits for the body of a HEAD request unless it is told by this flag what it sends.
-            arguments.extend(if method == "HEAD" { vec!["-I"] } else { vec!["-X", method] });
+            // Of a HEAD request curl would wait for a body, unless this flag says what it is; then it prints headers in its place.
+            arguments.extend(if method == "HEAD" { vec!["-I", "-o", "/dev/null"] } else { vec!["-X", method] });
         }
         let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_argument(name, value)).collect();
         arguments.extend(headers.iter().flat_map(|h| ["-H", h.as_str()]));

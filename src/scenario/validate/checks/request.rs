@@ -55,7 +55,7 @@ fn target(
 ) -> Option<Target> {
     match (service, url) {
         (Some(service), None) => {
-            let parsed = scope.service(&service, problems)?;
+            let parsed = Scope::service(&service, problems)?;
             let sample = scope.versions.is_some() && is_helloworld(&parsed);
             let legacy = scope.reachability && parsed.service == "helloworld" && parsed.namespace == LEGACY;
             // What is denied need not be there: that may be the reason.

@@ -1,0 +1,134 @@
+//! The checks of scenario files: what is accepted and read back, and how each mistake is shown.
+
+use lab::plan::{resolve, scenario_yaml};
+use lab::scenario::{Answers, Check, Expect, Target, Through, Who, parse, render};
+
+/// The checks of a scenario of two clusters.
+fn checks(checks: &str) -> Vec<Check> {
+    let text = scenario(checks);
+    let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}", render(&e)));
+    let lab = resolve(&scenario).unwrap();
+    let written = scenario_yaml(&lab);
+    let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
+    assert_eq!(resolve(&again).unwrap(), lab, "{written}");
+    scenario.checks
+}
+
+fn scenario(checks: &str) -> String {
+    format!("name: demo\nclusters: [c1, c2]\n{checks}")
+}
+
+/// Everything that the refused files show, without the files themselves.
+fn refused(name: &str, cases: &[&str]) {
+    let show = |case: &&str| match parse(&scenario(case), "lab.yaml") {
+        Ok(_) => panic!("accepted:\n{case}"),
+        Err(errors) => render(&errors),
+    };
+    let shown = cases.iter().map(show).collect::<Vec<_>>().join("\n========================================\n");
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, shown) });
+}
+
+#[test]
+fn everything_that_checks_can_say_is_written_and_read_back() {
+    let all = checks(
+        r#"checks:
+  - rotation: { through: ingress, from: [c2] }
+  - request:
+      name: "all, that: \"can\" be"
+      service: helloworld.sample:5000/other?a=b
+      from: [c2]
+      caller: { namespace: legacy, app: sleep }
+      method: POST
+      headers: { x-user: "a, b", empty: "" }
+      times: 10
+      expect: { status: 404, body: "a # b", headers: { server: "{" }, within: 2s, failures: 3, ejected: true }
+  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1, v2] } }
+  - request: { service: helloworld.sample:5000/hello, expect: { weights: { v1: 80, v2: 20 } } }
+  - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2], denied: false } }
+  - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
+  - request: { service: nothere.sample:80/, expect: { denied: true } }
+  - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
+  - reachability
+"#,
+    );
+    assert_eq!(all.len(), 9);
+    assert!(matches!(&all[0], Check::Rotation { through: Through::Ingress, from, .. } if from == &["c2"]));
+    let Check::Request(request) = &all[1] else { panic!("{all:?}") };
+    assert_eq!((request.times, request.method.as_deref()), (10, Some("POST")));
+    let Expect::Answers(Answers { status, within, failures, ejected, .. }) = &request.expect else { panic!() };
+    assert_eq!((*status, *within, *failures, *ejected), (404, Some(2000), 3, true));
+    let Check::Request(plain) = &all[2] else { panic!("{all:?}") };
+    assert_eq!((plain.from.len(), plain.caller.app.as_str(), plain.times), (2, "sleep", 1));
+    assert!(
+        matches!(&plain.expect, Expect::Answers(Answers { status: 200, who: Who::Versions(v), .. }) if v.len() == 2)
+    );
+    let Check::Request(url) = &all[5] else { panic!("{all:?}") };
+    assert_eq!(url.target, Target::Url("https://10.0.0.1:443/x".into()));
+    assert!(matches!(&url.expect, Expect::Denied { reason: Some(_) }));
+    assert_eq!(all[8], Check::Reachability);
+}
+
+#[test]
+fn equal_versions_matter_only_where_they_stand_for_clusters() {
+    let apps = "apps: [sleep, helloworld: { versions: { c1: v1, c2: v1 } }]\n";
+    checks(&format!("{apps}checks: [request: {{ service: helloworld.sample:5000/hello }}]\n"));
+    for check in ["rotation", "reachability", "failover: { order: { c1: [c1, c2] } }"] {
+        assert!(parse(&scenario(&format!("{apps}checks: [{check}]\n")), "lab.yaml").is_err(), "{check}");
+    }
+}
+
+#[test]
+fn one_mistake_is_shown_once() {
+    let count = |checks: &str| parse(&scenario(checks), "lab.yaml").unwrap_err().errors().len();
+    let request = |fields: &str| count(&format!("checks:\n  - request: {{ {fields} }}\n"));
+    assert_eq!(request("service: helloworld.sample:5000/hello, expect: { weights: { v1: much, v2: 20 } }"), 1);
+    assert_eq!(request("sevice: helloworld.sample:5000/hello, url: http://a/"), 1);
+    assert_eq!(request("service: helloworld/hello, expect: { versions: [v7] }"), 1);
+    assert_eq!(request("service: helloworld.sample:5000/hello, expect: { reason: x, denied: maybe }"), 1);
+    assert_eq!(count("checks:\n  - failover: { ordr: { c1: [c1] } }\n"), 1);
+    assert_eq!(count("apps: [helloword, sleep]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n"), 1);
+}
+
+#[test]
+fn refuses_requests_that_cannot_work() {
+    let expect = |fields: &str| {
+        format!("checks:\n  - request: {{ service: helloworld.sample:5000/hello, expect: {{ {fields} }} }}\n")
+    };
+    refused(
+        "requests",
+        &[
+            "checks:\n  - request: {}\n  - request: { service: helloworld.sample:5000/hello, url: http://10.0.0.1/ }\n",
+            "checks:\n  - request: { url: ftp://x/ }\n  - request: { url: http:///x }\n  - request: { url: \"http://10.0.0.1/[1-9]\" }\n",
+            "checks:\n  - request: { service: reviews.sample:9080/ }\n  - request: { service: helloworld.sample:5001/hello }\n",
+            "checks:\n  - request: { service: \"helloworld.sample:5000/{a,b}\", times: 0, method: get, from: [c3], headers: { \"a b\": c } }\n",
+            "checks:\n  - request: { service: helloworld.sample:5000/hello, caller: { namespace: other, app: curl } }\n",
+            "apps: [helloworld]\nchecks:\n  - request: { service: helloworld.sample:5000/hello }\n",
+            &expect("denied: true, status: 403, weights: { v1: 100 }"),
+            &expect("reason: no, denied: maybe"),
+            &expect("reason: no"),
+            &expect("weights: { v1: 80, v2: 30 }"),
+            &expect("weights: { v1: 80, v22: 20 }, versions: [v1]"),
+            &expect("weights: { v1: 80, v22: 20 }"),
+            &expect("versions: [v1, v1]"),
+            &expect("versions: []"),
+            &expect("clusters: [c1, c7]"),
+            &expect("within: 5 minutes, status: 99, failures: -1, staus: 200"),
+        ],
+    );
+}
+
+#[test]
+fn refuses_failovers_and_matrices_that_cannot_work() {
+    refused(
+        "failovers",
+        &[
+            "checks:\n  - failover: {}\n  - failover: { order: {} }\n  - failover: { order: [c1] }\n",
+            "checks:\n  - failover: { order: { c3: [c1], c1: [c1, c2, c1], c2: [] } }\n",
+            "apps: [sleep, helloworld: { versions: { c1: v1 } }]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n",
+            "checks:\n  - failover: { order: { c1: [c1], c2: [c1, c2] }, exercise: [c1, c2, c3, c1] }\n",
+            "checks:\n  - failover: { order: { c1: [c1, c2] }, exercise: [c2] }\n",
+            "apps: [helloworld]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n",
+            "checks:\n  - rotation: { through: ingres }\n  - reachability: { from: all }\n  - reachable\n",
+        ],
+    );
+}
