@@ -66,7 +66,8 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
             ""
         };
         let gap = if bar.is_empty() || note.is_empty() { "" } else { "  " };
-        let _ = writeln!(text, "  {version:<width$} {count:>5}  {bar}{gap}{note}");
+        let line = format!("  {version:<width$} {count:>5}  {bar}{gap}{note}");
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     for (error, count) in source.denials.iter().chain(&source.errors) {
         let _ = writeln!(text, "  {count} x {error}");

@@ -46,3 +46,50 @@ fn in_legacy(mut object: Value) -> Value {
     object["metadata"]["namespace"] = json!(LEGACY_NAMESPACE);
     object
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+
+    /// Kind, namespace and name of what these checks bring into the second cluster.
+    fn deployed(checks: &str) -> Vec<String> {
+        let text = format!("name: demo\nclusters: [c1, c2]\nchecks: [{checks}]\n");
+        let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("a lab");
+        let objects = legacy(&lab, &lab.clusters[1], &Images::new());
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let named = |o: &Value| {
+            format!("{} {}/{}", word(&o["kind"]), word(&o["metadata"]["namespace"]), word(&o["metadata"]["name"]))
+        };
+        objects.iter().map(named).collect()
+    }
+
+    #[test]
+    fn only_what_the_checks_need_is_deployed() {
+        assert!(deployed("rotation").is_empty());
+        assert!(deployed("request: { service: helloworld.sample:5000/hello }").is_empty());
+        let caller = "request: { service: helloworld.sample:5000/hello, caller: { namespace: legacy } }";
+        assert_eq!(deployed(caller), ["Namespace -/legacy", "Deployment legacy/sleep"]);
+        assert_eq!(
+            deployed("reachability"),
+            [
+                "Namespace -/legacy",
+                "Deployment legacy/sleep",
+                "Service legacy/helloworld",
+                "Deployment legacy/helloworld"
+            ]
+        );
+    }
+
+    #[test]
+    fn helloworld_says_the_name_of_its_cluster_on_a_fixed_node_port() {
+        let text = "name: demo\nclusters: [c1, c2]\nchecks: [reachability]\n";
+        let lab = resolve(&parse(text, "lab.yaml").expect("valid")).expect("a lab");
+        let objects = legacy(&lab, &lab.clusters[1], &Images::new());
+        assert_eq!(objects[2]["spec"]["ports"][0]["nodePort"], LEGACY_NODE_PORT);
+        let container = &objects[3]["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["env"][0]["value"], "c2");
+        assert_eq!(objects[2]["spec"]["selector"]["app"], objects[3]["spec"]["template"]["metadata"]["labels"]["app"]);
+    }
+}

@@ -148,6 +148,17 @@ fn fingerprint(pem: &str) -> String {
 fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVerdict) -> Option<Finding> {
     let address = to.east_west_endpoint()?.to_string();
     let found: Vec<&str> = source.endpoints.iter().map(|e| e.address.as_str()).collect();
+    if let Some(known) = source.endpoints.iter().find(|e| e.address == address).filter(|_| source.errors.is_empty()) {
+        let state = if known.ejected { ", and it is ejected" } else { "" };
+        return Some(Finding {
+            cause: format!("calls from {} do not go to {} although its endpoint is there", from.name, to.name),
+            evidence: format!("{address} has priority {} and got {} requests{state}", known.priority, known.requests),
+            remedy: format!(
+                "see what routes them: kubectl --context lab-{}-{} get destinationrules,virtualservices -A",
+                ctx.lab.name, from.name
+            ),
+        });
+    }
     let (cause, evidence) = if found.contains(&address.as_str()) {
         (
             format!("calls from {} to {} fail although the endpoint is there", from.name, to.name),

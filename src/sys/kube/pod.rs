@@ -22,7 +22,7 @@ pub struct ExecOutput {
     pub success: bool,
 }
 
-/// A command that runs in a pod. Dropped, it loses its output and ends when it next writes.
+/// A command that runs in a pod until this is dropped.
 pub struct CommandLines {
     process: AttachedProcess,
     lines: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
@@ -120,7 +120,10 @@ impl Cluster {
         Ok(ExecOutput { stdout, stderr, success })
     }
 
-    /// Starts a command in a container. Its lines come as they are printed.
+    /// Starts a command in a container that has a shell. Its lines come as they are printed.
+    ///
+    /// A command without a terminal outlives whoever started it. So a shell waits for the end of its input, which comes when this process lets
+    /// go of the command or is gone itself, and then ends the command.
     pub async fn exec_lines(
         &self,
         namespace: &str,
@@ -130,8 +133,9 @@ impl Cluster {
     ) -> Result<CommandLines, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let params = AttachParams::default().container(container).stderr(false);
-        let mut process = api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(e.to_string()))?;
+        let params = AttachParams::default().container(container).stdin(true).stderr(false);
+        let command = ["sh", "-c", "\"$@\" & read -r _; kill $!", "sh"].into_iter().chain(command.iter().copied());
+        let mut process = api.exec(pod, command, &params).await.map_err(|e| broken(e.to_string()))?;
         let stdout = process.stdout().ok_or_else(|| broken("the command has no output".to_owned()))?;
         let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
         Ok(CommandLines { process, lines: BufReader::new(stdout).lines() })
