@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use e2e::{lab, lab_ok, run_dir, text};
 use serde_json::Value;
 
-const NAME: &str = "e2e-registry";
+const NAME: &str = "private-registry";
 
 /// A running registry, and its port.
 struct Registry(Child, u16);
@@ -73,8 +73,10 @@ fn a_lab_comes_up_from_a_private_registry() {
     lab_ok(&["images", "push", &mirror]);
 
     let scenario = dir.join("registry.yaml");
-    let text = format!("name: {NAME}\nimages: {{ mirror: '{mirror}' }}\nclusters: [c1, c2]\n");
-    fs::write(&scenario, text).expect("a scenario");
+    // The shipped scenario, at the port that is free here.
+    let text = fs::read_to_string("scenarios/private-registry.yaml").expect("the scenario");
+    assert!(text.contains("127.0.0.1:5000"), "{text}");
+    fs::write(&scenario, text.replace("127.0.0.1:5000", &mirror)).expect("a scenario");
     let verdict: Value =
         serde_json::from_str(&lab_ok(&["up", &scenario.to_string_lossy(), "--output", "json"])).expect("a verdict");
     assert_eq!(verdict["passed"], true, "{verdict:#}");
@@ -91,4 +93,21 @@ fn a_lab_comes_up_from_a_private_registry() {
             log.lines().take(40).collect::<Vec<_>>().join("\n")
         );
     }
+
+    // An image that the registry does not have is an image that no node gets, and the verdict says which app is away.
+    let node = |args: &[&str]| {
+        let command =
+            ["exec", "private-registry-c2-control-plane", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
+        Command::new("docker").args(command).args(args).output().expect("docker starts")
+    };
+    let gone = "helloworld=127.0.0.1:5000/lab/gone:1";
+    assert!(node(&["-n", "sample", "set", "image", "deployment/helloworld-v2", gone]).status.success());
+    assert!(node(&["-n", "sample", "scale", "deployment/helloworld-v2", "--replicas=0"]).status.success());
+    assert!(
+        node(&["-n", "sample", "wait", "--for=delete", "pod", "-l", "app=helloworld", "--timeout=60s"])
+            .status
+            .success()
+    );
+    assert!(node(&["-n", "sample", "scale", "deployment/helloworld-v2", "--replicas=1"]).status.success());
+    e2e::assert_cause(&e2e::verify_red(NAME), "helloworld v2 is not available in c2");
 }

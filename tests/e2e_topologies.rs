@@ -131,3 +131,46 @@ fn mesh_networks() {
     own.red("the east-west gateway of c2 does not have the node port that meshNetworks names");
     own.mend();
 }
+
+#[test]
+fn mixed_networks() {
+    let mut own = Own::up("mixed-networks");
+    let endpoints = own.endpoints("c1");
+    let pods = endpoints.iter().filter(|e| e.ends_with(":5000")).count();
+    let gateways = endpoints.iter().filter(|e| e.ends_with(":15443")).count();
+    assert_eq!((pods, gateways), (2, 2), "pods of its own network, gateways of the other: {endpoints:?}");
+    let cells = own.verdict["reachability"].as_array().expect("a matrix").clone();
+    assert_eq!(cells.len(), 5 * 4 * 4);
+    let negative = cells.iter().filter(|c| c["expected"] == false).count();
+    assert_eq!(negative, 2 * 2 * 4, "pods and node ports, two clusters, from each of four");
+    eprintln!("{}", text(&lab(&["verify", &own.name]).stdout));
+
+    // One route opens the pods of the other network to a sender, unless the receiver drops what comes from there.
+    let c3 = own.node("c3", &["hostname", "-i"]);
+    let (c3, pods) = (text(&c3.stdout), own.node("c1", &["ip", "route", "show", "type", "unreachable"]));
+    assert!(text(&pods.stdout).contains("10.103.0.0/16"), "{}", text(&pods.stdout));
+    own.node("c1", &["ip", "route", "replace", "10.103.0.0/16", "via", c3.trim()]);
+    let held = text(&lab(&["verify", &own.name, "--output", "json"]).stdout);
+    let held: serde_json::Value = serde_json::from_str(&held).expect("a verdict");
+    assert_eq!(held["passed"], true, "the receiver's rules hold against a route: {held:#}");
+    own.node("c3", &["iptables", "-t", "raw", "-F", "LAB-NETWORK"]);
+    let verdict = own.red("the nodes of c3 do not keep other networks away from it");
+    let wrong: Vec<&serde_json::Value> =
+        verdict["reachability"].as_array().expect("a matrix").iter().filter(|c| c["expected"] != c["found"]).collect();
+    assert!(wrong.iter().any(|c| c["from"] == "c1" && c["to"] == "c3" && c["kind"] == "pod"), "{wrong:?}");
+    own.mend();
+
+    // The rules are there again after a restart of the node, before `lab up` has looked.
+    let node = format!("{}-c3-control-plane", own.name);
+    let restarted = std::process::Command::new("docker").args(["restart", "-t", "1", &node]).output().expect("docker");
+    assert!(restarted.status.success());
+    let mut rules = String::new();
+    for _ in 0..150 {
+        rules = text(&own.node("c3", &["iptables", "-t", "raw", "-S", "LAB-NETWORK"]).stdout);
+        if rules.contains("-d 10.103.0.0/16 -j DROP") {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    panic!("no rules after a restart: {rules}");
+}

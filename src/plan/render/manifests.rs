@@ -12,7 +12,8 @@ use crate::scenario::{App, Manifests};
 pub const APP_IMAGES: [&str; 2] = ["helloworld", "sleep"];
 
 /// The user's objects of one cluster.
-pub(super) fn manifests(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
+#[must_use]
+pub fn manifests(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     let entries: Vec<&Manifests> = lab
         .apps
         .iter()

@@ -20,7 +20,7 @@ pub use links::{
     EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, east_west_resources, external_istiod_service,
     ingress_resources, mount_mesh_configuration,
 };
-pub use manifests::{APP_IMAGES, is_system};
+pub use manifests::{APP_IMAGES, is_system, manifests};
 pub use metallb::address_pool;
 pub use node_network::{NodePods, node_network, node_network_unit};
 pub use secrets::{

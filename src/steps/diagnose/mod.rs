@@ -1,6 +1,7 @@
 //! Why a verdict is red: causes are looked for in the order in which they precede each other, and the first broken one of each pair of
 //! clusters is told.
 
+mod configuration;
 mod control_plane;
 mod network;
 
@@ -10,21 +11,33 @@ use super::{Context, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::App;
-use crate::verdict::{Finding, SourceVerdict};
+use crate::verdict::{Cell, Finding, OUTSIDE, SourceVerdict};
 
-/// What is wrong between the sources that are red and the clusters whose versions they miss.
-pub(super) async fn findings(ctx: &Context, sources: &[SourceVerdict]) -> Vec<Finding> {
+/// What is wrong: with what the scenario configures, and between the sources that are red for the mesh's sake and the clusters whose
+/// versions they miss.
+pub(super) async fn findings(ctx: &Context, sources: &[SourceVerdict], cells: &[Cell]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let unknown = |what: &str, error: &StepError| Finding {
+        cause: format!("{what} cannot be asked"),
+        evidence: error.to_string(),
+        remedy: format!("lab status {}", ctx.lab.name),
+    };
+    for cluster in ctx.lab.data_clusters() {
+        match configuration::objects(ctx, cluster).await {
+            Ok(found) => findings.extend(found),
+            Err(error) => findings.push(unknown(&cluster.name, &error)),
+        }
+    }
+    match configuration::separation(ctx, cells).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(unknown("a node", &error)),
+    }
     for source in sources.iter().filter(|s| !s.passed) {
         for target in suspects(ctx, source) {
             let Ok(from) = ctx.cluster(&source.cluster) else { continue };
             match first_broken(ctx, from, target, source).await {
                 Ok(found) => findings.extend(found),
-                Err(error) => findings.push(Finding {
-                    cause: format!("{} or {} cannot be asked", source.cluster, target.name),
-                    evidence: error.to_string(),
-                    remedy: format!("lab status {}", ctx.lab.name),
-                }),
+                Err(error) => findings.push(unknown(&format!("{} or {}", source.cluster, target.name), &error)),
             }
         }
     }
@@ -56,6 +69,11 @@ async fn first_broken(
     to: &LabCluster,
     source: &SourceVerdict,
 ) -> Result<Option<Finding>, StepError> {
+    if source.caller == OUTSIDE
+        && let Some(finding) = network::ingress(ctx, from).await?
+    {
+        return Ok(Some(finding));
+    }
     if let Some(finding) = app(ctx, to).await? {
         return Ok(Some(finding));
     }

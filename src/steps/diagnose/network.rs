@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 
-use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
+use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::steps::{Context, StepError, node_network};
 use crate::sys::kube::{Manifest, load_balancer_addresses};
@@ -11,35 +11,48 @@ use crate::verdict::Finding;
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
 pub(super) async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, "so nothing from other networks gets in").await
+}
+
+/// The same for the ingress gateway.
+pub(super) async fn ingress(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    one(ctx, to, Gateway::IngressGateway, INGRESS_GATEWAY, "so nothing from outside gets in").await
+}
+
+async fn one(
+    ctx: &Context,
+    to: &LabCluster,
+    gateway: Gateway,
+    name: &str,
+    consequence: &str,
+) -> Result<Option<Finding>, StepError> {
     let client = ctx.client(&to.name).await?;
+    let title = gateway.title();
     let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
-    let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
+    let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, name).await?;
     let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
     let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
     if available == 0 {
         return Ok(Some(Finding {
-            cause: format!("the east-west gateway of {} does not run, so nothing from other networks gets in", to.name),
+            cause: format!("the {title} of {} does not run, {consequence}", to.name),
             evidence: format!(
-                "Deployment {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: {available} of {wanted} replicas available",
+                "Deployment {ISTIO_NAMESPACE}/{name} in {}: {available} of {wanted} replicas available",
                 to.name
             ),
             remedy,
         }));
     }
-    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
     let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
-    let Some(planned) = to.addresses.get(&Gateway::EastWestGateway).map(ToString::to_string) else {
+    let Some(planned) = to.addresses.get(&gateway).map(ToString::to_string) else {
         return published(ctx, to, service.as_ref(), remedy).await;
     };
     if found.contains(&planned) {
-        return listens(ctx, to, remedy).await;
+        return listens(ctx, to, gateway, remedy).await;
     }
     Ok(Some(Finding {
-        cause: format!("the east-west gateway of {} does not have its address", to.name),
-        evidence: format!(
-            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {planned}, found {found:?}",
-            to.name
-        ),
+        cause: format!("the {title} of {} does not have its address", to.name),
+        evidence: format!("Service {ISTIO_NAMESPACE}/{name} in {}: planned {planned}, found {found:?}", to.name),
         remedy,
     }))
 }
@@ -55,7 +68,7 @@ async fn published(
     let ports = service.and_then(|s| s.spec.as_ref()).and_then(|s| s.ports.as_ref());
     let found: Vec<i32> = ports.into_iter().flatten().filter_map(|p| p.node_port).collect();
     if found.contains(&i32::from(endpoint.port())) {
-        return listens(ctx, to, remedy).await;
+        return listens(ctx, to, Gateway::EastWestGateway, remedy).await;
     }
     Ok(Some(Finding {
         cause: format!("the east-west gateway of {} does not have the node port that meshNetworks names", to.name),
@@ -69,9 +82,17 @@ async fn published(
 }
 
 /// Whether Istio's configuration gives the gateway its listeners.
-async fn listens(ctx: &Context, to: &LabCluster, remedy: String) -> Result<Option<Finding>, StepError> {
+async fn listens(
+    ctx: &Context,
+    to: &LabCluster,
+    gateway: Gateway,
+    remedy: String,
+) -> Result<Option<Finding>, StepError> {
     let config = ctx.lab.config_cluster(to);
-    let wanted = Manifest::from_values(render::east_west_resources(&ctx.lab, config))?;
+    let wanted = Manifest::from_values(match gateway {
+        Gateway::IngressGateway => render::ingress_resources(&ctx.lab, config),
+        _ => render::east_west_resources(&ctx.lab, config),
+    })?;
     let client = ctx.client(&config.name).await?;
     let mut missing = Vec::new();
     for object in &wanted.objects {
@@ -84,7 +105,7 @@ async fn listens(ctx: &Context, to: &LabCluster, remedy: String) -> Result<Optio
         return Ok(None);
     }
     Ok(Some(Finding {
-        cause: format!("the east-west gateway of {} has no listener for what comes to it", to.name),
+        cause: format!("the {} of {} has no listener for what comes to it", gateway.title(), to.name),
         evidence: format!(
             "in namespace {ISTIO_NAMESPACE} of {}, missing or not as planned: {}",
             config.name,

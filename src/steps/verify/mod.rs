@@ -47,11 +47,11 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
         sources.extend(judged);
     }
     let passed = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
-    let findings = if unexplained.is_empty() {
+    let findings = if passed {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
-        diagnose::findings(ctx, &unexplained).await
+        diagnose::findings(ctx, &unexplained, &reachability).await
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     let verdict = Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, findings };
