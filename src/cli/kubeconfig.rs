@@ -3,6 +3,7 @@
 use super::{CliError, args, output};
 use crate::plan::{Lab, merge_kubeconfigs};
 use crate::steps::StepError;
+use crate::steps::karmada::HOST_KUBECONFIG;
 use crate::sys::state::State;
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
@@ -16,6 +17,9 @@ pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
             remedy: format!("run `lab up {}`", lab.name),
         })?;
         parts.push((lab.context(cluster), text));
+    }
+    if let Some(text) = state.read(HOST_KUBECONFIG)? {
+        parts.push((format!("lab-{}-karmada/api", lab.name), text));
     }
     let merged = merge_kubeconfigs(&parts).map_err(|reason| StepError::Machine {
         problem: format!("cannot read the kubeconfigs of lab {}: {reason}", lab.name),

@@ -1,5 +1,6 @@
 //! Events and verdicts, told to people and to programs.
 
+mod federation;
 mod histogram;
 mod junit;
 mod phases;

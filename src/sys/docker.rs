@@ -181,9 +181,27 @@ impl Engine {
         Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
     }
 
-    /// Starts a stopped container.
+    /// Starts a stopped container, or lets a frozen one go on.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
+        let state =
+            self.docker.inspect_container(name, None).await.map_err(DockerError::request(format!("look at {name}")))?;
+        if state.state.and_then(|s| s.paused) == Some(true) {
+            return self.unpause(name).await;
+        }
         self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
+    }
+
+    /// Freezes a container: it keeps its state and answers nothing.
+    pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
+    }
+
+    /// Lets a frozen container go on; that it runs already is well.
+    pub async fn unpause(&self, name: &str) -> Result<(), DockerError> {
+        match self.docker.unpause_container(name).await {
+            Err(Error::DockerResponseServerError { message, .. }) if message.contains("not paused") => Ok(()),
+            result => result.map_err(DockerError::request(format!("unpause {name}"))),
+        }
     }
 
     /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.

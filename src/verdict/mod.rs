@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod failover;
+mod federation;
 mod reachability;
 mod reply;
 mod request;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
+pub use federation::{MemberReplicas, Spread};
 pub use reachability::{Cell, Way};
 pub use reply::{REPLY_FORMAT, Reply, parse_replies};
 pub use request::{Seen, request, request_failure, request_title, requests_for};
@@ -37,6 +39,9 @@ pub struct Verdict {
     /// Who reaches what, if the scenario asks for the matrix.
     #[serde(default)]
     pub reachability: Vec<Cell>,
+    /// Where the replicas of a federation are; one entry a check.
+    #[serde(default)]
+    pub federation: Vec<Spread>,
     /// What is wrong, for each source and target the first broken link; empty when all is well.
     pub findings: Vec<Finding>,
 }
