@@ -86,7 +86,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::Images => images::run(ctx, progress).await,
         Action::DockerNetwork => docker_network::run(ctx).await,
         Action::RootCa => root_ca::run(ctx),
-        Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?).await,
+        Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Cluster { cluster } => cluster::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?).await,
         Action::Metallb { cluster } => metallb::run(ctx, cluster, progress).await,

@@ -3,6 +3,7 @@
 use kube::api::DynamicObject;
 
 use super::{Context, StepError};
+use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY};
 use crate::sys::kube::Manifest;
@@ -40,16 +41,34 @@ pub(super) fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, 
         && ctx.state.read(&manifest_path(cluster))?.is_some())
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let (operator, marked) = inputs(ctx, cluster)?;
     let yaml = Process::new(&ctx.prepared()?.istioctl)
         .args(["manifest", "generate", "--filename", "-"])
         .input(operator)
         .output()
         .await?;
-    ctx.state.write(&manifest_path(cluster), &yaml)?;
+    let (warnings, manifest) = split_warnings(&yaml);
+    for warning in warnings {
+        progress.say(format!("istioctl warns: {warning}"));
+    }
+    ctx.state.write(&manifest_path(cluster), manifest)?;
     ctx.state.write(&operator_path(cluster), &marked)?;
     Ok(true)
+}
+
+/// istioctl prints its warnings about values on standard output, before the manifests.
+fn split_warnings(output: &str) -> (Vec<&str>, &str) {
+    let mut manifest = output;
+    let mut warnings = Vec::new();
+    while let Some((line, rest)) = manifest.split_once('\n') {
+        if line.starts_with("apiVersion:") || line.starts_with("---") {
+            break;
+        }
+        warnings.extend(Some(line.trim()).filter(|l| !l.is_empty()));
+        manifest = rest;
+    }
+    (warnings, manifest)
 }
 
 /// Reads what [`run`] rendered.
@@ -94,5 +113,18 @@ fn leave_to_istiod(object: &mut DynamicObject) {
         if is_validating && let Some(webhook) = webhook.as_object_mut() {
             webhook.remove("failurePolicy");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_warnings;
+
+    #[test]
+    fn warnings_are_no_manifest() {
+        let manifest = "apiVersion: v1\nkind: A\n---\napiVersion: v1\n";
+        assert_eq!(split_warnings(manifest), (vec![], manifest));
+        let output = format!("\twarn\twarnings occurred: 1 error:\n\t* X is deprecated\n\n{manifest}");
+        assert_eq!(split_warnings(&output), (vec!["warn\twarnings occurred: 1 error:", "* X is deprecated"], manifest));
     }
 }

@@ -41,7 +41,8 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
         "values": values,
     });
     if lab.mesh.dns_capture {
-        let metadata = json!({ "ISTIO_META_DNS_CAPTURE": "true", "ISTIO_META_DNS_AUTO_ALLOCATE": "true" });
+        // Addresses for ServiceEntries that have none are given out by istiod itself nowadays.
+        let metadata = json!({ "ISTIO_META_DNS_CAPTURE": "true" });
         spec["meshConfig"]["defaultConfig"] = json!({ "proxyMetadata": metadata });
     }
     if lab.is_host(cluster) {
