@@ -66,6 +66,11 @@ fn two_clusters() {
     guided("two-clusters");
 }
 
+#[test]
+fn three_regions() {
+    guided("three-regions");
+}
+
 /// The runner itself, on a lab of one cluster with objects of every kind of source.
 #[test]
 fn a_lab_of_ones_own_with_files_and_a_kustomization() {
