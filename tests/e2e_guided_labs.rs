@@ -62,6 +62,11 @@ fn guided(name: &str) {
 }
 
 #[test]
+fn hosted_mesh() {
+    guided("hosted-mesh");
+}
+
+#[test]
 fn two_clusters() {
     guided("two-clusters");
 }
