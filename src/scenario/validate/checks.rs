@@ -155,6 +155,11 @@ fn failover(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &mut Prob
         problems.add(span, CheckProblem::NoCaller { check: "failover" });
     }
     let service = scope.helloworld(raw.service, span, problems);
+    if let (Some(service), Some(exercise)) = (&service, &raw.exercise)
+        && service.to_string() != HELLOWORLD
+    {
+        problems.add(exercise.span, CheckProblem::ExerciseOfAnother { service: service.to_string() });
+    }
     let raw_order = raw.order?;
     if raw_order.value.is_empty() {
         let remedy = "write for each calling cluster who answers it, such as `order: { c1: [c1, c2] }`";

@@ -188,5 +188,6 @@ fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVe
             format!("its endpoints are [{}], and {address} is not among them", found.join(", ")),
         )
     };
-    Some(Finding { cause, evidence, remedy: format!("lab status {}", ctx.lab.name) })
+    let remedy = format!("lab up {} (it applies Istio's own configuration again)", ctx.lab.name);
+    Some(Finding { cause, evidence, remedy })
 }
