@@ -33,6 +33,7 @@ pub(super) fn read(raw: RawFederation, drafts: &[Draft], problems: &mut Problems
         let all = drafts.iter().filter(|d| !d.is_outside());
         all.map(|d| Member { cluster: d.name.value.clone(), mode: MemberMode::Push }).collect()
     };
+    // Members that were refused are no lack of members.
     if members.is_empty() && manager.is_some() && problems.count() == 0 {
         problems.add(raw.span, FederationProblem::NoMembers);
     }
