@@ -120,9 +120,10 @@ pub(super) async fn routes(ctx: &Context, from: &LabCluster, to: &LabCluster) ->
     for cluster in [from, to] {
         if let Some(evidence) = node_network::difference(ctx, cluster).await? {
             return Ok(Some(Finding {
+                // Said of the cluster alone, so that it is one finding from either side.
                 cause: format!(
-                    "{} and {} are on one network, but the nodes of {} do not route to it as they must",
-                    from.name, to.name, cluster.name
+                    "the nodes of {} do not route to the other clusters of network {}",
+                    cluster.name, cluster.network
                 ),
                 evidence,
                 remedy: format!("lab up {} (it sets the routes again)", ctx.lab.name),
