@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod down;
 mod error;
+mod explain;
 mod images;
 mod kubeconfig;
 mod list;
@@ -44,6 +45,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Up(args) => up::run(args, interrupt).await,
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
+        Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,

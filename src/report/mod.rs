@@ -1,5 +1,6 @@
 //! Events and verdicts, told to people and to programs.
 
+mod explanation;
 mod federation;
 mod histogram;
 mod junit;
@@ -9,6 +10,7 @@ mod summary;
 mod table;
 mod terminal;
 
+pub use explanation::explanation_text;
 pub use histogram::verdict_text;
 pub use junit::junit;
 pub use phases::{PhaseTime, Timeline};

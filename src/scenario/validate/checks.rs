@@ -270,6 +270,15 @@ fn plain(names: Names) -> Vec<String> {
     names.value.into_iter().map(|n| n.value).collect()
 }
 
+impl std::str::FromStr for ServiceUrl {
+    type Err = &'static str;
+
+    /// Reads `SERVICE.NAMESPACE:PORT/PATH`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_service(text)
+    }
+}
+
 /// `SERVICE.NAMESPACE:PORT/PATH`, or what is wrong with it.
 fn parse_service(text: &str) -> Result<ServiceUrl, &'static str> {
     if text.contains("://") {

@@ -5,7 +5,7 @@ mod federation;
 mod reachability;
 mod request;
 mod rotation;
-mod traffic;
+pub(super) mod traffic;
 
 use std::time::{Duration, Instant};
 
