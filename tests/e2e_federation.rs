@@ -62,7 +62,6 @@ fn karmada_alone() {
     let verdict = verify_red("karmada");
     assert_eq!(found(&verdict), json!({ "eu": 3, "ap": 3 }));
     assert!(verdict["federation"][0]["problems"].to_string().contains("ap was not lost"), "{verdict:#}");
-    eprintln!("{}", text(&lab(&["verify", "karmada"]).stdout));
     own.mend();
 
     // A scenario that says so itself.
@@ -109,7 +108,6 @@ fn karmada_over_three_regions() {
     assert!(
         verdict["federation"][0]["members"].as_array().expect("members").iter().all(|m| m["found"] == m["expected"])
     );
-    eprintln!("{}", text(&lab(&["verify", "karmada-three-regions"]).stdout));
     own.mend();
 
     // As many in each region as in any other.

@@ -190,10 +190,33 @@ async fn found_but(ctx: &Context, check: &FederationCheck, without: Option<&str>
         .collect()
 }
 
+/// Ready replicas, as far as they are wanted: while a Deployment is updated there are more.
+fn counted(deployment: &Deployment) -> u32 {
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let ready = deployment.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0);
+    u32::try_from(ready.min(wanted)).unwrap_or(0)
+}
+
 async fn ready(ctx: &Context, cluster: &str, check: &FederationCheck) -> Option<u32> {
     let client = ctx.client(cluster).await.ok()?;
     let read = client.get::<Deployment>(&check.namespace, &check.deployment);
     let deployment = tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?;
-    let replicas = deployment.and_then(|d| d.status).and_then(|s| s.ready_replicas).unwrap_or(0);
-    u32::try_from(replicas).ok()
+    Some(deployment.map_or(0, |d| counted(&d)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_adds_no_replicas() {
+        let count = |wanted: Option<i32>, ready: Option<i32>| {
+            let deployment = serde_json::json!({
+                "metadata": {}, "spec": { "replicas": wanted, "selector": {}, "template": {} }, "status": { "readyReplicas": ready }
+            });
+            counted(&serde_json::from_value(deployment).expect("a Deployment"))
+        };
+        assert_eq!((count(Some(2), Some(3)), count(Some(2), Some(1)), count(Some(2), None)), (2, 1, 0));
+        assert_eq!((count(None, Some(1)), count(Some(0), Some(1))), (1, 0));
+    }
 }
