@@ -6,9 +6,9 @@ use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use tokio::io::AsyncWriteExt;
 
 use super::docker::{DockerError, Engine};
+use super::pipe::feed;
 
 /// What a command in a container printed, and whether it ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +53,12 @@ impl Engine {
         let started =
             self.docker.start_exec(&id, None::<StartExecOptions>).await.map_err(DockerError::request(what()))?;
         let mut text = String::new();
-        if let StartExecResults::Attached { mut output, input: mut stdin } = started {
+        if let StartExecResults::Attached { mut output, input: stdin } = started {
             let write = async {
-                let Some(input) = input else { return Ok(()) };
-                let mut input = std::pin::pin!(input);
-                let mut written = Ok(());
-                while let (Ok(()), Some(chunk)) = (&written, input.next().await) {
-                    written = match chunk {
-                        Ok(chunk) => stdin.write_all(&chunk).await,
-                        Err(e) => Err(e),
-                    };
+                match input {
+                    Some(input) => feed(stdin, input).await,
+                    None => Ok(()),
                 }
-                // Also after an error: the command would wait for more otherwise.
-                written.and(stdin.shutdown().await)
             };
             let read = async {
                 while let Some(part) = output.next().await {
