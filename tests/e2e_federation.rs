@@ -29,6 +29,11 @@ fn measures(verdict: &Value) -> Vec<(String, f64)> {
     measures.iter().map(one).collect()
 }
 
+/// What the first finding rests on.
+fn evidence(verdict: &Value) -> String {
+    verdict["findings"][0]["evidence"].as_str().unwrap_or_default().to_owned()
+}
+
 fn images(own: &Own, cluster: &str) -> Vec<String> {
     let listed = own.node(cluster, &["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]);
     text(&listed.stdout).lines().filter(|l| l.contains("karmada")).map(str::to_owned).collect()
@@ -62,7 +67,24 @@ fn karmada_alone() {
     let verdict = verify_red("karmada");
     assert_eq!(found(&verdict), json!({ "eu": 3, "ap": 3 }));
     assert!(verdict["federation"][0]["problems"].to_string().contains("ap was not lost"), "{verdict:#}");
+    assert_eq!(verdict["findings"][0]["cause"], "Karmada does not have what the scenario configures", "{verdict:#}");
+    assert!(evidence(&verdict).contains("PropagationPolicy demo/hello"), "{verdict:#}");
     own.mend();
+
+    // Nobody carries work to the pull member, so in time its replicas are moved.
+    own.kubectl("ap", &["-n", "karmada-system", "scale", "deployment/karmada-agent", "--replicas=0"]);
+    own.kubectl(
+        "eu",
+        &["-n", "demo", "wait", "deployment/hello", "--for=jsonpath={.status.readyReplicas}=6", "--timeout=180s"],
+    );
+    let verdict = verify_red("karmada");
+    assert_eq!(verdict["findings"][0]["cause"], "Karmada does not find ap ready", "{verdict:#}");
+    assert!(evidence(&verdict).contains("karmada-system/karmada-agent in ap has no available replica"), "{verdict:#}");
+    lab_ok(&["up", "karmada", "--no-verify"]);
+    // Back is the member, not its replicas: that has to be asked for.
+    let verdict = verify_red("karmada");
+    let cause = "Karmada has decided otherwise than the check expects of demo/hello";
+    assert_eq!(verdict["findings"][0]["cause"], cause, "{verdict:#}");
 
     // A scenario that says so itself.
     let text = fs::read_to_string("scenarios/karmada.yaml").expect("the scenario");
@@ -85,13 +107,15 @@ fn of_check<'a>(verdict: &'a Value, words: &str) -> Vec<&'a Value> {
 fn karmada_over_three_regions() {
     let mut own = Own::up("karmada-three-regions");
     assert_eq!(found(&own.verdict), json!({ "eu": 2, "ap": 1, "us": 2 }));
-    assert_eq!(measures(&own.verdict).len(), 3);
+    // Three of the replicas, and for each of two callers failed calls and their end, there and back.
+    let lost = measures(&own.verdict);
+    assert_eq!(lost.len(), 3 + 2 * 4, "{lost:?}");
     let shares = of_check(&own.verdict, "in the ratio of the replicas");
     assert_eq!(shares.len(), 3, "from every region");
     for source in shares {
         assert_eq!(source["versions"].as_object().expect("versions").len(), 3, "{source:#}");
     }
-    assert_eq!(of_check(&own.verdict, "answers").len(), 6, "and each region at home");
+    assert_eq!(of_check(&own.verdict, "answers").len(), 3 * 3, "and each region at home, from inside and from outside");
     let namespaces = own.kubectl("manager", &["get", "namespaces", "-o", "name"]);
     assert!(!namespaces.contains("istio-system"), "the manager is no part of the mesh: {namespaces}");
 
@@ -105,6 +129,7 @@ fn karmada_over_three_regions() {
     }
     let verdict = verify_red("karmada-three-regions");
     assert!(of_check(&verdict, "in the ratio").iter().all(|s| s["passed"] == false), "{verdict:#}");
+    assert!(evidence(&verdict).contains("OverridePolicy demo/region"), "{verdict:#}");
     assert!(
         verdict["federation"][0]["members"].as_array().expect("members").iter().all(|m| m["found"] == m["expected"])
     );
@@ -115,7 +140,10 @@ fn karmada_over_three_regions() {
     let text = text
         .replace("weight: 2 }", "weight: 1 }")
         .replace("replicas: 5", "replicas: 3")
-        .replace("{ eu: 2, ap: 1, us: 2 }, exercise: [ap]", "{ eu: 1, ap: 1, us: 1 }")
+        .replace(
+            "{ eu: 2, ap: 1, us: 2 }, exercise: [ap], service: \"hello.demo:5000/hello\"",
+            "{ eu: 1, ap: 1, us: 1 }",
+        )
         .replace("{ eu: 40, ap: 20, us: 40 }", "{ eu: 34, ap: 33, us: 33 }");
     let file = run_dir().join("karmada-three-regions-equal.yaml");
     fs::write(&file, text).expect("writes");

@@ -76,6 +76,11 @@ fn three_regions() {
     guided("three-regions");
 }
 
+#[test]
+fn karmada_three_regions() {
+    guided("karmada-three-regions");
+}
+
 /// The runner itself, on a lab of one cluster with objects of every kind of source.
 #[test]
 fn a_lab_of_ones_own_with_files_and_a_kustomization() {

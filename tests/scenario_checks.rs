@@ -29,9 +29,24 @@ fn refused(name: &str, cases: &[&str]) {
 }
 
 #[test]
+fn calls_from_outside_need_a_way_in() {
+    let refusal = |checks: &str| {
+        let text = format!("name: demo\nclusters: [c1, c2]\nchecks:\n  - {checks}\n");
+        render(&parse(&text, "lab.yaml").expect_err("refused"))
+    };
+    assert!(refusal("rotation: { through: ingress }").contains("this mesh has none"));
+    let request = refusal("request: { service: helloworld.sample:5000/hello, through: ingress }");
+    assert!(request.contains("write `mesh: { ingressGateway: true }`"), "{request}");
+    let both = refusal("request: { url: \"http://10.0.0.1/\", through: ingress, caller: { app: sleep } }");
+    assert!(both.contains("`url` cannot stand beside `through: ingress`"), "{both}");
+    assert!(both.contains("`caller` cannot stand beside `through: ingress`"), "{both}");
+}
+
+#[test]
 fn everything_that_checks_can_say_is_written_and_read_back() {
     let all = checks(
-        r#"checks:
+        r#"mesh: { ingressGateway: true }
+checks:
   - rotation: { through: ingress, from: [c2] }
   - request:
       name: "all, that: \"can\" be"
@@ -47,11 +62,12 @@ fn everything_that_checks_can_say_is_written_and_read_back() {
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2], denied: false } }
   - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
   - request: { service: nothere.sample:80/, expect: { denied: true } }
+  - request: { service: helloworld.sample:5000/hello, through: ingress, from: [c2] }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability
 "#,
     );
-    assert_eq!(all.len(), 9);
+    assert_eq!(all.len(), 10);
     assert!(matches!(&all[0], Check::Rotation { through: Through::Ingress, from, .. } if from == &["c2"]));
     let Check::Request(request) = &all[1] else { panic!("{all:?}") };
     assert_eq!((request.times, request.method.as_deref()), (10, Some("POST")));
@@ -65,7 +81,8 @@ fn everything_that_checks_can_say_is_written_and_read_back() {
     let Check::Request(url) = &all[5] else { panic!("{all:?}") };
     assert_eq!(url.target, Target::Url("https://10.0.0.1:443/x".into()));
     assert!(matches!(&url.expect, Expect::Denied { reason: Some(_) }));
-    assert_eq!(all[8], Check::Reachability);
+    assert!(matches!(&all[7], Check::Request(r) if r.through == Through::Ingress));
+    assert_eq!(all[9], Check::Reachability);
 }
 
 #[test]

@@ -128,6 +128,8 @@ fn refuses_federations_that_cannot_work() {
         "clusters: [c1, c2]\nfederation:\n  manager: c1\n  files: [nothing.yaml]\n  objects:\n    - { kind: Deployment }\n    - { apiVersion: v1, kind: ConfigMap, metadata: { name: a } }\n    - { apiVersion: v1, kind: ConfigMap, metadata: { name: a, namespace: default } }\n",
         "clusters: [c1, c2]\nchecks: [federation: { deployment: a/b, replicas: {} }]\n",
         "clusters: [c1, c2, c3]\nfederation: { manager: c1, members: [c2] }\nchecks:\n  - federation: { deployment: hello, replicas: { c1: 1, c3: 101, c9: 1 }, exercise: [c3] }\n  - federation: {}\n",
+        "clusters: [c1, c2]\nfederation: { manager: c1, failover: {} }\napps: []\nchecks:\n  - federation: { deployment: a/b, replicas: { c2: 1 }, service: b.a:80/ }\n  - federation: { deployment: a/b, replicas: { c2: 1 }, exercise: [c2], service: b.a }\n",
+        "mesh: none\nclusters: [c1, c2]\nfederation: { manager: c1, failover: {} }\nchecks: [federation: { deployment: a/b, replicas: { c2: 1 }, exercise: [c2], service: b.a:80/ }]\n",
         "mesh: none\nclusters: [c1, c2]\nchecks: [rotation, reachability, failover: { order: { c1: [c1] } }]\n",
         "mesh: none\nclusters: [{ name: c1, loadBalancer: { addresses: { ingressGateway: 172.30.255.10 } } }]\n",
     ];

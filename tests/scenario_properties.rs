@@ -49,6 +49,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 /// A check of each kind.
 const CHECKS: &str = "\
 name: demo
+mesh: { ingressGateway: true }
 clusters: [c1, c2]
 checks:
   - rotation: { through: ingress, from: [c2] }

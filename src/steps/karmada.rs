@@ -15,7 +15,7 @@ const KUBECONFIG: &str = "karmada/kubeconfig.yaml";
 /// The same as this machine reaches it. Addresses change when nodes restart, so it is written each time that it is used.
 pub const HOST_KUBECONFIG: &str = "karmada/host.yaml";
 /// Deployments of the control plane.
-const DEPLOYMENTS: usize = 6;
+pub(super) const DEPLOYMENTS: usize = 6;
 
 pub(super) async fn is_satisfied(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
     if ctx.state.read(KUBECONFIG)?.is_none() || !is_installed(ctx, manager).await? {
@@ -35,6 +35,7 @@ pub(super) async fn run(ctx: &Context, manager: &LabCluster, progress: &Progress
         install(ctx, manager, progress).await?;
         changed = true;
     }
+    changed |= ctx.client(&manager.name).await?.start_stopped(KARMADA_NAMESPACE).await?;
     let node = manager.control_plane_node();
     let path = format!("{KARMADA_DIR}/data/karmada-apiserver.config");
     let text = in_node(ctx, &node, &["cat", &path], None).await?;

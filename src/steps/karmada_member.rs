@@ -7,9 +7,9 @@ use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::images::karmada::{AGENT, load};
 use crate::plan::LabCluster;
-use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT};
+use crate::plan::render::{self, KARMADA_AGENT, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT};
 use crate::scenario::MemberMode;
-use crate::sys::kube::{Manifest, is_condition_true};
+use crate::sys::kube::{Condition, Manifest, condition};
 
 /// Kubeconfig of Karmada in a node, while a cluster joins.
 const NODE_KUBECONFIG: &str = "/var/lib/lab/karmada/join.config";
@@ -39,9 +39,12 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
             remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
         });
     }
-    let changed = known.is_none();
+    let mut changed = known.is_none();
     if changed {
         join(ctx, cluster, wanted, progress).await?;
+    }
+    if wanted == MemberMode::Pull {
+        changed |= ctx.client(&cluster.name).await?.start_stopped(KARMADA_NAMESPACE).await?;
     }
     api.until_so(&identity, "is not ready", ctx.patience, progress, is_ready).await?;
     Ok(changed)
@@ -77,7 +80,7 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
     in_node(ctx, &node, &["rm", "-f", NODE_KUBECONFIG], None).await?;
     if mode == MemberMode::Pull {
         let client = ctx.client(&cluster.name).await?;
-        client.until_available(KARMADA_NAMESPACE, "karmada-agent", ctx.patience, progress).await?;
+        client.until_available(KARMADA_NAMESPACE, KARMADA_AGENT, ctx.patience, progress).await?;
         // The agent has to register before there is anything to watch.
         let api = karmada::client(ctx).await?;
         api.until_so(&render::karmada_cluster(&cluster.name), "is not registered", ctx.patience, progress, |_| true)
@@ -123,7 +126,7 @@ fn mode_of(member: &DynamicObject) -> Option<MemberMode> {
 }
 
 fn is_ready(member: &DynamicObject) -> bool {
-    is_condition_true(member, "Ready")
+    condition(member, "Ready").as_ref().is_some_and(Condition::is_true)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Plain questions over HTTP: does a registry answer, does it hold a manifest, what does a gateway of a lab answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a registry may take to answer before it counts as unreachable.
@@ -10,11 +11,13 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 #[error("{0}")]
 pub struct Unreachable(String);
 
-/// A status and a body.
+/// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// HTTP status.
     pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<String, Vec<String>>,
     /// Body as text.
     pub body: String,
 }
@@ -52,13 +55,24 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// Asks for a URL in the name of a virtual host.
-    pub async fn get(&self, url: &str, host: &str) -> Result<Answered, Unreachable> {
-        let response = self.client.get(url).header("Host", host).send().await;
-        let response = response.map_err(|e| Unreachable(root_cause(&e)))?;
+    /// Calls a URL; a header `Host` names the virtual host.
+    pub async fn call(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Answered, Unreachable> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| Unreachable(e.to_string()))?;
+        let request = headers.iter().fold(self.client.request(method, url), |r, (name, value)| r.header(name, value));
+        let response = request.send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         let status = response.status().as_u16();
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in response.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.entry(name.as_str().to_owned()).or_default().push(value);
+        }
         let body = response.text().await.map_err(|e| Unreachable(root_cause(&e)))?;
-        Ok(Answered { status, body })
+        Ok(Answered { status, headers, body })
     }
 
     /// Asks for `BASE/v2/`, which every registry answers, if only with "who are you".

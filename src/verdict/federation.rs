@@ -76,6 +76,7 @@ mod tests {
             deployment: "hello".into(),
             replicas: [("eu".to_owned(), 2), ("ap".to_owned(), 1)].into(),
             exercise: Vec::new(),
+            service: None,
         }
     }
 

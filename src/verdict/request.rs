@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::weights::{counts_within_chance, requests_for_weights};
-use super::{Endpoint, Measure, Reply, SourceVerdict, requests_needed};
-use crate::scenario::{Answers, Expect, RequestCheck, Who};
+use super::{Endpoint, Measure, OUTSIDE, Reply, SourceVerdict, requests_needed};
+use crate::scenario::{Answers, Expect, RequestCheck, Through, Who};
 
 /// What was seen from one source.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,11 @@ pub fn requests_for(check: &RequestCheck, versions: usize) -> u32 {
 /// What reports call a request check.
 #[must_use]
 pub fn request_title(check: &RequestCheck) -> String {
-    check.name.as_ref().map_or_else(|| format!("request {}", check.target), |name| format!("request {name}"))
+    let way = match check.through {
+        Through::Mesh => "",
+        Through::Ingress => " through ingress",
+    };
+    check.name.as_ref().map_or_else(|| format!("request {}{way}", check.target), |name| format!("request {name}"))
 }
 
 /// Why a reply is a failed request; `None` for one as it was expected, whoever answered.
@@ -89,7 +93,10 @@ pub fn request(
     let mut verdict = SourceVerdict {
         check: request_title(check),
         cluster: cluster.to_owned(),
-        caller: format!("{}/{}", check.caller.namespace, check.caller.app),
+        caller: match check.through {
+            Through::Mesh => format!("{}/{}", check.caller.namespace, check.caller.app),
+            Through::Ingress => OUTSIDE.to_owned(),
+        },
         requests: u32::try_from(seen.replies.len()).unwrap_or(u32::MAX),
         endpoints: seen.endpoints,
         ..SourceVerdict::default()

@@ -20,6 +20,7 @@ fn check(expect: Expect) -> RequestCheck {
         name: None,
         target: Target::Url("http://10.0.0.1/x".into()),
         from: vec!["c1".into()],
+        through: Through::Mesh,
         caller: CallerPod { namespace: "sample".into(), app: "sleep".into() },
         method: None,
         headers: BTreeMap::new(),

@@ -7,6 +7,8 @@ use super::manifests::{name_images, state_replicas};
 use crate::plan::{Lab, LabCluster};
 use crate::scenario::Federation;
 
+/// Deployment that carries work to a member in mode pull, in the member.
+pub const KARMADA_AGENT: &str = "karmada-agent";
 /// Namespace of Karmada's control plane in its cluster, and of the agent in a member.
 pub const KARMADA_NAMESPACE: &str = "karmada-system";
 /// Node port of Karmada's API server.

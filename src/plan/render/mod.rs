@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 pub use apps::{apps, injection_probe};
 pub use balance::request_balance;
 pub use federation::{
-    EVICT_LOST, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT, evict_lost, federated, karmada_cluster, karmada_init,
-    karmada_kubeconfig, karmada_marker, karmada_member, rebalance,
+    EVICT_LOST, KARMADA_AGENT, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT, evict_lost, federated, karmada_cluster,
+    karmada_init, karmada_kubeconfig, karmada_marker, karmada_member, rebalance,
 };
 pub use istio::{istio_namespace, istio_operator};
 pub use kind::kind_config;

@@ -69,8 +69,13 @@ fn request(check: &RequestCheck, lab: &Lab) -> String {
         Target::Url(url) => given.add("url", text(url)),
     }
     given.add("from", sources(&check.from, lab));
-    let (namespace, app) = (text(&check.caller.namespace), text(&check.caller.app));
-    given.add("caller", format!("{{ namespace: {namespace}, app: {app} }}"));
+    match check.through {
+        Through::Mesh => {
+            let (namespace, app) = (text(&check.caller.namespace), text(&check.caller.app));
+            given.add("caller", format!("{{ namespace: {namespace}, app: {app} }}"));
+        }
+        Through::Ingress => given.add("through", "ingress"),
+    }
     given.text("method", check.method.as_ref());
     given.texts("headers", &check.headers);
     given.add("times", check.times);
@@ -112,6 +117,7 @@ fn federation(check: &FederationCheck) -> String {
     if !check.exercise.is_empty() {
         given.add("exercise", list(&check.exercise));
     }
+    given.text("service", check.service.as_ref().map(ToString::to_string).as_ref());
     format!("federation: {}", given.all())
 }
 

@@ -28,7 +28,7 @@ pub enum Check {
     Federation(FederationCheck),
 }
 
-/// By which way a rotation calls.
+/// By which way a check calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Through {
@@ -47,9 +47,12 @@ pub struct RequestCheck {
     pub name: Option<String>,
     /// What to call.
     pub target: Target,
-    /// Clusters that call.
+    /// Clusters that call or, through their ingress gateways, are called.
     pub from: Vec<String>,
-    /// The pod that calls.
+    /// By which way.
+    #[serde(default)]
+    pub through: Through,
+    /// The pod that calls, unless calls come from outside.
     pub caller: CallerPod,
     /// HTTP method; GET when nothing is said.
     pub method: Option<String>,
@@ -140,6 +143,9 @@ pub struct FederationCheck {
     pub replicas: BTreeMap<String, u32>,
     /// Members that are lost and come back, one after the other.
     pub exercise: Vec<String>,
+    /// What the other members call meanwhile.
+    #[serde(default)]
+    pub service: Option<ServiceUrl>,
 }
 
 /// Who answers whom.

@@ -63,6 +63,10 @@ pub enum CheckProblem {
         /// Its kind.
         check: &'static str,
     },
+    /// A way in that is not there.
+    #[error("`through: ingress` calls ingress gateways, and this mesh has none")]
+    #[diagnostic(help("write `mesh: {{ ingressGateway: true }}`, or leave `through` out"))]
+    NoIngressGateway,
     /// A caller that nothing deploys.
     #[error("no app of this scenario is `{app}` in namespace `{namespace}`")]
     #[diagnostic(help("`sleep` is in the namespaces `sample` and, without a sidecar, `legacy`"))]

@@ -78,6 +78,10 @@ pub enum FederationProblem {
     #[error("`exercise` loses a member, and the apps of a lost member stay where they are")]
     #[diagnostic(help("add `failover: {{ tolerationSeconds: 30 }}` to `federation`, or leave `exercise` out"))]
     NoFailover,
+    /// Calls during a loss that does not happen.
+    #[error("`service` is called while a member is lost, and `exercise` loses none")]
+    #[diagnostic(help("add `exercise: [CLUSTER]`, or write a check `request` for this service"))]
+    CallsWithoutLoss,
     /// A check that needs Istio.
     #[error("a {check} calls through the mesh, and this scenario has none")]
     #[diagnostic(help("leave `mesh: none` out, or remove the check"))]

@@ -35,6 +35,7 @@ pub(in crate::scenario) struct RawRequest {
     pub service: Option<Located<String>>,
     pub url: Option<Located<String>>,
     pub from: RawSources,
+    pub through: Option<Located<String>>,
     pub caller: Option<RawCaller>,
     pub method: Option<Located<String>>,
     pub headers: Option<Pairs<String>>,
@@ -76,6 +77,7 @@ pub(in crate::scenario) struct RawFederationCheck {
     pub deployment: Option<Located<String>>,
     pub replicas: Option<Pairs<u64>>,
     pub exercise: Option<Names>,
+    pub service: Option<Located<String>>,
 }
 
 /// Keys and values in the order of the file.
@@ -119,7 +121,8 @@ fn rotation(body: &Node, problems: &mut Problems) -> Option<RawCheckKind> {
 }
 
 fn request(body: &Node, problems: &mut Problems) -> Option<RawRequest> {
-    const FIELDS: &[&str] = &["name", "service", "url", "from", "caller", "method", "headers", "times", "expect"];
+    const FIELDS: &[&str] =
+        &["name", "service", "url", "from", "through", "caller", "method", "headers", "times", "expect"];
     let example = "request: { service: helloworld.sample:5000/hello, expect: { status: 200 } }";
     let fields = Fields::of(body, "`request`", FIELDS, example, problems)?;
     let caller = fields.get("caller").and_then(|node| {
@@ -136,6 +139,7 @@ fn request(body: &Node, problems: &mut Problems) -> Option<RawRequest> {
         service: fields.text("service", "service: helloworld.sample:5000/hello", problems),
         url: fields.text("url", "url: http://10.0.0.1:80/hello", problems),
         from: from(&fields, problems)?,
+        through: fields.text("through", "through: ingress", problems),
         caller,
         method: fields.text("method", "method: GET", problems),
         headers: fields.get("headers").and_then(|n| pairs(n, "headers", "headers: { x-user: a }", text, problems)),
@@ -188,7 +192,8 @@ fn failover(body: &Node, problems: &mut Problems) -> Option<RawFailover> {
 
 fn federation(body: &Node, problems: &mut Problems) -> Option<RawFederationCheck> {
     let example = "federation: { deployment: demo/hello, replicas: { c2: 2, c3: 1 } }";
-    let fields = Fields::of(body, "`federation`", &["deployment", "replicas", "exercise"], example, problems)?;
+    let fields =
+        Fields::of(body, "`federation`", &["deployment", "replicas", "exercise", "service"], example, problems)?;
     if fields.get("deployment").is_none() {
         fields.missing("deployment", "demo/hello", problems);
     }
@@ -199,6 +204,7 @@ fn federation(body: &Node, problems: &mut Problems) -> Option<RawFederationCheck
         deployment: fields.text("deployment", "deployment: demo/hello", problems),
         replicas: fields.get("replicas").and_then(|n| pairs(n, "replicas", "replicas: { c2: 2 }", number, problems)),
         exercise: fields.get("exercise").and_then(|n| names(n, "exercise", "exercise: [c2]", problems)),
+        service: fields.text("service", "service: hello.demo:5000/hello", problems),
     })
 }
 

@@ -35,7 +35,7 @@ struct Scope<'a> {
     /// Whether helloworld is in the namespace `legacy` too.
     reachability: bool,
     federation: Option<&'a Federation>,
-    topology: Topology,
+    mesh: &'a Mesh,
 }
 
 /// The checks of a scenario with these apps, with a default for what is left out.
@@ -50,7 +50,7 @@ pub(super) fn read(checks: Option<Vec<RawCheck>>, about: About<'_>, problems: &m
             || federation.is_some_and(|f| !f.objects.is_empty()),
         reachability: checks.iter().flatten().any(reachability),
         federation,
-        topology: mesh.topology,
+        mesh,
     };
     let checks = checks.unwrap_or_else(|| {
         let kind = RawCheckKind::Rotation { service: None, from: RawSources::All, through: None };
@@ -117,21 +117,13 @@ fn check(raw: RawCheck, scope: &Scope<'_>, problems: &mut Problems) -> Option<Ch
         RawCheckKind::Reachability => Some("reachability check"),
         RawCheckKind::Request(_) | RawCheckKind::Federation(_) => None,
     };
-    if let Some(check) = of_mesh.filter(|_| scope.topology == Topology::None) {
+    if let Some(check) = of_mesh.filter(|_| scope.mesh.topology == Topology::None) {
         problems.add(raw.span, FederationProblem::NoMesh { check });
         return None;
     }
     match raw.kind {
         RawCheckKind::Rotation { service, from, through } => {
-            let through = match through {
-                None => Some(Through::Mesh),
-                Some(way) if way.value == "mesh" => Some(Through::Mesh),
-                Some(way) if way.value == "ingress" => Some(Through::Ingress),
-                Some(way) => {
-                    problems.add(way.span, unknown_value("way to call", &way.value, &["mesh", "ingress"]));
-                    None
-                }
-            };
+            let through = scope.through(through, problems);
             if !scope.sleep && through == Some(Through::Mesh) {
                 problems.add(raw.span, CheckProblem::NoCaller { check: "rotation" });
             }
@@ -201,6 +193,24 @@ impl Scope<'_> {
     /// The clusters that `all` stands for.
     fn all(&self) -> Vec<String> {
         self.drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect()
+    }
+
+    /// By which way a check calls: in the mesh when nothing is said.
+    fn through(&self, through: Option<Located<String>>, problems: &mut Problems) -> Option<Through> {
+        let Some(way) = through else { return Some(Through::Mesh) };
+        match way.value.as_str() {
+            "mesh" => Some(Through::Mesh),
+            "ingress" => {
+                if !self.mesh.ingress_gateway {
+                    problems.add(way.span, CheckProblem::NoIngressGateway);
+                }
+                Some(Through::Ingress)
+            }
+            other => {
+                problems.add(way.span, unknown_value("way to call", other, &["mesh", "ingress"]));
+                None
+            }
+        }
     }
 
     /// A service that is what helloworld serves, which it is when nothing is said.

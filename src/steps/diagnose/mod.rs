@@ -3,6 +3,7 @@
 
 mod configuration;
 mod control_plane;
+mod federation;
 mod network;
 
 pub(super) use control_plane::{runs as control_plane, watches};
@@ -14,28 +15,48 @@ use super::{Context, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::App;
-use crate::verdict::{Cell, Finding, OUTSIDE, SourceVerdict};
+use crate::verdict::{Cell, Finding, OUTSIDE, SourceVerdict, Spread};
 
-/// What is wrong: with what the scenario configures, and between the sources that are red for the mesh's sake and the clusters whose
+/// What a red verdict saw.
+pub(super) struct Red<'a> {
+    /// Sources that are red for the mesh's sake.
+    pub sources: &'a [SourceVerdict],
+    /// The reachability matrix.
+    pub cells: &'a [Cell],
+    /// Replicas of a federation.
+    pub spreads: &'a [Spread],
+    /// Whether all calls came back as they must.
+    pub is_reached: bool,
+}
+
+/// What is wrong: with the federation, with what the scenario configures, and between the sources that are red for the mesh's sake and the clusters whose
 /// versions they miss.
-pub(super) async fn findings(ctx: &Context, sources: &[SourceVerdict], cells: &[Cell]) -> Vec<Finding> {
+pub(super) async fn findings(ctx: &Context, red: &Red<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let unknown = |what: &str, error: &StepError| Finding {
         cause: format!("{what} cannot be asked"),
         evidence: error.to_string(),
         remedy: format!("lab status {}", ctx.lab.name),
     };
+    match federation::findings(ctx, red.spreads).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(unknown("Karmada", &error)),
+    }
     for cluster in ctx.lab.data_clusters() {
         match configuration::objects(ctx, cluster).await {
             Ok(found) => findings.extend(found),
             Err(error) => findings.push(unknown(&cluster.name, &error)),
         }
     }
-    match configuration::separation(ctx, cells).await {
+    // Causes in the mesh say nothing about where replicas are.
+    if red.is_reached {
+        return findings;
+    }
+    match configuration::separation(ctx, red.cells).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(unknown("a node", &error)),
     }
-    for source in sources.iter().filter(|s| !s.passed) {
+    for source in red.sources.iter().filter(|s| !s.passed) {
         for target in suspects(ctx, source) {
             let Ok(from) = ctx.cluster(&source.cluster) else { continue };
             match first_broken(ctx, from, target, source).await {

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant};
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::{Context, StepError};
 use super::Run;
 use super::rotation::{Series, judged};
-use super::traffic::{Call, Caller};
+use super::traffic::{Call, Caller, collect};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::FailoverCheck;
 use crate::sys::kube::Cluster;
-use crate::verdict::{Answer, Measure, Moment, Outage, Roles, SourceVerdict};
+use crate::verdict::{Measure, Outage, Roles, SourceVerdict};
 
 /// Requests that must all be answered by the first in the order.
 const HOME_REQUESTS: u32 = 100;
@@ -110,24 +109,6 @@ async fn exercise(
         collect(&mut answers, start, COMING_BACK, |moments| Outage::returned(moments, home).is_some()).await;
     client.until_available(APP_NAMESPACE, &name, ctx.patience, run.progress).await?;
     Ok(outage.judge(roles))
-}
-
-/// Answers with their times since `start`, until it is enough or time is up.
-async fn collect(
-    answers: &mut UnboundedReceiver<(Instant, Answer)>,
-    start: Instant,
-    limit: Duration,
-    enough: impl Fn(&[Moment]) -> bool,
-) -> Vec<Moment> {
-    let mut moments = Vec::new();
-    let deadline = tokio::time::Instant::from_std(start + limit);
-    while !enough(&moments) {
-        let Ok(Some((at, answer))) = tokio::time::timeout_at(deadline, answers.recv()).await else { break };
-        // What was asked and answered before says nothing.
-        let Some(since) = at.checked_duration_since(start) else { continue };
-        moments.push(Moment { millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), answer });
-    }
-    moments
 }
 
 /// A Deployment that will be stopped. However the check ends, by an error or by an interrupt that drops it half-way, it has its replicas back

@@ -10,10 +10,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::{Context, StepError, karmada};
 use super::Run;
+use super::loss::Calls;
 use crate::plan::render;
 use crate::scenario::FederationCheck;
 use crate::sys::docker::Engine;
-use crate::sys::kube::{Manifest, is_condition_true};
+use crate::sys::kube::{Condition, Manifest, condition};
 use crate::verdict::{Measure, Spread};
 
 /// How long a member may take to answer.
@@ -48,6 +49,7 @@ pub(super) async fn spread(ctx: &Context, check: &FederationCheck, run: &Run<'_>
 }
 
 /// Freezes all nodes of a member until its replicas are elsewhere, lets them go on until it is ready again, and has the replicas spread anew.
+/// Meanwhile the other members call, if the check says what.
 async fn lose(
     ctx: &Context,
     check: &FederationCheck,
@@ -55,14 +57,20 @@ async fn lose(
     run: &Run<'_>,
     spread: &mut Spread,
 ) -> Result<(), StepError> {
+    let mut measures = Vec::new();
     let mut measure = |what: String, start: Instant| {
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        spread.measures.push(Measure { what, value: Measure::rounded(millis, 1000), unit: "s".to_owned() });
+        measures.push(Measure { what, value: Measure::rounded(millis, 1000), unit: "s".to_owned() });
     };
     let total: u32 = check.replicas.values().sum();
     let tolerated = ctx.lab.federation.as_ref().and_then(|f| f.failover).map_or(0, |f| f.toleration_seconds);
     let nodes = ctx.nodes_of(cluster).await?.into_iter().map(|n| n.name).collect();
 
+    let mut calls = None;
+    if let Some(service) = &check.service {
+        run.progress.say(format!("calls to {service}, before {cluster} is lost"));
+        calls = Some(Calls::begin(ctx, service, cluster).await?);
+    }
     run.progress.say(format!("{cluster}: lost"));
     let frozen = Frozen { engine: ctx.engine.clone(), nodes, released: false };
     let start = Instant::now();
@@ -79,14 +87,20 @@ async fn lose(
         measure(format!("until all {total} replicas are elsewhere once {cluster} is lost"), start);
     }
 
+    if let Some(calls) = &mut calls {
+        calls.while_away(start).await;
+    }
+
     run.progress.say(format!("{cluster}: comes back"));
-    let start = Instant::now();
+    let returned = Instant::now();
+    let start = returned;
     frozen.release().await?;
     let api = karmada::client(ctx).await?;
     let member = render::karmada_cluster(cluster);
     // Karmada does not know at once that it was away, so it has to be asked after what is in the member too.
     let ready = within(COMING_BACK, || async {
-        let is_ready = api.read(&member).await.ok().flatten().is_some_and(|m| is_condition_true(&m, "Ready"));
+        let is_ready = api.read(&member).await.ok().flatten().and_then(|m| condition(&m, "Ready"));
+        let is_ready = is_ready.as_ref().is_some_and(Condition::is_true);
         is_ready && (!moved || ready(ctx, cluster, check).await == Some(0))
     })
     .await;
@@ -111,6 +125,16 @@ async fn lose(
         (back, format!("the replicas were not spread as before {} s after that was asked for", COMING_BACK.as_secs())),
     ];
     spread.problems.extend(problems.into_iter().filter(|(well, _)| !well).map(|(_, problem)| problem));
+    spread.measures.extend(measures);
+    if let Some(mut calls) = calls {
+        run.progress.say(format!("calls, until {cluster} answers them too"));
+        calls.when_back(returned).await;
+        for loss in calls.losses() {
+            let (measures, problems) = loss.judge();
+            spread.measures.extend(measures);
+            spread.problems.extend(problems);
+        }
+    }
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 mod failover;
 mod federation;
+mod loss;
+mod outside;
 mod reachability;
 mod request;
 mod rotation;
@@ -54,12 +56,12 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
     let passed = reached && spreads.iter().all(Spread::passed);
-    // Causes in the mesh say nothing about where replicas are.
-    let findings = if reached {
+    let findings = if passed {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
-        diagnose::findings(ctx, &unexplained, &reachability).await
+        let red = diagnose::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
+        diagnose::findings(ctx, &red).await
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     let verdict =

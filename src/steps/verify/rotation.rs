@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::{Context, StepError};
-use super::traffic::{Call, Caller, EnvoyPod, REQUEST_LIMIT, settled};
+use super::outside::Outside;
+use super::traffic::{Call, Caller, REQUEST_LIMIT, settled};
 use super::{Run, until_well};
-use crate::plan::render::{APP_NAMESPACE, INGRESS_GATEWAY, ISTIO_NAMESPACE};
-use crate::plan::{Gateway, helloworlds};
+use crate::plan::helloworlds;
+use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::ServiceUrl;
-use crate::sys::http::Http;
 use crate::verdict::{Answer, OUTSIDE, Observation, Reply, SourceVerdict, requests_needed, rotation, since};
 
 /// So many failures decide.
@@ -116,33 +116,13 @@ async fn observe_outside(
     run: &Run<'_>,
 ) -> Result<Observation, StepError> {
     let source = ctx.cluster(cluster)?;
-    let address = source
-        .addresses
-        .get(&Gateway::IngressGateway)
-        .ok_or_else(|| StepError::Missing(format!("an address of the ingress gateway of {cluster}")))?;
-    let client = ctx.client(cluster).await?;
-    let selector = format!("app={INGRESS_GATEWAY}");
-    let name = client.pod(ISTIO_NAMESPACE, &selector).await?;
-    let envoy = EnvoyPod { namespace: ISTIO_NAMESPACE.to_owned(), name };
-    let (before, endpoint_problems) = settled(ctx, (&client, &envoy), service, source, None, run.progress).await?;
-    let http = Http::direct().map_err(|e| StepError::Machine {
-        problem: format!("no HTTP client can be made: {e}"),
-        remedy: "see the reason above".to_owned(),
-    })?;
-    let url = format!("http://{address}{}", service.path);
-    let host = format!("{}.{}", service.service, service.namespace);
-    run.progress.say(format!("{cluster}: {requests} requests to {url}"));
-    let mut answers = Vec::new();
-    let mut failures = 0;
-    while answers.len() < requests as usize && failures < ENOUGH_FAILURES {
-        let reply = match http.get(&url, &host).await {
-            Ok(answered) => Reply { status: answered.status, body: answered.body, ..Reply::default() },
-            Err(error) => Reply { error: error.to_string(), ..Reply::default() },
-        };
-        let answer = Answer::of(&reply);
-        failures += usize::from(matches!(answer, Answer::Failure(_)));
-        answers.push(answer);
-    }
-    let after = envoy.endpoints(&client, service).await.unwrap_or_else(|_| before.clone());
+    let outside = Outside::find(ctx, source, service, None, &BTreeMap::new()).await?;
+    let (before, endpoint_problems) = settled(ctx, outside.envoy(), service, source, None, run.progress).await?;
+    run.progress.say(format!("{cluster}: {requests} requests to {}", outside.url));
+    let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
+    let replies = outside.send(requests, ENOUGH_FAILURES, failed).await;
+    let (client, envoy) = outside.envoy();
+    let after = envoy.endpoints(client, service).await.unwrap_or_else(|_| before.clone());
+    let answers = replies.iter().map(Answer::of).collect();
     Ok(Observation { answers, endpoints: since(&before, after), endpoint_problems, broken: None })
 }

@@ -12,7 +12,9 @@ use crate::exec::Progress;
 use crate::plan::{LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::{Cluster, KubeError};
-use crate::verdict::{Answer, Endpoint, Expected, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies};
+use crate::verdict::{
+    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies,
+};
 
 /// Envoy's admin port inside every sidecar and gateway.
 const ENVOY_ADMIN: u16 = 15000;
@@ -142,6 +144,24 @@ impl Caller {
     pub(in crate::steps) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
         (&self.client, &self.pod)
     }
+}
+
+/// Answers with their times since `start`, until it is enough or time is up.
+pub(super) async fn collect(
+    answers: &mut UnboundedReceiver<(Instant, Answer)>,
+    start: Instant,
+    limit: Duration,
+    enough: impl Fn(&[Moment]) -> bool,
+) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let deadline = tokio::time::Instant::from_std(start + limit);
+    while !enough(&moments) {
+        let Ok(Some((at, answer))) = tokio::time::timeout_at(deadline, answers.recv()).await else { break };
+        // What was asked and answered before says nothing.
+        let Some(since) = at.checked_duration_since(start) else { continue };
+        moments.push(Moment { millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), answer });
+    }
+    moments
 }
 
 /// Whether an Envoy is beside a pod's app. It is an init container that keeps running, or a plain container where the mesh says so.

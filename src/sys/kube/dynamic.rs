@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::Value;
@@ -49,27 +50,69 @@ impl Cluster {
         Ok(self.read(&identity).await?.is_some())
     }
 
-    /// Whether every Deployment of a namespace, of which there must be `count` at least, has rolled out; otherwise the first that has not.
+    /// Whether every Deployment of a namespace, of which there must be `count` at least, runs and has rolled out; otherwise the first that does not.
     pub async fn deployments_out(&self, namespace: &str, count: usize) -> Result<Result<(), String>, KubeError> {
-        let api: Api<k8s_openapi::api::apps::v1::Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let all = api
-            .list(&ListParams::default())
-            .await
-            .map_err(KubeError::request(format!("list Deployments of {namespace}")))?
-            .items;
+        let all = self.deployments(namespace).await?;
         if all.len() < count {
             return Ok(Err(format!("only {} of {count} Deployments are in {namespace}", all.len())));
         }
+        let name = |d: &Deployment| d.metadata.name.clone().unwrap_or_default();
+        if let Some(stopped) = all.iter().find(|d| is_stopped(d)) {
+            return Ok(Err(format!("Deployment {namespace}/{} has 0 replicas", name(stopped))));
+        }
         let waiting = all.iter().find(|d| !super::workload::deployed(d));
-        Ok(waiting.map_or(Ok(()), |d| {
-            Err(format!("Deployment {namespace}/{} is not available", d.metadata.name.as_deref().unwrap_or("?")))
-        }))
+        Ok(waiting.map_or(Ok(()), |d| Err(format!("Deployment {namespace}/{} is not available", name(d)))))
+    }
+
+    /// Gives every Deployment of a namespace that was scaled to zero one replica. Whether there was any.
+    pub async fn start_stopped(&self, namespace: &str) -> Result<bool, KubeError> {
+        let mut any = false;
+        for stopped in self.deployments(namespace).await?.iter().filter(|d| is_stopped(d)) {
+            self.scale(namespace, stopped.metadata.name.as_deref().unwrap_or_default(), 1).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    async fn deployments(&self, namespace: &str) -> Result<Vec<Deployment>, KubeError> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let all = api.list(&ListParams::default()).await;
+        Ok(all.map_err(KubeError::request(format!("list Deployments of {namespace}")))?.items)
     }
 }
 
-/// Whether an object's status has a condition of that type with the value `True`.
+fn is_stopped(deployment: &Deployment) -> bool {
+    deployment.spec.replicas == Some(0)
+}
+
+/// What an object's status says of one thing, in Kubernetes' own form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Why, for programs and for people.
+    pub why: String,
+}
+
+impl Condition {
+    /// Whether it is so.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.status, self.why)
+    }
+}
+
+/// The condition of that type in an object's status.
 #[must_use]
-pub fn is_condition_true(object: &DynamicObject, kind: &str) -> bool {
+pub fn condition(object: &DynamicObject, kind: &str) -> Option<Condition> {
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|c| c["type"] == kind && c["status"] == "True")
+    let condition = conditions.into_iter().flatten().find(|c| c["type"] == kind)?;
+    let text = |field: &str| condition[field].as_str().unwrap_or_default();
+    Some(Condition { status: text("status").to_owned(), why: format!("{}: {}", text("reason"), text("message")) })
 }

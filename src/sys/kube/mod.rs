@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-pub use dynamic::is_condition_true;
+pub use dynamic::{Condition, condition};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer};
 pub use wait::{Listener, load_balancer_addresses};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::known_cluster;
 use super::super::names::is_dns_label;
 use super::{CheckProblem, FederationProblem, Located, Problems, Scope, Span, named};
-use crate::scenario::model::FederationCheck;
+use crate::scenario::model::{FederationCheck, ServiceUrl, Topology};
 use crate::scenario::raw::RawFederationCheck;
 
 /// As many replicas as fit on a machine that a lab is for.
@@ -55,6 +55,25 @@ pub(super) fn federation(
         }
         exercise = lost.value.into_iter().map(|c| c.value).collect();
     }
+    let service = raw.service.and_then(|service| called(&service, &exercise, scope, problems));
     let (namespace, deployment) = deployment?;
-    Some(FederationCheck { namespace, deployment, replicas, exercise })
+    Some(FederationCheck { namespace, deployment, replicas, exercise, service })
+}
+
+/// What the other members call while one is lost.
+fn called(
+    service: &Located<String>,
+    exercise: &[String],
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Option<ServiceUrl> {
+    if exercise.is_empty() {
+        problems.add(service.span, FederationProblem::CallsWithoutLoss);
+    }
+    if scope.mesh.topology == Topology::None {
+        problems.add(service.span, FederationProblem::NoMesh { check: "service" });
+    } else if !scope.sleep {
+        problems.add(service.span, CheckProblem::NoCaller { check: "federation check with `service`" });
+    }
+    Scope::service(service, problems)
 }

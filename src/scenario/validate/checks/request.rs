@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CheckProblem, HELLOWORLD, Located, Problems, Scope, Span, is_url_text, named, plain};
-use crate::scenario::model::{Answers, CallerPod, Expect, RequestCheck, ServiceUrl, Target, Who};
+use crate::scenario::model::{Answers, CallerPod, Expect, RequestCheck, ServiceUrl, Target, Through, Who};
 use crate::scenario::raw::{Names, Pairs, RawCaller, RawExpect, RawRequest};
 use crate::scenario::read::suggestion;
 
@@ -14,9 +14,24 @@ const LEGACY: &str = "legacy";
 
 pub(super) fn request(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<RequestCheck> {
     let denied = raw.expect.denied.as_ref().is_some_and(|d| d.value);
+    let url_place = raw.url.as_ref().map(|u| u.span);
     let target = target(raw.service, raw.url, span, denied, scope, problems);
     let from = scope.sources(raw.from, problems);
-    let caller = caller(raw.caller, span, scope, problems);
+    let through_place = raw.through.as_ref().map(|t| t.span);
+    let through = scope.through(raw.through, problems);
+    if let (Some(Through::Ingress), Some(place)) = (through, through_place) {
+        let remedy = "what comes through an ingress gateway comes from outside, and goes to a `service`";
+        let caller = raw.caller.as_ref().map(|c| ("caller", c.span));
+        for (second, other) in caller.into_iter().chain(url_place.map(|span| ("url", span))) {
+            problems
+                .add(other, CheckProblem::Excluded { first: "through: ingress", second, remedy })
+                .also(place, "said here");
+        }
+    }
+    let caller = match through {
+        Some(Through::Ingress) => CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() },
+        _ => caller(raw.caller, span, scope, problems),
+    };
     if let Some(method) = &raw.method
         && (method.value.is_empty() || !method.value.bytes().all(|b| b.is_ascii_uppercase()))
     {
@@ -33,6 +48,7 @@ pub(super) fn request(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: 
         name: raw.name.map(|n| n.value),
         target: target?,
         from,
+        through: through?,
         caller,
         method: raw.method.map(|m| m.value),
         headers,
