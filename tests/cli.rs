@@ -103,11 +103,12 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 14] = [
+const VERBS: [&[&str]; 15] = [
     &["up"],
     &["down"],
     &["verify"],
     &["plan"],
+    &["graph"],
     &["list"],
     &["status"],
     &["kubeconfig"],

@@ -39,6 +39,8 @@ pub enum Command {
     Verify(Verify),
     /// Show the addresses and the steps of a scenario file; needs no Docker
     Plan(Plan),
+    /// Draw the topology of a scenario file or of a lab; needs no Docker
+    Graph(Graph),
     /// List the labs of this machine
     List(List),
     /// Show the clusters and gateways of a lab, and its last verdict
@@ -59,6 +61,17 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A picture that every browser shows.
+    Svg,
+    /// Mermaid's language, which GitHub draws.
+    Mermaid,
+    /// Graphviz's language.
+    Dot,
 }
 
 /// `lab up`.
@@ -121,6 +134,22 @@ pub struct Plan {
     /// Form of the plan
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+    /// Draw the steps in this form instead
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    pub graph: Option<Picture>,
+}
+
+/// `lab graph`.
+#[derive(Debug, ClapArgs)]
+pub struct Graph {
+    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    pub scenario: PathBuf,
+    /// Form of the picture; without it what the name of FILE ends in, and SVG otherwise
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<Picture>,
+    /// Write it to this file instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `lab list`.

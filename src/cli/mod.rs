@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod down;
 mod error;
+mod graph;
 mod images;
 mod kubeconfig;
 mod list;
@@ -45,6 +46,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
+        Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
