@@ -103,7 +103,7 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 16] = [
     &["up"],
     &["down"],
     &["verify"],
@@ -118,6 +118,7 @@ const VERBS: [&[&str]; 15] = [
     &["images", "export"],
     &["images", "import"],
     &["images", "push"],
+    &["schema"],
     &["completions"],
 ];
 

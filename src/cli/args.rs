@@ -49,6 +49,8 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
+    /// Print the JSON schema of scenario files, which tells editors their fields
+    Schema,
     /// Print a completion script for a shell, as for `source <(lab completions bash)`
     Completions(Completions),
 }

@@ -11,6 +11,7 @@ mod list;
 mod manifests;
 mod output;
 mod plan;
+mod schema;
 mod status;
 mod up;
 mod verify;
@@ -51,6 +52,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Images(args) => images::run(args, interrupt).await,
+        Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
     }
 }
