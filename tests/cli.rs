@@ -103,7 +103,7 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 22] = [
     &["up"],
     &["down"],
     &["verify"],
@@ -118,6 +118,12 @@ const VERBS: [&[&str]; 16] = [
     &["images", "export"],
     &["images", "import"],
     &["images", "push"],
+    &["logs"],
+    &["shell"],
+    &["env"],
+    &["pause"],
+    &["resume"],
+    &["restart"],
     &["schema"],
     &["completions"],
 ];

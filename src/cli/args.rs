@@ -47,6 +47,18 @@ pub enum Command {
     Status(Status),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
+    /// Show what istiod, the gateways and the sidecars of a lab have written
+    Logs(Logs),
+    /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
+    Shell(Named),
+    /// Print what sets KUBECONFIG for a lab, as for `eval "$(lab env NAME)"`
+    Env(Named),
+    /// Halt the nodes of a lab; they keep their memory and take no processor
+    Pause(Named),
+    /// Let a paused lab go on, and wait until calls reach every version again
+    Resume(Named),
+    /// Stop and start the nodes of one cluster, and judge the lab again
+    Restart(Restart),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
     /// Print the JSON schema of scenario files, which tells editors their fields
@@ -96,6 +108,47 @@ pub struct Up {
     /// Form of the verdict on standard output
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+impl Up {
+    /// `lab up NAME` for a lab that is there.
+    #[must_use]
+    pub fn again(lab: PathBuf) -> Self {
+        Self { scenario: lab, name: None, images: Choice::Auto, no_verify: false, junit: None, output: Output::Text }
+    }
+}
+
+/// A verb about one lab.
+#[derive(Debug, ClapArgs)]
+pub struct Named {
+    /// Name of the lab
+    pub name: String,
+}
+
+/// `lab restart`.
+#[derive(Debug, ClapArgs)]
+pub struct Restart {
+    /// Name of the lab
+    pub name: String,
+    /// Name of the cluster
+    pub cluster: String,
+}
+
+/// `lab logs`.
+#[derive(Debug, ClapArgs)]
+pub struct Logs {
+    /// Name of the lab
+    pub name: String,
+    /// Only this cluster
+    pub cluster: Option<String>,
+    /// Only istiod, gateway, sidecars, or an app of namespace sample
+    pub component: Option<String>,
+    /// Go on with what is written from now on
+    #[arg(long, short)]
+    pub follow: bool,
+    /// So many last lines of each container
+    #[arg(long, value_name = "LINES", default_value_t = 50)]
+    pub tail: i64,
 }
 
 /// `lab down`.

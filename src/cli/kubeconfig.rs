@@ -1,13 +1,18 @@
 //! `lab kubeconfig`: the clusters' kubeconfigs as one, with contexts that tell lab and cluster.
 
 use super::{CliError, args, output};
-use crate::plan::{Lab, merge_kubeconfigs};
+use crate::plan::{Lab, LabCluster, merge_kubeconfigs};
 use crate::steps::StepError;
-use crate::sys::state::State;
+use crate::sys::state::{LabState, State};
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
+    output::print(&merged(&state, &lab, |cluster| lab.context(cluster))?)
+}
+
+/// The kubeconfigs of all clusters as one, with contexts of those names.
+pub(super) fn merged(state: &LabState, lab: &Lab, context: impl Fn(&LabCluster) -> String) -> Result<String, CliError> {
     let mut parts = Vec::new();
     for cluster in &lab.clusters {
         let path = format!("kubeconfigs/{}.yaml", cluster.name);
@@ -15,11 +20,11 @@ pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
             problem: format!("cluster {} of lab {} is not built", cluster.name, lab.name),
             remedy: format!("run `lab up {}`", lab.name),
         })?;
-        parts.push((lab.context(cluster), text));
+        parts.push((context(cluster), text));
     }
     let merged = merge_kubeconfigs(&parts).map_err(|reason| StepError::Machine {
         problem: format!("cannot read the kubeconfigs of lab {}: {reason}", lab.name),
         remedy: format!("run `lab up {}`", lab.name),
     })?;
-    output::print(&merged)
+    Ok(merged)
 }

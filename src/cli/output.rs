@@ -105,6 +105,15 @@ pub(super) async fn load_file_or_lab(
     }
 }
 
+/// A cluster that the lab does not have.
+pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
+    let names: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();
+    CliError::Usage {
+        problem: format!("lab {} has no cluster {name}", lab.name),
+        remedy: format!("its clusters are {}", names.join(", ")),
+    }
+}
+
 /// Writes a table to standard output.
 pub(super) fn print_table(table: &comfy_table::Table) -> Result<(), CliError> {
     print(&table_text(table))

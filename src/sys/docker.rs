@@ -69,6 +69,8 @@ pub struct Node {
     pub lab: String,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it is paused: its processes are there, and halted.
+    pub paused: bool,
     /// Docker's own words about its state, as "Up 3 minutes".
     pub status: String,
     /// Its address on the lab's network, when it runs.
@@ -181,9 +183,29 @@ impl Engine {
         Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
     }
 
-    /// Starts a stopped container.
+    /// Starts a stopped container, or lets a paused one go on.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
-        self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
+        match self.docker.start_container(name, None).await {
+            Err(Error::DockerResponseServerError { message, .. }) if message.contains("paused") => {
+                self.unpause(name).await
+            }
+            result => result.map_err(DockerError::request(format!("start {name}"))),
+        }
+    }
+
+    /// Stops a container.
+    pub async fn stop(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.stop_container(name, None).await.map_err(DockerError::request(format!("stop {name}")))
+    }
+
+    /// Halts every process of a running container.
+    pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
+    }
+
+    /// Lets a paused container go on.
+    pub async fn unpause(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.unpause_container(name).await.map_err(DockerError::request(format!("unpause {name}")))
     }
 
     /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.
@@ -256,6 +278,7 @@ fn node(container: ContainerSummary) -> Option<Node> {
         cluster: labels.get(CLUSTER_LABEL)?.clone(),
         lab: labels.get(LAB_LABEL)?.clone(),
         running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
+        paused: container.state == Some(ContainerSummaryStateEnum::PAUSED),
         status: container.status.unwrap_or_default(),
         name,
         address,
