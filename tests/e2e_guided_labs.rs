@@ -55,11 +55,25 @@ fn run(lab: &Path, name: &str) -> Result<usize, String> {
 }
 
 /// The guided lab of that name.
-#[expect(dead_code, reason = "there is no guided lab yet")]
 fn guided(name: &str) {
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs").join(name);
     let commands = run(&lab, name).unwrap_or_else(|e| panic!("{e}"));
     assert!(commands > 0, "{name}: no command in the README");
+}
+
+#[test]
+fn hosted_mesh() {
+    guided("hosted-mesh");
+}
+
+#[test]
+fn two_clusters() {
+    guided("two-clusters");
+}
+
+#[test]
+fn three_regions() {
+    guided("three-regions");
 }
 
 /// The runner itself, on a lab of one cluster with objects of every kind of source.

@@ -85,7 +85,7 @@ fn single_network() {
         let words: Vec<&str> = route.split_whitespace().collect();
         own.node("c1", &[&["ip", "route", "del"], &words[..]].concat());
     }
-    let verdict = own.red("the nodes of c1 do not route to it as they must");
+    let verdict = own.red("the nodes of c1 do not route to the other clusters of network flat");
     assert!(verdict["findings"].to_string().contains("no route to 10.102."), "{verdict:#}");
     own.mend();
 }

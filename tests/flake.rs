@@ -171,7 +171,7 @@ fn the_build_has_all_that_it_needs_and_no_more() {
     let source = flake.0.path().join("store").join(store_path.trim_start_matches('/'));
     assert_eq!(entries(&source), kept());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for directory in ["stack", "scenarios", "tests"] {
+    for directory in ["stack", "scenarios", "labs", "tests"] {
         let (there, here) = (files(&source.join(directory)), files(&root.join(directory)));
         assert_eq!(there, here, "{directory}");
     }

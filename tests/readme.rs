@@ -116,17 +116,24 @@ fn labs() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_guided_lab_has_a_scenario_of_its_name_that_resolves() {
+fn every_guided_lab_has_scenarios_of_its_name_that_resolve() {
     for lab in labs() {
         let name = lab.file_name().expect("a name").to_str().expect("UTF-8");
-        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["plan", &format!("labs/{name}"), "--output", "json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("lab starts");
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!(plan["lab"]["name"], name, "a guided lab is named after its directory");
+        let files = std::fs::read_dir(&lab).expect("a directory").map(|e| e.expect("an entry").path());
+        let variants = files.filter(|f| f.extension().is_some_and(|e| e == "yaml"));
+        for scenario in variants.chain([lab.clone()]) {
+            let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+                .arg("plan")
+                .arg(&scenario)
+                .args(["--output", "json"])
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
+                .output()
+                .expect("lab starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {said}", scenario.display());
+            let plan: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(plan["lab"]["name"], name, "{}: a guided lab is named after its directory", scenario.display());
+        }
     }
 }
 

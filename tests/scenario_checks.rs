@@ -127,6 +127,7 @@ fn refuses_failovers_and_matrices_that_cannot_work() {
             "apps: [sleep, helloworld: { versions: { c1: v1 } }]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n",
             "checks:\n  - failover: { order: { c1: [c1], c2: [c1, c2] }, exercise: [c1, c2, c3, c1] }\n",
             "checks:\n  - failover: { order: { c1: [c1, c2] }, exercise: [c2] }\n",
+            "apps:\n  - helloworld\n  - sleep\n  - manifests: { objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }] }\nchecks:\n  - failover: { service: hello.demo:5000/hello, order: { c1: [c1, c2] }, exercise: [c1] }\n",
             "apps: [helloworld]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n",
             "checks:\n  - rotation: { through: ingres }\n  - reachability: { from: all }\n  - reachable\n",
         ],

@@ -37,6 +37,8 @@ pub enum Command {
     Down(Down),
     /// Run the checks of a running lab again
     Verify(Verify),
+    /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
+    Explain(Explain),
     /// Show the addresses and the steps of a scenario file; needs no Docker
     Plan(Plan),
     /// Draw the topology of a scenario file or of a lab; needs no Docker
@@ -174,6 +176,23 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Form of the verdict on standard output
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab explain`.
+#[derive(Debug, ClapArgs)]
+pub struct Explain {
+    /// Name of the lab
+    pub name: String,
+    /// The cluster that calls
+    pub from: String,
+    /// The cluster that must answer
+    pub to: String,
+    /// What is called
+    #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
+    pub service: String,
+    /// Form of the explanation
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }

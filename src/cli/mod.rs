@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod down;
 mod error;
+mod explain;
 mod graph;
 mod images;
 mod kubeconfig;
@@ -50,6 +51,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Up(args) => up::run(args, interrupt).await,
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
+        Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
@@ -59,7 +61,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Shell(args) => shell::shell(&args),
         Command::Env(args) => shell::env(&args),
         Command::Pause(args) => until(interrupt, "`lab resume` lets the nodes go on", pause::pause(&args)).await,
-        Command::Resume(args) => until(interrupt, "`lab resume` again goes on", pause::resume(&args)).await,
+        Command::Resume(args) => until(interrupt, "`lab resume` again goes on", Box::pin(pause::resume(&args))).await,
         Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Images(args) => images::run(args, interrupt).await,
         Command::Schema => schema::run(),

@@ -50,7 +50,8 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
         allowed => format!(" ({allowed} may)"),
     };
     let (caller, requests, failures) = (caller(source), source.requests, source.failures);
-    let _ = writeln!(text, "{caller}: {requests} requests{denied}, {failures} failed{allowed}");
+    let s = if requests == 1 { "" } else { "s" };
+    let _ = writeln!(text, "{caller}: {requests} request{s}{denied}, {failures} failed{allowed}");
     // Where nothing is said about versions, those that answered are still worth seeing.
     let others = source.versions.keys().filter(|v| !source.expected.contains(v));
     let shown = source.expected.iter().chain(others);

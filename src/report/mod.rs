@@ -1,5 +1,6 @@
 //! Events and verdicts, told to people and to programs.
 
+mod explanation;
 mod histogram;
 mod junit;
 mod phases;
@@ -8,6 +9,7 @@ mod summary;
 mod table;
 mod terminal;
 
+pub use explanation::explanation_text;
 pub use histogram::verdict_text;
 pub use junit::junit;
 pub use phases::{PhaseTime, Timeline};

@@ -8,6 +8,7 @@ mod diagnose;
 mod docker_network;
 pub mod down;
 mod error;
+pub mod explain;
 mod external_istiod;
 mod gateway;
 pub mod images;

@@ -1,6 +1,7 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
 mod endpoints;
+mod explanation;
 mod failover;
 mod reachability;
 mod reply;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
+pub use explanation::{Explanation, Hop};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
 pub use reachability::{Cell, Way};
 pub use reply::{REPLY_FORMAT, Reply, parse_replies};

@@ -175,17 +175,58 @@ impl Drop for Own {
 impl Own {
     /// Brings a shipped scenario up; its verdict must be green.
     pub fn up(name: &str) -> Self {
-        let file = format!("scenarios/{name}.yaml");
+        Self::up_as(name, name)
+    }
+
+    /// The same under another name, beside a lab that other tests share.
+    pub fn up_as(scenario: &str, name: &str) -> Self {
+        let file = format!("scenarios/{scenario}.yaml");
         let mut own = Self { name: name.to_owned(), verdict: Value::Null, file: file.clone() };
-        own.verdict = serde_json::from_str(&lab_ok(&["up", &file, "--output", "json"])).expect("a verdict");
+        let output = lab_ok(&["up", &file, "--name", name, "--output", "json"]);
+        own.verdict = serde_json::from_str(&output).expect("a verdict");
         assert_eq!(own.verdict["passed"], true, "{:#}", own.verdict);
         own
     }
 
     /// Brings it up again, which must mend it.
     pub fn mend(&mut self) {
-        self.verdict = serde_json::from_str(&lab_ok(&["up", &self.file, "--output", "json"])).expect("a verdict");
+        let output = lab_ok(&["up", &self.file, "--name", &self.name, "--output", "json"]);
+        self.verdict = serde_json::from_str(&output).expect("a verdict");
         assert_eq!(self.verdict["passed"], true, "{:#}", self.verdict);
+    }
+
+    /// Explains the call from one cluster to another. Prints it as a user sees it.
+    pub fn explain(&self, from: &str, to: &str) -> Value {
+        eprintln!("{}", text(&lab(&["explain", &self.name, from, to]).stdout));
+        let output = lab(&["explain", &self.name, from, to, "--output", "json"]);
+        let explanation: Value = serde_json::from_slice(&output.stdout).expect("an explanation");
+        let last = explanation["hops"].as_array().and_then(|h| h.last()).expect("hops");
+        assert_eq!(output.status.code(), Some(i32::from(!last["finding"].is_null())), "{explanation:#}");
+        explanation
+    }
+
+    /// Waits until an explanation ends at this hop: a sidecar learns of a new rule a moment after it was made.
+    pub fn settles(&self, from: &str, to: &str, hop: &str) {
+        for _ in 0..60 {
+            let explanation = self.explain(from, to);
+            if explanation["hops"].as_array().and_then(|h| h.last()).expect("hops")["name"] == hop {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    }
+
+    /// Explains a call that must end at a hop, for a cause with these words.
+    pub fn broken_at(&self, from: &str, to: &str, hop: &str, words: &str) {
+        let explanation = self.explain(from, to);
+        let last = explanation["hops"].as_array().and_then(|h| h.last()).expect("hops");
+        assert_eq!(last["name"], hop, "{explanation:#}");
+        let finding = &last["finding"];
+        assert!(
+            finding["cause"].as_str().is_some_and(|c| c.contains(words)),
+            "no cause says {words:?}: {explanation:#}"
+        );
+        assert!(finding["remedy"].as_str().is_some_and(|r| !r.is_empty()), "{explanation:#}");
     }
 
     /// Judges the lab, which must be red for a cause with these words; prints what a user sees.

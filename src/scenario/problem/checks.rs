@@ -172,6 +172,13 @@ pub enum CheckProblem {
         /// The cluster.
         cluster: String,
     },
+    /// Stopping helloworld for the sake of another service.
+    #[error("`exercise` stops helloworld, and `{service}` is another service")]
+    #[diagnostic(help("leave `exercise` out, or let the check call `helloworld.sample:5000/hello`"))]
+    ExerciseOfAnother {
+        /// The service that is called.
+        service: String,
+    },
     /// Stopping something that the check would not notice.
     #[error("`exercise` stops helloworld in `{cluster}`, and {why}")]
     #[diagnostic(help("give `{cluster}` an order that begins with itself and has a second cluster"))]

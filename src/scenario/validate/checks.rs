@@ -126,6 +126,11 @@ fn failover(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &mut Prob
         problems.add(span, CheckProblem::NoCaller { check: "failover" });
     }
     let service = scope.helloworld(raw.service, span, problems);
+    if let (Some(service), Some(exercise)) = (&service, &raw.exercise)
+        && service.to_string() != HELLOWORLD
+    {
+        problems.add(exercise.span, CheckProblem::ExerciseOfAnother { service: service.to_string() });
+    }
     let raw_order = raw.order?;
     if raw_order.value.is_empty() {
         let remedy = "write for each calling cluster who answers it, such as `order: { c1: [c1, c2] }`";
@@ -234,6 +239,15 @@ fn named(field: &'static str, what: &'static str, remedy: &'static str, names: &
 
 fn plain(names: Names) -> Vec<String> {
     names.value.into_iter().map(|n| n.value).collect()
+}
+
+impl std::str::FromStr for ServiceUrl {
+    type Err = &'static str;
+
+    /// Reads `SERVICE.NAMESPACE:PORT/PATH`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_service(text)
+    }
 }
 
 /// `SERVICE.NAMESPACE:PORT/PATH`, or what is wrong with it.

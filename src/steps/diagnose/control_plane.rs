@@ -1,5 +1,6 @@
 //! Whether the control plane runs, is reached from where it must be, and watches every cluster.
 
+use base64::Engine as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
 
@@ -11,7 +12,7 @@ use crate::sys::kube::{Manifest, load_balancer_addresses};
 use crate::verdict::Finding;
 
 /// Whether the istiod that serves a cluster runs and, if it is elsewhere, can be reached from there.
-pub(super) async fn runs(ctx: &Context, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
+pub(in crate::steps) async fn runs(ctx: &Context, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
     let host = ctx.lab.control_plane(cluster);
     let client = ctx.client(&host.name).await?;
     let again = format!("lab up {} (it applies what is missing)", ctx.lab.name);
@@ -79,7 +80,11 @@ fn served(ctx: &Context, host: &LabCluster) -> String {
 }
 
 /// Whether the istiod that serves `from` watches `to`.
-pub(super) async fn watches(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+pub(in crate::steps) async fn watches(
+    ctx: &Context,
+    from: &LabCluster,
+    to: &LabCluster,
+) -> Result<Option<Finding>, StepError> {
     let from = ctx.lab.control_plane(from);
     if to.name == from.name {
         return Ok(None);
@@ -99,6 +104,13 @@ pub(super) async fn watches(ctx: &Context, from: &LabCluster, to: &LabCluster) -
     if is_config {
         // It does not start without.
         return Ok(None);
+    }
+    if let Some(evidence) = points_elsewhere(ctx, &secret, to).await? {
+        return Ok(Some(Finding {
+            cause: format!("istiod of {} cannot read {}: its remote secret is wrong", from.name, to.name),
+            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} in {}: {evidence}", from.name),
+            remedy,
+        }));
     }
     let labelled = secret.metadata.labels.unwrap_or_default().get("istio/multiCluster").is_some_and(|v| v == "true");
     if !labelled || !secret.data.unwrap_or_default().contains_key(&to.name) {
@@ -127,4 +139,21 @@ pub(super) async fn watches(ctx: &Context, from: &LabCluster, to: &LabCluster) -
             ),
         })),
     }
+}
+
+/// How the kubeconfig of a remote secret differs from what leads to a cluster: its server, or the certificate that it trusts.
+async fn points_elsewhere(ctx: &Context, secret: &Secret, to: &LabCluster) -> Result<Option<String>, StepError> {
+    let text = secret.data.as_ref().and_then(|d| d.get(&to.name)).map(|d| String::from_utf8_lossy(&d.0).into_owned());
+    let kubeconfig: Option<serde_json::Value> = text.and_then(|t| serde_yaml::from_str(&t).ok());
+    let Some(cluster) = kubeconfig.as_ref().and_then(|k| k.pointer("/clusters/0/cluster")) else { return Ok(None) };
+    let server = cluster["server"].as_str().unwrap_or_default();
+    if server != to.api_server() {
+        return Ok(Some(format!("its server is {server}, and pods reach {} at {}", to.name, to.api_server())));
+    }
+    let token: Option<Secret> =
+        ctx.client(&to.name).await?.get(ISTIO_NAMESPACE, &render::token_name(render::READER_ACCOUNT)).await?;
+    let Some(ca) = token.and_then(|t| t.data).and_then(|mut d| d.remove("ca.crt")) else { return Ok(None) };
+    let ca = base64::engine::general_purpose::STANDARD.encode(ca.0);
+    let trusts = cluster["certificate-authority-data"].as_str().unwrap_or_default();
+    Ok((trusts != ca).then(|| format!("it trusts another certificate than the one of {}'s API server", to.name)))
 }

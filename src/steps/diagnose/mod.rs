@@ -5,6 +5,9 @@ mod configuration;
 mod control_plane;
 mod network;
 
+pub(super) use control_plane::{runs as control_plane, watches};
+pub(super) use network::{gateway, routes};
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Context, StepError};
@@ -128,16 +131,25 @@ async fn root_of(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, 
 }
 
 async fn trust_root(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    Ok(trust(ctx, from, to).await?.err())
+}
+
+/// What both clusters trust, or that they do not trust the same.
+pub(super) async fn trust(
+    ctx: &Context,
+    from: &LabCluster,
+    to: &LabCluster,
+) -> Result<Result<String, Finding>, StepError> {
     let (ours, theirs) = tokio::try_join!(root_of(ctx, from), root_of(ctx, to))?;
-    if ours.is_some() && ours == theirs {
-        return Ok(None);
+    if let Some(root) = ours.as_ref().filter(|_| ours == theirs) {
+        return Ok(Ok(format!("{} and {} trust the same root, {}", from.name, to.name, fingerprint(root))));
     }
     // The pair is named in the lab's order, so that it is one finding from either side.
     let first = ctx.lab.clusters.iter().find(|c| c.name == from.name || c.name == to.name).unwrap_or(from);
     let second = if first.name == from.name { to } else { from };
     let print = |pem: &Option<String>| pem.as_ref().map_or_else(|| "none".to_owned(), |p| fingerprint(p));
     let (one, two) = if first.name == from.name { (&ours, &theirs) } else { (&theirs, &ours) };
-    Ok(Some(Finding {
+    Ok(Err(Finding {
         cause: format!(
             "{} and {} trust different root certificates, so mutual TLS between them fails",
             first.name, second.name
@@ -188,5 +200,6 @@ fn endpoint(ctx: &Context, from: &LabCluster, to: &LabCluster, source: &SourceVe
             format!("its endpoints are [{}], and {address} is not among them", found.join(", ")),
         )
     };
-    Some(Finding { cause, evidence, remedy: format!("lab status {}", ctx.lab.name) })
+    let remedy = format!("lab up {} (it applies Istio's own configuration again)", ctx.lab.name);
+    Some(Finding { cause, evidence, remedy })
 }

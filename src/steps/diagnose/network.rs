@@ -10,12 +10,12 @@ use crate::sys::kube::{Manifest, load_balancer_addresses};
 use crate::verdict::Finding;
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
-pub(super) async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+pub(in crate::steps) async fn gateway(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, "so nothing from other networks gets in").await
 }
 
 /// The same for the ingress gateway.
-pub(super) async fn ingress(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+pub(in crate::steps) async fn ingress(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     one(ctx, to, Gateway::IngressGateway, INGRESS_GATEWAY, "so nothing from outside gets in").await
 }
 
@@ -116,13 +116,18 @@ async fn listens(
 }
 
 /// Whether the nodes of two clusters on one network have routes to each other's pods.
-pub(super) async fn routes(ctx: &Context, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+pub(in crate::steps) async fn routes(
+    ctx: &Context,
+    from: &LabCluster,
+    to: &LabCluster,
+) -> Result<Option<Finding>, StepError> {
     for cluster in [from, to] {
         if let Some(evidence) = node_network::difference(ctx, cluster).await? {
             return Ok(Some(Finding {
+                // Said of the cluster alone, so that it is one finding from either side.
                 cause: format!(
-                    "{} and {} are on one network, but the nodes of {} do not route to it as they must",
-                    from.name, to.name, cluster.name
+                    "the nodes of {} do not route to the other clusters of network {}",
+                    cluster.name, cluster.network
                 ),
                 evidence,
                 remedy: format!("lab up {} (it sets the routes again)", ctx.lab.name),

@@ -4,7 +4,7 @@ mod failover;
 mod reachability;
 mod request;
 mod rotation;
-mod traffic;
+pub(super) mod traffic;
 
 use std::time::{Duration, Instant};
 

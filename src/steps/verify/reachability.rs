@@ -134,7 +134,8 @@ async fn past_the_mesh(ctx: &Context, from: &LabCluster, targets: &[Target<'_>])
         let pod = says_its_name(caller, hello(&to.pod, HELLO_PORT), name);
         let node = says_its_name(caller, hello(&to.node, LEGACY_NODE_PORT), name);
         let gateway = async {
-            let endpoint = to.cluster.east_west_endpoint()?;
+            // On one network it only exposes istiod, and nobody listens where other networks would come in.
+            let endpoint = to.cluster.east_west_endpoint().filter(|_| ctx.lab.is_multi_network())?;
             Some(takes_connections(caller, &endpoint.to_string()).await)
         };
         let api = is_kubernetes(caller, to.cluster.api_server());

@@ -19,10 +19,10 @@ const ENVOY_ADMIN: u16 = 15000;
 const FIRST_BATCH: u32 = 20;
 const LARGEST_BATCH: u32 = 320;
 /// Seconds that one request may take.
-pub(super) const REQUEST_LIMIT: u32 = 3;
+pub(in crate::steps) const REQUEST_LIMIT: u32 = 3;
 
 /// A container with curl in a running pod.
-pub(super) struct Caller {
+pub(in crate::steps) struct Caller {
     client: Cluster,
     pod: EnvoyPod,
     container: String,
@@ -32,7 +32,12 @@ pub(super) struct Caller {
 
 impl Caller {
     /// The newest running pod of `app` in a cluster. Its container is named like the app.
-    pub(super) async fn find(ctx: &Context, cluster: &str, namespace: &str, app: &str) -> Result<Self, StepError> {
+    pub(in crate::steps) async fn find(
+        ctx: &Context,
+        cluster: &str,
+        namespace: &str,
+        app: &str,
+    ) -> Result<Self, StepError> {
         let client = ctx.client(cluster).await?;
         let selector = format!("app={app}");
         let pod = client.pods(namespace, &selector).await?.pop();
@@ -46,7 +51,7 @@ impl Caller {
     }
 
     /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed.
-    pub(super) async fn curl(&self, arguments: &[&str], limit: Duration) -> Result<String, StepError> {
+    pub(in crate::steps) async fn curl(&self, arguments: &[&str], limit: Duration) -> Result<String, StepError> {
         let command: Vec<&str> = std::iter::once("curl").chain(arguments.iter().copied()).collect();
         let run = self.client.exec(&self.pod.namespace, &self.pod.name, &self.container, &command);
         match tokio::time::timeout(limit, run).await {
@@ -61,7 +66,7 @@ impl Caller {
 
     /// Sends requests one after the other, until all are sent or so many have failed that it is decided. At once they would favour the
     /// near endpoint.
-    pub(super) async fn send(
+    pub(in crate::steps) async fn send(
         &self,
         call: &Call<'_>,
         requests: u32,
@@ -88,7 +93,7 @@ impl Caller {
 
     /// Sends requests one after the other, at most so many a second (`NUMBER/s`), until the receiver is dropped. Gives each answer with the time
     /// at which it came.
-    pub(super) async fn stream(
+    pub(in crate::steps) async fn stream(
         &self,
         call: &Call<'_>,
         rate: &str,
@@ -131,12 +136,12 @@ impl Caller {
     }
 
     /// What its Envoy has of a service; nothing without a sidecar.
-    pub(super) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
+    pub(in crate::steps) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
         if self.has_sidecar { self.pod.endpoints(&self.client, service).await } else { Ok(Vec::new()) }
     }
 
     /// Where its Envoy can be asked.
-    pub(super) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
+    pub(in crate::steps) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
         (&self.client, &self.pod)
     }
 }
@@ -147,7 +152,7 @@ fn header_argument(name: &str, value: &str) -> String {
 }
 
 /// What is sent again and again.
-pub(super) struct Call<'a> {
+pub(in crate::steps) struct Call<'a> {
     /// With scheme, without fragment.
     pub url: String,
     /// GET when nothing is said.
@@ -159,7 +164,7 @@ pub(super) struct Call<'a> {
 }
 
 /// A pod with an Envoy in it.
-pub(super) struct EnvoyPod {
+pub(in crate::steps) struct EnvoyPod {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -168,7 +173,11 @@ pub(super) struct EnvoyPod {
 
 impl EnvoyPod {
     /// What the Envoy has of a service, with its counters.
-    pub(super) async fn endpoints(&self, client: &Cluster, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
+    pub(in crate::steps) async fn endpoints(
+        &self,
+        client: &Cluster,
+        service: &ServiceUrl,
+    ) -> Result<Vec<Endpoint>, StepError> {
         let answer = client.http_get(&self.namespace, &self.name, ENVOY_ADMIN, "/clusters?format=json").await?;
         let host = format!("{}.{}.svc.cluster.local", service.service, service.namespace);
         Ok(envoy_endpoints(&answer.body, &host, service.port))
@@ -177,7 +186,7 @@ impl EnvoyPod {
 
 /// Waits until the Envoy has exactly the endpoints that it must, at most as long as the verdict may wait. Gives what it has then, and how
 /// that differs.
-pub(super) async fn settled(
+pub(in crate::steps) async fn settled(
     ctx: &Context,
     (client, envoy): (&Cluster, &EnvoyPod),
     service: &ServiceUrl,
@@ -210,7 +219,7 @@ pub(super) async fn settled(
 
 /// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, clusters in the
 /// order in which they must answer, each also has its priority.
-async fn expected_endpoints(
+pub(in crate::steps) async fn expected_endpoints(
     ctx: &Context,
     service: &ServiceUrl,
     source: &LabCluster,

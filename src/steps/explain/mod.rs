@@ -1,0 +1,111 @@
+//! `explain`: walks one call hop by hop, in the order in which causes precede each other, and stops at the first that is broken.
+
+mod caller;
+mod path;
+
+use super::{Context, StepError, diagnose};
+use crate::plan::LabCluster;
+use crate::scenario::ServiceUrl;
+use crate::verdict::{Explanation, Finding, Hop};
+
+/// The call that is explained.
+pub(super) struct Journey<'a> {
+    /// The calling cluster.
+    pub from: &'a LabCluster,
+    /// The cluster that must answer.
+    pub to: &'a LabCluster,
+    /// What is called.
+    pub service: &'a ServiceUrl,
+}
+
+/// What a look at one hop gives: what was found, or what is wrong.
+pub(super) type Look = Result<Result<String, Finding>, StepError>;
+
+/// Explains the call of `service` from one cluster to another.
+pub async fn run(ctx: &Context, from: &str, to: &str, service: &ServiceUrl) -> Result<Explanation, StepError> {
+    let journey = Journey { from: ctx.cluster(from)?, to: ctx.cluster(to)?, service };
+    let mut hops = Vec::new();
+    for name in HOPS {
+        let Some(look) = look(ctx, &journey, name).await else { continue };
+        let (found, finding) = match look {
+            Ok(Ok(found)) => (found, None),
+            Ok(Err(finding)) => (String::new(), Some(finding)),
+            Err(error) => (String::new(), Some(unknown(ctx, name, &error))),
+        };
+        let broken = finding.is_some();
+        hops.push(Hop { name, found, finding });
+        if broken {
+            break;
+        }
+    }
+    Ok(Explanation {
+        lab: ctx.lab.name.clone(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        service: service.to_string(),
+        hops,
+    })
+}
+
+/// The hops in their order.
+const HOPS: [&str; 10] = [
+    "name",
+    "caller",
+    "control plane",
+    "callee",
+    "trust roots",
+    "remote secret",
+    "way",
+    "reachable",
+    "endpoint",
+    "answer",
+];
+
+/// Looks at one hop; nothing when the call does not have it.
+async fn look(ctx: &Context, journey: &Journey<'_>, name: &str) -> Option<Look> {
+    let Journey { from, to, .. } = *journey;
+    let elsewhere = from.name != to.name;
+    let networks = from.network != to.network;
+    Some(match name {
+        "name" => caller::name(ctx, journey).await,
+        "caller" => caller::sidecar(ctx, from).await,
+        "control plane" => {
+            let host = ctx.lab.control_plane(from);
+            let well = format!("istiod of {} runs and serves {}", host.name, from.name);
+            or(diagnose::control_plane(ctx, from).await, well)
+        }
+        "callee" => path::callee(ctx, journey).await,
+        "trust roots" if elsewhere => diagnose::trust(ctx, from, to).await,
+        "remote secret" if elsewhere => {
+            let host = ctx.lab.control_plane(from);
+            let well = if host.name == to.name {
+                format!("istiod of {} runs in {} itself", from.name, to.name)
+            } else {
+                format!("istiod of {} watches {} and is synchronised with it", host.name, to.name)
+            };
+            or(diagnose::watches(ctx, from, to).await, well)
+        }
+        "way" if networks => path::gateway(ctx, to).await,
+        "way" if elsewhere => {
+            let well = format!("one network, {}: the nodes have routes both ways", from.network);
+            or(diagnose::routes(ctx, from, to).await, well)
+        }
+        "reachable" if networks => path::reachable(ctx, from, to).await,
+        "endpoint" => caller::endpoint(ctx, journey).await,
+        "answer" => caller::answer(ctx, journey).await,
+        _ => return None,
+    })
+}
+
+/// A look of the diagnosis, with what to say when nothing is wrong.
+fn or(found: Result<Option<Finding>, StepError>, well: String) -> Look {
+    Ok(found?.map_or(Ok(well), Err))
+}
+
+fn unknown(ctx: &Context, name: &str, error: &StepError) -> Finding {
+    Finding {
+        cause: format!("whether the {name} is well cannot be told"),
+        evidence: error.to_string(),
+        remedy: format!("lab status {}", ctx.lab.name),
+    }
+}
