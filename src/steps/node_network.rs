@@ -54,12 +54,12 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 
 async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepError> {
     let unit = render::node_network_unit(SCRIPT);
-    engine.exec(node, &["sh", "-c", &format!("cat >{UNIT}")], Some(&unit)).await?;
     let name = unit_name();
     let command = format!(
-        "mkdir -p /etc/lab && cat >{SCRIPT} && systemctl daemon-reload && systemctl enable --quiet {name} && sh {SCRIPT}"
+        "printf %s \"$1\" >{UNIT} && mkdir -p /etc/lab && cat >{SCRIPT} && systemctl daemon-reload && \
+         systemctl enable --quiet {name} && sh {SCRIPT}"
     );
-    let output = engine.exec(node, &["sh", "-c", &command], Some(script)).await?;
+    let output = engine.exec(node, &["sh", "-c", &command, "sh", &unit], Some(script)).await?;
     if output.success {
         return Ok(());
     }
