@@ -22,14 +22,19 @@ fn shipped(name: &str) -> Lab {
     lab_of(&std::fs::read_to_string(file).expect("the scenario"))
 }
 
+const SHIPPED: [&str; 5] =
+    ["two-network", "external-control-plane", "mixed-networks", "karmada", "karmada-three-regions"];
+
 fn snapshots(of: impl Fn(&Graph) -> String, form: &str) {
-    for name in ["two-network", "external-control-plane", "mixed-networks"] {
+    for name in SHIPPED {
         let text = of(&topology(&shipped(name)));
         insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(format!("{form}_{name}"), text) });
     }
-    let lab = shipped("primary-remote");
-    let text = of(&steps(&lab, &Plan::of(&lab)));
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(format!("{form}_steps"), text) });
+    for (name, steps_of) in [("primary-remote", "steps"), ("karmada", "steps_karmada")] {
+        let lab = shipped(name);
+        let text = of(&steps(&lab, &Plan::of(&lab)));
+        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(format!("{form}_{steps_of}"), text) });
+    }
 }
 
 #[test]
@@ -123,15 +128,17 @@ fn says_everything(lab: &Lab, drawing: &Drawing) {
     let says = |wanted: &str| texts.iter().any(|(text, _)| text.split([' ', ':']).any(|word| word == wanted));
     for cluster in &lab.clusters {
         assert!(says(&cluster.name), "{}", cluster.name);
-        assert!(lab.is_host(cluster) || says(&cluster.network), "{}", cluster.network);
+        let is_outside = lab.is_host(cluster) || lab.is_manager(cluster);
+        assert!(is_outside || !lab.has_mesh() || says(&cluster.network), "{}", cluster.network);
         assert!(says(&cluster.pod_subnet.to_string()) && says(&cluster.service_subnet.to_string()));
         let published = cluster.published_gateway.map(|e| *e.ip());
         for address in cluster.addresses.values().copied().chain(published) {
             assert!(says(&address.to_string()), "{address}");
         }
         let region = cluster.locality.as_ref().map(|l| l.region.as_str());
-        assert!(lab.is_host(cluster) || region.is_none_or(says), "{region:?}");
+        assert!(is_outside || region.is_none_or(says), "{region:?}");
     }
+    assert!(lab.federation.is_none() || says("Karmada") && says("federation"));
 }
 
 fn holds(lab: &Lab) {
@@ -195,7 +202,7 @@ fn a_picture_obeys_no_text() {
 }
 
 #[test]
-fn each_istiod_watches_every_other_cluster_of_the_mesh() {
+fn who_watches_whom_and_who_brings_work_to_whom() {
     let edges = |name: &str| -> Vec<String> {
         let graph = topology(&shipped(name));
         let shown = graph.edges.iter().map(|e| format!("{:?} {} {}", e.kind, e.from, e.to));
@@ -217,6 +224,29 @@ fn each_istiod_watches_every_other_cluster_of_the_mesh() {
             "Configured cluster-w3 control/istiod-address",
         ]
     );
+    assert_eq!(edges("karmada"), ["Pushes manager/karmada eu/api-server", "Pulls ap/karmada-agent manager/karmada"]);
+    assert_eq!(
+        edges("karmada-three-regions")[6..],
+        [
+            "Pushes manager/karmada eu/api-server",
+            "Pulls ap/karmada-agent manager/karmada",
+            "Pushes manager/karmada us/api-server",
+        ]
+    );
+}
+
+/// Two lines that start or end at one box do so at different points of it.
+#[test]
+fn no_two_ends_are_at_one_point() {
+    for name in SHIPPED {
+        let mut ends = Vec::new();
+        for shape in layout(&topology(&shipped(name))).shapes {
+            if let Shape::Head { at, .. } | Shape::Dot { at, .. } = shape {
+                assert!(!ends.contains(&at), "{name}: {at:?}");
+                ends.push(at);
+            }
+        }
+    }
 }
 
 proptest! {

@@ -66,17 +66,50 @@ fn joined(lab: &Lab, cluster: &LabCluster) -> Action {
     }
 }
 
+/// The same of a federation.
+fn federation_uses(lab: &Lab) -> Vec<(Action, Action)> {
+    let Some(federation) = &lab.federation else { return Vec::new() };
+    let manager = || federation.manager.clone();
+    let karmada = Action::Karmada { cluster: manager() };
+    let mut uses =
+        vec![(karmada.clone(), Action::KarmadaImages), (karmada.clone(), Action::Cluster { cluster: manager() })];
+    for member in &federation.members {
+        let (c, apps) = (|| member.cluster.clone(), || Action::FederatedApps { cluster: manager() });
+        let joins = Action::KarmadaMember { cluster: c() };
+        uses.extend([
+            (joins.clone(), karmada.clone()),
+            (joins.clone(), Action::Cluster { cluster: c() }),
+            (apps(), joins),
+        ]);
+        if lab.has_mesh() {
+            // Pods that start before injection works have no sidecar.
+            uses.push((apps(), joined(lab, lab.cluster(&member.cluster).expect("a cluster"))));
+        }
+    }
+    uses
+}
+
 /// Pairs of a step and one that makes what it uses, as far as the plan must know.
 fn uses(lab: &Lab) -> Vec<(Action, Action)> {
-    let mut uses = Vec::new();
+    let mut uses = federation_uses(lab);
     for cluster in &lab.clusters {
         let c = || cluster.name.clone();
+        uses.extend([
+            (Action::Cluster { cluster: c() }, Action::Images),
+            (Action::Cluster { cluster: c() }, Action::DockerNetwork),
+        ]);
+        if cluster.pool.is_some() {
+            uses.push((Action::AddressPool { cluster: c() }, Action::Metallb { cluster: c() }));
+        }
+        if !lab.has_istio(cluster) {
+            if !lab.is_manager(cluster) {
+                uses.push((Action::Apps { cluster: c(), apps: Vec::new() }, Action::Cluster { cluster: c() }));
+            }
+            continue;
+        }
         let joined = joined(lab, cluster);
         uses.extend([
             (Action::RenderIstio { cluster: c() }, Action::Images),
-            (Action::Cluster { cluster: c() }, Action::Images),
-            (Action::Cluster { cluster: c() }, Action::DockerNetwork),
-            (Action::AddressPool { cluster: c() }, Action::Metallb { cluster: c() }),
             (Action::IstioBase { cluster: c() }, Action::RenderIstio { cluster: c() }),
             // istiod makes a root of its own when it starts without one.
             (joined.clone(), Action::RootCa),
@@ -114,12 +147,12 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
                 uses.push((step, joined.clone()));
             }
         }
-        for peer in lab.clusters.iter().filter(|p| p.network == cluster.network && !lab.is_host(p)) {
+        for peer in lab.data_clusters().filter(|p| p.network == cluster.network) {
             if lab.data_clusters().count() > 1 {
                 uses.push((Action::NodeNetwork { cluster: c() }, Action::Cluster { cluster: peer.name.clone() }));
             }
         }
-        for reader in lab.clusters.iter().filter(|r| r.runs_istiod() && r.name != cluster.name) {
+        for reader in lab.istio_clusters().filter(|r| r.runs_istiod() && r.name != cluster.name) {
             // It holds the token of an account in the one, and goes into the namespace of the other.
             let secret = || Action::RemoteSecret { of: c(), to: reader.name.clone() };
             uses.push((secret(), Action::IstioBase { cluster: c() }));
@@ -131,16 +164,26 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
 
 /// How many steps a lab has, counted from what its clusters are.
 fn count(lab: &Lab) -> usize {
-    let all = lab.clusters.len();
     let data = lab.data_clusters().count();
-    let readers = lab.clusters.iter().filter(|c| c.runs_istiod()).count();
+    let istio = lab.istio_clusters().count();
+    let readers = lab.istio_clusters().filter(|c| c.runs_istiod()).count();
+    let pools = lab.clusters.iter().filter(|c| c.pool.is_some()).count();
     let localities = lab.clusters.iter().filter(|c| c.locality.is_some()).count();
     let gateways: usize = lab.data_clusters().map(|c| c.addresses.len()).sum();
-    let networks = if data > 1 { data } else { 0 };
+    let networks = if data > 1 && lab.has_mesh() { data } else { 0 };
     // Every istiod reads every cluster of the mesh but its own.
-    let secrets = readers * data - lab.data_clusters().filter(|c| c.runs_istiod()).count();
-    // Once for the lab: images, network, root CA, verify. Once a cluster: render, cluster, MetalLB, pool, base, istiod. Once in the mesh: apps.
-    4 + 6 * all + data + localities + gateways + networks + secrets
+    let own = lab.istio_clusters().filter(|c| c.runs_istiod() && !lab.is_host(c)).count();
+    let secrets = readers * data - own;
+    // Karmada's images, Karmada, and what it is given.
+    let federation = lab.federation.as_ref().map_or(0, |f| 3 + f.members.len());
+    // Once for the lab: images, network, verify, and with a mesh the root CA. Once a cluster: the cluster itself, and MetalLB with its pool. Once
+    // where Istio is: render, base, istiod. Once where apps run: apps.
+    3 + usize::from(lab.has_mesh())
+        + lab.clusters.len()
+        + 2 * pools
+        + 3 * istio
+        + data
+        + (localities + gateways + networks + secrets + federation)
 }
 
 proptest! {

@@ -65,6 +65,21 @@ checks:
   - reachability: {}
 ";
 
+/// A federation with all that it may have.
+const FEDERATION: &str = "\
+name: demo
+mesh: none
+clusters: [m, c1, { name: c2, locality: { region: r, zone: z } }]
+federation:
+  manager: m
+  members: [c1, { cluster: c2, mode: pull }]
+  failover: { tolerationSeconds: 5 }
+  objects:
+    - { apiVersion: v1, kind: Namespace, metadata: { name: demo } }
+checks:
+  - federation: { deployment: demo/hello, replicas: { c1: 4, c2: 2 }, exercise: [c2] }
+";
+
 /// One change to a text: cut out, repeated or replaced.
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, Option<String>)> {
     let token = prop_oneof![
@@ -125,6 +140,15 @@ proptest! {
     #[test]
     fn no_mutation_of_valid_checks_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
         let mut text = CHECKS.to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_valid_federation_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
+        let mut text = FEDERATION.to_owned();
         for mutation in mutations {
             mutate(&mut text, mutation);
         }

@@ -116,22 +116,56 @@ fn the_schema_in_the_repository_is_fresh() {
 #[test]
 fn what_is_shipped_fits_the_schema() {
     let schema = schema();
-    for file in std::fs::read_dir(scenarios()).expect("scenarios") {
-        let file = file.expect("a file").path();
-        if file.extension().is_some_and(|e| e == "yaml") {
-            let text = std::fs::read_to_string(&file).expect("readable");
-            assert_eq!(mistakes(&schema, &yaml(&text), "scenario"), [""; 0], "{}", file.display());
+    let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs");
+    let labs = std::fs::read_dir(labs).expect("labs").map(|lab| lab.expect("a lab").path());
+    let mut count = 0;
+    for folder in labs.chain([scenarios()]) {
+        let place = if folder == scenarios() { "schema.json" } else { "../../scenarios/schema.json" };
+        for file in std::fs::read_dir(folder).expect("a folder") {
+            let file = file.expect("a file").path();
+            if file.extension().is_some_and(|e| e == "yaml") {
+                let text = std::fs::read_to_string(&file).expect("readable");
+                let head = format!("# yaml-language-server: $schema={place}\n");
+                assert!(text.starts_with(&head), "{}: the first line names the schema", file.display());
+                assert_eq!(mistakes(&schema, &yaml(&text), "scenario"), [""; 0], "{}", file.display());
+                count += 1;
+            }
         }
+    }
+    assert!(count > 18, "{count}");
+}
+
+const FEDERATION: &str = "name: a\nmesh: none\nclusters: [m, c1]\nfederation: { manager: m }\n";
+
+#[test]
+fn the_short_forms_of_a_federation_fit_the_schema() {
+    for text in [
+        FEDERATION.to_owned(),
+        FEDERATION.replace("manager: m }", "manager: m, members: [c1], failover: {} }"),
+        FEDERATION.replace("manager: m }", "manager: m, members: [{ cluster: c1, mode: pull }] }"),
+        format!("{FEDERATION}checks: [{{ federation: {{ deployment: a/b, replicas: {{ c1: 1 }} }} }}]"),
+    ] {
+        assert!(parse(&text, "lab.yaml").is_ok(), "{text}");
+        assert_eq!(mistakes(&schema(), &yaml(&text), "scenario"), [""; 0], "{text}");
     }
 }
 
 #[test]
 fn mistakes_do_not_fit_the_schema() {
     let schema = schema();
+    let member = FEDERATION.replace("manager: m", "manager: m, members: [{ cluster: c1, mode: call }]");
+    let toleration = FEDERATION.replace("manager: m", "manager: m, failover: { tolerationSeconds: 3601 }");
+    let check = format!("{FEDERATION}checks: [{{ federation: {{ deployment: b, replicas: {{ c1: 1 }} }} }}]");
     let wrong = [
+        ("name: a\nclusters: [c1]\nmesh: off", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nfederation: {}", "scenario.federation: has no manager"),
+        (&member, "scenario.federation.members[0]: fits none"),
+        (&toleration, "scenario.federation.failover.tolerationSeconds: is more than 3600"),
+        (&check, "scenario.checks[0]: fits none"),
         ("clusters: [c1]", "scenario: has no name"),
-        ("name: a\nclusters: [c1]\nmesh: { topologie: x }", "scenario.mesh: has no field topologie"),
-        ("name: a\nclusters: [c1]\nmesh: { topology: x }", "scenario.mesh.topology: is none of"),
+        ("name: a\nclusters: [c1]\nmesh: { topologie: x }", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nmesh: { topology: x }", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nimages: { miror: x }", "scenario.images: has no field miror"),
         ("name: a\nclusters: [{ name: c1, nodes: { workers: 6 } }]", "scenario.clusters[0]: fits none"),
         ("name: a\nclusters: [C1]", "scenario.clusters[0]: fits none"),
         ("name: a\nclusters: [c1]\nchecks: [{ rotation: {}, request: {} }]", "scenario.checks[0]: fits none"),

@@ -18,6 +18,12 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
     })?;
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
+    if !lab.has_mesh() {
+        return Err(CliError::Usage {
+            problem: format!("lab {} has no mesh, and explain follows a call through one", lab.name),
+            remedy: format!("`lab verify {}` judges what it has", lab.name),
+        });
+    }
     for cluster in [&args.from, &args.to] {
         if !lab.data_clusters().any(|c| &c.name == cluster) {
             let names: Vec<&str> = lab.data_clusters().map(|c| c.name.as_str()).collect();

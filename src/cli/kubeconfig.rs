@@ -1,18 +1,19 @@
 //! `lab kubeconfig`: the clusters' kubeconfigs as one, with contexts that tell lab and cluster.
 
 use super::{CliError, args, output};
-use crate::plan::{Lab, LabCluster, merge_kubeconfigs};
+use crate::plan::{Lab, merge_kubeconfigs};
 use crate::steps::StepError;
+use crate::steps::karmada::HOST_KUBECONFIG;
 use crate::sys::state::{LabState, State};
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
-    output::print(&merged(&state, &lab, |cluster| lab.context(cluster))?)
+    output::print(&merged(&state, &lab, &format!("lab-{}-", lab.name))?)
 }
 
-/// The kubeconfigs of all clusters as one, with contexts of those names.
-pub(super) fn merged(state: &LabState, lab: &Lab, context: impl Fn(&LabCluster) -> String) -> Result<String, CliError> {
+/// The kubeconfigs of all clusters as one, and that of Karmada's API; contexts are named after the clusters, with this prefix.
+pub(super) fn merged(state: &LabState, lab: &Lab, prefix: &str) -> Result<String, CliError> {
     let mut parts = Vec::new();
     for cluster in &lab.clusters {
         let path = format!("kubeconfigs/{}.yaml", cluster.name);
@@ -20,7 +21,10 @@ pub(super) fn merged(state: &LabState, lab: &Lab, context: impl Fn(&LabCluster) 
             problem: format!("cluster {} of lab {} is not built", cluster.name, lab.name),
             remedy: format!("run `lab up {}`", lab.name),
         })?;
-        parts.push((context(cluster), text));
+        parts.push((format!("{prefix}{}", cluster.name), text));
+    }
+    if let Some(text) = state.read(HOST_KUBECONFIG)? {
+        parts.push((format!("{prefix}karmada/api"), text));
     }
     let merged = merge_kubeconfigs(&parts).map_err(|reason| StepError::Machine {
         problem: format!("cannot read the kubeconfigs of lab {}: {reason}", lab.name),

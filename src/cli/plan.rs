@@ -29,11 +29,12 @@ fn gateways(cluster: &LabCluster) -> String {
 
 fn text(lab: &Lab, plan: &Plan) -> String {
     let network = &lab.docker_network;
+    let topology = serde_json::to_value(lab.mesh.topology).ok();
+    let topology = topology.and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     let mut text = format!(
-        "lab {}: mesh {}, {}\nDocker network {}: {}, nodes from {}\n\n",
+        "lab {}: {}\nDocker network {}: {}, nodes from {}\n\n",
         lab.name,
-        lab.mesh.id,
-        serde_json::to_value(lab.mesh.topology).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+        if lab.has_mesh() { format!("mesh {}, {topology}", lab.mesh.id) } else { "no mesh".to_owned() },
         network.name,
         network.subnet,
         network.node_range
@@ -46,7 +47,7 @@ fn text(lab: &Lab, plan: &Plan) -> String {
             cluster.network.clone(),
             cluster.pod_subnet.to_string(),
             cluster.service_subnet.to_string(),
-            cluster.primary.clone(),
+            lab.controlled_by(cluster),
             cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string()),
             gateway,
         ]);

@@ -12,7 +12,7 @@ const FILE: &str = "kubeconfig.yaml";
 fn write(name: &str) -> Result<(Lab, PathBuf), CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
-    let merged = kubeconfig::merged(&state, &lab, |cluster| cluster.name.clone())?;
+    let merged = kubeconfig::merged(&state, &lab, "")?;
     state.write(FILE, &merged)?;
     Ok((lab, state.path(FILE)))
 }

@@ -97,6 +97,9 @@ fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
     if old.images != new.images {
         return refuse("images.mirror would change".to_owned());
     }
+    if let Some(change) = federation_change(old, new) {
+        return refuse(change);
+    }
     for before in &old.clusters {
         let Some(after) = new.cluster(&before.name) else {
             return refuse(format!("the scenario no longer has its cluster {}", before.name));
@@ -114,6 +117,26 @@ fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// What of a federation would change that cannot: Karmada is not moved, and no member leaves or is joined in another way.
+fn federation_change(old: &Lab, new: &Lab) -> Option<String> {
+    let before = old.federation.as_ref()?;
+    let Some(after) = &new.federation else { return Some("the scenario no longer has its federation".to_owned()) };
+    if before.manager != after.manager {
+        return Some(format!(
+            "the manager of its federation would change from {} to {}",
+            before.manager, after.manager
+        ));
+    }
+    before.members.iter().find_map(|member| match after.member(&member.cluster) {
+        None => Some(format!("its cluster {} would no longer be a member of the federation", member.cluster)),
+        Some(now) if now.mode != member.mode => {
+            let (was, is) = (member.mode.as_str(), now.mode.as_str());
+            Some(format!("the mode of its member {} would change from {was} to {is}", member.cluster))
+        }
+        Some(_) => None,
+    })
 }
 
 /// Whether a cluster has a load balancer, as the scenario says it.

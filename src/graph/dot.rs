@@ -33,14 +33,14 @@ fn write_group(text: &mut String, group: &Group, depth: usize) {
     let prefix = match group.kind {
         GroupKind::Network => "network ",
         GroupKind::Region => "region ",
-        GroupKind::Cluster | GroupKind::Outside | GroupKind::Lane => "",
+        GroupKind::Cluster | GroupKind::Outside | GroupKind::Unmeshed | GroupKind::Lane => "",
     };
     let lines: Vec<String> =
         std::iter::once(format!("{prefix}{}", group.title)).chain(group.lines.iter().cloned()).collect();
     let style = match group.kind {
         GroupKind::Network => "filled,rounded\", fillcolor=\"#f1f5f9\", color=\"#94a3b8",
         GroupKind::Region => "dashed,rounded\", color=\"#64748b",
-        GroupKind::Outside => "dotted,rounded\", color=\"#64748b",
+        GroupKind::Outside | GroupKind::Unmeshed => "dotted,rounded\", color=\"#64748b",
         GroupKind::Cluster | GroupKind::Lane => "filled,rounded\", fillcolor=\"#ffffff\", color=\"#475569",
     };
     let _ = writeln!(text, "{indent}subgraph {} {{", quoted(&format!("cluster {}", group.id)));
@@ -58,7 +58,7 @@ fn write_group(text: &mut String, group: &Group, depth: usize) {
 fn node_text(node: &Node) -> String {
     let lines: Vec<&str> = std::iter::once(&node.title).chain(&node.detail).map(String::as_str).collect();
     let shape = match node.kind {
-        NodeKind::ControlPlane => ", shape=ellipse",
+        NodeKind::ControlPlane | NodeKind::Agent => ", shape=ellipse",
         NodeKind::ApiServer => ", shape=cylinder, style=solid",
         NodeKind::Gateway => ", shape=hexagon, style=solid",
         NodeKind::Callers => ", shape=circle",
@@ -78,6 +78,8 @@ fn write_edge(text: &mut String, edge: &Edge, groups: &[&Group]) {
     match edge.kind {
         EdgeKind::Watches => attributes.push("style=dashed, color=\"#2563eb\"".to_owned()),
         EdgeKind::Configured => attributes.push("penwidth=2, color=\"#7c3aed\"".to_owned()),
+        EdgeKind::Pushes => attributes.push("penwidth=2, color=\"#0d9488\"".to_owned()),
+        EdgeKind::Pulls => attributes.push("style=dashed, penwidth=2, color=\"#0d9488\"".to_owned()),
         EdgeKind::Calls | EdgeKind::Enters => attributes.push("color=\"#475569\"".to_owned()),
         EdgeKind::Before => {}
     }

@@ -25,8 +25,8 @@ pub fn mermaid(graph: &Graph) -> String {
         let caller = group.and_then(|g| g.nodes.iter().rfind(|n| n.kind == NodeKind::App).or(g.first_node()));
         let (from, to) = (id(caller.map_or(&edge.from, |n| &n.id)), id(&edge.to));
         let _ = match edge.kind {
-            EdgeKind::Watches => writeln!(text, "    {from} -. {} .-> {to}", edge.kind.label()),
-            EdgeKind::Configured => writeln!(text, "    {from} == {} ==> {to}", edge.kind.label()),
+            EdgeKind::Watches | EdgeKind::Pulls => writeln!(text, "    {from} -. {} .-> {to}", edge.kind.label()),
+            EdgeKind::Configured | EdgeKind::Pushes => writeln!(text, "    {from} == {} ==> {to}", edge.kind.label()),
             EdgeKind::Calls | EdgeKind::Enters => writeln!(text, "    {from} -- {} --> {to}", edge.kind.label()),
             EdgeKind::Before => writeln!(text, "    {from} --> {to}"),
         };
@@ -39,7 +39,7 @@ fn write_group(text: &mut String, group: &Group, depth: usize) {
     let prefix = match group.kind {
         GroupKind::Network => "network ",
         GroupKind::Region => "region ",
-        GroupKind::Cluster | GroupKind::Outside | GroupKind::Lane => "",
+        GroupKind::Cluster | GroupKind::Outside | GroupKind::Unmeshed | GroupKind::Lane => "",
     };
     let mut lines = group.lines.iter().map(|line| escape(line));
     let title: Vec<String> =
@@ -63,7 +63,7 @@ fn write_group(text: &mut String, group: &Group, depth: usize) {
 fn node_text(node: &Node) -> String {
     let lines: Vec<String> = std::iter::once(&node.title).chain(&node.detail).map(|line| escape(line)).collect();
     let (open, close) = match node.kind {
-        NodeKind::ControlPlane => ("([", "])"),
+        NodeKind::ControlPlane | NodeKind::Agent => ("([", "])"),
         NodeKind::ApiServer => ("[(", ")]"),
         NodeKind::Gateway => ("{{", "}}"),
         NodeKind::App | NodeKind::Step => ("[", "]"),

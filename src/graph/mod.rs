@@ -5,6 +5,7 @@
 
 mod dot;
 mod drawing;
+mod federation;
 mod layout;
 mod mermaid;
 mod model;

@@ -46,6 +46,8 @@ pub struct Group {
 pub enum GroupKind {
     /// What is no part of the mesh.
     Outside,
+    /// Clusters of a lab without a mesh.
+    Unmeshed,
     /// An Istio network.
     Network,
     /// A region of a network.
@@ -74,6 +76,8 @@ pub struct Node {
 pub enum NodeKind {
     /// A control plane.
     ControlPlane,
+    /// What fetches work from a control plane elsewhere.
+    Agent,
     /// A cluster's API server.
     ApiServer,
     /// What is reached from elsewhere at an address.
@@ -104,6 +108,10 @@ pub enum EdgeKind {
     Watches,
     /// A cluster gets its configuration and certificates there.
     Configured,
+    /// A federation's control plane brings work to a cluster.
+    Pushes,
+    /// An agent fetches work from the federation's control plane.
+    Pulls,
     /// Calls from another network arrive there.
     Calls,
     /// Calls from outside arrive there.
@@ -119,6 +127,8 @@ impl EdgeKind {
         match self {
             Self::Watches => "watches",
             Self::Configured => "istiod is there",
+            Self::Pushes => "push",
+            Self::Pulls => "pull",
             Self::Calls => "calls",
             Self::Enters => "calls from outside",
             Self::Before => "",

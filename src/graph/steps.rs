@@ -1,5 +1,6 @@
 //! The graph of a plan's steps: a lane for each cluster, and one for what is about all.
 
+use super::federation::deployments;
 use super::{Edge, EdgeKind, Graph, Group, GroupKind, Node, NodeKind, Subject};
 use crate::plan::{Action, Lab, Plan, PlannedStep};
 
@@ -12,7 +13,7 @@ pub fn steps(lab: &Lab, plan: &Plan) -> Graph {
         title,
         lines: Vec::new(),
         groups: Vec::new(),
-        nodes: plan.steps.iter().filter(|s| s.action.cluster() == cluster).map(node).collect(),
+        nodes: plan.steps.iter().filter(|s| s.action.cluster() == cluster).map(|step| node(lab, step)).collect(),
     };
     let all = lane("lane".to_owned(), "all".to_owned(), None);
     let lanes = lab.clusters.iter().map(|c| lane(format!("lane-{}", c.name), c.name.clone(), Some(&c.name)));
@@ -29,10 +30,18 @@ pub fn steps(lab: &Lab, plan: &Plan) -> Graph {
     }
 }
 
-fn node(step: &PlannedStep) -> Node {
+fn node(lab: &Lab, step: &PlannedStep) -> Node {
     let detail = match &step.action {
         Action::RemoteSecret { of, .. } => Some(format!("of {of}")),
         Action::Apps { apps, .. } => Some(apps.join(", ")).filter(|apps| !apps.is_empty()),
+        Action::KarmadaMember { cluster } => {
+            let member = lab.federation.as_ref().and_then(|f| f.member(cluster));
+            member.map(|m| format!("by {}", m.mode.as_str()))
+        }
+        Action::FederatedApps { .. } => {
+            let names = lab.federation.iter().flat_map(deployments).map(|(name, _)| name);
+            Some(names.collect::<Vec<_>>().join(", ")).filter(|apps| !apps.is_empty())
+        }
         _ => None,
     };
     Node { id: step.id.0.clone(), kind: NodeKind::Step, title: step.action.verb().to_owned(), detail }

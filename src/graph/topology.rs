@@ -2,6 +2,7 @@
 
 use std::net::SocketAddrV4;
 
+use super::federation;
 use super::{Edge, EdgeKind, Graph, Group, GroupKind, Node, NodeKind, Subject};
 use crate::plan::render::{DISCOVERY_PORT, INGRESS_PORT};
 use crate::plan::{Gateway, Lab, LabCluster};
@@ -10,17 +11,23 @@ use crate::scenario::{App, Topology};
 /// Callers outside the clusters, where there is an ingress gateway.
 const CALLERS: &str = "outside/callers";
 
-/// The topology of a lab: clusters in their regions and networks, and the host of an external control plane apart from them.
+/// The topology of a lab: clusters in their regions and networks; apart from them the host of an external control plane, and the manager of a
+/// federation.
 #[must_use]
 pub fn topology(lab: &Lab) -> Graph {
     let mut groups: Vec<Group> = lab.clusters.iter().filter(|c| lab.is_host(c)).map(|c| host(lab, c)).collect();
-    let mut names: Vec<&str> = Vec::new();
-    for cluster in lab.data_clusters() {
-        if !names.contains(&cluster.network.as_str()) {
-            names.push(&cluster.network);
+    groups.extend(lab.federation.as_ref().and_then(|f| federation::manager(lab, f)));
+    if lab.has_mesh() {
+        let mut names: Vec<&str> = Vec::new();
+        for cluster in lab.data_clusters() {
+            if !names.contains(&cluster.network.as_str()) {
+                names.push(&cluster.network);
+            }
         }
+        groups.extend(names.iter().enumerate().map(|(i, name)| network(lab, i, name)));
+    } else {
+        groups.push(unmeshed(lab));
     }
-    groups.extend(names.iter().enumerate().map(|(i, name)| network(lab, i, name)));
     let enters = lab.data_clusters().any(|c| c.addresses.contains_key(&Gateway::IngressGateway));
     if enters {
         groups.push(Group {
@@ -32,28 +39,25 @@ pub fn topology(lab: &Lab) -> Graph {
             nodes: vec![node(CALLERS.to_owned(), NodeKind::Callers, "callers".to_owned(), None)],
         });
     }
-    let edges = watches(lab).chain(configured(lab)).chain(calls(lab)).chain(enters_at(lab)).collect();
+    let edges =
+        watches(lab).chain(configured(lab)).chain(federation::edges(lab)).chain(calls(lab)).chain(enters_at(lab));
     Graph {
         subject: Subject::Topology,
         title: lab.name.clone(),
-        subtitle: format!(
-            "{} mesh {}, trust domain {}, Docker network {}",
-            topology_name(lab.mesh.topology),
-            lab.mesh.id,
-            lab.mesh.trust_domain,
-            lab.docker_network.subnet
-        ),
+        subtitle: format!("{}, Docker network {}", mesh(lab), lab.docker_network.subnet),
         groups,
-        edges,
+        edges: edges.collect(),
     }
 }
 
-fn topology_name(topology: Topology) -> &'static str {
-    match topology {
+fn mesh(lab: &Lab) -> String {
+    let topology = match lab.mesh.topology {
         Topology::MultiPrimary => "multi-primary",
         Topology::PrimaryRemote => "primary-remote",
         Topology::External => "externally controlled",
-    }
+        Topology::None => return "no mesh".to_owned(),
+    };
+    format!("{topology} mesh {}, trust domain {}", lab.mesh.id, lab.mesh.trust_domain)
 }
 
 fn host(lab: &Lab, cluster: &LabCluster) -> Group {
@@ -69,9 +73,35 @@ fn host(lab: &Lab, cluster: &LabCluster) -> Group {
 
 fn network(lab: &Lab, index: usize, name: &str) -> Group {
     let members: Vec<&LabCluster> = lab.data_clusters().filter(|c| c.network == name).collect();
+    let id = format!("network-{}", index + 1);
+    Group {
+        kind: GroupKind::Network,
+        title: name.to_owned(),
+        lines: if members.len() > 1 { vec!["pods reach pods".to_owned()] } else { Vec::new() },
+        groups: by_region(lab, &id, &members),
+        nodes: Vec::new(),
+        id,
+    }
+}
+
+/// The clusters of a lab without a mesh, which knows no networks.
+fn unmeshed(lab: &Lab) -> Group {
+    let id = "unmeshed".to_owned();
+    Group {
+        kind: GroupKind::Unmeshed,
+        title: "without a mesh".to_owned(),
+        lines: Vec::new(),
+        groups: by_region(lab, &id, &lab.data_clusters().collect::<Vec<_>>()),
+        nodes: Vec::new(),
+        id,
+    }
+}
+
+/// Clusters with a region inside it, the others as they are.
+fn by_region(lab: &Lab, around: &str, members: &[&LabCluster]) -> Vec<Group> {
     let region = |c: &LabCluster| c.locality.as_ref().map(|l| l.region.clone());
     let mut groups: Vec<Group> = Vec::new();
-    for cluster in &members {
+    for cluster in members {
         let inside = cluster_group(lab, cluster);
         let Some(region) = region(cluster) else {
             groups.push(inside);
@@ -80,7 +110,7 @@ fn network(lab: &Lab, index: usize, name: &str) -> Group {
         match groups.iter_mut().find(|g| g.kind == GroupKind::Region && g.title == region) {
             Some(group) => group.groups.push(inside),
             None => groups.push(Group {
-                id: format!("network-{}-region-{}", index + 1, groups.len() + 1),
+                id: format!("{around}-region-{}", groups.len() + 1),
                 kind: GroupKind::Region,
                 title: region,
                 lines: Vec::new(),
@@ -89,14 +119,7 @@ fn network(lab: &Lab, index: usize, name: &str) -> Group {
             }),
         }
     }
-    Group {
-        id: format!("network-{}", index + 1),
-        kind: GroupKind::Network,
-        title: name.to_owned(),
-        lines: if members.len() > 1 { vec!["pods reach pods".to_owned()] } else { Vec::new() },
-        groups,
-        nodes: Vec::new(),
-    }
+    groups
 }
 
 /// Identifier of the group of a cluster.
@@ -104,21 +127,15 @@ fn cluster_id(cluster: &LabCluster) -> String {
     format!("cluster-{}", cluster.name)
 }
 
-fn inner(cluster: &LabCluster, what: &str) -> String {
+pub(super) fn inner(cluster: &LabCluster, what: &str) -> String {
     format!("{}/{what}", cluster.name)
 }
 
-fn node(id: String, kind: NodeKind, title: String, detail: Option<String>) -> Node {
+pub(super) fn node(id: String, kind: NodeKind, title: String, detail: Option<String>) -> Node {
     Node { id, kind, title, detail }
 }
 
-fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
-    let role = match (lab.is_host(cluster), cluster.runs_istiod()) {
-        (true, _) => "hosts istiod".to_owned(),
-        (_, true) => "primary".to_owned(),
-        _ if lab.is_host(lab.control_plane(cluster)) && lab.is_config_cluster(cluster) => "config cluster".to_owned(),
-        _ => format!("remote of {}", cluster.primary),
-    };
+pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
     let place = cluster.locality.as_ref().and_then(|l| {
         let parts: Vec<&str> = [l.zone.as_deref(), l.subzone.as_deref()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(" / "))
@@ -127,15 +144,16 @@ fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         0 => "1 node".to_owned(),
         workers => format!("{} nodes", workers + 1),
     };
-    let mut lines = vec![role];
-    lines.extend(place);
+    let mut lines: Vec<String> = role(lab, cluster).into_iter().chain(member_by(lab, cluster)).chain(place).collect();
     lines.extend([format!("pods {}", cluster.pod_subnet), format!("services {}", cluster.service_subnet), nodes]);
     let mut inside = Vec::new();
-    if cluster.runs_istiod() {
+    if lab.has_istio(cluster) && cluster.runs_istiod() {
         inside.push(node(inner(cluster, "istiod"), NodeKind::ControlPlane, "istiod".to_owned(), None));
     }
+    inside.extend(federation::karmada(lab, cluster));
     inside.push(node(inner(cluster, "api-server"), NodeKind::ApiServer, "API server".to_owned(), None));
-    if !lab.is_host(cluster) {
+    inside.extend(federation::nodes(lab, cluster));
+    if !lab.is_host(cluster) && !lab.is_manager(cluster) {
         inside.extend(apps(lab, cluster));
     }
     inside.extend(gateways(lab, cluster));
@@ -147,6 +165,29 @@ fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         groups: Vec::new(),
         nodes: inside,
     }
+}
+
+/// What a cluster is to the mesh, if it is anything.
+fn role(lab: &Lab, cluster: &LabCluster) -> Option<String> {
+    if !lab.has_istio(cluster) {
+        return None;
+    }
+    Some(match (lab.is_host(cluster), cluster.runs_istiod()) {
+        (true, _) => "hosts istiod".to_owned(),
+        (_, true) => "primary".to_owned(),
+        _ if lab.is_host(lab.control_plane(cluster)) && lab.is_config_cluster(cluster) => "config cluster".to_owned(),
+        _ => format!("remote of {}", cluster.primary),
+    })
+}
+
+/// What it is to the federation.
+fn member_by(lab: &Lab, cluster: &LabCluster) -> Option<String> {
+    let federation = lab.federation.as_ref()?;
+    if lab.is_manager(cluster) {
+        return Some("manages the federation".to_owned());
+    }
+    let member = federation.member(&cluster.name)?;
+    Some(format!("member by {}", member.mode.as_str()))
 }
 
 fn apps(lab: &Lab, cluster: &LabCluster) -> Vec<Node> {
@@ -198,7 +239,7 @@ fn gateway_id(cluster: &LabCluster, gateway: Gateway) -> String {
 
 /// Every istiod reads every other cluster of the mesh, by a remote secret.
 fn watches(lab: &Lab) -> impl Iterator<Item = Edge> {
-    let readers = lab.clusters.iter().filter(|c| c.runs_istiod());
+    let readers = lab.istio_clusters().filter(|c| c.runs_istiod());
     readers.flat_map(|reader| {
         let others = lab.data_clusters().filter(|of| of.name != reader.name);
         others.map(|of| Edge { from: inner(reader, "istiod"), to: inner(of, "api-server"), kind: EdgeKind::Watches })
@@ -207,7 +248,7 @@ fn watches(lab: &Lab) -> impl Iterator<Item = Edge> {
 
 /// Where clusters without an istiod of their own find it.
 fn configured(lab: &Lab) -> impl Iterator<Item = Edge> {
-    lab.data_clusters().filter(|c| !c.runs_istiod()).map(|remote| {
+    lab.data_clusters().filter(|c| lab.has_mesh() && !c.runs_istiod()).map(|remote| {
         let primary = lab.control_plane(remote);
         let at = if lab.is_host(primary) { Gateway::Istiod } else { Gateway::EastWestGateway };
         Edge { from: cluster_id(remote), to: gateway_id(primary, at), kind: EdgeKind::Configured }

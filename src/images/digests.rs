@@ -17,7 +17,7 @@ pub struct Digests {
     pub debian: BTreeMap<String, Digest>,
     /// By name of the root file system, with its tree: the image made of it.
     pub bases: BTreeMap<String, Digest>,
-    /// By key of the package-built image.
+    /// By key of the package-built image, the optional ones included.
     pub images: BTreeMap<String, Digest>,
     /// Of the node image with all package-built images in it.
     pub packages: Digest,
@@ -42,7 +42,7 @@ impl Digests {
             })
             .collect();
         let images: BTreeMap<_, _> =
-            stack.images.iter().map(|(key, i)| (key.clone(), image(stack, i, bases.get(&i.packages.from)))).collect();
+            stack.all_images().map(|(key, i)| (key.clone(), image(stack, i, bases.get(&i.packages.from)))).collect();
         let node = |inputs: Inputs, parts: Vec<(&String, &str)>| {
             parts.into_iter().fold(inputs, |i, (name, part)| i.and(name).and(part)).digest()
         };
@@ -139,6 +139,19 @@ mod tests {
         let differing: Vec<_> =
             before.images.iter().filter(|(key, d)| after.images[*key] != **d).map(|(k, _)| k).collect();
         assert_eq!(differing, ["coredns"]);
+    }
+
+    #[test]
+    fn optional_images_are_in_no_node_image() {
+        let before = Digests::of(&stack());
+        let mut changed = stack();
+        changed.optional.get_mut("karmada-agent").expect("agent").packages.cmd.push("x".into());
+        let after = Digests::of(&changed);
+        assert_ne!(before.images["karmada-agent"], after.images["karmada-agent"]);
+        assert_eq!((&before.packages, &before.registry), (&after.packages, &after.registry));
+        changed.optional.clear();
+        let without = Digests::of(&changed);
+        assert_eq!((after.packages, after.registry), (without.packages, without.registry));
     }
 
     #[test]

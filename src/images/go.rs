@@ -71,7 +71,10 @@ impl<'a> Wrapper<'a> {
     }
 }
 
-/// Reads a file of a module.
+/// Top folder of the archive that a directory becomes.
+const CRDS: &str = "crds";
+
+/// Reads a file of a module; a directory as an archive.
 pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFile) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Module(name.to_owned()));
     let what = format!("reading {name} from {}", file.module);
@@ -86,6 +89,11 @@ pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFi
         };
         let Downloaded { dir } = serde_json::from_str(&answer).map_err(|e| unexpected(e.to_string()))?;
         let source = dir.join(&file.path);
+        if crate::sys::fs::is_dir(&source) {
+            let made = scratch.join("archive");
+            crate::sys::fs::pack(&source, CRDS, &made).map_err(|e| unexpected(e.to_string()))?;
+            return Ok(made);
+        }
         if !crate::sys::fs::is_file(&source) {
             return Err(unexpected(format!("there is no {}", file.path)));
         }

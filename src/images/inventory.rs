@@ -53,7 +53,7 @@ pub async fn inventory(docker: &Docker) -> Result<Vec<Entry>, ImagesError> {
     let derived = sources.map(|(source, digest)| {
         entry(format!("node with images ({source})"), &stack.kubernetes, None, Some(node::name(digest)))
     });
-    let images = stack.images.iter().map(|(key, i)| {
+    let images = stack.all_images().map(|(key, i)| {
         let local = digests.images.get(key).map(|digest| image::local_name(key, digest));
         entry(key.clone(), &i.name, i.registry.as_ref(), local)
     });

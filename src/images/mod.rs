@@ -20,6 +20,7 @@ mod error;
 mod go;
 mod image;
 mod inventory;
+pub mod karmada;
 mod kubectl;
 mod node;
 mod packages;

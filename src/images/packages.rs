@@ -60,7 +60,7 @@ pub(super) async fn everything(
 ) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
     let digest = &shop.digests.packages;
     let is_there = shop.store.config(&node::name(digest)).await?.is_some();
-    let missing = if is_there { BTreeMap::new() } else { missing(shop).await? };
+    let missing = if is_there { BTreeMap::new() } else { missing(shop, shop.stack.images.iter()).await? };
     if !is_there {
         shop.expect(1);
     }
@@ -75,14 +75,26 @@ pub(super) async fn everything(
 
 /// Builds all images that are not in the engine yet.
 pub(super) async fn images(shop: &Workshop<'_>) -> Result<(), ImagesError> {
-    let missing = missing(shop).await?;
-    make(shop, BTreeSet::new(), missing).await.map(|_| ())
+    with_images(shop, BTreeSet::new(), shop.stack.images.iter()).await.map(|_| ())
 }
 
-/// The images that the engine does not have.
-async fn missing<'a>(shop: &Workshop<'a>) -> Result<BTreeMap<&'a str, &'a Image>, ImagesError> {
+/// Builds the files `wanted`, and those of `images` that are not in the engine yet.
+pub(super) async fn with_images<'a>(
+    shop: &Workshop<'a>,
+    wanted: BTreeSet<FileRef>,
+    images: impl Iterator<Item = (&'a String, &'a Image)>,
+) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
+    let missing = missing(shop, images).await?;
+    make(shop, wanted, missing).await
+}
+
+/// Those of the images that the engine does not have.
+async fn missing<'a>(
+    shop: &Workshop<'a>,
+    images: impl Iterator<Item = (&'a String, &'a Image)>,
+) -> Result<BTreeMap<&'a str, &'a Image>, ImagesError> {
     let there: BTreeSet<String> = shop.store.labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
-    let images = shop.stack.images.iter().filter(|(key, _)| {
+    let images = images.filter(|(key, _)| {
         !shop.digests.images.get(*key).is_some_and(|digest| there.contains(&image::local_name(key, digest)))
     });
     Ok(images.map(|(key, image)| (key.as_str(), image)).collect())

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::digests::Digests;
 use super::prepare::{Record, USE_LOCK};
 use super::stack::Stack;
-use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, image, node};
+use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, image, karmada, node};
 use crate::exec::Progress;
 use crate::sys::cache::Cache;
 use crate::sys::docker::Docker;
@@ -41,7 +41,12 @@ pub async fn prune(docker: &Docker, progress: &Progress) -> Result<Pruned, Image
     }
     let records: Vec<Record> =
         [&digests.packages, &digests.registry].into_iter().filter_map(|d| cache.read_json(&Record::name(d))).collect();
-    let keep: BTreeSet<PathBuf> = records.into_iter().flat_map(Record::files).collect();
+    let karmada: Option<karmada::Record> = cache.read_json(&karmada::Record::name(&stack));
+    let keep: BTreeSet<PathBuf> = records
+        .into_iter()
+        .flat_map(Record::files)
+        .chain(karmada.into_iter().flat_map(karmada::Record::files))
+        .collect();
     pruned.bytes = cache.prune_artifacts(&keep);
     Ok(pruned)
 }

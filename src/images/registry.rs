@@ -46,9 +46,18 @@ pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
     shop.expect(images.len() + 2);
     // The node image is by far the largest: first.
     let all: Vec<&Reference> = std::iter::once(&own).chain(images.iter().map(|(r, _)| r)).collect();
-    stream::iter(all.into_iter().map(|r| ensure(shop, r))).buffer_unordered(PULLS).try_collect::<Vec<()>>().await?;
+    pull_all(shop, all).await?;
     let names: BTreeMap<String, String> = images.into_iter().map(|(r, name)| (r.tagged(), name)).collect();
     node::derive(shop, Source::Registry, &own.tagged(), names, digest).await
+}
+
+/// Pulls the images that the engine does not have.
+pub(super) async fn pull_all<'a>(
+    shop: &Workshop<'_>,
+    references: impl IntoIterator<Item = &'a Reference>,
+) -> Result<(), ImagesError> {
+    let pulls = references.into_iter().map(|r| ensure(shop, r));
+    stream::iter(pulls).buffer_unordered(PULLS).try_collect::<Vec<()>>().await.map(|_| ())
 }
 
 /// Pulls an image unless the engine has it, and sees that it has its tag.

@@ -18,6 +18,8 @@ pub struct Stack {
     pub kubernetes: String,
     /// Programs that lab runs.
     pub tools: Tools,
+    /// Karmada's command-line tool.
+    pub karmadactl: NodeTool,
     /// Go modules by the name of their wrapper.
     pub go: BTreeMap<String, GoModule>,
     /// Files read from Go modules.
@@ -28,6 +30,8 @@ pub struct Stack {
     pub debian: BTreeMap<String, Debian>,
     /// Images by key.
     pub images: BTreeMap<String, Image>,
+    /// Images by key that no node image holds.
+    pub optional: BTreeMap<String, Image>,
     /// What Istio needs to know about a source.
     pub istio: Istio,
 }
@@ -54,6 +58,16 @@ pub struct Tool {
     pub binary: FileRef,
     /// Arguments that make it print its version.
     pub version_args: Vec<String>,
+}
+
+/// A program that lab runs in nodes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeTool {
+    /// Its version.
+    pub version: String,
+    /// What it is built from.
+    pub binary: FileRef,
 }
 
 /// A Go module whose packages are built.
@@ -229,9 +243,11 @@ impl Stack {
 
     /// Whether everything that is referred to is there. Later code relies on it.
     fn check(self) -> Result<Self, ImagesError> {
-        let files = self.images.values().flat_map(|i| i.packages.files.values());
+        let files = self.all_images().flat_map(|(_, i)| i.packages.files.values());
+        let Tools { kind, istioctl, kubectl } = &self.tools;
         let broken = files
-            .chain([&self.tools.kind.binary, &self.tools.istioctl.binary, &self.tools.kubectl.binary])
+            .chain([kind, istioctl, kubectl].map(|tool| &tool.binary))
+            .chain([&self.karmadactl.binary])
             .find(|file| match file {
                 FileRef::Go { module, binary } => !self.go.get(module).is_some_and(|m| m.binaries.contains_key(binary)),
                 FileRef::Wheel(name) => !self.wheels.contains_key(name),
@@ -240,7 +256,10 @@ impl Stack {
             .map(|file| format!("{file} is not defined"));
         let from = |i: &&Image| i.packages.from != "scratch" && !self.debian.contains_key(&i.packages.from);
         let broken = broken
-            .or_else(|| self.images.values().find(from).map(|i| format!("{} is not defined", i.packages.from)))
+            .or_else(|| {
+                let from = self.all_images().map(|(_, i)| i).find(from);
+                from.map(|i| format!("{} is not defined", i.packages.from))
+            })
             .or_else(|| (!self.images.contains_key(NODE)).then(|| "there is no node image".to_owned()));
         broken.map_or(Ok(self), |what| Err(ImagesError::Stack(what)))
     }
@@ -248,6 +267,11 @@ impl Stack {
     /// The images that go into a node: all but the node's own.
     pub fn loaded(&self) -> impl Iterator<Item = (&String, &Image)> {
         self.images.iter().filter(|(key, _)| *key != NODE)
+    }
+
+    /// Every image that can be built, the optional ones included.
+    pub fn all_images(&self) -> impl Iterator<Item = (&String, &Image)> {
+        self.images.iter().chain(&self.optional)
     }
 
     /// Directory under `stack/` with the `go.mod` of a wrapper.
@@ -287,7 +311,7 @@ mod tests {
         for (name, wheel) in &stack.wheels {
             assert!(is_hex(&wheel.sha256, 64), "wheel {name}");
         }
-        for (key, image) in &stack.images {
+        for (key, image) in stack.all_images() {
             for reference in std::iter::once(&image.name).chain(&image.registry) {
                 let reference = Reference::parse(reference);
                 assert!(reference.tag.is_some(), "{key} has no tag");

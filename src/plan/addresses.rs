@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use super::{DockerNetwork, Lab, LabCluster, LabMesh, names};
 use crate::scenario::layout::{self, POOL_SIZE};
-use crate::scenario::{AddressRange, Cluster, Gateway, Scenario};
+use crate::scenario::{AddressRange, Cluster, Gateway, Scenario, Topology};
 
 /// Left to scenarios that fix their addresses, as the reference scenario does, so that they do not meet those that do not.
 const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
@@ -90,7 +90,7 @@ pub enum ResolveError {
 /// When what the scenario fixes leaves no room for what it leaves out.
 pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
     let subnet = docker_subnet(scenario)?;
-    let pools = pools(subnet, &scenario.clusters)?;
+    let pools = pools(subnet, scenario)?;
     let pods = pod_subnets(subnet, &scenario.clusters)?;
     let services = service_subnets(subnet, &pods, &scenario.clusters)?;
     let clusters: Vec<LabCluster> = scenario
@@ -133,6 +133,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         images: scenario.images.clone(),
         clusters,
         apps: scenario.apps.clone(),
+        federation: scenario.federation.clone(),
         checks: scenario.checks.clone(),
     };
     give_gateways(&mut lab)?;
@@ -163,6 +164,9 @@ fn give_gateways(lab: &mut Lab) -> Result<(), ResolveError> {
 
 /// What of a cluster has an address.
 fn gateways(lab: &Lab, cluster: &LabCluster) -> Vec<Gateway> {
+    if !lab.has_istio(cluster) {
+        return Vec::new();
+    }
     if lab.is_host(cluster) {
         return vec![Gateway::Istiod];
     }
@@ -197,7 +201,11 @@ fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {
 }
 
 /// The pool of each cluster that has a load balancer.
-fn pools(subnet: Ipv4Net, clusters: &[Cluster]) -> Result<Vec<Option<AddressRange>>, ResolveError> {
+fn pools(subnet: Ipv4Net, scenario: &Scenario) -> Result<Vec<Option<AddressRange>>, ResolveError> {
+    let clusters = &scenario.clusters;
+    let manager = scenario.federation.as_ref().map(|f| f.manager.as_str());
+    // Outside a mesh nothing of lab's own asks for an address.
+    let in_mesh = |c: &Cluster| scenario.mesh.topology != Topology::None && manager != Some(c.name.as_str());
     let mut taken: Vec<AddressRange> = clusters.iter().filter_map(Cluster::fixed_pool).collect();
     let candidates = PoolCandidates::of(subnet);
     clusters
@@ -207,7 +215,7 @@ fn pools(subnet: Ipv4Net, clusters: &[Cluster]) -> Result<Vec<Option<AddressRang
             if let Some(pool) = cluster.fixed_pool().filter(|_| cluster.load_balancer) {
                 return Ok(Some(pool));
             }
-            if !cluster.load_balancer {
+            if !cluster.load_balancer || !in_mesh(cluster) {
                 return Ok(None);
             }
             let free = candidates

@@ -3,18 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Gateway, Lab, LabCluster, Plan, PlannedStep, StepId};
+use crate::scenario::Federation;
 
 impl Plan {
     /// The steps that build `lab`. Steps depend on no more than what they use, so that everything else runs side by side.
     #[must_use]
     pub fn of(lab: &Lab) -> Self {
-        let mut steps = vec![step(Action::Images, []), step(Action::DockerNetwork, []), step(Action::RootCa, [])];
+        let mut steps = vec![step(Action::Images, []), step(Action::DockerNetwork, [])];
+        if lab.has_mesh() {
+            steps.push(step(Action::RootCa, []));
+        } else {
+            steps.extend(lab.data_clusters().map(|c| apps(lab, c, Action::Cluster { cluster: c.name.clone() })));
+        }
+        steps.extend(lab.federation.iter().flat_map(|f| federation(lab, f)));
         for cluster in &lab.clusters {
             steps.extend(machine(lab, cluster));
-            steps.extend(mesh(lab, cluster));
+            if lab.has_istio(cluster) {
+                steps.extend(mesh(lab, cluster));
+            }
         }
-        for of in lab.data_clusters() {
-            for to in lab.clusters.iter().filter(|to| to.runs_istiod() && to.name != of.name) {
+        for of in lab.data_clusters().filter(|_| lab.has_mesh()) {
+            for to in lab.istio_clusters().filter(|to| to.runs_istiod() && to.name != of.name) {
                 steps.push(step(
                     Action::RemoteSecret { of: of.name.clone(), to: to.name.clone() },
                     [Action::IstioBase { cluster: of.name.clone() }, Action::IstioBase { cluster: to.name.clone() }],
@@ -44,7 +53,7 @@ fn machine(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
     if cluster.locality.is_some() {
         steps.push(step(Action::Locality { cluster: c() }, [Action::Cluster { cluster: c() }]));
     }
-    if !lab.is_host(cluster) && lab.data_clusters().count() > 1 {
+    if lab.has_mesh() && !lab.is_host(cluster) && !lab.is_manager(cluster) && lab.data_clusters().count() > 1 {
         // Nodes learn the addresses and pod subnets of the nodes that they have routes to.
         let peers = lab.network_peers(cluster).map(|p| Action::Cluster { cluster: p.name.clone() });
         let needs: Vec<Action> = peers.chain([Action::Cluster { cluster: c() }]).collect();
@@ -72,9 +81,9 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
         steps.push(step(Action::ExternalIstiod { cluster: c() }, needs));
         return steps;
     }
-    let control_plane = if cluster.runs_istiod() {
-        steps.push(step(Action::Istiod { cluster: c() }, before));
-        Action::Istiod { cluster: c() }
+    let control_plane = control_plane(cluster);
+    if cluster.runs_istiod() {
+        steps.push(step(control_plane.clone(), before));
     } else {
         let primary = lab.control_plane(cluster);
         let p = || primary.name.clone();
@@ -85,11 +94,9 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
         };
         let secret = Action::RemoteSecret { of: c(), to: p() };
         let needs: Vec<Action> = before.into_iter().chain([exposed, secret]).collect();
-        steps.push(step(Action::IstiodRemote { cluster: c() }, needs));
-        Action::IstiodRemote { cluster: c() }
-    };
-    let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
-    steps.push(step(Action::Apps { cluster: c(), apps }, [control_plane.clone()]));
+        steps.push(step(control_plane.clone(), needs));
+    }
+    steps.push(apps(lab, cluster, control_plane.clone()));
     for (gateway, action) in [
         (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
         (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),
@@ -98,6 +105,40 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
             steps.push(step(action, pool().into_iter().chain([control_plane.clone()])));
         }
     }
+    steps
+}
+
+/// After which pods of a cluster of the mesh get sidecars.
+fn control_plane(cluster: &LabCluster) -> Action {
+    let cluster_name = cluster.name.clone();
+    if cluster.runs_istiod() {
+        Action::Istiod { cluster: cluster_name }
+    } else {
+        Action::IstiodRemote { cluster: cluster_name }
+    }
+}
+
+/// The apps of a cluster, once it is ready for them.
+fn apps(lab: &Lab, cluster: &LabCluster, ready: Action) -> PlannedStep {
+    let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
+    step(Action::Apps { cluster: cluster.name.clone(), apps }, [ready])
+}
+
+/// Karmada, its members, and what it spreads over them.
+fn federation(lab: &Lab, federation: &Federation) -> Vec<PlannedStep> {
+    let manager = || federation.manager.clone();
+    let karmada = Action::Karmada { cluster: manager() };
+    let installed = [Action::KarmadaImages, Action::Cluster { cluster: manager() }];
+    let mut steps = vec![step(Action::KarmadaImages, [Action::Images]), step(karmada.clone(), installed)];
+    let mut ready = Vec::new();
+    for member in &federation.members {
+        let joined = Action::KarmadaMember { cluster: member.cluster.clone() };
+        steps.push(step(joined.clone(), [karmada.clone(), Action::Cluster { cluster: member.cluster.clone() }]));
+        ready.push(joined);
+        // Pods that come before the control plane would have no sidecars.
+        ready.extend(lab.cluster(&member.cluster).filter(|_| lab.has_mesh()).map(control_plane));
+    }
+    steps.push(step(Action::FederatedApps { cluster: manager() }, ready));
     steps
 }
 

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::render::EAST_WEST_PORT;
-use crate::scenario::{AddressRange, App, Check, Gateway, ImageSettings, Locality, Topology};
+use crate::scenario::{AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Topology};
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Lab {
     pub clusters: Vec<LabCluster>,
     /// The apps to deploy.
     pub apps: Vec<App>,
+    /// Karmada over some of the clusters.
+    #[serde(default)]
+    pub federation: Option<Federation>,
     /// What to assert.
     pub checks: Vec<Check>,
 }
@@ -133,12 +136,49 @@ impl Lab {
     /// Whether a cluster only hosts the external control plane, outside the mesh.
     #[must_use]
     pub fn is_host(&self, cluster: &LabCluster) -> bool {
-        self.mesh.topology == Topology::External && cluster.runs_istiod()
+        self.mesh.topology == Topology::External && cluster.runs_istiod() && !self.is_manager(cluster)
     }
 
-    /// The clusters of the mesh: all but the one that only hosts the external control plane.
+    /// Whether there is a mesh at all.
+    #[must_use]
+    pub fn has_mesh(&self) -> bool {
+        self.mesh.topology != Topology::None
+    }
+
+    /// Whether a cluster runs Karmada, outside the mesh.
+    #[must_use]
+    pub fn is_manager(&self, cluster: &LabCluster) -> bool {
+        self.federation.as_ref().is_some_and(|f| f.manager == cluster.name)
+    }
+
+    /// Whether Istio is installed in a cluster: in those of the mesh, and in the one that only hosts its external control plane.
+    #[must_use]
+    pub fn has_istio(&self, cluster: &LabCluster) -> bool {
+        self.has_mesh() && !self.is_manager(cluster)
+    }
+
+    /// The clusters that Istio is installed in.
+    pub fn istio_clusters(&self) -> impl Iterator<Item = &LabCluster> + Clone {
+        self.clusters.iter().filter(|c| self.has_istio(c))
+    }
+
+    /// The clusters of the mesh, or without one those that apps run in: all but the one that only hosts the external control plane, and the one
+    /// that runs Karmada.
     pub fn data_clusters(&self) -> impl Iterator<Item = &LabCluster> + Clone {
-        self.clusters.iter().filter(|c| !self.is_host(c))
+        self.clusters.iter().filter(|c| !self.is_host(c) && !self.is_manager(c))
+    }
+
+    /// Who controls a cluster, in words: the cluster with its istiod, and what it is to the federation.
+    #[must_use]
+    pub fn controlled_by(&self, cluster: &LabCluster) -> String {
+        if self.is_manager(cluster) {
+            return "manages the federation".to_owned();
+        }
+        let istiod = self.has_mesh().then(|| cluster.primary.clone());
+        let member = self.federation.as_ref().and_then(|f| f.member(&cluster.name));
+        let member = member.map(|m| format!("member by {}", m.mode.as_str()));
+        let both: Vec<String> = istiod.into_iter().chain(member).collect();
+        if both.is_empty() { "none".to_owned() } else { both.join(", ") }
     }
 
     /// The cluster whose istiod serves `cluster`: its primary, the host of the external control plane, or itself.

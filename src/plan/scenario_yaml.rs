@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, Manifests, Topology};
+use crate::scenario::{App, Federation, Manifests, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -20,17 +20,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
 
 fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
     writeln!(out, "apiVersion: lab/v1\nkind: Scenario\nname: {}", text(&lab.name))?;
-    let topology = match lab.mesh.topology {
-        Topology::MultiPrimary => "multi-primary",
-        Topology::PrimaryRemote => "primary-remote",
-        Topology::External => "external",
-    };
-    let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
-    writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}")?;
-    writeln!(out, "  meshNetworks: {}\n  dnsCapture: {}", lab.mesh.mesh_networks, lab.mesh.dns_capture)?;
-    write!(out, "  ingressGateway: {}\n  values:", lab.mesh.ingress_gateway)?;
-    write_value(out, &lab.mesh.values, 4)?;
-    writeln!(out)?;
+    write_mesh(out, lab)?;
     writeln!(out, "dockerNetwork: {{ subnet: {} }}", lab.docker_network.subnet)?;
     if let Some(mirror) = &lab.images.mirror {
         writeln!(out, "images: {{ mirror: {} }}", text(mirror))?;
@@ -40,7 +30,43 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
         write_cluster(out, cluster)?;
     }
     write_list(out, "apps", lab.apps.iter().map(|a| app(a, lab)))?;
+    if let Some(federation) = &lab.federation {
+        write_federation(out, federation)?;
+    }
     write_list(out, "checks", lab.checks.iter().map(|c| checks::check(c, lab)))
+}
+
+fn write_mesh(out: &mut String, lab: &Lab) -> std::fmt::Result {
+    let topology = match lab.mesh.topology {
+        Topology::MultiPrimary => "multi-primary",
+        Topology::PrimaryRemote => "primary-remote",
+        Topology::External => "external",
+        Topology::None => return writeln!(out, "mesh: none"),
+    };
+    let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
+    writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}")?;
+    writeln!(out, "  meshNetworks: {}\n  dnsCapture: {}", lab.mesh.mesh_networks, lab.mesh.dns_capture)?;
+    write!(out, "  ingressGateway: {}\n  values:", lab.mesh.ingress_gateway)?;
+    write_value(out, &lab.mesh.values, 4)?;
+    writeln!(out)
+}
+
+fn write_federation(out: &mut String, federation: &Federation) -> std::fmt::Result {
+    let members =
+        federation.members.iter().map(|m| format!("{{ cluster: {}, mode: {} }}", text(&m.cluster), m.mode.as_str()));
+    writeln!(out, "federation:\n  manager: {}\n  members: [{}]", text(&federation.manager), join(members))?;
+    if let Some(failover) = federation.failover {
+        writeln!(out, "  failover: {{ tolerationSeconds: {} }}", failover.toleration_seconds)?;
+    }
+    write!(out, "  objects:")?;
+    if federation.objects.is_empty() {
+        return writeln!(out, " []");
+    }
+    for object in &federation.objects {
+        write!(out, "\n    -")?;
+        write_value(out, object, 6)?;
+    }
+    writeln!(out)
 }
 
 fn write_cluster(out: &mut String, cluster: &LabCluster) -> std::fmt::Result {
@@ -97,7 +123,7 @@ fn write_manifests(out: &mut String, manifests: &Manifests, lab: &Lab) -> std::f
 
 /// `all`, or the names.
 fn clusters(names: &[String], lab: &Lab) -> String {
-    if names.iter().eq(lab.clusters.iter().map(|c| &c.name)) {
+    if names.iter().eq(lab.data_clusters().map(|c| &c.name)) {
         "all".to_owned()
     } else {
         format!("[{}]", join(names.iter().map(|name| text(name))))

@@ -97,6 +97,23 @@ pub enum Action {
         /// Names of the apps, as the scenario has them.
         apps: Vec<String>,
     },
+    /// Karmada's tool and images are on this machine.
+    KarmadaImages,
+    /// Karmada's control plane, until its API answers.
+    Karmada {
+        /// The cluster that runs it.
+        cluster: String,
+    },
+    /// A cluster as a member of the federation, until Karmada finds it ready.
+    KarmadaMember {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// What the scenario gives to Karmada, until it runs in the members.
+    FederatedApps {
+        /// The cluster that runs Karmada.
+        cluster: String,
+    },
     /// The verdict over all checks.
     Verify,
 }
@@ -107,7 +124,7 @@ impl Action {
     pub fn id(&self) -> StepId {
         let verb = self.verb();
         StepId(match self {
-            Self::Images | Self::DockerNetwork | Self::RootCa | Self::Verify => verb.to_owned(),
+            Self::Images | Self::DockerNetwork | Self::RootCa | Self::KarmadaImages | Self::Verify => verb.to_owned(),
             Self::RemoteSecret { of, to } => format!("{verb}/{of}/{to}"),
             _ => format!("{verb}/{}", self.cluster().unwrap_or_default()),
         })
@@ -134,6 +151,10 @@ impl Action {
             Self::IngressGateway { .. } => "ingress-gateway",
             Self::NodeNetwork { .. } => "node-network",
             Self::Apps { .. } => "apps",
+            Self::KarmadaImages => "karmada-images",
+            Self::Karmada { .. } => "karmada",
+            Self::KarmadaMember { .. } => "karmada-member",
+            Self::FederatedApps { .. } => "federated-apps",
             Self::Verify => "verify",
         }
     }
@@ -148,7 +169,7 @@ impl Action {
     #[must_use]
     pub fn cluster(&self) -> Option<&str> {
         match self {
-            Self::Images | Self::DockerNetwork | Self::RootCa | Self::Verify => None,
+            Self::Images | Self::DockerNetwork | Self::RootCa | Self::KarmadaImages | Self::Verify => None,
             Self::RemoteSecret { to, .. } => Some(to),
             Self::RenderIstio { cluster }
             | Self::Cluster { cluster }
@@ -162,6 +183,9 @@ impl Action {
             | Self::EastWestGateway { cluster }
             | Self::IngressGateway { cluster }
             | Self::NodeNetwork { cluster }
+            | Self::Karmada { cluster }
+            | Self::KarmadaMember { cluster }
+            | Self::FederatedApps { cluster }
             | Self::Apps { cluster, .. } => Some(cluster),
         }
     }
@@ -191,6 +215,10 @@ impl Action {
                 Some((one, [])) => format!("{cluster}: {one}"),
                 Some((last, others)) => format!("{cluster}: {} and {last}", others.join(", ")),
             },
+            Self::KarmadaImages => "Karmada's images and tool".to_owned(),
+            Self::Karmada { cluster } => format!("{cluster}: Karmada"),
+            Self::KarmadaMember { cluster } => format!("{cluster}: join the federation"),
+            Self::FederatedApps { cluster } => format!("{cluster}: apps of the federation"),
             Self::Verify => "run the checks".to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::federation::spreads;
 use super::reachability::matrix;
 use super::summary::sentence;
 use crate::verdict::{Endpoint, OUTSIDE, SourceVerdict, Verdict};
@@ -29,6 +30,7 @@ pub fn verdict_text(verdict: &Verdict) -> String {
         write_source(&mut text, source);
     }
     text.push_str(&matrix(&verdict.reachability));
+    text.push_str(&spreads(&verdict.federation));
     let _ = writeln!(text, "{}", sentence(verdict));
     text
 }
@@ -118,7 +120,8 @@ mod tests {
 
     fn verdict(sources: Vec<SourceVerdict>, findings: Vec<Finding>) -> Verdict {
         let passed = sources.iter().all(|s| s.passed);
-        Verdict { lab: "two".into(), passed, at: String::new(), sources, reachability: Vec::new(), findings }
+        let (reachability, federation) = (Vec::new(), Vec::new());
+        Verdict { lab: "two".into(), passed, at: String::new(), sources, reachability, federation, findings }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, one for its endpoints and, unless it is of a
-//! rotation, one for all else that is expected. For the matrix: a case for each cell.
+//! rotation, one for all else that is expected. For the matrix: a case for each cell. For a federation: a case for
+//! each member, and one for those that are lost.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::verdict::{Cell, SourceVerdict, Verdict};
+use crate::verdict::{Cell, MemberReplicas, SourceVerdict, Verdict};
 
 /// The report as XML text.
 pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
@@ -29,7 +30,26 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
         suite.add_test_cases(verdict.reachability.iter().map(|cell| cell_case(cell, verdict)));
         report.add_test_suite(suite);
     }
+    for spread in &verdict.federation {
+        let mut suite = TestSuite::new(&spread.check);
+        suite.add_test_cases(spread.members.iter().map(|member| member_case(member, verdict)));
+        let status = match &spread.problems[..] {
+            [] => TestCaseStatus::success(),
+            problems => failure(problems, verdict),
+        };
+        suite.add_test_case(TestCase::new("members that are lost", status));
+        report.add_test_suite(suite);
+    }
     report.to_string()
+}
+
+fn member_case(member: &MemberReplicas, verdict: &Verdict) -> TestCase {
+    let found = member.found.map_or_else(|| "no answer".to_owned(), |n| format!("{n} replicas"));
+    let problem = format!("{found} instead of {}", member.expected);
+    let status = if member.passed() { TestCaseStatus::success() } else { failure(&[problem], verdict) };
+    let mut case = TestCase::new(format!("replicas in {}", member.cluster), status);
+    case.set_classname(format!("{}.{}", verdict.lab, member.cluster));
+    case
 }
 
 /// Requests that failed, unless so many may.
@@ -97,6 +117,7 @@ mod tests {
             at: String::new(),
             sources: vec![source],
             reachability: Vec::new(),
+            federation: Vec::new(),
             findings: vec![finding],
         };
         insta::assert_snapshot!(junit(&verdict).expect("valid"));
@@ -129,6 +150,7 @@ mod tests {
             at: String::new(),
             sources: vec![source],
             reachability: vec![cell("c1", true), cell("c2", true)],
+            federation: Vec::new(),
             findings: Vec::new(),
         };
         insta::assert_snapshot!(junit(&verdict).expect("valid"));

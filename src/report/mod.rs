@@ -1,6 +1,7 @@
 //! Events and verdicts, told to people and to programs.
 
 mod explanation;
+mod federation;
 mod histogram;
 mod junit;
 mod phases;

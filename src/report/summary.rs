@@ -4,7 +4,7 @@ use crate::verdict::{Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, Verdict};
 
 /// PASSED, FAILED or NO CHECKS, and what was proved by it.
 pub(super) fn sentence(verdict: &Verdict) -> String {
-    if verdict.sources.is_empty() && verdict.reachability.is_empty() {
+    if verdict.sources.is_empty() && verdict.reachability.is_empty() && verdict.federation.is_empty() {
         return format!("NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
     }
     if verdict.passed { passed(verdict) } else { failed(verdict) }
@@ -21,6 +21,9 @@ fn passed(verdict: &Verdict) -> String {
     let cells = verdict.reachability.len();
     if cells > 0 {
         said.push(format!("all {cells} cells of the reachability matrix are as expected"));
+    }
+    if !verdict.federation.is_empty() {
+        said.push("all replicas are where they must be".to_owned());
     }
     format!("PASSED  {}: {}", verdict.lab, said.join("; "))
 }
@@ -40,6 +43,8 @@ fn failed(verdict: &Verdict) -> String {
         let are = if wrong == 1 { "is" } else { "are" };
         said.push(format!("{wrong} of {cells} cells of the reachability matrix {are} wrong"));
     }
+    let astray = verdict.federation.iter().filter(|s| !s.passed()).map(|s| s.check.as_str());
+    said.extend(astray.map(|check| format!("{check} is not as it must be")));
     if !well.is_empty() {
         said.push(format!("all is well {well}"));
     }

@@ -37,6 +37,7 @@ pub(super) fn paths(raw: &RawScenario) -> Vec<String> {
         .iter()
         .flatten()
         .filter_map(|app| if let RawAppKind::Manifests(m) = &app.kind { Some(m) } else { None })
+        .chain(raw.federation.as_ref().map(|f| &f.manifests))
         .flat_map(|m| m.files.iter().map(|f| f.value.clone()))
         .collect();
     paths.sort();
@@ -46,8 +47,9 @@ pub(super) fn paths(raw: &RawScenario) -> Vec<String> {
 
 /// Puts the objects of the files before those that the scenario itself has.
 pub(super) fn load(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
-    for app in raw.apps.iter_mut().flatten() {
-        let RawAppKind::Manifests(manifests) = &mut app.kind else { continue };
+    let apps = raw.apps.iter_mut().flatten();
+    let own = apps.filter_map(|app| if let RawAppKind::Manifests(m) = &mut app.kind { Some(m) } else { None });
+    for manifests in own.chain(raw.federation.as_mut().map(|f| &mut f.manifests)) {
         let mut objects = Vec::new();
         for path in &manifests.files {
             let before = objects.len();

@@ -20,7 +20,9 @@ pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, Topology};
 pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
-pub use problem::{AddressProblem, AppProblem, CheckProblem, ManifestProblem, NameProblem, Problem, TopologyProblem};
+pub use model::{Federation, FederationCheck, FederationFailover, Member, MemberMode};
+pub use problem::{AddressProblem, AppProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem};
+pub use problem::{Problem, TopologyProblem};
 pub use render::render;
 
 /// Reads a scenario file that names no other files. `file` is its name for messages only; nothing is read from disk.

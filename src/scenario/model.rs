@@ -4,6 +4,7 @@ mod app;
 
 pub use app::{App, Manifests};
 mod check;
+mod federation;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,7 +12,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
+pub use check::{
+    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, ServiceUrl, Target, Through, Who,
+};
+pub use federation::{Federation, FederationFailover, Member, MemberMode};
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct Scenario {
     pub clusters: Vec<Cluster>,
     /// The apps; helloworld and sleep when the file names none.
     pub apps: Vec<App>,
+    /// Karmada over some of the clusters, if the file asks for it.
+    pub federation: Option<Federation>,
     /// The checks; a rotation over helloworld when the file names none.
     pub checks: Vec<Check>,
 }
@@ -76,6 +82,8 @@ pub enum Topology {
     PrimaryRemote,
     /// istiod runs in a cluster that is no part of the mesh, and reads its configuration from another, the config cluster.
     External,
+    /// There is no mesh: `mesh: none`.
+    None,
 }
 
 impl Topology {
@@ -85,7 +93,7 @@ impl Topology {
     pub fn primary<'a>(self, cluster: &'a str, named: Option<&'a str>, first: &'a str, any_named: bool) -> &'a str {
         match named {
             Some(named) => named,
-            None if self == Self::MultiPrimary || any_named => cluster,
+            None if matches!(self, Self::MultiPrimary | Self::None) || any_named => cluster,
             None => first,
         }
     }

@@ -6,6 +6,7 @@
 mod addresses;
 mod apps;
 mod checks;
+mod federation;
 mod manifests;
 mod names;
 mod topology;
@@ -16,6 +17,7 @@ use thiserror::Error;
 pub use addresses::AddressProblem;
 pub use apps::AppProblem;
 pub use checks::CheckProblem;
+pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
@@ -148,6 +150,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Manifest(#[from] ManifestProblem),
+    /// A federation that cannot work.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Federation(#[from] FederationProblem),
     /// A check that cannot work.
     #[error(transparent)]
     #[diagnostic(transparent)]

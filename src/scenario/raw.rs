@@ -2,11 +2,13 @@
 
 mod apps;
 mod checks;
+mod federation;
 
 pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
 pub(super) use checks::{
-    Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawRequest, RawSources,
+    Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawFederationCheck, RawRequest, RawSources,
 };
+pub(super) use federation::{RawFederation, RawMember};
 
 use super::describe::{ADDRESSES, CLUSTER, DOCKER_NETWORK, IMAGES, LOAD_BALANCER, LOCALITY, MESH, NODES, SCENARIO};
 use super::error::Problems;
@@ -26,11 +28,14 @@ pub(super) struct RawScenario {
     /// `None` when it is missing or no list; that is recorded already.
     pub clusters: Option<Located<Vec<RawCluster>>>,
     pub apps: Option<Vec<RawApp>>,
+    pub federation: Option<RawFederation>,
     pub checks: Option<Vec<RawCheck>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawMesh {
+    /// Whether it is `mesh: none`.
+    pub none: bool,
     pub id: Option<Located<String>>,
     pub trust_domain: Option<Located<String>>,
     pub topology: Option<Located<String>>,
@@ -106,12 +111,13 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
         // If one cannot be read, none can be said to be missing.
         apps.into_iter().collect()
     });
+    let federation = fields.get("federation").and_then(|n| federation::federation(n, problems));
     let checks = fields.get("checks").and_then(|node| {
         let items = list(node, "`checks`", "checks: [rotation]", problems)?;
         Some(items.iter().filter_map(|n| checks::check(n, problems)).collect())
     });
     let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
-    RawScenario { name, mesh, docker_subnet, mirror, clusters, apps, checks }
+    RawScenario { name, mesh, docker_subnet, mirror, clusters, apps, federation, checks }
 }
 
 /// A field that may be left out and has one value.
@@ -124,6 +130,9 @@ fn constant(fields: &Fields<'_>, field: &'static str, value: &'static str, probl
 }
 
 fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
+    if matches!(&node.value, Value::Scalar { text, .. } if text == "none") {
+        return RawMesh { none: true, ..RawMesh::default() };
+    }
     let Some(fields) = Fields::of(node, "`mesh`", &MESH.names(), "mesh: { id: mesh1 }", problems) else {
         return RawMesh::default();
     };
@@ -136,6 +145,7 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
         None
     });
     RawMesh {
+        none: false,
         id: fields.text("id", "id: mesh1", problems),
         trust_domain: fields.text("trustDomain", "trustDomain: cluster.local", problems),
         topology: fields.text("topology", "topology: multi-primary", problems),

@@ -3,6 +3,7 @@
 mod addresses;
 mod apps;
 mod checks;
+mod federation;
 mod manifests;
 mod names;
 mod topology;
@@ -36,6 +37,8 @@ struct Draft {
     uses: String,
     /// Whether it only hosts the control plane, outside the mesh.
     hosts: bool,
+    /// Whether it runs Karmada, outside the mesh.
+    manages: bool,
     pods: Option<Located<Ipv4Net>>,
     services: Option<Located<Ipv4Net>>,
     workers: u8,
@@ -49,6 +52,11 @@ impl Draft {
     /// The network it is on, given or derived.
     fn network(&self) -> String {
         self.network.as_ref().map_or_else(|| Cluster::default_network(&self.name.value), |n| n.value.clone())
+    }
+
+    /// Whether it is no part of the mesh and runs no apps.
+    fn is_outside(&self) -> bool {
+        self.hosts || self.manages
     }
 
     /// Whether another cluster is on the same network. Two of one name are not: that is a mistake of its own.
@@ -101,7 +109,11 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
                 domain.value
             },
         ),
-        topology: raw.mesh.topology.as_ref().map_or_else(Topology::default, |t| topology::parse(t, problems)),
+        topology: match &raw.mesh.topology {
+            _ if raw.mesh.none => Topology::None,
+            Some(topology) => topology::parse(topology, problems),
+            None => Topology::default(),
+        },
         mesh_networks: raw.mesh.mesh_networks.is_some_and(|m| m.value),
         dns_capture: raw.mesh.dns_capture.is_some_and(|d| d.value),
         ingress_gateway: raw.mesh.ingress_gateway.is_some_and(|i| i.value),
@@ -119,12 +131,18 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     let raw_clusters = raw.clusters?;
     count(raw_clusters.value.len(), raw_clusters.span, problems);
     let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c, problems)).collect();
+    federation::assign(raw.federation.as_ref(), &mut drafts);
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
-    let apps = apps::or_default(raw.apps);
-    let checks = checks::read(raw.checks, &apps, &drafts, problems);
+    let apps = apps::or_default(raw.apps, mesh.topology);
+    let is_federation = raw.federation.is_some();
+    let federation = raw.federation.and_then(|f| federation::read(f, &drafts, problems));
+    let about = checks::About { apps: &apps, drafts: &drafts, federation: federation.as_ref(), mesh: &mesh };
+    // Of a federation that cannot be read nothing can be said.
+    let checks =
+        if is_federation && federation.is_none() { Vec::new() } else { checks::read(raw.checks, about, problems) };
     let apps = apps::read(apps, &drafts, problems);
 
     Some(Scenario {
@@ -134,6 +152,7 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
         images: ImageSettings { mirror: raw.mirror.map(|m| m.value) },
         clusters: drafts.into_iter().map(cluster).collect(),
         apps,
+        federation,
         checks,
     })
 }
@@ -179,6 +198,7 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         primary: raw.primary,
         uses: String::new(),
         hosts: false,
+        manages: false,
         pods,
         services,
         workers,
@@ -221,9 +241,13 @@ fn data_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], p
     if !known_cluster(field, name, drafts, problems) {
         return false;
     }
-    let hosts = drafts.iter().any(|d| d.hosts && d.name.value == name.value);
-    if hosts {
-        problems.add(name.span, TopologyProblem::AppsOnHost { cluster: name.value.clone() });
-    }
-    !hosts
+    let cluster = name.value.clone();
+    let Some(outside) = drafts.iter().find(|d| d.is_outside() && d.name.value == name.value) else { return true };
+    let problem = if outside.manages {
+        TopologyProblem::AppsOnManager { cluster }
+    } else {
+        TopologyProblem::AppsOnHost { cluster }
+    };
+    problems.add(name.span, problem);
+    false
 }

@@ -8,7 +8,7 @@ use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
-use crate::sys::kube::Manifest;
+use crate::sys::kube::{Cluster, Manifest};
 
 /// An object that lab has applied, without the version of its kind: that may change while the object stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,10 +63,23 @@ fn wanted(manifest: &Manifest) -> Vec<Applied> {
 }
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    is_applied(ctx, &ctx.client(&cluster.name).await?, &manifest(ctx, cluster)?, &record(cluster)).await
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
-    let manifest = manifest(ctx, cluster)?;
-    let applied: Option<Vec<Applied>> = ctx.state.read_json(&record(cluster))?;
-    if applied.as_ref() != Some(&wanted(&manifest)) || !client.has(&manifest).await? {
+    apply(ctx, &client, &manifest(ctx, cluster)?, &record(cluster), progress).await
+}
+
+/// Whether exactly these objects are there, of all that the record has, and run.
+pub(super) async fn is_applied(
+    ctx: &Context,
+    client: &Cluster,
+    manifest: &Manifest,
+    record: &str,
+) -> Result<bool, StepError> {
+    let applied: Option<Vec<Applied>> = ctx.state.read_json(record)?;
+    if applied.as_ref() != Some(&wanted(manifest)) || !client.has(manifest).await? {
         return Ok(false);
     }
     for object in &manifest.objects {
@@ -77,22 +90,27 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
     Ok(true)
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    let (manifest, record) = (manifest(ctx, cluster)?, record(cluster));
-    let wanted = wanted(&manifest);
-    let applied: Vec<Applied> = ctx.state.read_json(&record)?.unwrap_or_default();
+/// Applies the objects, deletes those of the record that are none of them, and waits for what runs.
+pub(super) async fn apply(
+    ctx: &Context,
+    client: &Cluster,
+    manifest: &Manifest,
+    record: &str,
+    progress: &Progress,
+) -> Result<bool, StepError> {
+    let wanted = wanted(manifest);
+    let applied: Vec<Applied> = ctx.state.read_json(record)?.unwrap_or_default();
     let stale = stale(&applied, &wanted);
     // Before anything is done, so that an interrupt forgets nothing.
-    ctx.state.write_json(&record, &[wanted.as_slice(), &stale].concat())?;
-    let mut changed = client.apply(&manifest).await?;
+    ctx.state.write_json(record, &[wanted.as_slice(), &stale].concat())?;
+    let mut changed = client.apply(manifest).await?;
     let old = Manifest::from_values(stale.iter().map(Applied::to_value))?.reversed();
     for object in &old.objects {
         let Applied { kind, name, .. } = Applied::of(object);
         progress.say(format!("deleting {kind} {name}, which the scenario no longer names"));
         changed |= client.delete_until_gone(object, ctx.patience).await?;
     }
-    ctx.state.write_json(&record, &wanted)?;
+    ctx.state.write_json(record, &wanted)?;
     let waits = manifest.objects.iter().map(|object| client.until_rolled_out(object, ctx.patience, progress));
     try_join_all(waits).await?;
     Ok(changed)

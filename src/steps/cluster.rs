@@ -12,12 +12,6 @@ fn made_path(cluster: &LabCluster) -> String {
     format!("made/{}", cluster.kind_name)
 }
 
-async fn nodes(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Node>, StepError> {
-    let mut nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
-    nodes.retain(|n| n.cluster == cluster.name);
-    Ok(nodes)
-}
-
 fn is_whole(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<bool, StepError> {
     Ok(nodes.len() == usize::from(cluster.workers) + 1
         && ctx.state.read(&made_path(cluster))?.is_some()
@@ -25,7 +19,7 @@ fn is_whole(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<bool,
 }
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
-    let nodes = nodes(ctx, cluster).await?;
+    let nodes = ctx.nodes_of(&cluster.name).await?;
     if !is_whole(ctx, cluster, &nodes)? || nodes.iter().any(|n| !n.running) {
         return Ok(false);
     }
@@ -33,7 +27,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let nodes = nodes(ctx, cluster).await?;
+    let nodes = ctx.nodes_of(&cluster.name).await?;
     if is_whole(ctx, cluster, &nodes)? {
         return restart(ctx, cluster, &nodes, progress).await;
     }

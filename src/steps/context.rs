@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::StepError;
 use super::render_istio::{self, Rendered};
+use crate::images::karmada::Karmada;
 use crate::images::{Choice, Prepared};
 use crate::plan::{Lab, LabCluster};
-use crate::sys::docker::Engine;
+use crate::sys::docker::{Engine, Node};
 use crate::sys::kube::Cluster;
 use crate::sys::state::LabState;
 use crate::verdict::Verdict;
@@ -31,6 +32,7 @@ pub struct Context {
     /// How long the verdict waits for endpoints to be as they must.
     pub settle: Duration,
     prepared: OnceLock<Prepared>,
+    karmada: OnceLock<Karmada>,
     verdict: OnceLock<Verdict>,
     clients: Mutex<BTreeMap<String, Cluster>>,
     rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
@@ -50,6 +52,7 @@ impl Context {
             retry: Duration::ZERO,
             patience: Duration::from_secs(180),
             prepared: OnceLock::new(),
+            karmada: OnceLock::new(),
             verdict: OnceLock::new(),
             clients: Mutex::default(),
             rendered: Mutex::default(),
@@ -71,6 +74,22 @@ impl Context {
         let _ = self.prepared.set(prepared);
     }
 
+    /// What the federation needs, once it is prepared.
+    pub(super) fn karmada(&self) -> Result<&Karmada, StepError> {
+        self.karmada.get().ok_or_else(|| StepError::Missing("Karmada's images".to_owned()))
+    }
+
+    pub(super) fn set_karmada(&self, karmada: Karmada) {
+        let _ = self.karmada.set(karmada);
+    }
+
+    /// The nodes of a cluster.
+    pub(super) async fn nodes_of(&self, cluster: &str) -> Result<Vec<Node>, StepError> {
+        let mut nodes = self.engine.nodes(Some(&self.lab.name)).await?;
+        nodes.retain(|n| n.cluster == cluster);
+        Ok(nodes)
+    }
+
     /// The verdict, once the verify step has run.
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {
@@ -83,15 +102,24 @@ impl Context {
 
     /// A client for a cluster, made once.
     pub async fn client(&self, cluster: &str) -> Result<Cluster, StepError> {
-        if let Some(client) = lock(&self.clients).get(cluster) {
-            return Ok(client.clone());
+        if let Some(client) = self.known_client(cluster) {
+            return Ok(client);
         }
         let path = format!("kubeconfigs/{cluster}.yaml");
         let kubeconfig =
             self.state.read(&path)?.ok_or_else(|| StepError::Missing(format!("kubeconfig of {cluster}")))?;
         let client = Cluster::connect(&kubeconfig).await?;
-        lock(&self.clients).insert(cluster.to_owned(), client.clone());
+        self.remember_client(cluster, &client);
         Ok(client)
+    }
+
+    /// A client that was made before.
+    pub(super) fn known_client(&self, name: &str) -> Option<Cluster> {
+        lock(&self.clients).get(name).cloned()
+    }
+
+    pub(super) fn remember_client(&self, name: &str, client: &Cluster) {
+        lock(&self.clients).insert(name.to_owned(), client.clone());
     }
 
     pub(super) fn forget_client(&self, cluster: &str) {

@@ -10,11 +10,15 @@ pub mod down;
 mod error;
 pub mod explain;
 mod external_istiod;
+mod federated_apps;
 mod gateway;
 pub mod images;
 mod istio_base;
 mod istiod;
 mod istiod_remote;
+pub mod karmada;
+mod karmada_images;
+mod karmada_member;
 mod locality;
 pub mod logs;
 mod metallb;
@@ -78,6 +82,10 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
         }
         Action::NodeNetwork { cluster } => node_network::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::KarmadaImages => karmada_images::is_satisfied(ctx).await,
+        Action::Karmada { cluster } => karmada::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::KarmadaMember { cluster } => karmada_member::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::FederatedApps { .. } => federated_apps::is_satisfied(ctx).await,
         // A verdict is never taken from an earlier run.
         Action::Verify => Ok(false),
     }
@@ -107,6 +115,10 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         }
         Action::NodeNetwork { cluster } => node_network::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::KarmadaImages => karmada_images::run(ctx, progress).await,
+        Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::FederatedApps { .. } => federated_apps::run(ctx, progress).await,
         Action::Verify => verify::run(ctx, progress).await.map(|_| true),
     }
 }

@@ -29,12 +29,12 @@ pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Op
         "if cmp -s - {SCRIPT} && systemctl is-enabled --quiet {}; then sh {SCRIPT} check; else echo '{SCRIPT} is not installed'; exit 1; fi",
         unit_name()
     );
-    let nodes = own_nodes(ctx, cluster).await?;
+    let nodes = ctx.nodes_of(&cluster.name).await?;
     let command = ["sh", "-c", &check];
-    let checks = nodes.iter().map(|node| ctx.engine.exec(node, &command, Some(&script)));
+    let checks = nodes.iter().map(|node| ctx.engine.exec(&node.name, &command, Some(&script)));
     let outputs = futures::future::try_join_all(checks).await?;
     let differing = nodes.iter().zip(outputs).find(|(_, output)| !output.success);
-    Ok(differing.map(|(node, output)| format!("node {node}: {}", output.text.trim().replace('\n', ", "))))
+    Ok(differing.map(|(node, output)| format!("node {}: {}", node.name, output.text.trim().replace('\n', ", "))))
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
@@ -46,8 +46,8 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
         progress.say("waiting, a node has no pod subnet yet");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     };
-    let nodes = own_nodes(ctx, cluster).await?;
-    let installs = nodes.iter().map(|node| install(&ctx.engine, node, &script));
+    let nodes = ctx.nodes_of(&cluster.name).await?;
+    let installs = nodes.iter().map(|node| install(&ctx.engine, &node.name, &script));
     futures::future::try_join_all(installs).await?;
     Ok(true)
 }
@@ -73,14 +73,9 @@ fn unit_name() -> &'static str {
     UNIT.rsplit('/').next().unwrap_or(UNIT)
 }
 
-async fn own_nodes(ctx: &Context, cluster: &LabCluster) -> Result<Vec<String>, StepError> {
-    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
-    Ok(nodes.into_iter().filter(|n| n.cluster == cluster.name).map(|n| n.name).collect())
-}
-
 /// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.
 async fn script(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
-    let own = own_nodes(ctx, cluster).await?;
+    let own: Vec<String> = ctx.nodes_of(&cluster.name).await?.into_iter().map(|n| n.name).collect();
     let mut peers = Vec::new();
     for peer in ctx.lab.network_peers(cluster) {
         let nodes: Vec<Node> = ctx.client(&peer.name).await?.list().await?;

@@ -21,7 +21,7 @@ fn key_path(cluster: &str) -> String {
 }
 
 pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    let clusters = ctx.lab.clusters.iter().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
+    let clusters = ctx.lab.istio_clusters().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
     for path in [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(clusters) {
         // An empty key is what an interrupted run leaves.
         if ctx.state.read(&path)?.is_none_or(|pem| pem.is_empty()) {
@@ -39,7 +39,7 @@ pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
         KeyPair::from_pem(&pem)?
     } else {
         let root = CertifiedIssuer::self_signed(root_params.clone(), key()?)?;
-        for cluster in &ctx.lab.clusters {
+        for cluster in ctx.lab.istio_clusters() {
             ctx.state.write(&key_path(&cluster.name), "")?;
         }
         ctx.state.write(ROOT_CERT, &root.pem())?;
@@ -48,7 +48,7 @@ pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
         KeyPair::from_pem(&pem)?
     };
     let root = Issuer::new(root_params, root_key);
-    for cluster in &ctx.lab.clusters {
+    for cluster in ctx.lab.istio_clusters() {
         let name = &cluster.name;
         if ctx.state.read(&key_path(name))?.is_some_and(|pem| !pem.is_empty()) {
             continue;

@@ -183,14 +183,14 @@ impl Engine {
         Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
     }
 
-    /// Starts a stopped container, or lets a paused one go on.
+    /// Starts a stopped container, or lets a frozen one go on.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
-        match self.docker.start_container(name, None).await {
-            Err(Error::DockerResponseServerError { message, .. }) if message.contains("paused") => {
-                self.unpause(name).await
-            }
-            result => result.map_err(DockerError::request(format!("start {name}"))),
+        let state =
+            self.docker.inspect_container(name, None).await.map_err(DockerError::request(format!("look at {name}")))?;
+        if state.state.and_then(|s| s.paused) == Some(true) {
+            return self.unpause(name).await;
         }
+        self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
     }
 
     /// Stops a container.
@@ -198,14 +198,17 @@ impl Engine {
         self.docker.stop_container(name, None).await.map_err(DockerError::request(format!("stop {name}")))
     }
 
-    /// Halts every process of a running container.
+    /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
         self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
     }
 
-    /// Lets a paused container go on.
+    /// Lets a frozen container go on; that it runs already is well.
     pub async fn unpause(&self, name: &str) -> Result<(), DockerError> {
-        self.docker.unpause_container(name).await.map_err(DockerError::request(format!("unpause {name}")))
+        match self.docker.unpause_container(name).await {
+            Err(Error::DockerResponseServerError { message, .. }) if message.contains("not paused") => Ok(()),
+            result => result.map_err(DockerError::request(format!("unpause {name}"))),
+        }
     }
 
     /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.

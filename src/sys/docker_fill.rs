@@ -12,10 +12,10 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
-use tokio::io::AsyncWriteExt;
 
 use super::docker::DockerError;
 use super::docker_images::{ImageStore, request};
+use super::pipe::feed;
 
 /// Label of the containers in which images are derived. The images themselves carry it empty: it would be handed down to every node otherwise,
 /// and nodes would be taken for what an interrupted run left behind.
@@ -97,23 +97,12 @@ where
     docker.create_container(Some(options), body(what)).await.map_err(failed())?;
 
     let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
-    let AttachContainerResults { mut output, input: mut stdin } =
+    let AttachContainerResults { mut output, input: stdin } =
         docker.attach_container(container, Some(options)).await.map_err(failed())?;
     let start = None::<bollard::query_parameters::StartContainerOptions>;
     docker.start_container(container, start).await.map_err(failed())?;
 
-    let write = async {
-        let mut input = std::pin::pin!(input);
-        let mut written = Ok(());
-        while let (Ok(()), Some(chunk)) = (&written, input.next().await) {
-            written = match chunk {
-                Ok(chunk) => stdin.write_all(&chunk).await,
-                Err(e) => Err(e),
-            };
-        }
-        // Also after an error: the program would wait for more otherwise.
-        written.and(stdin.shutdown().await)
-    };
+    let write = feed(stdin, input);
     let mut tail = std::collections::VecDeque::new();
     let listen = async {
         while let Some(written) = output.next().await {

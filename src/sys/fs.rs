@@ -77,3 +77,54 @@ pub fn temporary_file(dir: &Path) -> io::Result<NamedTempFile> {
 pub fn temporary_dir() -> io::Result<TempDir> {
     tempfile::tempdir()
 }
+
+/// Packs a directory into a tar.gz under one top folder, in an order and with times that say nothing about this machine.
+pub fn pack(directory: &Path, top: &str, to: &Path) -> io::Result<()> {
+    let mut paths = vec![directory.to_owned()];
+    let mut next = 0;
+    while let Some(path) = paths.get(next).cloned() {
+        next += 1;
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path)? {
+                paths.push(entry?.path());
+            }
+        }
+    }
+    // A directory comes before what is in it.
+    paths.sort();
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(File::create(to)?, flate2::Compression::fast()));
+    for path in paths {
+        let name = Path::new(top).join(path.strip_prefix(directory).map_err(io::Error::other)?);
+        let mut header = tar::Header::new_gnu();
+        if path.is_dir() {
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            header.set_mode(0o755);
+            archive.append_data(&mut header, name, io::empty())?;
+            continue;
+        }
+        let file = File::open(&path)?;
+        header.set_size(file.metadata()?.len());
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, file)?;
+    }
+    archive.into_inner()?.finish().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_directory_names_its_directories() {
+        let dir = temporary_dir().expect("a directory");
+        write(&dir.path().join("in/a/b.yaml"), "b").expect("writes");
+        write(&dir.path().join("in/c.yaml"), "c").expect("writes");
+        let to = dir.path().join("out");
+        pack(&dir.path().join("in"), "crds", &to).expect("packs");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(open(&to).expect("opens")));
+        let names = archive.entries().expect("entries").map(|e| e.expect("entry").path().expect("path").into_owned());
+        let names: Vec<String> = names.map(|p| p.to_string_lossy().trim_end_matches('/').to_owned()).collect();
+        assert_eq!(names, ["crds", "crds/a", "crds/a/b.yaml", "crds/c.yaml"]);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod docker;
 pub mod docker_exec;
+pub mod docker_files;
 pub mod docker_fill;
 pub mod docker_images;
 pub mod docker_info;

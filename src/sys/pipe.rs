@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -11,6 +12,23 @@ use tokio::task::JoinHandle;
 const CHUNK: usize = 256 * 1024;
 /// Chunks under way at most.
 const DEPTH: usize = 8;
+
+/// Writes a stream to a program's standard input and closes it, also after an error: the program would wait for more otherwise.
+pub async fn feed<W, S>(mut stdin: W, input: S) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+    S: Stream<Item = io::Result<Bytes>>,
+{
+    let mut input = std::pin::pin!(input);
+    let mut written = Ok(());
+    while let (Ok(()), Some(chunk)) = (&written, input.next().await) {
+        written = match chunk {
+            Ok(chunk) => stdin.write_all(&chunk).await,
+            Err(e) => Err(e),
+        };
+    }
+    written.and(stdin.shutdown().await)
+}
 
 /// The writing half: what is written comes out of a stream.
 pub struct Writer {

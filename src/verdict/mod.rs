@@ -3,6 +3,7 @@
 mod endpoints;
 mod explanation;
 mod failover;
+mod federation;
 mod reachability;
 mod reply;
 mod request;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
 pub use explanation::{Explanation, Hop};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
+pub use federation::{MemberReplicas, Spread};
 pub use reachability::{Cell, Way};
 pub use reply::{REPLY_FORMAT, Reply, parse_replies};
 pub use request::{Seen, request, request_failure, request_title, requests_for};
@@ -39,6 +41,9 @@ pub struct Verdict {
     /// Who reaches what, if the scenario asks for the matrix.
     #[serde(default)]
     pub reachability: Vec<Cell>,
+    /// Where the replicas of a federation are; one entry a check.
+    #[serde(default)]
+    pub federation: Vec<Spread>,
     /// What is wrong, for each source and target the first broken link; empty when all is well.
     pub findings: Vec<Finding>,
 }

@@ -22,20 +22,27 @@ fn shape() -> impl Strategy<Value = Shape> {
         .prop_map(|(network, locality, workers, remote)| Shape { network, locality, workers, remote })
 }
 
-/// A lab of any topology with one cluster for each shape.
+/// A lab of any topology, or without a mesh, with one cluster for each shape; with a federation, one more cluster manages it.
 pub fn any_lab() -> impl Strategy<Value = Lab> {
-    (0_u8..3, any::<bool>(), proptest::collection::vec(shape(), 1..=8))
-        .prop_map(|(topology, ingress, shapes)| lab_of(topology, ingress, &shapes))
+    let federation = proptest::option::of(any::<bool>());
+    (0_u8..4, any::<bool>(), proptest::collection::vec(shape(), 1..=8), federation)
+        .prop_map(|(topology, ingress, shapes, federation)| lab_of(topology, ingress, &shapes, federation))
 }
 
-fn lab_of(topology: u8, ingress: bool, shapes: &[Shape]) -> Lab {
+/// `federation` is whether it has failover. Members with an odd number are pulled.
+fn lab_of(topology: u8, ingress: bool, shapes: &[Shape], federation: Option<bool>) -> Lab {
     // A topology that the shapes cannot have is none of these tests.
     let topology = match topology {
         1 if shapes.iter().skip(1).any(|s| s.remote) => "primary-remote",
         2 if shapes.len() > 1 => "external",
+        3 => "none",
         _ => "multi-primary",
     };
-    let mut text = format!("name: demo\nmesh: {{ topology: {topology}, ingressGateway: {ingress} }}\nclusters:\n");
+    let mesh = match topology {
+        "none" => "none".to_owned(),
+        _ => format!("{{ topology: {topology}, ingressGateway: {ingress} }}"),
+    };
+    let mut text = format!("name: demo\nmesh: {mesh}\nclusters:\n");
     for (i, shape) in shapes.iter().enumerate() {
         let _ = writeln!(text, "  - name: c{i}\n    nodes: {{ workers: {} }}", shape.workers);
         if shape.locality {
@@ -47,6 +54,14 @@ fn lab_of(topology: u8, ingress: bool, shapes: &[Shape]) -> Lab {
         if i > 0 && (topology == "external" || topology == "primary-remote" && shape.remote) {
             text += "    primary: c0\n";
         }
+    }
+    if let Some(failover) = federation {
+        text += "  - manager\nfederation:\n  manager: manager\n  members:\n";
+        for i in usize::from(topology == "external")..shapes.len() {
+            let _ = writeln!(text, "    - {{ cluster: c{i}, mode: {} }}", if i % 2 == 0 { "push" } else { "pull" });
+        }
+        text += if failover { "  failover: {}\n" } else { "" };
+        text += "  objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello }, spec: { replicas: 3 } }]\n";
     }
     let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
     resolve(&scenario).expect("room for every address")

@@ -44,7 +44,7 @@ fn of<'n>(cluster: &'n Group, kinds: &'static [NodeKind]) -> impl Iterator<Item 
     cluster.nodes.iter().filter(move |n| kinds.contains(&n.kind))
 }
 
-const TOP: &[NodeKind] = &[NodeKind::ControlPlane, NodeKind::ApiServer];
+const TOP: &[NodeKind] = &[NodeKind::ControlPlane, NodeKind::ApiServer, NodeKind::Agent];
 
 /// Width of what a box needs for its texts and its lines.
 fn box_width(node: &Node, ports: &Ports<'_>) -> i32 {
@@ -145,7 +145,7 @@ pub(super) fn draw<'g>(
             None if node.kind == NodeKind::ControlPlane => "istiod h0".to_owned(),
             None => "api".to_owned(),
         };
-        let radius = if node.kind == NodeKind::ControlPlane { TOP_BOX / 2 } else { 6 };
+        let radius = if node.kind == NodeKind::ApiServer { 6 } else { TOP_BOX / 2 };
         shapes.push(Shape::Box { area, radius, class });
         shapes.push(centred(area.x + area.width / 2, area.y + 22, 13, true, "", node.title.clone()));
         placed.push((node.id.as_str(), area));

@@ -19,7 +19,7 @@ pub(super) struct Net<'g> {
 
 /// The lanes of a picture.
 pub(super) struct Nets<'g> {
-    /// Above the cards: which istiod watches whom.
+    /// Above the cards: which istiod watches whom, and who brings or fetches a federation's work.
     pub above: Vec<Net<'g>>,
     /// Below them: what arrives at gateways.
     pub below: Vec<Net<'g>>,
@@ -33,12 +33,24 @@ pub(super) fn nets(graph: &Graph) -> Nets<'_> {
         clusters.iter().find(|g| g.nodes.iter().any(|n| n.id == node)).map_or_else(String::new, |g| g.title.clone())
     };
     let planes = graph.all_nodes().filter(|n| n.kind == NodeKind::ControlPlane);
-    let hues: BTreeMap<&str, usize> = planes.enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
+    let mut hues: BTreeMap<&str, usize> = planes.enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
     let mut above = by(graph, EdgeKind::Watches, |e| &e.from);
     for net in &mut above {
         let reader = net.sources[0];
         net.label = format!("istiod of {} watches", name_of(reader));
         net.class = format!("h{}", hues.get(reader).copied().unwrap_or_default() % 6);
+    }
+    let pushes = by(graph, EdgeKind::Pushes, |e| &e.from).into_iter().map(|net| (net.sources[0], net));
+    let pulls = by(graph, EdgeKind::Pulls, |e| &e.to).into_iter().map(|net| (net.targets[0], net));
+    for (karmada, mut net) in pushes.chain(pulls) {
+        let hue = hues.get(karmada).copied().unwrap_or_default();
+        let is_pull = net.targets.contains(&karmada);
+        net.label = String::from(if is_pull { "agents pull from Karmada" } else { "Karmada pushes to" });
+        net.class = format!("h{}{}", hue % 6, if is_pull { " dashed" } else { "" });
+        if is_pull {
+            hues.extend(net.sources.iter().map(|agent| (*agent, hue)));
+        }
+        above.push(net);
     }
     let mut below = by(graph, EdgeKind::Configured, |e| &e.to);
     for net in &mut below {

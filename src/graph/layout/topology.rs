@@ -111,7 +111,7 @@ fn kind_text(group: &Group) -> &'static str {
     match group.kind {
         GroupKind::Network => "network",
         GroupKind::Region => "region",
-        GroupKind::Outside | GroupKind::Cluster | GroupKind::Lane => "",
+        GroupKind::Outside | GroupKind::Unmeshed | GroupKind::Cluster | GroupKind::Lane => "",
     }
 }
 
@@ -199,8 +199,9 @@ fn draw_nets(
     trunks: usize,
     shapes: &mut Vec<Shape>,
 ) {
-    let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
-    let all = |id: &str| nets.iter().filter(|n| n.targets.contains(&id)).count();
+    let mut ports: BTreeMap<&str, usize> = BTreeMap::new();
+    let leaves_upwards = |net: &Net<'_>, id: &&str| arrival == Direction::Down && net.sources.contains(id);
+    let all = |id: &str| nets.iter().filter(|n| n.targets.contains(&id) || leaves_upwards(n, &id)).count();
     let leaving = nets.len();
     for (number, net) in nets.iter().enumerate() {
         let here: Vec<usize> = (0..rows.len()).filter(|r| in_row(net, &rows[*r])).collect();
@@ -223,7 +224,11 @@ fn draw_nets(
         for source in &net.sources {
             let Some((row, area)) = ends.areas.get(source) else { continue };
             let (x, y) = match arrival {
-                Direction::Down => (area.x + area.width / 2, area.y),
+                Direction::Down => {
+                    let nth = ports.entry(source).or_default();
+                    *nth += 1;
+                    (area.x + area.width * px(*nth) / px(all(source) + 1), area.y)
+                }
                 // Out of the left column, which no gateway is below.
                 _ => (area.x + card::PAD + 8 + px(number) * px(80 / leaving.max(1)).min(16), area.bottom()),
             };
@@ -231,7 +236,7 @@ fn draw_nets(
         }
         for target in &net.targets {
             let Some((row, area)) = ends.areas.get(target) else { continue };
-            let nth = arrived.entry(target).or_default();
+            let nth = ports.entry(target).or_default();
             *nth += 1;
             let x = area.x + area.width * px(*nth) / px(all(target) + 1);
             branches.push((*row, x, if arrival == Direction::Down { area.y } else { area.bottom() }, true));

@@ -13,7 +13,8 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     let mut objects = manifests(lab, cluster, images);
     // The user's own, if there is one: two applied in turn would undo each other.
     let has_namespace = objects.iter().any(|o| o["kind"] == "Namespace" && o["metadata"]["name"] == APP_NAMESPACE);
-    if !has_namespace {
+    // Without a mesh there may be no apps at all.
+    if !has_namespace && (lab.has_mesh() || lab.apps.iter().any(|a| !matches!(a, App::Manifests(_)))) {
         objects.insert(0, injected_namespace(APP_NAMESPACE));
     }
     for app in &lab.apps {

@@ -70,7 +70,7 @@ fn pod_spec(object: &mut Value) -> Option<&mut Value> {
 }
 
 /// Puts references in the place of keys. Such an image is in the node already, and no registry has it.
-fn name_images(object: &mut Value, images: &Images) {
+pub(super) fn name_images(object: &mut Value, images: &Images) {
     let Some(spec) = pod_spec(object) else { return };
     for list in ["initContainers", "containers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -101,7 +101,7 @@ fn namespace(object: &Value) -> String {
 }
 
 /// Says how many replicas there are where that is left to Kubernetes: what is not said is not put right again by an apply.
-fn state_replicas(object: &mut Value, scaled: &[(String, String, String)]) {
+pub(super) fn state_replicas(object: &mut Value, scaled: &[(String, String, String)]) {
     let of = (
         kind(object).to_owned(),
         namespace(object),

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::super::{Lab, checked_clusters};
 use super::{join, text};
-use crate::scenario::{Answers, Check, Expect, FailoverCheck, RequestCheck, Target, Through, Who};
+use crate::scenario::{Answers, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, Target, Through, Who};
 
 pub(super) fn check(check: &Check, lab: &Lab) -> String {
     match check {
@@ -19,6 +19,7 @@ pub(super) fn check(check: &Check, lab: &Lab) -> String {
         Check::Request(check) => request(check, lab),
         Check::Failover(check) => failover(check),
         Check::Reachability => "reachability: {}".to_owned(),
+        Check::Federation(check) => federation(check),
     }
 }
 
@@ -102,6 +103,16 @@ fn expect(expect: &Expect) -> String {
         }
     }
     given.all()
+}
+
+fn federation(check: &FederationCheck) -> String {
+    let mut given = Given::default();
+    given.add("deployment", text(&format!("{}/{}", check.namespace, check.deployment)));
+    given.add("replicas", mapping(&check.replicas, ToString::to_string));
+    if !check.exercise.is_empty() {
+        given.add("exercise", list(&check.exercise));
+    }
+    format!("federation: {}", given.all())
 }
 
 fn failover(check: &FailoverCheck) -> String {

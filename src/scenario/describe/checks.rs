@@ -3,8 +3,13 @@
 use super::{ALL_OR_CLUSTERS, ANY_TEXT, Field, Kind, LABEL, Mapping, field};
 
 /// Every kind of check.
-pub(in crate::scenario) const CHECKS: &[(&str, &Mapping)] =
-    &[("rotation", &ROTATION), ("request", &REQUEST), ("failover", &FAILOVER), ("reachability", &REACHABILITY)];
+pub(in crate::scenario) const CHECKS: &[(&str, &Mapping)] = &[
+    ("rotation", &ROTATION),
+    ("request", &REQUEST),
+    ("failover", &FAILOVER),
+    ("reachability", &REACHABILITY),
+    ("federation", &FEDERATION_CHECK),
+];
 
 const SERVICE: Field = field("service", ANY_TEXT, "What is called: SERVICE.NAMESPACE:PORT/PATH");
 const FROM: Field = field("from", ALL_OR_CLUSTERS, "The clusters that call").default("all").example("[\"c1\", \"c2\"]");
@@ -87,4 +92,21 @@ pub(in crate::scenario) const FAILOVER: Mapping = Mapping {
 pub(in crate::scenario) const REACHABILITY: Mapping = Mapping {
     description: "A matrix of who reaches whom, and who must not, through the mesh and beside it",
     fields: &[],
+};
+
+/// `federation`, the check.
+pub(in crate::scenario) const FEDERATION_CHECK: Mapping = Mapping {
+    description: "Where the federation has put the replicas of a Deployment",
+    fields: &[
+        field("deployment", Kind::Text("^[^/]+/[^/]+$"), "The Deployment, as NAMESPACE/NAME").required().example("demo/hello"),
+        field("replicas", Kind::Names(&Kind::Number(0, 100)), "The number of ready replicas of each member that has any")
+            .required()
+            .example("{\"eu\": 4, \"ap\": 2}"),
+        field(
+            "exercise",
+            Kind::List(&LABEL),
+            "Members whose nodes are frozen until their replicas run elsewhere, then go on: how long each takes is measured",
+        )
+        .example("[\"ap\"]"),
+    ],
 };

@@ -2,12 +2,14 @@
 
 mod apps;
 mod checks;
+mod federation;
 mod schema;
 
 pub use schema::schema;
 
 pub(super) use apps::{APPS, HELLOWORLD, MANIFESTS, SLEEP};
-pub(super) use checks::{CALLER, CHECKS, EXPECT, FAILOVER, REACHABILITY, REQUEST, ROTATION};
+pub(super) use checks::{CALLER, CHECKS, EXPECT, FAILOVER, FEDERATION_CHECK, REACHABILITY, REQUEST, ROTATION};
+pub(super) use federation::{FEDERATION, MEMBER, MEMBER_LOST};
 
 /// A mapping with fields of known names.
 pub(super) struct Mapping {
@@ -95,7 +97,11 @@ pub(super) const SCENARIO: Mapping = Mapping {
         field("apiVersion", Kind::One(&["lab/v1"]), "Version of this format").default("lab/v1"),
         field("kind", Kind::One(&["Scenario"]), "Always Scenario").default("Scenario"),
         field("name", LABEL, "Name of the lab: a DNS label of at most 30 characters").required().example("two-network"),
-        field("mesh", Kind::Mapping(&MESH), MESH.description),
+        field(
+            "mesh",
+            Kind::Either(&Kind::One(&["none"]), &Kind::Mapping(&MESH)),
+            "The mesh over all clusters; none: no Istio at all",
+        ),
         field("dockerNetwork", Kind::Mapping(&DOCKER_NETWORK), DOCKER_NETWORK.description),
         field("images", Kind::Mapping(&IMAGES), IMAGES.description),
         field(
@@ -105,12 +111,13 @@ pub(super) const SCENARIO: Mapping = Mapping {
         )
         .required()
         .example("[\"c1\", \"c2\"]"),
-        field("apps", Kind::List(&Kind::Entry(APPS)), "What runs in the clusters")
+        field("apps", Kind::List(&Kind::Entry(APPS)), "What runs in the clusters; without a mesh nothing by default")
             .default("[\"helloworld\", \"sleep\"]"),
+        field("federation", Kind::Mapping(&FEDERATION), FEDERATION.description),
         field(
             "checks",
             Kind::List(&Kind::Entry(CHECKS)),
-            "What must hold for the verdict to be good; by default a rotation, if helloworld and sleep are there",
+            "What must hold for the verdict to be good; by default a rotation, if there is a mesh with helloworld and sleep",
         )
         .example("[\"rotation\", \"reachability\"]"),
     ],

@@ -24,6 +24,8 @@ pub enum Check {
     Failover(FailoverCheck),
     /// Who reaches what in every other cluster, and who must not.
     Reachability,
+    /// Where a federation runs the replicas of a Deployment.
+    Federation(FederationCheck),
 }
 
 /// By which way a rotation calls.
@@ -124,6 +126,20 @@ pub enum Who {
     Weights(BTreeMap<String, u8>),
     /// Only the helloworld of these clusters.
     Clusters(Vec<String>),
+}
+
+/// Where the replicas of a Deployment are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederationCheck {
+    /// Namespace of the Deployment.
+    pub namespace: String,
+    /// Its name.
+    pub deployment: String,
+    /// Replicas by member; a member that is not named runs none.
+    pub replicas: BTreeMap<String, u32>,
+    /// Members that are lost and come back, one after the other.
+    pub exercise: Vec<String>,
 }
 
 /// Who answers whom.

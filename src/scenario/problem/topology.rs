@@ -77,6 +77,13 @@ pub enum TopologyProblem {
         /// The cluster.
         cluster: String,
     },
+    /// An app in the cluster that runs Karmada.
+    #[error("cluster `{cluster}` manages the federation and runs no apps")]
+    #[diagnostic(help("give the app to other clusters, or to Karmada by `objects` of `federation`"))]
+    AppsOnManager {
+        /// The cluster.
+        cluster: String,
+    },
     /// A cluster without a load balancer that needs one.
     #[error("cluster `{cluster}` cannot do without a load balancer: {what}")]
     #[diagnostic(help("{remedy}"))]

@@ -90,6 +90,16 @@ fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
 fn manifests(body: &Node, problems: &mut Problems) -> Option<RawManifests> {
     let fields =
         Fields::of(body, "`manifests`", &MANIFESTS.names(), "manifests: { files: [apps/web.yaml] }", problems)?;
+    Some(RawManifests {
+        name: fields.text("name", "name: web", problems),
+        clusters: fields.get("clusters").and_then(|n| clusters(n, problems)),
+        namespace: fields.text("namespace", "namespace: demo", problems),
+        ..contents(&fields, problems)
+    })
+}
+
+/// Files and objects, as every field has them that says what to deploy.
+pub(super) fn contents(fields: &Fields<'_>, problems: &mut Problems) -> RawManifests {
     let files = fields.get("files").and_then(|node| {
         let items = list(node, "`files`", "files: [apps/web.yaml]", problems)?;
         Some(items.iter().filter_map(|n| text(n, "a file", "files: [apps/web.yaml]", problems)).collect())
@@ -101,14 +111,12 @@ fn manifests(body: &Node, problems: &mut Problems) -> Option<RawManifests> {
     });
     let is_said =
         |field| fields.get(field).is_some_and(|n| !matches!(&n.value, Value::Sequence(items) if items.is_empty()));
-    Some(RawManifests {
-        name: fields.text("name", "name: web", problems),
-        clusters: fields.get("clusters").and_then(|n| clusters(n, problems)),
-        namespace: fields.text("namespace", "namespace: demo", problems),
+    RawManifests {
         files: files.unwrap_or_default(),
         objects: objects.unwrap_or_default(),
         says_what: is_said("files") || is_said("objects"),
-    })
+        ..RawManifests::default()
+    }
 }
 
 /// `all`, which is `None`, or a list of clusters.

@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::super::describe::{CALLER, CHECKS, EXPECT, FAILOVER, REACHABILITY, REQUEST, ROTATION, kinds};
+use super::super::describe::{
+    CALLER, CHECKS, EXPECT, FAILOVER, FEDERATION_CHECK, REACHABILITY, REQUEST, ROTATION, kinds,
+};
 use super::super::error::Problems;
 use super::super::read::{Fields, json, number, one_key, text, unknown_value, wrong_type};
 use super::super::tree::{Entry, Located, Node, Span, Value};
@@ -21,6 +23,7 @@ pub(in crate::scenario) enum RawCheckKind {
     Request(Box<RawRequest>),
     Failover(RawFailover),
     Reachability,
+    Federation(RawFederationCheck),
 }
 
 #[derive(Debug)]
@@ -71,6 +74,13 @@ pub(in crate::scenario) struct RawFailover {
     pub exercise: Option<Names>,
 }
 
+#[derive(Debug)]
+pub(in crate::scenario) struct RawFederationCheck {
+    pub deployment: Option<Located<String>>,
+    pub replicas: Option<Pairs<u64>>,
+    pub exercise: Option<Names>,
+}
+
 /// Keys and values in the order of the file.
 pub(in crate::scenario) type Pairs<T> = Located<Vec<(Located<String>, Located<T>)>>;
 /// A list of names.
@@ -90,6 +100,7 @@ pub(super) fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
             Fields::of(body, "`reachability`", &REACHABILITY.names(), "reachability: {}", problems)?;
             RawCheckKind::Reachability
         }
+        "federation" => RawCheckKind::Federation(federation(body, problems)?),
         other => {
             problems.add(key.span, unknown_value("check", other, &kinds(CHECKS)));
             return None;
@@ -168,6 +179,22 @@ fn failover(body: &Node, problems: &mut Problems) -> Option<RawFailover> {
         service: fields.text("service", "service: helloworld.sample:5000/hello", problems),
         order: fields.get("order").and_then(|n| pairs(n, "order", "order: { c1: [c1, c2] }", clusters, problems)),
         exercise: fields.get("exercise").and_then(|n| names(n, "exercise", "exercise: [c1]", problems)),
+    })
+}
+
+fn federation(body: &Node, problems: &mut Problems) -> Option<RawFederationCheck> {
+    let example = "federation: { deployment: demo/hello, replicas: { c2: 2, c3: 1 } }";
+    let fields = Fields::of(body, "`federation`", &FEDERATION_CHECK.names(), example, problems)?;
+    if fields.get("deployment").is_none() {
+        fields.missing("deployment", "demo/hello", problems);
+    }
+    if fields.get("replicas").is_none() {
+        fields.missing("replicas", "{ c2: 2, c3: 1 }", problems);
+    }
+    Some(RawFederationCheck {
+        deployment: fields.text("deployment", "deployment: demo/hello", problems),
+        replicas: fields.get("replicas").and_then(|n| pairs(n, "replicas", "replicas: { c2: 2 }", number, problems)),
+        exercise: fields.get("exercise").and_then(|n| names(n, "exercise", "exercise: [c2]", problems)),
     })
 }
 

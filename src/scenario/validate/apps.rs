@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Draft, Problems, data_cluster, manifests, names};
-use crate::scenario::model::App;
+use crate::scenario::model::{App, Topology};
 use crate::scenario::problem::AppProblem;
 use crate::scenario::raw::{RawApp, RawAppKind, RawVersions};
 use crate::scenario::tree::Span;
 
-/// The apps of the file, or those of one that names none.
-pub(super) fn or_default(apps: Option<Vec<RawApp>>) -> Vec<RawApp> {
+/// The apps of the file, or those of one that names none. Without a mesh there are none then.
+pub(super) fn or_default(apps: Option<Vec<RawApp>>, topology: Topology) -> Vec<RawApp> {
     apps.unwrap_or_else(|| {
+        if topology == Topology::None {
+            return Vec::new();
+        }
         let span = Span::default();
         let helloworld = RawAppKind::Helloworld { versions: None };
         vec![RawApp { span, kind: helloworld }, RawApp { span, kind: RawAppKind::Sleep }]
@@ -57,8 +60,11 @@ fn duplicates(apps: &[RawApp], problems: &mut Problems) {
 
 fn helloworld(versions: Option<RawVersions>, drafts: &[Draft], problems: &mut Problems) -> App {
     let Some(versions) = versions else {
-        let numbered =
-            drafts.iter().filter(|d| !d.hosts).zip(1..).map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));
+        let numbered = drafts
+            .iter()
+            .filter(|d| !d.is_outside())
+            .zip(1..)
+            .map(|(d, n): (_, u32)| (d.name.value.clone(), format!("v{n}")));
         return App::Helloworld { versions: numbered.collect() };
     };
     if versions.value.is_empty() {

@@ -1,18 +1,28 @@
 //! Rules for checks, and what they are when the scenario says nothing.
 
+mod federation;
 mod request;
 
 use std::collections::BTreeMap;
 
 use super::{Draft, Located, Problems, data_cluster, names};
-use crate::scenario::model::{Check, FailoverCheck, ServiceUrl, Through};
-use crate::scenario::problem::CheckProblem;
+use crate::scenario::model::{Check, FailoverCheck, Federation, Mesh, ServiceUrl, Through, Topology};
+use crate::scenario::problem::{CheckProblem, FederationProblem};
 use crate::scenario::raw::{Names, RawApp, RawAppKind, RawCheck, RawCheckKind, RawFailover, RawSources, RawVersions};
 use crate::scenario::read::unknown_value;
 use crate::scenario::tree::Span;
 
 /// What helloworld serves, as Istio's sample has it.
 const HELLOWORLD: &str = "helloworld.sample:5000/hello";
+
+/// What a scenario has, for checks to be about.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub apps: &'a [RawApp],
+    pub drafts: &'a [Draft],
+    pub federation: Option<&'a Federation>,
+    pub mesh: &'a Mesh,
+}
 
 /// What checks can be about.
 struct Scope<'a> {
@@ -24,27 +34,32 @@ struct Scope<'a> {
     own_apps: bool,
     /// Whether helloworld is in the namespace `legacy` too.
     reachability: bool,
+    federation: Option<&'a Federation>,
+    topology: Topology,
 }
 
 /// The checks of a scenario with these apps, with a default for what is left out.
-pub(super) fn read(
-    checks: Option<Vec<RawCheck>>,
-    apps: &[RawApp],
-    drafts: &[Draft],
-    problems: &mut Problems,
-) -> Vec<Check> {
+pub(super) fn read(checks: Option<Vec<RawCheck>>, about: About<'_>, problems: &mut Problems) -> Vec<Check> {
+    let About { apps, drafts, federation, mesh } = about;
     let reachability = |c: &RawCheck| matches!(c.kind, RawCheckKind::Reachability);
     let scope = Scope {
         drafts,
         versions: apps.iter().find_map(|app| versions(app, drafts)),
         sleep: apps.iter().any(|a| matches!(a.kind, RawAppKind::Sleep)),
-        own_apps: apps.iter().any(|a| !matches!(a.kind, RawAppKind::Sleep | RawAppKind::Helloworld { .. })),
+        own_apps: apps.iter().any(|a| !matches!(a.kind, RawAppKind::Sleep | RawAppKind::Helloworld { .. }))
+            || federation.is_some_and(|f| !f.objects.is_empty()),
         reachability: checks.iter().flatten().any(reachability),
+        federation,
+        topology: mesh.topology,
     };
     let checks = checks.unwrap_or_else(|| {
         let kind = RawCheckKind::Rotation { service: None, from: RawSources::All, through: None };
         let rotation = RawCheck { span: Span::default(), kind };
-        if scope.versions.is_some() && scope.sleep { vec![rotation] } else { Vec::new() }
+        if scope.versions.is_some() && scope.sleep && mesh.topology != Topology::None {
+            vec![rotation]
+        } else {
+            Vec::new()
+        }
     });
     if checks.iter().any(tells_clusters_apart) {
         for app in apps {
@@ -64,7 +79,7 @@ fn versions<'a>(app: &'a RawApp, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str
         RawAppKind::Helloworld { versions: None } => Some(
             drafts
                 .iter()
-                .filter(|d| !d.hosts)
+                .filter(|d| !d.is_outside())
                 .zip(1..)
                 .map(|(d, n): (_, u32)| (d.name.value.as_str(), format!("v{n}")))
                 .collect(),
@@ -77,6 +92,7 @@ fn versions<'a>(app: &'a RawApp, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str
 fn tells_clusters_apart(check: &RawCheck) -> bool {
     match &check.kind {
         RawCheckKind::Request(request) => request.expect.clusters.is_some(),
+        RawCheckKind::Federation(_) => false,
         RawCheckKind::Rotation { .. } | RawCheckKind::Failover(_) | RawCheckKind::Reachability => true,
     }
 }
@@ -95,6 +111,16 @@ fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
 }
 
 fn check(raw: RawCheck, scope: &Scope<'_>, problems: &mut Problems) -> Option<Check> {
+    let of_mesh = match &raw.kind {
+        RawCheckKind::Rotation { .. } => Some("rotation"),
+        RawCheckKind::Failover(_) => Some("failover"),
+        RawCheckKind::Reachability => Some("reachability check"),
+        RawCheckKind::Request(_) | RawCheckKind::Federation(_) => None,
+    };
+    if let Some(check) = of_mesh.filter(|_| scope.topology == Topology::None) {
+        problems.add(raw.span, FederationProblem::NoMesh { check });
+        return None;
+    }
     match raw.kind {
         RawCheckKind::Rotation { service, from, through } => {
             let through = match through {
@@ -118,6 +144,9 @@ fn check(raw: RawCheck, scope: &Scope<'_>, problems: &mut Problems) -> Option<Ch
         }
         RawCheckKind::Failover(raw_check) => failover(raw_check, raw.span, scope, problems).map(Check::Failover),
         RawCheckKind::Reachability => Some(Check::Reachability),
+        RawCheckKind::Federation(raw_check) => {
+            federation::federation(raw_check, raw.span, scope, problems).map(Check::Federation)
+        }
     }
 }
 
@@ -171,7 +200,7 @@ fn failover(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &mut Prob
 impl Scope<'_> {
     /// The clusters that `all` stands for.
     fn all(&self) -> Vec<String> {
-        self.drafts.iter().filter(|d| !d.hosts).map(|d| d.name.value.clone()).collect()
+        self.drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect()
     }
 
     /// A service that is what helloworld serves, which it is when nothing is said.

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Draft, Located, Problems, data_cluster, names};
 use crate::scenario::model::{App, Manifests};
-use crate::scenario::problem::{AppProblem, ManifestProblem};
+use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
 use crate::scenario::tree::Span;
 
@@ -22,8 +22,11 @@ const CLUSTER_KINDS: &[&str] = &[
     "CSIDriver",
     "CertificateSigningRequest",
     "ClusterIssuer",
+    "ClusterOverridePolicy",
+    "ClusterPropagationPolicy",
     "ClusterRole",
     "ClusterRoleBinding",
+    "ClusterTaintPolicy",
     "CustomResourceDefinition",
     "FlowSchema",
     "GatewayClass",
@@ -39,6 +42,7 @@ const CLUSTER_KINDS: &[&str] = &[
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
+    "WorkloadRebalancer",
 ];
 
 /// What makes two objects the same: API group, kind, namespace and name.
@@ -75,7 +79,7 @@ impl Reader {
             problems.add(span, ManifestProblem::Nothing);
         }
         let name = self.name(raw.name, taken, problems);
-        let all = || drafts.iter().filter(|d| !d.hosts).map(|d| d.name.value.clone()).collect();
+        let all = || drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect();
         let clusters = raw.clusters.as_ref().map_or_else(all, |named| clusters(named, drafts, problems));
         if let Some(namespace) = &raw.namespace {
             names::dns_label("namespace", namespace, MAX_NAME, problems);
@@ -153,6 +157,26 @@ fn clusters(named: &Located<Vec<Located<String>>>, drafts: &[Draft], problems: &
     }
     // In the scenario's order, so that `all` and a list of all are the same.
     drafts.iter().map(|d| d.name.value.clone()).filter(|c| named.value.iter().any(|n| n.value == *c)).collect()
+}
+
+/// The objects that Karmada gets.
+pub(super) fn federated(raw: Vec<RawObject>, problems: &mut Problems) -> Vec<Json> {
+    let mut seen: BTreeMap<Identity, Span> = BTreeMap::new();
+    let mut objects = Vec::with_capacity(raw.len());
+    for RawObject { value, span, place } in raw {
+        match identity(&value) {
+            Err(reason) => _ = problems.add(span, ManifestProblem::NotAnObject { place, reason }),
+            Ok(identity) => {
+                if let Some(first) = seen.get(&identity) {
+                    let problem = FederationProblem::SameObject { place, object: describe(&identity) };
+                    problems.add(span, problem).also(*first, "the first one");
+                }
+                seen.insert(identity, span);
+                objects.push(value);
+            }
+        }
+    }
+    objects
 }
 
 /// The identity of an object, or what it lacks.

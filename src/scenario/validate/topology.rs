@@ -20,14 +20,18 @@ pub(super) fn parse(name: &Located<String>, problems: &mut Problems) -> Topology
 
 /// Says of each draft whose control plane it uses, as [`Topology::primary`] has it.
 pub(super) fn assign(topology: Topology, drafts: &mut [Draft]) {
-    let first = drafts.first().map(|d| d.name.value.clone()).unwrap_or_default();
-    let any_named = drafts.iter().any(|d| d.primary.is_some());
+    let first = drafts.iter().find(|d| !d.manages).map(|d| d.name.value.clone()).unwrap_or_default();
+    let any_named = drafts.iter().any(|d| !d.manages && d.primary.is_some());
     for draft in drafts.iter_mut() {
+        if draft.manages {
+            draft.uses.clone_from(&draft.name.value);
+            continue;
+        }
         let named = draft.primary.as_ref().map(|p| p.value.as_str());
         draft.uses = topology.primary(&draft.name.value, named, &first, any_named).to_owned();
     }
     for draft in drafts {
-        draft.hosts = topology == Topology::External && draft.uses == draft.name.value;
+        draft.hosts = topology == Topology::External && draft.uses == draft.name.value && !draft.manages;
     }
 }
 
@@ -35,6 +39,7 @@ pub(super) fn assign(topology: Topology, drafts: &mut [Draft]) {
 pub(super) fn check(mesh: &Mesh, topology: Option<&Located<String>>, drafts: &[Draft], problems: &mut Problems) {
     for draft in drafts {
         if let Some(primary) = &draft.primary
+            && !draft.manages
             && known_cluster("primary", primary, drafts, problems)
         {
             check_primary(mesh.topology, draft, primary, drafts, problems);
@@ -78,6 +83,7 @@ fn check_primary(
 
 /// Whether the topology has the clusters that its name promises.
 fn check_roles(topology: Topology, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) {
+    let drafts: Vec<&Draft> = drafts.iter().filter(|d| !d.manages).collect();
     let own = drafts.iter().filter(|d| d.uses == d.name.value).count();
     match topology {
         Topology::PrimaryRemote if own == drafts.len() => _ = problems.add(name.span, TopologyProblem::NoRemote),
@@ -92,7 +98,9 @@ fn check_roles(topology: Topology, name: &Located<String>, drafts: &[Draft], pro
 
 /// What only works with a load balancer.
 fn check_load_balancer(mesh: &Mesh, draft: &Draft, drafts: &[Draft], problems: &mut Problems) {
-    let Some(span) = draft.no_load_balancer else { return };
+    let Some(span) = draft.no_load_balancer.filter(|_| !draft.manages && mesh.topology != Topology::None) else {
+        return;
+    };
     let has_remotes = drafts.iter().any(|d| d.uses == draft.name.value && d.name.value != draft.name.value);
     let (what, remedy) = if has_remotes {
         ("others reach its control plane by a load balancer's address", "leave `loadBalancer` out")
@@ -113,6 +121,8 @@ fn check_load_balancer(mesh: &Mesh, draft: &Draft, drafts: &[Draft], problems: &
 /// Why a cluster does not have the gateway that an address is fixed for, and what to do.
 fn unused(gateway: Gateway, mesh: &Mesh, draft: &Draft, drafts: &[Draft]) -> Option<(&'static str, &'static str)> {
     match gateway {
+        _ if draft.manages => Some(("it manages the federation and is no part of the mesh", "remove it")),
+        _ if mesh.topology == Topology::None => Some(("there is no mesh", "remove it, or `mesh: none`")),
         Gateway::Istiod if !draft.hosts => Some((
             "only the cluster that hosts an external control plane has one",
             "remove it, or give it to the cluster that the others name as `primary` with `topology: external`",
@@ -124,7 +134,7 @@ fn unused(gateway: Gateway, mesh: &Mesh, draft: &Draft, drafts: &[Draft]) -> Opt
             Some(("the mesh has none", "write `mesh: { ingressGateway: true }`, or remove it"))
         }
         Gateway::EastWestGateway => {
-            let mut data = drafts.iter().filter(|d| !d.hosts);
+            let mut data = drafts.iter().filter(|d| !d.is_outside());
             let first = data.next()?;
             let one_network = data.all(|d| d.network() == first.network());
             let exposes = mesh.topology == Topology::PrimaryRemote

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
-use super::{Journey, Look, path};
+use super::{Journey, Look};
 use crate::plan::render::APP_NAMESPACE;
 use crate::plan::{LabCluster, helloworlds};
 use crate::steps::Context;
-use crate::steps::verify::traffic::{Call, Caller, REQUEST_LIMIT, expected_endpoints};
+use crate::steps::verify::traffic::{Call, Caller, REQUEST_LIMIT, expected_endpoints, has_sidecar};
 use crate::verdict::{Answer, Finding, requests_needed};
 
 /// Whether the name resolves where the caller is.
@@ -51,7 +51,7 @@ pub(super) async fn sidecar(ctx: &Context, from: &LabCluster) -> Look {
             ),
         }));
     };
-    if path::has_sidecar(pod) {
+    if has_sidecar(pod) {
         return Ok(Ok(format!("pod {APP_NAMESPACE}/{} has its sidecar", pod.name_any())));
     }
     Ok(Err(Finding {

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::{Journey, Look};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
+use crate::steps::verify::traffic::has_sidecar;
 use crate::steps::{Context, StepError, diagnose};
 use crate::sys::kube::Manifest;
 use crate::verdict::Finding;
@@ -61,13 +62,6 @@ pub(super) async fn callee(ctx: &Context, journey: &Journey<'_>) -> Look {
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
     conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether an Envoy is beside a pod's app.
-pub(super) fn has_sidecar(pod: &Pod) -> bool {
-    let spec = pod.spec.as_ref();
-    let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
-    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
 }
 
 /// The gateway of the called network: that it runs, has its address and listens, and that istiod knows whose it is.

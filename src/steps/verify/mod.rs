@@ -1,6 +1,7 @@
 //! `verify`: looks at the callers' endpoints, sends real requests from the real pods, and judges.
 
 mod failover;
+mod federation;
 mod reachability;
 mod request;
 mod rotation;
@@ -13,7 +14,7 @@ use futures::future::try_join_all;
 use super::{Context, StepError, diagnose};
 use crate::exec::Progress;
 use crate::scenario::{Check, Through};
-use crate::verdict::{Cell, SourceVerdict, Verdict};
+use crate::verdict::{Cell, SourceVerdict, Spread, Verdict};
 
 /// File of the last verdict in the lab's state.
 pub const VERDICT_FILE: &str = "verdict.json";
@@ -31,6 +32,7 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
     let run = &Run { progress, until: Instant::now() + ctx.retry };
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
+    let mut spreads = Vec::new();
     let mut unexplained = Vec::new();
     for check in &ctx.lab.checks {
         let judged = match check {
@@ -44,6 +46,10 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
                 try_join_all(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
             }
             Check::Failover(check) => failover::sources(ctx, check, run).await?,
+            Check::Federation(check) => {
+                spreads.push(federation::spread(ctx, check, run).await?);
+                Vec::new()
+            }
             Check::Reachability => {
                 reachability = reachability::cells(ctx, run).await?;
                 Vec::new()
@@ -54,15 +60,17 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
         unexplained.extend(judged.iter().filter(|s| !s.passed && (rotates || !s.missing.is_empty())).cloned());
         sources.extend(judged);
     }
-    let passed = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
-    let findings = if passed {
+    let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
+    let passed = reached && spreads.iter().all(Spread::passed);
+    // Causes in the mesh say nothing about where replicas are.
+    let findings = if reached {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
         diagnose::findings(ctx, &unexplained, &reachability).await
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, findings })
+    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
 }
 
 /// What all checks of one verdict share.

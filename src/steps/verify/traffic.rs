@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -42,10 +43,7 @@ impl Caller {
         let selector = format!("app={app}");
         let pod = client.pods(namespace, &selector).await?.pop();
         let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector })?;
-        let spec = pod.spec.as_ref();
-        // A sidecar is an init container that keeps running, or a plain container where the mesh says so.
-        let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
-        let has_sidecar = first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy");
+        let has_sidecar = has_sidecar(&pod);
         let pod = EnvoyPod { namespace: namespace.to_owned(), name: pod.name_any() };
         Ok(Self { client, pod, container: app.to_owned(), has_sidecar })
     }
@@ -144,6 +142,13 @@ impl Caller {
     pub(in crate::steps) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
         (&self.client, &self.pod)
     }
+}
+
+/// Whether an Envoy is beside a pod's app. It is an init container that keeps running, or a plain container where the mesh says so.
+pub(in crate::steps) fn has_sidecar(pod: &Pod) -> bool {
+    let spec = pod.spec.as_ref();
+    let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
+    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
 }
 
 /// A header for curl, which takes a value that is empty only after a semicolon.

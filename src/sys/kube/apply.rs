@@ -30,7 +30,7 @@ impl Cluster {
             .await
     }
 
-    async fn live(&self, object: &DynamicObject) -> Result<Option<DynamicObject>, KubeError> {
+    pub(super) async fn live(&self, object: &DynamicObject) -> Result<Option<DynamicObject>, KubeError> {
         let api = match self.api_for(object).await {
             Err(KubeError::UnknownKind { .. }) => return Ok(None),
             api => api?,

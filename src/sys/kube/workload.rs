@@ -91,7 +91,7 @@ fn place(object: &DynamicObject) -> (&str, &str) {
 }
 
 /// Every replica wanted, which may be none, is up to date and available.
-fn deployed(deployment: &Deployment) -> bool {
+pub(super) fn deployed(deployment: &Deployment) -> bool {
     let wanted = deployment.spec.replicas.unwrap_or(1);
     deployment.status.as_ref().is_some_and(|status| {
         status.observed_generation >= deployment.metadata.generation

@@ -1,0 +1,214 @@
+//! Karmada: its command-line tool, the definitions of its kinds, and its images. Only scenarios with a federation need them, so they are built, or
+//! pulled, when one is brought up, and put into the nodes that run them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Inputs;
+use super::digests::{self, Digests};
+use super::prepare::USE_LOCK;
+use super::reference::Reference;
+use super::stack::{FileRef, Image, Stack};
+use super::workshop::Workshop;
+use super::{ImagesError, Prepared, Source, archive, image, packages, registry};
+use crate::exec::Progress;
+use crate::sys::cache::{Cache, Fingerprint};
+use crate::sys::docker::{Docker, Engine};
+use crate::sys::docker_images::ImageStore;
+use crate::sys::pipe;
+
+/// Images by key that the control plane needs, beside those of Kubernetes that every node has.
+pub const CONTROL_PLANE: [&str; 5] = [
+    "karmada-etcd",
+    "karmada-aggregated-apiserver",
+    "karmada-controller-manager",
+    "karmada-scheduler",
+    "karmada-webhook",
+];
+/// The image by key that a member needs which fetches its work itself.
+pub const AGENT: [&str; 1] = ["karmada-agent"];
+
+/// Key of the definitions among the module files.
+const CRDS: &str = "karmada-crds";
+
+/// What a federation needs, present on this machine.
+#[derive(Clone, Debug)]
+pub struct Karmada {
+    /// Version of Karmada.
+    pub version: String,
+    /// The command-line tool.
+    pub karmadactl: PathBuf,
+    /// The archive with the definitions of Karmada's kinds.
+    pub crds: PathBuf,
+    /// By key: the name in the engine, and the name in a node.
+    pub images: BTreeMap<String, (String, String)>,
+}
+
+/// What was prepared, remembered in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Record {
+    pub karmadactl: Fingerprint,
+    pub crds: PathBuf,
+}
+
+impl Record {
+    /// Name of the record of this stack.
+    pub fn name(stack: &Stack) -> String {
+        let crds = FileRef::Module(CRDS.to_owned());
+        let inputs = [&stack.karmadactl.binary, &crds]
+            .into_iter()
+            .fold(Inputs::of("karmada 1"), |inputs, file| inputs.and(digests::file(stack, file).as_str()));
+        format!("prepared/karmada-{}.json", inputs.digest().short())
+    }
+
+    /// The files that it relies on.
+    pub fn files(self) -> [PathBuf; 2] {
+        [self.karmadactl.path, self.crds]
+    }
+}
+
+/// What is prepared already for a lab whose stack is `prepared`; `None` when there is anything left to do.
+///
+/// # Errors
+/// The engine or the cache does not answer.
+pub async fn here(prepared: &Prepared, docker: &Docker) -> Result<Option<Karmada>, ImagesError> {
+    let stack = Stack::embedded()?;
+    let Some(record) = Cache::open()?.read_json::<Record>(&Record::name(&stack)) else { return Ok(None) };
+    if !record.karmadactl.holds() || !crate::sys::fs::is_file(&record.crds) {
+        return Ok(None);
+    }
+    let (images, store) = (images(&stack, &Digests::of(&stack), prepared), ImageStore::new(docker));
+    for (local, _) in images.values() {
+        if store.config(local).await?.is_none() {
+            return Ok(None);
+        }
+    }
+    let version = stack.karmadactl.version;
+    Ok(Some(Karmada { version, karmadactl: record.karmadactl.path, crds: record.crds, images }))
+}
+
+/// The same, built or pulled as far as it is not there. Building takes minutes.
+///
+/// # Errors
+/// It cannot be had, for the reasons that the other images have.
+pub async fn prepare(prepared: &Prepared, docker: &Docker, progress: &Progress) -> Result<Karmada, ImagesError> {
+    if let Some(there) = here(prepared, docker).await? {
+        return Ok(there);
+    }
+    let stack = Stack::embedded()?;
+    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
+    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    let (tool, crds) = (&stack.karmadactl.binary, FileRef::Module(CRDS.to_owned()));
+    let wanted = BTreeSet::from([crds.clone(), tool.clone()]);
+    let files = match prepared.source {
+        Source::Packages => packages::with_images(&shop, wanted, stack.optional.iter()).await?,
+        Source::Registry => {
+            let upstream: Vec<Reference> = stack.optional.values().filter_map(|i| upstream(i, prepared)).collect();
+            shop.expect(upstream.len());
+            tokio::try_join!(packages::files(&shop, wanted), registry::pull_all(&shop, &upstream))?.0
+        }
+    };
+    let path = |file: &FileRef| files.get(file).cloned().ok_or_else(|| absent(&file.to_string()));
+    let karmadactl = Fingerprint::of_executable(&path(tool)?).ok_or_else(|| absent("karmadactl"))?;
+    cache.write_json(&Record::name(&stack), &Record { karmadactl, crds: path(&crds)? })?;
+    here(prepared, docker).await?.ok_or_else(|| absent("Karmada"))
+}
+
+/// Puts images into the store of a node, those that it has not.
+///
+/// # Errors
+/// The engine refuses, or the node's containerd does.
+pub async fn load(
+    karmada: &Karmada,
+    engine: &Engine,
+    node: &str,
+    keys: &[&str],
+    progress: &Progress,
+) -> Result<(), ImagesError> {
+    let listed = engine.exec(node, &["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"], None).await?.text;
+    let there: BTreeSet<&str> = listed.lines().map(str::trim).collect();
+    let wanted = keys.iter().filter_map(|key| karmada.images.get(*key)).filter(|(_, name)| !there.contains(&**name));
+    let names: BTreeMap<String, String> = wanted.cloned().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    progress.say(format!("putting {} images into {node}", names.len()));
+    let local: Vec<&str> = names.keys().map(String::as_str).collect();
+    let (reader, _task) = pipe::reading(ImageStore::new(&engine.docker).save(&local));
+    let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &names));
+    let import = ["ctr", "--namespace", "k8s.io", "images", "import", "--no-unpack", "-"];
+    let imported = engine.exec_stream(node, &import, Some(renamed)).await?;
+    if imported.success {
+        return Ok(());
+    }
+    Err(ImagesError::Unexpected {
+        what: format!("what containerd of {node} was given"),
+        reason: imported.text.trim().to_owned(),
+        remedy: "see whether the disk of Docker is full (`docker system df`), and run the command again",
+    })
+}
+
+fn images(stack: &Stack, digests: &Digests, prepared: &Prepared) -> BTreeMap<String, (String, String)> {
+    let local = |key: &str, image: &Image| match prepared.source {
+        Source::Packages => digests.images.get(key).map(|digest| image::local_name(key, digest)),
+        Source::Registry => upstream(image, prepared).map(|reference| reference.tagged()),
+    };
+    let entry = |(key, image): (&String, &Image)| Some((key.clone(), (local(key, image)?, image.name.clone())));
+    stack.optional.iter().filter_map(entry).collect()
+}
+
+/// Where an image is pulled from.
+fn upstream(image: &Image, prepared: &Prepared) -> Option<Reference> {
+    let reference = Reference::parse(image.registry.as_deref()?);
+    Some(prepared.mirror.as_ref().map_or_else(|| reference.clone(), |mirror| reference.in_mirror(mirror)))
+}
+
+fn absent(what: &str) -> ImagesError {
+    ImagesError::Unexpected {
+        what: what.to_owned(),
+        reason: "it is not there once built".to_owned(),
+        remedy: "run the command again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(source: Source, mirror: Option<&str>) -> Prepared {
+        Prepared {
+            source,
+            mirror: mirror.map(str::to_owned),
+            node_image: String::new(),
+            images: BTreeMap::new(),
+            kind: PathBuf::new(),
+            istioctl: PathBuf::new(),
+            metallb_manifest: String::new(),
+            istio_values: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn every_image_has_both_sources_and_the_name_that_karmadactl_gives_it() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        let digests = Digests::of(&stack);
+        let version = &stack.karmadactl.version;
+        for key in CONTROL_PLANE.iter().chain(&AGENT) {
+            let packages = &images(&stack, &digests, &prepared(Source::Packages, None))[*key];
+            assert!(packages.0.starts_with(&format!("lab/images/{key}:")), "{packages:?}");
+            let registry = &images(&stack, &digests, &prepared(Source::Registry, None))[*key];
+            assert_eq!(packages.1, registry.1);
+            if *key != "karmada-etcd" {
+                assert_eq!(packages.1, format!("docker.io/karmada/{key}:{version}"));
+                assert_eq!(registry.0, packages.1);
+            }
+            let mirrored = &images(&stack, &digests, &prepared(Source::Registry, Some("127.0.0.1:5000")))[*key];
+            assert!(mirrored.0.starts_with("127.0.0.1:5000/"), "{mirrored:?}");
+        }
+        assert_eq!(CONTROL_PLANE.len() + AGENT.len(), stack.optional.len());
+    }
+}

@@ -1,0 +1,99 @@
+//! Rules for a federation.
+
+use std::collections::BTreeMap;
+
+use super::{Draft, Located, Problems, data_cluster, known_cluster, manifests};
+use crate::scenario::model::{Federation, FederationFailover, Member, MemberMode};
+use crate::scenario::problem::FederationProblem;
+use crate::scenario::raw::{RawFederation, RawMember};
+use crate::scenario::read::unknown_value;
+
+/// Longest that apps may wait for a lost member, in seconds: as long as a person waits for a lab.
+const MAX_TOLERATION: u32 = 3600;
+/// What they wait when nothing is said. Less would move them also when it is the manager that was away for a moment.
+const TOLERATION: u32 = 30;
+
+/// Says of each draft whether it runs Karmada.
+pub(super) fn assign(federation: Option<&RawFederation>, drafts: &mut [Draft]) {
+    let manager = federation.and_then(|f| f.manager.as_ref()).map(|m| m.value.as_str());
+    for draft in drafts {
+        draft.manages = manager == Some(draft.name.value.as_str());
+    }
+}
+
+/// The federation, with all that is wrong with it recorded.
+pub(super) fn read(raw: RawFederation, drafts: &[Draft], problems: &mut Problems) -> Option<Federation> {
+    let manager = raw.manager.filter(|m| known_cluster("manager", m, drafts, problems));
+    for draft in drafts {
+        roles(draft, drafts, problems);
+    }
+    let members = if let Some(named) = raw.members {
+        members(named.value, drafts, problems)
+    } else {
+        let all = drafts.iter().filter(|d| !d.is_outside());
+        all.map(|d| Member { cluster: d.name.value.clone(), mode: MemberMode::Push }).collect()
+    };
+    // Members that were refused are no lack of members.
+    if members.is_empty() && manager.is_some() && problems.count() == 0 {
+        problems.add(raw.span, FederationProblem::NoMembers);
+    }
+    let failover = raw.failover.map(|f| {
+        let toleration_seconds = f.toleration_seconds.map_or(TOLERATION, |given| {
+            u32::try_from(given.value).ok().filter(|s| *s <= MAX_TOLERATION).unwrap_or_else(|| {
+                let problem = FederationProblem::Toleration { value: given.value, limit: MAX_TOLERATION };
+                problems.add(given.span, problem);
+                TOLERATION
+            })
+        });
+        FederationFailover { toleration_seconds }
+    });
+    let objects = manifests::federated(raw.manifests.objects, problems);
+    Some(Federation { manager: manager?.value, members, failover, objects })
+}
+
+/// What the manager must not be to the mesh.
+fn roles(draft: &Draft, drafts: &[Draft], problems: &mut Problems) {
+    let Some(primary) = &draft.primary else { return };
+    let is_manager = |name: &str| drafts.iter().any(|d| d.manages && d.name.value == name);
+    let own = primary.value == draft.name.value;
+    let (what, remedy) = if draft.manages && !own {
+        ("it has a `primary`", "remove `primary`")
+    } else if !own && is_manager(&primary.value) {
+        ("another cluster names it as `primary`", "name a cluster of the mesh, or another manager")
+    } else {
+        return;
+    };
+    let cluster = if draft.manages { &draft.name.value } else { &primary.value };
+    problems.add(primary.span, FederationProblem::ManagerInMesh { cluster: cluster.clone(), what, remedy });
+}
+
+fn members(named: Vec<RawMember>, drafts: &[Draft], problems: &mut Problems) -> Vec<Member> {
+    let mut seen: BTreeMap<String, Located<String>> = BTreeMap::new();
+    let mut modes = BTreeMap::new();
+    for RawMember { cluster, mode } in named {
+        let mode = mode.map_or(MemberMode::Push, |mode| match mode.value.as_str() {
+            "push" => MemberMode::Push,
+            "pull" => MemberMode::Pull,
+            other => {
+                problems.add(mode.span, unknown_value("mode of a member", other, &["push", "pull"]));
+                MemberMode::Push
+            }
+        });
+        let name = cluster.value.clone();
+        if drafts.iter().any(|d| d.manages && d.name.value == name) {
+            problems.add(cluster.span, FederationProblem::ManagerIsMember { cluster: name });
+            continue;
+        }
+        data_cluster("members", &cluster, drafts, problems);
+        if let Some(first) = seen.get(&name) {
+            let problem = FederationProblem::SameMember { cluster: name };
+            problems.add(cluster.span, problem).also(first.span, "first named here");
+            continue;
+        }
+        modes.insert(name.clone(), mode);
+        seen.insert(name, cluster);
+    }
+    // In the scenario's order, so that a list of all and none are the same.
+    let known = drafts.iter().map(|d| d.name.value.clone());
+    known.filter_map(|cluster| Some(Member { mode: *modes.get(&cluster)?, cluster })).collect()
+}

@@ -1,0 +1,187 @@
+//! `karmada`: Karmada's control plane in the manager, until its API answers. karmadactl runs in the manager's node, where the names of all nodes
+//! resolve, which they do not on the host.
+
+use std::time::{Duration, Instant};
+
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::images::karmada::{CONTROL_PLANE, load};
+use crate::plan::LabCluster;
+use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE};
+use crate::sys::kube::{Cluster, Manifest};
+
+/// Kubeconfig of Karmada's API with the name of the manager's node in it.
+const KUBECONFIG: &str = "karmada/kubeconfig.yaml";
+/// The same as this machine reaches it. Addresses change when nodes restart, so it is written each time that it is used.
+pub const HOST_KUBECONFIG: &str = "karmada/host.yaml";
+/// Deployments of the control plane.
+const DEPLOYMENTS: usize = 6;
+
+pub(super) async fn is_satisfied(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
+    if ctx.state.read(KUBECONFIG)?.is_none() || !is_installed(ctx, manager).await? {
+        return Ok(false);
+    }
+    let out = ctx.client(&manager.name).await?.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await?;
+    let api = client(ctx).await?;
+    if out.is_err() || !api.is_ready().await {
+        return Ok(false);
+    }
+    Ok(api.read(&render::evict_lost()).await?.is_some() == evicts(ctx))
+}
+
+pub(super) async fn run(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let mut changed = false;
+    if !is_installed(ctx, manager).await? {
+        install(ctx, manager, progress).await?;
+        changed = true;
+    }
+    let node = manager.control_plane_node();
+    let path = format!("{KARMADA_DIR}/data/karmada-apiserver.config");
+    let text = in_node(ctx, &node, &["cat", &path], None).await?;
+    let text = render::karmada_kubeconfig(&text, &node, &node).map_err(|reason| unusable(ctx, &reason))?;
+    ctx.state.write(KUBECONFIG, &text)?;
+    ctx.forget_client(CLIENT);
+    until_ready(ctx, manager, progress).await?;
+    let api = client(ctx).await?;
+    let policy = Manifest::from_values([render::evict_lost()])?;
+    if evicts(ctx) {
+        changed |= api.apply(&policy).await?;
+    } else {
+        for object in &policy.objects {
+            changed |= api.delete_until_gone(object, ctx.patience).await?;
+        }
+    }
+    Ok(changed)
+}
+
+/// Whether the apps of lost members are moved.
+fn evicts(ctx: &Context) -> bool {
+    ctx.lab.federation.as_ref().is_some_and(|f| f.failover.is_some())
+}
+
+/// Whether an earlier run has installed it to the end.
+async fn is_installed(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
+    let marker = render::karmada_marker(&ctx.karmada()?.version);
+    Ok(ctx.client(&manager.name).await?.read(&marker).await?.is_some())
+}
+
+async fn install(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+    let client = ctx.client(&manager.name).await?;
+    let node = manager.control_plane_node();
+    let karmada = ctx.karmada()?;
+    if client.has_namespace(KARMADA_NAMESPACE).await? {
+        // Certificates are made anew each time, and what runs already would not take them.
+        progress.say("removing what an interrupted run left of Karmada");
+        let namespace = serde_json::json!({ "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": KARMADA_NAMESPACE } });
+        for object in &Manifest::from_values([namespace])?.objects {
+            client.delete_until_gone(object, ctx.patience).await?;
+        }
+    }
+    in_node(ctx, &node, &["rm", "-rf", KARMADA_DIR, "/var/lib/karmada-etcd"], None).await?;
+    progress.say("copying karmadactl into the node");
+    let files = vec![
+        ("karmadactl".to_owned(), 0o755, karmada.karmadactl.clone()),
+        ("crds.tar.gz".to_owned(), 0o644, karmada.crds.clone()),
+    ];
+    ctx.engine.copy_into(&node, KARMADA_DIR, files).await?;
+    for node in ctx.nodes_of(&manager.name).await? {
+        load(karmada, &ctx.engine, &node.name, &CONTROL_PLANE, progress).await?;
+    }
+    let kubernetes = in_node(ctx, &node, &["cat", "/kind/version"], None).await?;
+    let etcd = karmada.images.get("karmada-etcd").map_or("", |(_, name)| name.as_str());
+    progress.say("karmadactl init, which takes about a minute");
+    karmadactl(ctx, &node, &render::karmada_init(manager, kubernetes.trim(), etcd)).await?;
+    client.apply(&Manifest::from_values([render::karmada_marker(&karmada.version)])?).await?;
+    Ok(())
+}
+
+/// Waits for the Deployments and the API. After a restart the API server itself is away for a while, so there is nothing to watch.
+async fn until_ready(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+    let start = Instant::now();
+    let host = ctx.client(&manager.name).await?;
+    loop {
+        let state = match host.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await? {
+            Ok(()) if client(ctx).await?.is_ready().await => return Ok(()),
+            Ok(()) => "Karmada's API does not answer yet".to_owned(),
+            Err(waiting) => waiting,
+        };
+        if start.elapsed() > ctx.patience {
+            return Err(StepError::Machine {
+                problem: format!("Karmada does not become ready: {state}"),
+                remedy: format!(
+                    "look at `kubectl --context {} get pods -n {KARMADA_NAMESPACE}`, then run `lab up` again",
+                    ctx.lab.context(manager)
+                ),
+            });
+        }
+        progress.say(format!("waiting, {state}"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Name of the client of Karmada's API among those of the clusters; none of them can have it.
+const CLIENT: &str = "/karmada";
+
+/// A client of Karmada's own API, by the address that the manager's node has now.
+pub(super) async fn client(ctx: &Context) -> Result<Cluster, StepError> {
+    if let Some(client) = ctx.known_client(CLIENT) {
+        return Ok(client);
+    }
+    let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
+    let name = ctx.cluster(manager)?.control_plane_node();
+    let nodes = ctx.nodes_of(manager).await?;
+    let address = nodes.into_iter().find(|n| n.name == name).and_then(|n| n.address);
+    let address = address.ok_or_else(|| StepError::Machine {
+        problem: format!("the node {name} has no address"),
+        remedy: format!("`lab up {}` starts it again", ctx.lab.name),
+    })?;
+    let text = kubeconfig(ctx)?;
+    let text = render::karmada_kubeconfig(&text, &address, &name).map_err(|reason| unusable(ctx, &reason))?;
+    ctx.state.write(HOST_KUBECONFIG, &text)?;
+    let client = Cluster::connect(&text).await?;
+    ctx.remember_client(CLIENT, &client);
+    Ok(client)
+}
+
+/// The kubeconfig of Karmada's API as nodes and pods of the lab reach it.
+pub(super) fn kubeconfig(ctx: &Context) -> Result<String, StepError> {
+    ctx.state.read(KUBECONFIG)?.ok_or_else(|| StepError::Missing("the kubeconfig of Karmada".to_owned()))
+}
+
+fn unusable(ctx: &Context, reason: &str) -> StepError {
+    StepError::Machine {
+        problem: format!("cannot read the kubeconfig of Karmada: {reason}"),
+        remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
+    }
+}
+
+/// Runs karmadactl in a node that has it.
+pub(super) async fn karmadactl(ctx: &Context, node: &str, args: &[String]) -> Result<String, StepError> {
+    let program = format!("{KARMADA_DIR}/karmadactl");
+    let command: Vec<&str> = std::iter::once(program.as_str()).chain(args.iter().map(String::as_str)).collect();
+    in_node(ctx, node, &command, None).await
+}
+
+/// Lines of a failed command that the error shows.
+const TAIL: usize = 12;
+
+/// Runs a command in a node; what it printed.
+pub(super) async fn in_node(
+    ctx: &Context,
+    node: &str,
+    command: &[&str],
+    input: Option<&str>,
+) -> Result<String, StepError> {
+    let output = ctx.engine.exec(node, command, input).await?;
+    if output.success {
+        return Ok(output.text);
+    }
+    let lines: Vec<&str> = output.text.trim().lines().collect();
+    let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
+    let what: Vec<&str> = command.iter().take(2).map(|w| w.rsplit('/').next().unwrap_or(w)).collect();
+    Err(StepError::Machine {
+        problem: format!("`{}` failed in {node}:\n  {tail}", what.join(" ")),
+        remedy: format!("`lab up {}` tries again", ctx.lab.name),
+    })
+}

@@ -1,0 +1,140 @@
+//! `karmada-member`: a cluster as a member of the federation, by name rather than by address, until Karmada finds it ready.
+
+use kube::api::DynamicObject;
+
+use super::karmada::{self, in_node, karmadactl};
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::images::karmada::{AGENT, load};
+use crate::plan::LabCluster;
+use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT};
+use crate::scenario::MemberMode;
+use crate::sys::kube::{Manifest, is_condition_true};
+
+/// Kubeconfig of Karmada in a node, while a cluster joins.
+const NODE_KUBECONFIG: &str = "/var/lib/lab/karmada/join.config";
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let member = karmada::client(ctx).await?.read(&render::karmada_cluster(&cluster.name)).await?;
+    Ok(member.is_some_and(|m| mode_of(&m) == Some(mode(ctx, cluster)) && is_ready(&m)))
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let api = karmada::client(ctx).await?;
+    let identity = render::karmada_cluster(&cluster.name);
+    let wanted = mode(ctx, cluster);
+    let mut known = api.read(&identity).await?;
+    if known.is_some() && ctx.is_new(&cluster.name) {
+        progress.say("forgetting the cluster of that name that was a member before");
+        for object in &Manifest::from_values([identity.clone()])?.objects {
+            api.delete_until_gone(object, ctx.patience).await?;
+        }
+        known = None;
+    }
+    if let Some(member) = &known
+        && mode_of(member) != Some(wanted)
+    {
+        return Err(StepError::Machine {
+            problem: format!("cluster {} is a member of the federation, but not by {}", cluster.name, wanted.as_str()),
+            remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
+        });
+    }
+    let changed = known.is_none();
+    if changed {
+        join(ctx, cluster, wanted, progress).await?;
+    }
+    api.until_so(&identity, "is not ready", ctx.patience, progress, is_ready).await?;
+    Ok(changed)
+}
+
+async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &Progress) -> Result<(), StepError> {
+    let node = cluster.control_plane_node();
+    progress.say("copying karmadactl into the node");
+    let tool = vec![("karmadactl".to_owned(), 0o755, ctx.karmada()?.karmadactl.clone())];
+    ctx.engine.copy_into(&node, KARMADA_DIR, tool).await?;
+    let mut args: Vec<String> = match mode {
+        MemberMode::Push => {
+            let write = ["sh", "-c", &format!("umask 077; cat > {NODE_KUBECONFIG}")];
+            in_node(ctx, &node, &write, Some(&karmada::kubeconfig(ctx)?)).await?;
+            let files = ["--kubeconfig", NODE_KUBECONFIG, "--cluster-kubeconfig", "/etc/kubernetes/admin.conf"];
+            ["join", &cluster.name].into_iter().chain(files).map(str::to_owned).collect()
+        }
+        MemberMode::Pull => {
+            for node in ctx.nodes_of(&cluster.name).await? {
+                load(ctx.karmada()?, &ctx.engine, &node.name, &AGENT, progress).await?;
+            }
+            // What an interrupted run left: karmadactl refuses to write over it.
+            in_node(ctx, &node, &["rm", "-rf", "/etc/karmada"], None).await?;
+            let (server, token, hash) = invitation(ctx).await?;
+            let known = ["register", &server, "--token", &token, "--discovery-token-ca-cert-hash", &hash];
+            let own = ["--cluster-name", &cluster.name, "--kubeconfig", "/etc/kubernetes/admin.conf"];
+            known.into_iter().chain(own).map(str::to_owned).collect()
+        }
+    };
+    args.extend(render::karmada_member(cluster));
+    progress.say(format!("joining by {}", mode.as_str()));
+    karmadactl(ctx, &node, &args).await?;
+    in_node(ctx, &node, &["rm", "-f", NODE_KUBECONFIG], None).await?;
+    if mode == MemberMode::Pull {
+        let client = ctx.client(&cluster.name).await?;
+        client.until_available(KARMADA_NAMESPACE, "karmada-agent", ctx.patience, progress).await?;
+        // The agent has to register before there is anything to watch.
+        let api = karmada::client(ctx).await?;
+        api.until_so(&render::karmada_cluster(&cluster.name), "is not registered", ctx.patience, progress, |_| true)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Where an agent registers, and what it shows for it: server, token, and hash of the CA.
+async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError> {
+    let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
+    let node = ctx.cluster(manager)?.control_plane_node();
+    let config = format!("{KARMADA_DIR}/data/karmada-apiserver.config");
+    let args = ["token", "create", "--print-register-command", "--kubeconfig", &config].map(str::to_owned);
+    let printed = karmadactl(ctx, &node, &args).await?;
+    match invited(&printed) {
+        Some((token, hash)) => Ok((format!("{node}:{KARMADA_PORT}"), token, hash)),
+        None => Err(StepError::Machine {
+            problem: "karmadactl printed no token".to_owned(),
+            remedy: format!("`lab up {}` tries again", ctx.lab.name),
+        }),
+    }
+}
+
+/// Token and hash in the command that karmadactl prints.
+fn invited(printed: &str) -> Option<(String, String)> {
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let after = |flag: &str| words.iter().position(|w| *w == flag).and_then(|at| words.get(at + 1)).copied();
+    Some((after("--token")?.to_owned(), after("--discovery-token-ca-cert-hash")?.to_owned()))
+}
+
+fn mode(ctx: &Context, cluster: &LabCluster) -> MemberMode {
+    let federation = ctx.lab.federation.as_ref();
+    federation.and_then(|f| f.member(&cluster.name)).map(|m| m.mode).unwrap_or_default()
+}
+
+fn mode_of(member: &DynamicObject) -> Option<MemberMode> {
+    match member.data.pointer("/spec/syncMode")?.as_str()? {
+        "Push" => Some(MemberMode::Push),
+        "Pull" => Some(MemberMode::Pull),
+        _ => None,
+    }
+}
+
+fn is_ready(member: &DynamicObject) -> bool {
+    is_condition_true(member, "Ready")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invitation_is_found_in_what_is_printed() {
+        let printed =
+            "karmadactl register 172.24.0.2:32443 --token abc.def --discovery-token-ca-cert-hash sha256:01 \n";
+        assert_eq!(invited(printed), Some(("abc.def".to_owned(), "sha256:01".to_owned())));
+        assert_eq!(invited("error"), None);
+    }
+}

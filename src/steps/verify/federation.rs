@@ -1,0 +1,222 @@
+//! Replicas of a federation: where they are and, if exercised, where they go when a member is lost.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::Deployment;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::super::{Context, StepError, karmada};
+use super::Run;
+use crate::plan::render;
+use crate::scenario::FederationCheck;
+use crate::sys::docker::Engine;
+use crate::sys::kube::{Manifest, is_condition_true};
+use crate::verdict::{Measure, Spread};
+
+/// How long a member may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long apps may take to move from a lost member, besides the time that they tolerate: each call to the API server of a frozen cluster takes
+/// the control plane twenty seconds.
+const LEAVING: Duration = Duration::from_secs(180);
+/// How long a member may take to be ready again, and how long its replicas may take to come back.
+const COMING_BACK: Duration = Duration::from_secs(120);
+/// How long an interrupted check waits for the nodes to go on.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// The sum of what several clusters have cannot be watched, so it is asked for this often.
+const OFTEN: Duration = Duration::from_millis(250);
+
+/// Judges where the replicas are; then the members that are to be lost are, one after the other.
+pub(super) async fn spread(ctx: &Context, check: &FederationCheck, run: &Run<'_>) -> Result<Spread, StepError> {
+    let mut spread = judged(ctx, check, run).await;
+    for cluster in &check.exercise {
+        if !spread.passed() {
+            spread.problems.push(format!("{cluster} was not lost, because not all was well before"));
+            break;
+        }
+        match lose(ctx, check, cluster, run, &mut spread).await {
+            Ok(()) => {}
+            Err(error) => spread.problems.push(format!("{cluster} could not be lost and come back: {error}")),
+        }
+        let Spread { members, .. } = judged(ctx, check, run).await;
+        spread.members = members;
+    }
+    Ok(spread)
+}
+
+/// Freezes all nodes of a member until its replicas are elsewhere, lets them go on until it is ready again, and has the replicas spread anew.
+async fn lose(
+    ctx: &Context,
+    check: &FederationCheck,
+    cluster: &str,
+    run: &Run<'_>,
+    spread: &mut Spread,
+) -> Result<(), StepError> {
+    let mut measure = |what: String, start: Instant| {
+        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        spread.measures.push(Measure { what, value: Measure::rounded(millis, 1000), unit: "s".to_owned() });
+    };
+    let total: u32 = check.replicas.values().sum();
+    let tolerated = ctx.lab.federation.as_ref().and_then(|f| f.failover).map_or(0, |f| f.toleration_seconds);
+    let nodes = ctx.nodes_of(cluster).await?.into_iter().map(|n| n.name).collect();
+
+    run.progress.say(format!("{cluster}: lost"));
+    let frozen = Frozen { engine: ctx.engine.clone(), nodes, released: false };
+    let start = Instant::now();
+    for node in &frozen.nodes {
+        ctx.engine.pause(node).await?;
+    }
+    let limit = LEAVING + Duration::from_secs(tolerated.into());
+    let moved = within(limit, || async {
+        let found = found_but(ctx, check, Some(cluster)).await;
+        found.values().flatten().sum::<u32>() == total
+    })
+    .await;
+    if moved {
+        measure(format!("until all {total} replicas are elsewhere once {cluster} is lost"), start);
+    }
+
+    run.progress.say(format!("{cluster}: comes back"));
+    let start = Instant::now();
+    frozen.release().await?;
+    let api = karmada::client(ctx).await?;
+    let member = render::karmada_cluster(cluster);
+    // Karmada does not know at once that it was away, so it has to be asked after what is in the member too.
+    let ready = within(COMING_BACK, || async {
+        let is_ready = api.read(&member).await.ok().flatten().is_some_and(|m| is_condition_true(&m, "Ready"));
+        is_ready && (!moved || ready(ctx, cluster, check).await == Some(0))
+    })
+    .await;
+    if ready {
+        measure(format!("until {cluster} is ready again and runs nothing twice"), start);
+    }
+
+    let start = Instant::now();
+    let rebalance = render::rebalance(&format!("lab-{cluster}"), &check.namespace, &check.deployment);
+    let rebalance = Manifest::from_values([rebalance])?;
+    for object in &rebalance.objects {
+        api.delete_until_gone(object, COMING_BACK).await?;
+    }
+    api.apply(&rebalance).await?;
+    let back = within(COMING_BACK, || async { Spread::of(check, &found(ctx, check).await).passed() }).await;
+    if back {
+        measure("until all replicas are spread as before".to_owned(), start);
+    }
+    let problems = [
+        (moved, format!("the replicas of {cluster} were not elsewhere {} s after it was lost", limit.as_secs())),
+        (ready, format!("{cluster} was not ready {} s after it came back", COMING_BACK.as_secs())),
+        (back, format!("the replicas were not spread as before {} s after that was asked for", COMING_BACK.as_secs())),
+    ];
+    spread.problems.extend(problems.into_iter().filter(|(well, _)| !well).map(|(_, problem)| problem));
+    Ok(())
+}
+
+/// Asks until it is so, or time is up.
+async fn within<F: Future<Output = bool>>(limit: Duration, is_so: impl Fn() -> F) -> bool {
+    let start = Instant::now();
+    loop {
+        if is_so().await {
+            return true;
+        }
+        if start.elapsed() > limit {
+            return false;
+        }
+        tokio::time::sleep(OFTEN).await;
+    }
+}
+
+/// Nodes that are frozen. However the check ends, by an error or by an interrupt that drops it half-way, they go on afterwards. If even that is
+/// prevented, as by a kill, `lab up` lets them go on.
+struct Frozen {
+    engine: Engine,
+    nodes: Vec<String>,
+    released: bool,
+}
+
+impl Frozen {
+    async fn release(mut self) -> Result<(), StepError> {
+        for node in &self.nodes {
+            self.engine.unpause(node).await?;
+        }
+        self.released = true;
+        Ok(())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if self.released {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return;
+        }
+        // Nobody polls a future that is dropped, so the last requests are made here, on this thread.
+        tokio::task::block_in_place(|| {
+            let all = join_all(self.nodes.iter().map(|node| self.engine.unpause(node)));
+            let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, all).await });
+        });
+    }
+}
+
+/// Where the replicas are, asked again while the lab settles.
+async fn judged(ctx: &Context, check: &FederationCheck, run: &Run<'_>) -> Spread {
+    loop {
+        let spread = Spread::of(check, &found(ctx, check).await);
+        if spread.passed() || Instant::now() >= run.until {
+            return spread;
+        }
+        run.progress.say(format!("{}: waiting, not all replicas are where they must be", spread.check));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Ready replicas by member.
+async fn found(ctx: &Context, check: &FederationCheck) -> BTreeMap<String, Option<u32>> {
+    found_but(ctx, check, None).await
+}
+
+/// The same without one member.
+async fn found_but(ctx: &Context, check: &FederationCheck, without: Option<&str>) -> BTreeMap<String, Option<u32>> {
+    let members = ctx.lab.federation.iter().flat_map(|f| &f.members);
+    let members = members.filter(|m| Some(m.cluster.as_str()) != without);
+    join_all(members.map(|m| async move { (m.cluster.clone(), ready(ctx, &m.cluster, check).await) }))
+        .await
+        .into_iter()
+        .collect()
+}
+
+/// Ready replicas, as far as they are wanted: while a Deployment is updated there are more.
+fn counted(deployment: &Deployment) -> u32 {
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let ready = deployment.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0);
+    u32::try_from(ready.min(wanted)).unwrap_or(0)
+}
+
+async fn ready(ctx: &Context, cluster: &str, check: &FederationCheck) -> Option<u32> {
+    let client = ctx.client(cluster).await.ok()?;
+    let read = client.get::<Deployment>(&check.namespace, &check.deployment);
+    let deployment = tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?;
+    Some(deployment.map_or(0, |d| counted(&d)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_adds_no_replicas() {
+        let count = |wanted: Option<i32>, ready: Option<i32>| {
+            let deployment = serde_json::json!({
+                "metadata": {}, "spec": { "replicas": wanted, "selector": {}, "template": {} }, "status": { "readyReplicas": ready }
+            });
+            counted(&serde_json::from_value(deployment).expect("a Deployment"))
+        };
+        assert_eq!((count(Some(2), Some(3)), count(Some(2), Some(1)), count(Some(2), None)), (2, 1, 0));
+        assert_eq!((count(None, Some(1)), count(Some(0), Some(1))), (1, 0));
+    }
+}

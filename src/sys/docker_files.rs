@@ -1,0 +1,36 @@
+//! Files in node containers.
+
+use std::path::PathBuf;
+
+use bollard::query_parameters::UploadToContainerOptionsBuilder;
+
+use super::docker::{DockerError, Engine};
+use super::pipe;
+
+impl Engine {
+    /// Copies files of this machine into a directory of a container, which is made if need be. Each has a name, permissions and its source.
+    pub async fn copy_into(
+        &self,
+        container: &str,
+        directory: &str,
+        files: Vec<(String, u32, PathBuf)>,
+    ) -> Result<(), DockerError> {
+        let inside = directory.trim_matches('/').to_owned();
+        let archive = pipe::writing(move |writer| {
+            let mut archive = tar::Builder::new(writer);
+            for (name, mode, source) in files {
+                let file = super::fs::open(&source)?;
+                let mut header = tar::Header::new_gnu();
+                header.set_size(file.metadata()?.len());
+                header.set_mode(mode);
+                archive.append_data(&mut header, format!("{inside}/{name}"), file)?;
+            }
+            archive.finish()
+        });
+        let options = UploadToContainerOptionsBuilder::default().path("/").build();
+        self.docker
+            .upload_to_container(container, Some(options), bollard::body_try_stream(archive))
+            .await
+            .map_err(DockerError::request(format!("copy files into {container}")))
+    }
+}

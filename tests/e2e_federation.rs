@@ -1,0 +1,125 @@
+//! Karmada on real labs: where it runs replicas, what it does when a member is lost and comes back, and what turns the verdict red.
+
+mod e2e;
+
+use std::fs;
+
+use e2e::{Own, lab, lab_ok, run_dir, text, verify_red};
+use serde_json::{Value, json};
+
+/// The kubeconfig of Karmada's own API, in the manager's node.
+const KARMADA: &str = "/var/lib/lab/karmada/data/karmada-apiserver.config";
+
+/// Runs kubectl against Karmada's API; it must succeed. Gives what it printed.
+fn karmada(own: &Own, args: &[&str]) -> String {
+    let output = own.node("manager", &[&["kubectl", "--kubeconfig", KARMADA], args].concat());
+    assert!(output.status.success(), "kubectl {args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Found replicas by member.
+fn found(verdict: &Value) -> Value {
+    let members = verdict["federation"][0]["members"].as_array().expect("members");
+    members.iter().map(|m| (m["cluster"].as_str().expect("a name").to_owned(), m["found"].clone())).collect()
+}
+
+fn measures(verdict: &Value) -> Vec<(String, f64)> {
+    let measures = verdict["federation"][0]["measures"].as_array().expect("measures");
+    let one = |m: &Value| (m["what"].as_str().unwrap_or_default().to_owned(), m["value"].as_f64().unwrap_or_default());
+    measures.iter().map(one).collect()
+}
+
+fn images(own: &Own, cluster: &str) -> Vec<String> {
+    let listed = own.node(cluster, &["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]);
+    text(&listed.stdout).lines().filter(|l| l.contains("karmada")).map(str::to_owned).collect()
+}
+
+#[test]
+fn karmada_alone() {
+    let mut own = Own::up("karmada");
+    assert_eq!(found(&own.verdict), json!({ "eu": 4, "ap": 2 }));
+    let lost = measures(&own.verdict);
+    assert_eq!(lost.len(), 3, "{lost:?}");
+    assert!(lost[0].1 > 5.0 && lost[0].1 < 90.0, "moved after its toleration: {lost:?}");
+
+    // Only the clusters that need them have Karmada's images, and there is nothing of Istio.
+    assert_eq!((images(&own, "manager").len(), images(&own, "eu").len(), images(&own, "ap").len()), (5, 0, 1));
+    assert!(!own.kubectl("eu", &["get", "namespaces", "-o", "name"]).contains("istio-system"));
+    let modes =
+        karmada(&own, &["get", "clusters", "-o", "custom-columns=N:.metadata.name,M:.spec.syncMode", "--no-headers"]);
+    let modes: Vec<Vec<&str>> = modes.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert_eq!(modes, [["ap", "Pull"], ["eu", "Push"]]);
+    let again = lab(&["up", "karmada", "--no-verify"]);
+    assert!(text(&again.stderr).contains("nothing changed"), "{}", text(&again.stderr));
+
+    // Another ratio than the scenario's, as somebody might set it by hand.
+    let equal = r#"[{"op":"replace","path":"/spec/placement/replicaScheduling/weightPreference/staticWeightList/0/weight","value":1}]"#;
+    karmada(&own, &["-n", "demo", "patch", "propagationpolicy", "hello", "--type=json", "-p", equal]);
+    own.kubectl(
+        "ap",
+        &["-n", "demo", "wait", "deployment/hello", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=60s"],
+    );
+    let verdict = verify_red("karmada");
+    assert_eq!(found(&verdict), json!({ "eu": 3, "ap": 3 }));
+    assert!(verdict["federation"][0]["problems"].to_string().contains("ap was not lost"), "{verdict:#}");
+    own.mend();
+
+    // A scenario that says so itself.
+    let text = fs::read_to_string("scenarios/karmada.yaml").expect("the scenario");
+    let text =
+        text.replace("weight: 2 }", "weight: 1 }").replace("{ eu: 4, ap: 2 }, exercise: [ap]", "{ eu: 3, ap: 3 }");
+    let file = run_dir().join("karmada-equal.yaml");
+    fs::write(&file, text).expect("writes");
+    let verdict = lab_ok(&["up", &file.to_string_lossy(), "--output", "json"]);
+    let verdict: Value = serde_json::from_str(&verdict).expect("a verdict");
+    assert_eq!(found(&verdict), json!({ "eu": 3, "ap": 3 }));
+}
+
+/// The entries of the verdict whose check has this in its name.
+fn of_check<'a>(verdict: &'a Value, words: &str) -> Vec<&'a Value> {
+    let sources = verdict["sources"].as_array().expect("sources");
+    sources.iter().filter(|s| s["check"].as_str().is_some_and(|c| c.contains(words))).collect()
+}
+
+#[test]
+fn karmada_over_three_regions() {
+    let mut own = Own::up("karmada-three-regions");
+    assert_eq!(found(&own.verdict), json!({ "eu": 2, "ap": 1, "us": 2 }));
+    assert_eq!(measures(&own.verdict).len(), 3);
+    let shares = of_check(&own.verdict, "in the ratio of the replicas");
+    assert_eq!(shares.len(), 3, "from every region");
+    for source in shares {
+        assert_eq!(source["versions"].as_object().expect("versions").len(), 3, "{source:#}");
+    }
+    assert_eq!(of_check(&own.verdict, "answers").len(), 6, "and each region at home");
+    let namespaces = own.kubectl("manager", &["get", "namespaces", "-o", "name"]);
+    assert!(!namespaces.contains("istio-system"), "the manager is no part of the mesh: {namespaces}");
+
+    // Without the overrides nobody knows where it is.
+    karmada(&own, &["-n", "demo", "delete", "overridepolicy", "region"]);
+    let ready = ["-n", "demo", "rollout", "status", "deployment/hello", "--timeout=120s"];
+    let nowhere = "--for=jsonpath={.spec.template.spec.containers[0].env[0].value}=nowhere";
+    for region in ["eu", "ap", "us"] {
+        own.kubectl(region, &["-n", "demo", "wait", "deployment/hello", nowhere, "--timeout=60s"]);
+        own.kubectl(region, &ready);
+    }
+    let verdict = verify_red("karmada-three-regions");
+    assert!(of_check(&verdict, "in the ratio").iter().all(|s| s["passed"] == false), "{verdict:#}");
+    assert!(
+        verdict["federation"][0]["members"].as_array().expect("members").iter().all(|m| m["found"] == m["expected"])
+    );
+    own.mend();
+
+    // As many in each region as in any other.
+    let text = fs::read_to_string("scenarios/karmada-three-regions.yaml").expect("the scenario");
+    let text = text
+        .replace("weight: 2 }", "weight: 1 }")
+        .replace("replicas: 5", "replicas: 3")
+        .replace("{ eu: 2, ap: 1, us: 2 }, exercise: [ap]", "{ eu: 1, ap: 1, us: 1 }")
+        .replace("{ eu: 40, ap: 20, us: 40 }", "{ eu: 34, ap: 33, us: 33 }");
+    let file = run_dir().join("karmada-three-regions-equal.yaml");
+    fs::write(&file, text).expect("writes");
+    let verdict = lab_ok(&["up", &file.to_string_lossy(), "--output", "json"]);
+    let verdict: Value = serde_json::from_str(&verdict).expect("a verdict");
+    assert_eq!(found(&verdict), json!({ "eu": 1, "ap": 1, "us": 1 }));
+}
