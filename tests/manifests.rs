@@ -143,3 +143,41 @@ fn refuses_manifests_that_cannot_be_deployed() {
     }
     insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("refused", text) });
 }
+
+/// Clusters that get lab's own rule for the connections of helloworld's callers.
+fn ruled(text: &str) -> Vec<String> {
+    let lab = lab(text, &Files::new());
+    let is_ruled = |c: &&String| deployed(&lab, c).contains(&"DestinationRule sample/helloworld-requests".to_owned());
+    let names: Vec<String> = lab.clusters.iter().map(|c| c.name.clone()).collect();
+    names.iter().filter(is_ruled).cloned().collect()
+}
+
+#[test]
+fn only_where_versions_share_gateways_each_request_has_its_connection() {
+    let on = |networks: &[&str]| {
+        let clusters = networks.iter().enumerate().fold(String::new(), |mut text, (i, network)| {
+            let _ = writeln!(text, "  - {{ name: c{i}, network: {network} }}");
+            text
+        });
+        format!("name: demo\nclusters:\n{clusters}")
+    };
+    assert_eq!(ruled(&on(&["a", "a", "b", "b"])), ["c0", "c1", "c2", "c3"]);
+    assert_eq!(ruled(&on(&["a", "b", "b"])), ["c0", "c1", "c2"]);
+    assert!(ruled(&on(&["a", "b", "c"])).is_empty(), "a gateway has one version behind it");
+    assert!(ruled(&on(&["a", "a", "a"])).is_empty(), "pods are called directly");
+}
+
+#[test]
+fn a_rule_of_the_users_own_for_helloworld_stands() {
+    let with = |host: &str| {
+        format!(
+            "name: demo\nclusters:\n  - {{ name: a, network: n }}\n  - {{ name: b, network: n }}\n  - {{ name: c, network: m }}\n\
+             apps:\n  - helloworld\n  - sleep\n  - manifests:\n      name: rule\n      objects:\n        \
+             - {{ apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{ name: r, namespace: sample }}, spec: {{ host: {host} }} }}\n"
+        )
+    };
+    for own in ["helloworld", "helloworld.sample", "helloworld.sample.svc", "helloworld.sample.svc.cluster.local"] {
+        assert!(ruled(&with(own)).is_empty(), "{own}");
+    }
+    assert_eq!(ruled(&with("echo")), ["a", "b", "c"]);
+}

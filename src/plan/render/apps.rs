@@ -30,6 +30,7 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
             App::Manifests(_) => {}
         }
     }
+    objects.extend(super::request_balance(lab, cluster));
     objects.extend(super::legacy::legacy(lab, cluster, images));
     objects
 }

@@ -1,6 +1,7 @@
 //! What is sent to kind, Istio and Kubernetes, as values. Pure: the same lab and images give the same text.
 
 mod apps;
+mod balance;
 mod federation;
 mod istio;
 mod kind;
@@ -14,6 +15,7 @@ mod secrets;
 use std::collections::BTreeMap;
 
 pub use apps::{apps, injection_probe};
+pub use balance::request_balance;
 pub use federation::{
     EVICT_LOST, KARMADA_DIR, KARMADA_NAMESPACE, KARMADA_PORT, evict_lost, federated, karmada_cluster, karmada_init,
     karmada_kubeconfig, karmada_marker, karmada_member, rebalance,

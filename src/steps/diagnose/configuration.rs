@@ -1,27 +1,20 @@
 //! Whether what the scenario itself configures is there: the user's own objects, and the rules that keep networks apart.
 
+use serde_json::Value;
+
 use crate::plan::LabCluster;
 use crate::plan::render;
 use crate::steps::{Context, StepError, node_network};
-use crate::sys::kube::Manifest;
+use crate::sys::kube::{Cluster, Manifest};
 use crate::verdict::{Cell, Finding};
 
 /// Objects of the scenario that are missing or changed, for each cluster. What runs is not compared: its images depend on where they came
 /// from, and whether it runs is seen elsewhere.
 pub(super) async fn objects(ctx: &Context, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    let mut wrong = Vec::new();
-    for value in render::manifests(&ctx.lab, cluster, &render::Images::new()) {
-        let manifest = Manifest::from_values([value])?;
-        let Some(object) = manifest.objects.first() else { continue };
-        if object.data.pointer("/spec/template").is_some() || client.has(&manifest).await? {
-            continue;
-        }
-        let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
-        let name = object.metadata.name.as_deref().unwrap_or_default();
-        let namespace = object.metadata.namespace.as_ref().map_or_else(String::new, |n| format!("{n}/"));
-        wrong.push(format!("{kind} {namespace}{name}"));
-    }
+    let planned = render::manifests(&ctx.lab, cluster, &render::Images::new()).into_iter();
+    let configured = planned.filter(|o| o.pointer("/spec/template").is_none());
+    let configured = configured.chain(render::request_balance(&ctx.lab, cluster));
+    let wrong = differing(&ctx.client(&cluster.name).await?, configured).await?;
     if wrong.is_empty() {
         return Ok(None);
     }
@@ -30,6 +23,26 @@ pub(super) async fn objects(ctx: &Context, cluster: &LabCluster) -> Result<Optio
         evidence: format!("missing or changed: {}", wrong.join(", ")),
         remedy: format!("lab up {} (it applies the objects again)", ctx.lab.name),
     }))
+}
+
+/// Of these objects, those that are missing or changed: kind, namespace and name.
+pub(super) async fn differing(
+    client: &Cluster,
+    objects: impl IntoIterator<Item = Value>,
+) -> Result<Vec<String>, StepError> {
+    let mut differing = Vec::new();
+    for value in objects {
+        let manifest = Manifest::from_values([value])?;
+        let Some(object) = manifest.objects.first() else { continue };
+        if client.has(&manifest).await? {
+            continue;
+        }
+        let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let namespace = object.metadata.namespace.as_ref().map_or_else(String::new, |n| format!("{n}/"));
+        differing.push(format!("{kind} {namespace}{name}"));
+    }
+    Ok(differing)
 }
 
 /// Clusters that are reached by a way that their network must not have, and whose nodes do not have the rules for that.

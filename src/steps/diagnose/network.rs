@@ -3,10 +3,11 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 
+use super::configuration::differing;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::steps::{Context, StepError, node_network};
-use crate::sys::kube::{Manifest, load_balancer_addresses};
+use crate::sys::kube::load_balancer_addresses;
 use crate::verdict::Finding;
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
@@ -89,28 +90,17 @@ async fn listens(
     remedy: String,
 ) -> Result<Option<Finding>, StepError> {
     let config = ctx.lab.config_cluster(to);
-    let wanted = Manifest::from_values(match gateway {
+    let planned = match gateway {
         Gateway::IngressGateway => render::ingress_resources(&ctx.lab, config),
         _ => render::east_west_resources(&ctx.lab, config),
-    })?;
-    let client = ctx.client(&config.name).await?;
-    let mut missing = Vec::new();
-    for object in &wanted.objects {
-        if !client.has(&Manifest { objects: vec![object.clone()] }).await? {
-            let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
-            missing.push(format!("{kind} {}", object.metadata.name.as_deref().unwrap_or_default()));
-        }
-    }
+    };
+    let missing = differing(&ctx.client(&config.name).await?, planned).await?;
     if missing.is_empty() {
         return Ok(None);
     }
     Ok(Some(Finding {
         cause: format!("the {} of {} has no listener for what comes to it", gateway.title(), to.name),
-        evidence: format!(
-            "in namespace {ISTIO_NAMESPACE} of {}, missing or not as planned: {}",
-            config.name,
-            missing.join(", ")
-        ),
+        evidence: format!("in {}, missing or changed: {}", config.name, missing.join(", ")),
         remedy,
     }))
 }
