@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod exec;
+pub mod graph;
 pub mod images;
 pub mod plan;
 pub mod report;

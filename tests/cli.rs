@@ -103,11 +103,12 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 14] = [
+const VERBS: [&[&str]; 22] = [
     &["up"],
     &["down"],
     &["verify"],
     &["plan"],
+    &["graph"],
     &["list"],
     &["status"],
     &["kubeconfig"],
@@ -117,6 +118,13 @@ const VERBS: [&[&str]; 14] = [
     &["images", "export"],
     &["images", "import"],
     &["images", "push"],
+    &["logs"],
+    &["shell"],
+    &["env"],
+    &["pause"],
+    &["resume"],
+    &["restart"],
+    &["schema"],
     &["completions"],
 ];
 

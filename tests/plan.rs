@@ -1,11 +1,13 @@
 //! The plan: its snapshot for the reference scenario, and what holds for the plan of any lab.
 
+#[path = "plan/any_lab.rs"]
+mod any_lab;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::process::Command;
 
-use lab::plan::{Action, Gateway, Lab, LabCluster, Plan, StepId, resolve};
-use lab::scenario::{parse, render};
+use any_lab::any_lab;
+use lab::plan::{Action, Gateway, Lab, LabCluster, Plan, StepId};
 use proptest::prelude::*;
 
 /// What `lab plan` prints for the reference scenario.
@@ -37,52 +39,6 @@ fn the_reference_scenario_as_json() {
     snapshot("three_network_json", &text);
 }
 
-/// How one cluster of an arbitrary lab looks.
-#[derive(Clone, Debug)]
-struct Shape {
-    /// Which of a few networks it is on; its own when left out.
-    network: Option<u8>,
-    locality: bool,
-    workers: u8,
-    /// Whether it uses the first cluster's control plane, where the topology has remotes.
-    remote: bool,
-}
-
-fn shape() -> impl Strategy<Value = Shape> {
-    (proptest::option::of(0_u8..3), any::<bool>(), 0_u8..3, any::<bool>())
-        .prop_map(|(network, locality, workers, remote)| Shape { network, locality, workers, remote })
-}
-
-/// A lab of any topology with one cluster for each shape.
-fn any_lab() -> impl Strategy<Value = Lab> {
-    (0_u8..3, any::<bool>(), proptest::collection::vec(shape(), 1..=8))
-        .prop_map(|(topology, ingress, shapes)| lab_of(topology, ingress, &shapes))
-}
-
-fn lab_of(topology: u8, ingress: bool, shapes: &[Shape]) -> Lab {
-    // A topology that the shapes cannot have is none of these tests.
-    let topology = match topology {
-        1 if shapes.iter().skip(1).any(|s| s.remote) => "primary-remote",
-        2 if shapes.len() > 1 => "external",
-        _ => "multi-primary",
-    };
-    let mut text = format!("name: demo\nmesh: {{ topology: {topology}, ingressGateway: {ingress} }}\nclusters:\n");
-    for (i, shape) in shapes.iter().enumerate() {
-        let _ = writeln!(text, "  - name: c{i}\n    nodes: {{ workers: {} }}", shape.workers);
-        if shape.locality {
-            text += "    locality: { region: r1 }\n";
-        }
-        if let Some(network) = shape.network {
-            let _ = writeln!(text, "    network: shared-{network}");
-        }
-        if i > 0 && (topology == "external" || topology == "primary-remote" && shape.remote) {
-            text += "    primary: c0\n";
-        }
-    }
-    let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
-    resolve(&scenario).expect("room for every address")
-}
-
 /// All steps that must have ended before each step starts, directly or not. Reading the plan in its order suffices because each step comes
 /// after its needs, which is asserted on the way.
 fn ancestors(plan: &Plan) -> BTreeMap<&StepId, BTreeSet<&StepId>> {
@@ -110,17 +66,50 @@ fn joined(lab: &Lab, cluster: &LabCluster) -> Action {
     }
 }
 
+/// The same of a federation.
+fn federation_uses(lab: &Lab) -> Vec<(Action, Action)> {
+    let Some(federation) = &lab.federation else { return Vec::new() };
+    let manager = || federation.manager.clone();
+    let karmada = Action::Karmada { cluster: manager() };
+    let mut uses =
+        vec![(karmada.clone(), Action::KarmadaImages), (karmada.clone(), Action::Cluster { cluster: manager() })];
+    for member in &federation.members {
+        let (c, apps) = (|| member.cluster.clone(), || Action::FederatedApps { cluster: manager() });
+        let joins = Action::KarmadaMember { cluster: c() };
+        uses.extend([
+            (joins.clone(), karmada.clone()),
+            (joins.clone(), Action::Cluster { cluster: c() }),
+            (apps(), joins),
+        ]);
+        if lab.has_mesh() {
+            // Pods that start before injection works have no sidecar.
+            uses.push((apps(), joined(lab, lab.cluster(&member.cluster).expect("a cluster"))));
+        }
+    }
+    uses
+}
+
 /// Pairs of a step and one that makes what it uses, as far as the plan must know.
 fn uses(lab: &Lab) -> Vec<(Action, Action)> {
-    let mut uses = Vec::new();
+    let mut uses = federation_uses(lab);
     for cluster in &lab.clusters {
         let c = || cluster.name.clone();
+        uses.extend([
+            (Action::Cluster { cluster: c() }, Action::Images),
+            (Action::Cluster { cluster: c() }, Action::DockerNetwork),
+        ]);
+        if cluster.pool.is_some() {
+            uses.push((Action::AddressPool { cluster: c() }, Action::Metallb { cluster: c() }));
+        }
+        if !lab.has_istio(cluster) {
+            if !lab.is_manager(cluster) {
+                uses.push((Action::Apps { cluster: c(), apps: Vec::new() }, Action::Cluster { cluster: c() }));
+            }
+            continue;
+        }
         let joined = joined(lab, cluster);
         uses.extend([
             (Action::RenderIstio { cluster: c() }, Action::Images),
-            (Action::Cluster { cluster: c() }, Action::Images),
-            (Action::Cluster { cluster: c() }, Action::DockerNetwork),
-            (Action::AddressPool { cluster: c() }, Action::Metallb { cluster: c() }),
             (Action::IstioBase { cluster: c() }, Action::RenderIstio { cluster: c() }),
             // istiod makes a root of its own when it starts without one.
             (joined.clone(), Action::RootCa),
@@ -158,12 +147,12 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
                 uses.push((step, joined.clone()));
             }
         }
-        for peer in lab.clusters.iter().filter(|p| p.network == cluster.network && !lab.is_host(p)) {
+        for peer in lab.data_clusters().filter(|p| p.network == cluster.network) {
             if lab.data_clusters().count() > 1 {
                 uses.push((Action::NodeNetwork { cluster: c() }, Action::Cluster { cluster: peer.name.clone() }));
             }
         }
-        for reader in lab.clusters.iter().filter(|r| r.runs_istiod() && r.name != cluster.name) {
+        for reader in lab.istio_clusters().filter(|r| r.runs_istiod() && r.name != cluster.name) {
             // It holds the token of an account in the one, and goes into the namespace of the other.
             let secret = || Action::RemoteSecret { of: c(), to: reader.name.clone() };
             uses.push((secret(), Action::IstioBase { cluster: c() }));
@@ -175,16 +164,26 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
 
 /// How many steps a lab has, counted from what its clusters are.
 fn count(lab: &Lab) -> usize {
-    let all = lab.clusters.len();
     let data = lab.data_clusters().count();
-    let readers = lab.clusters.iter().filter(|c| c.runs_istiod()).count();
+    let istio = lab.istio_clusters().count();
+    let readers = lab.istio_clusters().filter(|c| c.runs_istiod()).count();
+    let pools = lab.clusters.iter().filter(|c| c.pool.is_some()).count();
     let localities = lab.clusters.iter().filter(|c| c.locality.is_some()).count();
     let gateways: usize = lab.data_clusters().map(|c| c.addresses.len()).sum();
-    let networks = if data > 1 { data } else { 0 };
+    let networks = if data > 1 && lab.has_mesh() { data } else { 0 };
     // Every istiod reads every cluster of the mesh but its own.
-    let secrets = readers * data - lab.data_clusters().filter(|c| c.runs_istiod()).count();
-    // Once for the lab: images, network, root CA, verify. Once a cluster: render, cluster, MetalLB, pool, base, istiod. Once in the mesh: apps.
-    4 + 6 * all + data + localities + gateways + networks + secrets
+    let own = lab.istio_clusters().filter(|c| c.runs_istiod() && !lab.is_host(c)).count();
+    let secrets = readers * data - own;
+    // Karmada's images, Karmada, and what it is given.
+    let federation = lab.federation.as_ref().map_or(0, |f| 3 + f.members.len());
+    // Once for the lab: images, network, verify, and with a mesh the root CA. Once a cluster: the cluster itself, and MetalLB with its pool. Once
+    // where Istio is: render, base, istiod. Once where apps run: apps.
+    3 + usize::from(lab.has_mesh())
+        + lab.clusters.len()
+        + 2 * pools
+        + 3 * istio
+        + data
+        + (localities + gateways + networks + secrets + federation)
 }
 
 proptest! {

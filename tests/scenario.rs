@@ -42,7 +42,9 @@ fn every_shipped_scenario_resolves_and_reads_back() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {
             let text = std::fs::read_to_string(&path).unwrap();
-            assert!(text.starts_with("# "), "{}: the first line says what the scenario shows", path.display());
+            let about = text.strip_prefix("# yaml-language-server: $schema=schema.json\n");
+            let about = about.unwrap_or_else(|| panic!("{}: the first line names the schema", path.display()));
+            assert!(about.starts_with("# "), "{}: the second line says what the scenario shows", path.display());
             let lab = resolve(&accepted(&text)).unwrap();
             assert_eq!(path.file_stem().unwrap().to_str(), Some(lab.name.as_str()));
             assert_eq!(resolve(&accepted(&scenario_yaml(&lab))).unwrap(), lab);

@@ -41,14 +41,30 @@ pub enum Command {
     Explain(Explain),
     /// Show the addresses and the steps of a scenario file; needs no Docker
     Plan(Plan),
+    /// Draw the topology of a scenario file or of a lab; needs no Docker
+    Graph(Graph),
     /// List the labs of this machine
     List(List),
     /// Show the clusters and gateways of a lab, and its last verdict
     Status(Status),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
+    /// Show what istiod, the gateways and the sidecars of a lab have written
+    Logs(Logs),
+    /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
+    Shell(Named),
+    /// Print what sets KUBECONFIG for a lab, as for `eval "$(lab env NAME)"`
+    Env(Named),
+    /// Halt the nodes of a lab; they keep their memory and take no processor
+    Pause(Named),
+    /// Let a paused lab go on, and wait until calls reach every version again
+    Resume(Named),
+    /// Stop and start the nodes of one cluster, and judge the lab again
+    Restart(Restart),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
+    /// Print the JSON schema of scenario files, which tells editors their fields
+    Schema,
     /// Print a completion script for a shell, as for `source <(lab completions bash)`
     Completions(Completions),
 }
@@ -61,6 +77,17 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A picture that every browser shows.
+    Svg,
+    /// Mermaid's language, which GitHub draws.
+    Mermaid,
+    /// Graphviz's language.
+    Dot,
 }
 
 /// `lab up`.
@@ -83,6 +110,47 @@ pub struct Up {
     /// Form of the verdict on standard output
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+impl Up {
+    /// `lab up NAME` for a lab that is there.
+    #[must_use]
+    pub fn again(lab: PathBuf) -> Self {
+        Self { scenario: lab, name: None, images: Choice::Auto, no_verify: false, junit: None, output: Output::Text }
+    }
+}
+
+/// A verb about one lab.
+#[derive(Debug, ClapArgs)]
+pub struct Named {
+    /// Name of the lab
+    pub name: String,
+}
+
+/// `lab restart`.
+#[derive(Debug, ClapArgs)]
+pub struct Restart {
+    /// Name of the lab
+    pub name: String,
+    /// Name of the cluster
+    pub cluster: String,
+}
+
+/// `lab logs`.
+#[derive(Debug, ClapArgs)]
+pub struct Logs {
+    /// Name of the lab
+    pub name: String,
+    /// Only this cluster
+    pub cluster: Option<String>,
+    /// Only istiod, gateway, sidecars, or an app of namespace sample
+    pub component: Option<String>,
+    /// Go on with what is written from now on
+    #[arg(long, short)]
+    pub follow: bool,
+    /// So many last lines of each container
+    #[arg(long, value_name = "LINES", default_value_t = 50)]
+    pub tail: i64,
 }
 
 /// `lab down`.
@@ -140,6 +208,22 @@ pub struct Plan {
     /// Form of the plan
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+    /// Draw the steps in this form instead
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    pub graph: Option<Picture>,
+}
+
+/// `lab graph`.
+#[derive(Debug, ClapArgs)]
+pub struct Graph {
+    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    pub scenario: PathBuf,
+    /// Form of the picture; without it what the name of FILE ends in, and SVG otherwise
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<Picture>,
+    /// Write it to this file instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `lab list`.

@@ -5,12 +5,18 @@ mod completions;
 mod down;
 mod error;
 mod explain;
+mod graph;
 mod images;
 mod kubeconfig;
 mod list;
+mod logs;
 mod manifests;
 mod output;
+mod pause;
 mod plan;
+mod restart;
+mod schema;
+mod shell;
 mod status;
 mod up;
 mod verify;
@@ -47,10 +53,18 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Verify(args) => verify::run(args, interrupt).await,
         Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
+        Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
+        Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
+        Command::Shell(args) => shell::shell(&args),
+        Command::Env(args) => shell::env(&args),
+        Command::Pause(args) => until(interrupt, "`lab resume` lets the nodes go on", pause::pause(&args)).await,
+        Command::Resume(args) => until(interrupt, "`lab resume` again goes on", Box::pin(pause::resume(&args))).await,
+        Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Images(args) => images::run(args, interrupt).await,
+        Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -10,6 +10,7 @@ use super::{CliError, Output, manifests};
 use crate::plan::{Lab, resolve};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
+use crate::sys::state::{State, StateError};
 use crate::verdict::Verdict;
 
 /// Writes text to standard output. A reader that has gone away, as `head` does, is no error.
@@ -79,6 +80,38 @@ pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &Cancellati
         })?;
     }
     Ok(resolve(&scenario)?)
+}
+
+/// The lab of a scenario file or, when there is no such file, the lab of that name.
+pub(super) async fn load_file_or_lab(
+    path: &Path,
+    name: Option<&str>,
+    interrupt: &CancellationToken,
+) -> Result<Lab, CliError> {
+    let is_scenario = scenario_file(path).is_some_and(|file| crate::sys::fs::is_readable(&file));
+    if is_scenario || name.is_some() {
+        return load(path, name, interrupt).await;
+    }
+    match State::open()?.existing(&path.to_string_lossy()) {
+        Err(StateError::Unknown { .. }) if crate::sys::fs::is_dir(path) => load(path, None, interrupt).await,
+        Err(StateError::Unknown { nearest, .. }) => Err(CliError::Usage {
+            problem: format!("there is neither a file nor a lab named {}", path.display()),
+            remedy: match nearest {
+                Some(nearest) => format!("did you mean the lab {nearest}?"),
+                None => "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
+            },
+        }),
+        existing => Ok(existing?.load()?),
+    }
+}
+
+/// A cluster that the lab does not have.
+pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
+    let names: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();
+    CliError::Usage {
+        problem: format!("lab {} has no cluster {name}", lab.name),
+        remedy: format!("its clusters are {}", names.join(", ")),
+    }
 }
 
 /// Writes a table to standard output.

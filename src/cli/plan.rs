@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output, args, output};
+use super::{CliError, Output, args, graph, output};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report;
 
 pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load(&args.scenario, args.name.as_deref(), interrupt).await?;
     let plan = Plan::of(&lab);
+    if let Some(form) = args.graph {
+        return output::print(&graph::written(&crate::graph::steps(&lab, &plan), form));
+    }
     match args.output {
         Output::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),
         Output::Text => output::print(&text(&lab, &plan)),

@@ -12,7 +12,7 @@ use crate::report::{Style, follow};
 use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, preflight};
 use crate::sys::docker::Engine;
-use crate::sys::state::{LabState, State, StateError};
+use crate::sys::state::{LabState, State};
 
 /// How long endpoints may take to settle after everything is ready.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const JOURNAL_FILE: &str = "journal.jsonl";
 
 pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
-    let lab = load(&state, &args, interrupt).await?;
+    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
     let before = async {
         let engine = Engine::connect().await?;
         let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
@@ -79,28 +79,6 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     match ctx.verdict() {
         Some(verdict) => output::tell(verdict, args.output, args.junit.as_deref()),
         None => Ok(()),
-    }
-}
-
-/// The lab of a scenario file or, when there is no such file, the lab of that name.
-async fn load(state: &State, args: &args::Up, interrupt: &CancellationToken) -> Result<Lab, CliError> {
-    let is_scenario = output::scenario_file(&args.scenario).is_some_and(|file| crate::sys::fs::is_readable(&file));
-    if is_scenario || args.name.is_some() {
-        return output::load(&args.scenario, args.name.as_deref(), interrupt).await;
-    }
-    let name = args.scenario.to_string_lossy();
-    match state.existing(&name) {
-        Err(StateError::Unknown { .. }) if crate::sys::fs::is_dir(&args.scenario) => {
-            output::load(&args.scenario, None, interrupt).await
-        }
-        Err(StateError::Unknown { nearest, .. }) => Err(CliError::Usage {
-            problem: format!("there is neither a file nor a lab named {name}"),
-            remedy: match nearest {
-                Some(nearest) => format!("did you mean the lab {nearest}?"),
-                None => "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
-            },
-        }),
-        existing => Ok(existing?.load()?),
     }
 }
 

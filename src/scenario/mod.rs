@@ -3,6 +3,7 @@
 //! `tree` reads YAML with the place of every node, `raw` finds the fields in it, `validate` applies the rules. None of them stops
 //! at a mistake: [`parse`] returns all of them.
 
+mod describe;
 mod error;
 pub mod layout;
 mod manifests;
@@ -14,6 +15,7 @@ mod render;
 mod tree;
 mod validate;
 
+pub use describe::schema;
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, Topology};

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{
@@ -73,7 +72,7 @@ pub struct Mesh {
 }
 
 /// How control planes and clusters relate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
     /// Every cluster runs istiod.
@@ -189,7 +188,7 @@ impl Cluster {
 }
 
 /// Where a cluster's nodes are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Locality {
     /// `topology.kubernetes.io/region`.

@@ -10,6 +10,7 @@ pub(super) use checks::{
 };
 pub(super) use federation::{RawFederation, RawMember};
 
+use super::describe::{ADDRESSES, CLUSTER, DOCKER_NETWORK, IMAGES, LOAD_BALANCER, LOCALITY, MESH, NODES, SCENARIO};
 use super::error::Problems;
 use super::model::Gateway;
 use super::read::{Fields, json, list, number, text, unknown_value, wrong_type};
@@ -68,9 +69,7 @@ pub(super) struct RawLocality {
 
 /// Reads a scenario out of a tree.
 pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
-    const FIELDS: &[&str] =
-        &["apiVersion", "kind", "name", "mesh", "dockerNetwork", "images", "clusters", "apps", "federation", "checks"];
-    let Some(fields) = Fields::of(root, "a scenario", FIELDS, "name: demo", problems) else {
+    let Some(fields) = Fields::of(root, "a scenario", &SCENARIO.names(), "name: demo", problems) else {
         return RawScenario::default();
     };
     constant(&fields, "apiVersion", API_VERSION, problems);
@@ -85,12 +84,20 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     let docker_subnet = fields
         .get("dockerNetwork")
         .and_then(|n| {
-            Fields::of(n, "`dockerNetwork`", &["subnet"], "dockerNetwork: { subnet: 172.30.0.0/16 }", problems)
+            Fields::of(
+                n,
+                "`dockerNetwork`",
+                &DOCKER_NETWORK.names(),
+                "dockerNetwork: { subnet: 172.30.0.0/16 }",
+                problems,
+            )
         })
         .and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
     let mirror = fields
         .get("images")
-        .and_then(|n| Fields::of(n, "`images`", &["mirror"], "images: { mirror: \"registry.example:5000\" }", problems))
+        .and_then(|n| {
+            Fields::of(n, "`images`", &IMAGES.names(), "images: { mirror: \"registry.example:5000\" }", problems)
+        })
         .and_then(|f| f.text("mirror", "mirror: registry.example:5000", problems));
     let clusters = fields.get("clusters").and_then(|node| {
         let items = list(node, "`clusters`", "clusters: [c1, c2]", problems)?;
@@ -126,8 +133,7 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
     if matches!(&node.value, Value::Scalar { text, .. } if text == "none") {
         return RawMesh { none: true, ..RawMesh::default() };
     }
-    let known = &["id", "trustDomain", "topology", "meshNetworks", "dnsCapture", "ingressGateway", "values"];
-    let Some(fields) = Fields::of(node, "`mesh`", known, "mesh: { id: mesh1 }", problems) else {
+    let Some(fields) = Fields::of(node, "`mesh`", &MESH.names(), "mesh: { id: mesh1 }", problems) else {
         return RawMesh::default();
     };
     let values = fields.get("values").and_then(|n| {
@@ -151,31 +157,29 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
 }
 
 fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
-    const FIELDS: &[&str] =
-        &["name", "network", "primary", "podSubnet", "serviceSubnet", "nodes", "locality", "loadBalancer"];
     if let Value::Scalar { .. } = node.value {
         let name = text(node, "a cluster", "c1", problems);
         return Some(RawCluster { name, ..RawCluster::default() });
     }
-    let fields = Fields::of(node, "a cluster", FIELDS, "{ name: c1 }", problems)?;
+    let fields = Fields::of(node, "a cluster", &CLUSTER.names(), "{ name: c1 }", problems)?;
     let name = fields.text("name", "name: c1", problems);
     if fields.get("name").is_none() {
         fields.missing("name", "c1", problems);
     }
     let workers = fields
         .get("nodes")
-        .and_then(|n| Fields::of(n, "`nodes`", &["workers"], "nodes: { workers: 1 }", problems))
+        .and_then(|n| Fields::of(n, "`nodes`", &NODES.names(), "nodes: { workers: 1 }", problems))
         .and_then(|f| number(f.get("workers")?, "`workers`", "nodes: { workers: 1 }", problems));
     let balancer = fields.get("loadBalancer");
     let no_load_balancer =
         balancer.filter(|n| matches!(&n.value, Value::Scalar { text, .. } if text == "none")).map(|n| n.span);
     let balancer = balancer.filter(|_| no_load_balancer.is_none()).and_then(|n| {
         let example = "loadBalancer: { pool: auto }";
-        Fields::of(n, "`loadBalancer`", &["pool", "addresses"], example, problems)
+        Fields::of(n, "`loadBalancer`", &LOAD_BALANCER.names(), example, problems)
     });
     let pool = balancer.as_ref().and_then(|f| f.text("pool", "pool: 172.30.255.10-172.30.255.19", problems));
     let example = "addresses: { eastWestGateway: 172.30.255.10 }";
-    let known = Gateway::ALL.map(Gateway::field);
+    let known = ADDRESSES.names();
     let addresses =
         balancer.as_ref().and_then(|f| Fields::of(f.get("addresses")?, "`addresses`", &known, example, problems));
     let addresses = addresses.map_or_else(Vec::new, |f| {
@@ -199,8 +203,8 @@ fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
 }
 
 fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
-    let known = &["region", "zone", "subzone"];
-    let fields = Fields::of(node, "`locality`", known, "locality: { region: region1, zone: zone1 }", problems)?;
+    let fields =
+        Fields::of(node, "`locality`", &LOCALITY.names(), "locality: { region: region1, zone: zone1 }", problems)?;
     if fields.get("region").is_none() {
         fields.missing("region", "region1", problems);
     }

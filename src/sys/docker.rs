@@ -69,6 +69,8 @@ pub struct Node {
     pub lab: String,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it is paused: its processes are there, and halted.
+    pub paused: bool,
     /// Docker's own words about its state, as "Up 3 minutes".
     pub status: String,
     /// Its address on the lab's network, when it runs.
@@ -191,6 +193,11 @@ impl Engine {
         self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
     }
 
+    /// Stops a container.
+    pub async fn stop(&self, name: &str) -> Result<(), DockerError> {
+        self.docker.stop_container(name, None).await.map_err(DockerError::request(format!("stop {name}")))
+    }
+
     /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
         self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
@@ -274,6 +281,7 @@ fn node(container: ContainerSummary) -> Option<Node> {
         cluster: labels.get(CLUSTER_LABEL)?.clone(),
         lab: labels.get(LAB_LABEL)?.clone(),
         running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
+        paused: container.state == Some(ContainerSummaryStateEnum::PAUSED),
         status: container.status.unwrap_or_default(),
         name,
         address,

@@ -42,6 +42,13 @@ pub enum ProcessError {
     },
 }
 
+/// Becomes another program, with these variables of the environment too; gives why it cannot.
+#[must_use]
+pub fn become_program(program: &OsStr, envs: &[(&str, &OsStr)]) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    std::process::Command::new(program).envs(envs.iter().copied()).exec()
+}
+
 /// A command to run, with no standard input unless given.
 #[derive(Debug, Clone)]
 pub struct Process {

@@ -6,9 +6,12 @@ use super::{EAST_WEST_PORT, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, Lab, LabCluster};
 use crate::scenario::App;
 
-/// Ports of istiod that remote clusters use: discovery and certificates, and the injection webhook.
-const DISCOVERY_PORT: u16 = 15012;
+/// Port of istiod that remote clusters use for discovery and certificates.
+pub const DISCOVERY_PORT: u16 = 15012;
+/// Port of istiod that remote clusters use for the injection webhook.
 const WEBHOOK_PORT: u16 = 15017;
+/// Port on which an ingress gateway takes calls from outside.
+pub const INGRESS_PORT: u16 = 80;
 
 /// What opens the east-west gateway of a cluster. Only the cluster that Istio's configuration is read from has any of it.
 #[must_use]
@@ -75,7 +78,7 @@ pub fn ingress_resources(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
     if !lab.is_config_cluster(cluster) || !has_helloworld {
         return Vec::new();
     }
-    let server = json!({ "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] });
+    let server = json!({ "port": { "number": INGRESS_PORT, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] });
     vec![
         gateway(HELLOWORLD_INGRESS, "ingressgateway", &[server]),
         json!({

@@ -24,8 +24,8 @@ pub use istio::{istio_namespace, istio_operator};
 pub use kind::kind_config;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{
-    EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, east_west_resources, external_istiod_service,
-    ingress_resources, mount_mesh_configuration,
+    DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, east_west_resources,
+    external_istiod_service, ingress_resources, mount_mesh_configuration,
 };
 pub use manifests::{APP_IMAGES, is_system, manifests};
 pub use metallb::address_pool;

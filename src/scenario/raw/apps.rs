@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::super::describe::{APPS, HELLOWORLD, MANIFESTS, SLEEP, kinds};
 use super::super::error::Problems;
 use super::super::read::{Fields, json, list, one_key, text, unknown_value, wrong_type};
 use super::super::tree::{Entry, Located, Node, Span, Value};
@@ -52,7 +53,7 @@ pub(super) fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
         "helloworld" => RawAppKind::Helloworld { versions: body.and_then(|n| helloworld(n, problems)) },
         "sleep" => {
             if let Some(body) = body {
-                Fields::of(body, "`sleep`", &[], "sleep: {}", problems);
+                Fields::of(body, "`sleep`", &SLEEP.names(), "sleep: {}", problems);
             }
             RawAppKind::Sleep
         }
@@ -61,7 +62,7 @@ pub(super) fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
             None => RawAppKind::Manifests(RawManifests::default()),
         },
         other => {
-            problems.add(key.span, unknown_value("app", other, &["helloworld", "sleep", "manifests"]));
+            problems.add(key.span, unknown_value("app", other, &kinds(APPS)));
             return None;
         }
     };
@@ -70,7 +71,8 @@ pub(super) fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
 
 fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
     let example = "versions: { c1: v1, c2: v2 }";
-    let fields = Fields::of(body, "`helloworld`", &["versions"], "helloworld: { versions: { c1: v1 } }", problems)?;
+    let fields =
+        Fields::of(body, "`helloworld`", &HELLOWORLD.names(), "helloworld: { versions: { c1: v1 } }", problems)?;
     let node = fields.get("versions")?;
     let Value::Mapping(entries) = &node.value else {
         problems.add(node.span, wrong_type("`versions`", "a mapping from cluster to version", node.kind(), example));
@@ -86,8 +88,8 @@ fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
 }
 
 fn manifests(body: &Node, problems: &mut Problems) -> Option<RawManifests> {
-    const FIELDS: &[&str] = &["name", "clusters", "namespace", "files", "objects"];
-    let fields = Fields::of(body, "`manifests`", FIELDS, "manifests: { files: [apps/web.yaml] }", problems)?;
+    let fields =
+        Fields::of(body, "`manifests`", &MANIFESTS.names(), "manifests: { files: [apps/web.yaml] }", problems)?;
     Some(RawManifests {
         name: fields.text("name", "name: web", problems),
         clusters: fields.get("clusters").and_then(|n| clusters(n, problems)),

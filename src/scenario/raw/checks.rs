@@ -2,6 +2,9 @@
 
 use serde_json::Value as Json;
 
+use super::super::describe::{
+    CALLER, CHECKS, EXPECT, FAILOVER, FEDERATION_CHECK, REACHABILITY, REQUEST, ROTATION, kinds,
+};
 use super::super::error::Problems;
 use super::super::read::{Fields, json, number, one_key, text, unknown_value, wrong_type};
 use super::super::tree::{Entry, Located, Node, Span, Value};
@@ -85,8 +88,6 @@ pub(in crate::scenario) type Pairs<T> = Located<Vec<(Located<String>, Located<T>
 /// A list of names.
 pub(in crate::scenario) type Names = Located<Vec<Located<String>>>;
 
-const KINDS: &[&str] = &["rotation", "request", "failover", "reachability", "federation"];
-
 /// Reads one entry of `checks`.
 pub(super) fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
     let (key, body) = one_key(node, "checks", "check", "rotation", problems)?;
@@ -98,12 +99,12 @@ pub(super) fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
         "request" => RawCheckKind::Request(Box::new(request(body, problems)?)),
         "failover" => RawCheckKind::Failover(failover(body, problems)?),
         "reachability" => {
-            Fields::of(body, "`reachability`", &[], "reachability: {}", problems)?;
+            Fields::of(body, "`reachability`", &REACHABILITY.names(), "reachability: {}", problems)?;
             RawCheckKind::Reachability
         }
         "federation" => RawCheckKind::Federation(federation(body, problems)?),
         other => {
-            problems.add(key.span, unknown_value("check", other, KINDS));
+            problems.add(key.span, unknown_value("check", other, &kinds(CHECKS)));
             return None;
         }
     };
@@ -112,7 +113,7 @@ pub(super) fn check(node: &Node, problems: &mut Problems) -> Option<RawCheck> {
 
 fn rotation(body: &Node, problems: &mut Problems) -> Option<RawCheckKind> {
     let example = "rotation: { service: helloworld.sample:5000/hello, from: all }";
-    let fields = Fields::of(body, "`rotation`", &["service", "from", "through"], example, problems)?;
+    let fields = Fields::of(body, "`rotation`", &ROTATION.names(), example, problems)?;
     Some(RawCheckKind::Rotation {
         service: fields.text("service", "service: helloworld.sample:5000/hello", problems),
         from: from(&fields, problems)?,
@@ -121,13 +122,11 @@ fn rotation(body: &Node, problems: &mut Problems) -> Option<RawCheckKind> {
 }
 
 fn request(body: &Node, problems: &mut Problems) -> Option<RawRequest> {
-    const FIELDS: &[&str] =
-        &["name", "service", "url", "from", "through", "caller", "method", "headers", "times", "expect"];
     let example = "request: { service: helloworld.sample:5000/hello, expect: { status: 200 } }";
-    let fields = Fields::of(body, "`request`", FIELDS, example, problems)?;
+    let fields = Fields::of(body, "`request`", &REQUEST.names(), example, problems)?;
     let caller = fields.get("caller").and_then(|node| {
         let example = "caller: { namespace: legacy, app: sleep }";
-        let fields = Fields::of(node, "`caller`", &["namespace", "app"], example, problems)?;
+        let fields = Fields::of(node, "`caller`", &CALLER.names(), example, problems)?;
         Some(RawCaller {
             namespace: fields.text("namespace", "namespace: legacy", problems),
             app: fields.text("app", "app: sleep", problems),
@@ -152,11 +151,7 @@ fn request(body: &Node, problems: &mut Problems) -> Option<RawRequest> {
 }
 
 fn expect(node: &Node, problems: &mut Problems) -> Option<RawExpect> {
-    const FIELDS: &[&str] = &[
-        "status", "body", "headers", "versions", "weights", "clusters", "within", "failures", "ejected", "denied",
-        "reason",
-    ];
-    let fields = Fields::of(node, "`expect`", FIELDS, "expect: { status: 200 }", problems)?;
+    let fields = Fields::of(node, "`expect`", &EXPECT.names(), "expect: { status: 200 }", problems)?;
     let get = |field| fields.get(field);
     let denied = get("denied").map(|n| truth(n, "`denied`", "denied: true", problems));
     // Whether there is anything to give a reason for cannot be told then.
@@ -178,7 +173,7 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<RawExpect> {
 
 fn failover(body: &Node, problems: &mut Problems) -> Option<RawFailover> {
     let example = "failover: { order: { c1: [c1, c2], c2: [c2, c1] } }";
-    let fields = Fields::of(body, "`failover`", &["service", "order", "exercise"], example, problems)?;
+    let fields = Fields::of(body, "`failover`", &FAILOVER.names(), example, problems)?;
     if fields.get("order").is_none() {
         fields.missing("order", "{ c1: [c1, c2], c2: [c2, c1] }", problems);
     }
@@ -192,8 +187,7 @@ fn failover(body: &Node, problems: &mut Problems) -> Option<RawFailover> {
 
 fn federation(body: &Node, problems: &mut Problems) -> Option<RawFederationCheck> {
     let example = "federation: { deployment: demo/hello, replicas: { c2: 2, c3: 1 } }";
-    let fields =
-        Fields::of(body, "`federation`", &["deployment", "replicas", "exercise", "service"], example, problems)?;
+    let fields = Fields::of(body, "`federation`", &FEDERATION_CHECK.names(), example, problems)?;
     if fields.get("deployment").is_none() {
         fields.missing("deployment", "demo/hello", problems);
     }

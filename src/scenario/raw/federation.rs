@@ -1,5 +1,6 @@
 //! The federation as it is written.
 
+use super::super::describe::{FEDERATION, MEMBER, MEMBER_LOST};
 use super::super::error::Problems;
 use super::super::read::{Fields, list, number, text};
 use super::super::tree::{Located, Node, Span, Value};
@@ -29,8 +30,7 @@ pub(in crate::scenario) struct RawFederationFailover {
 
 /// Reads the field `federation`.
 pub(super) fn federation(node: &Node, problems: &mut Problems) -> Option<RawFederation> {
-    const FIELDS: &[&str] = &["manager", "members", "failover", "files", "objects"];
-    let fields = Fields::of(node, "`federation`", FIELDS, "federation: { manager: c1 }", problems)?;
+    let fields = Fields::of(node, "`federation`", &FEDERATION.names(), "federation: { manager: c1 }", problems)?;
     if fields.get("manager").is_none() {
         fields.missing("manager", "c1", problems);
     }
@@ -42,7 +42,7 @@ pub(super) fn federation(node: &Node, problems: &mut Problems) -> Option<RawFede
     });
     let failover = fields.get("failover").and_then(|node| {
         let example = "failover: { tolerationSeconds: 30 }";
-        let fields = Fields::of(node, "`failover`", &["tolerationSeconds"], example, problems)?;
+        let fields = Fields::of(node, "`failover`", &MEMBER_LOST.names(), example, problems)?;
         let toleration = fields.get("tolerationSeconds");
         let toleration_seconds = toleration.and_then(|n| number(n, "`tolerationSeconds`", example, problems));
         Some(RawFederationFailover { toleration_seconds })
@@ -62,7 +62,7 @@ fn member(node: &Node, problems: &mut Problems) -> Option<RawMember> {
         let cluster = text(node, "a member", "c2", problems)?;
         return Some(RawMember { cluster, mode: None });
     }
-    let fields = Fields::of(node, "a member", &["cluster", "mode"], "{ cluster: c2, mode: pull }", problems)?;
+    let fields = Fields::of(node, "a member", &MEMBER.names(), "{ cluster: c2, mode: pull }", problems)?;
     if fields.get("cluster").is_none() {
         fields.missing("cluster", "c2", problems);
     }

@@ -23,6 +23,14 @@ pub const VERDICT_FILE: &str = "verdict.json";
 
 /// Runs every check and stores the verdict. A red verdict is an outcome, not an error.
 pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepError> {
+    let verdict = judge(ctx, progress).await?;
+    ctx.state.write_json(VERDICT_FILE, &verdict)?;
+    ctx.set_verdict(verdict.clone());
+    Ok(verdict)
+}
+
+/// Runs every check of the context's lab, and stores nothing.
+pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepError> {
     let run = &Run { progress, until: Instant::now() + ctx.retry };
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
@@ -64,11 +72,7 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
         diagnose::findings(ctx, &red).await
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-    let verdict =
-        Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings };
-    ctx.state.write_json(VERDICT_FILE, &verdict)?;
-    ctx.set_verdict(verdict.clone());
-    Ok(verdict)
+    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
 }
 
 /// What all checks of one verdict share.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod dynamic;
+mod logs;
 mod manifest;
 mod pod;
 mod wait;

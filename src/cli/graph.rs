@@ -1,0 +1,38 @@
+//! `lab graph`: the topology as a picture.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, output};
+use crate::graph::{Graph, dot, layout, mermaid, topology};
+
+pub(super) async fn run(args: &args::Graph, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let lab = output::load_file_or_lab(&args.scenario, None, interrupt).await?;
+    let form = args.format.or_else(|| form_of(args.output.as_deref()?)).unwrap_or(args::Picture::Svg);
+    let text = written(&topology(&lab), form);
+    match &args.output {
+        None => output::print(&text),
+        Some(file) => crate::sys::fs::write(file, &text)
+            .map_err(|source| CliError::Write { what: file.display().to_string(), source }),
+    }
+}
+
+/// The form that a file's name asks for.
+fn form_of(file: &Path) -> Option<args::Picture> {
+    match file.extension()?.to_str()? {
+        "svg" => Some(args::Picture::Svg),
+        "mmd" | "mermaid" => Some(args::Picture::Mermaid),
+        "dot" | "gv" => Some(args::Picture::Dot),
+        _ => None,
+    }
+}
+
+/// A graph in that form.
+pub(super) fn written(graph: &Graph, form: args::Picture) -> String {
+    match form {
+        args::Picture::Svg => layout(graph).svg(),
+        args::Picture::Mermaid => mermaid(graph),
+        args::Picture::Dot => dot(graph),
+    }
+}

@@ -1,0 +1,42 @@
+//! `lab logs`.
+
+use futures::TryStreamExt;
+
+use super::{CliError, args, output};
+use crate::images::Choice;
+use crate::plan::Lab;
+use crate::steps::{Context, logs};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+/// What is shown when no component is named.
+const COMPONENTS: [&str; 3] = ["istiod", "gateway", "sidecars"];
+
+pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    let lab: Lab = state.load()?;
+    // `lab logs NAME istiod` names no cluster.
+    let (cluster, component) = match (args.cluster, args.component) {
+        (Some(word), None) if lab.cluster(&word).is_none() && COMPONENTS.contains(&word.as_str()) => (None, Some(word)),
+        words => words,
+    };
+    let clusters = match cluster {
+        Some(name) if lab.cluster(&name).is_none() => return Err(output::no_cluster(&lab, &name)),
+        Some(name) => vec![name],
+        None => lab.clusters.iter().map(|c| c.name.clone()).collect(),
+    };
+    let components = component.map_or_else(|| COMPONENTS.map(str::to_owned).to_vec(), |c| vec![c]);
+    let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, std::time::Duration::ZERO);
+    let mut lines = logs::lines(&ctx, &clusters, &components, args.follow, args.tail).await?;
+    let broken = |source| CliError::Write { what: "what the logs say".to_owned(), source };
+    let shown = |line: &logs::LogLine| format!("{} | {}\n", line.from, line.text);
+    if args.follow {
+        while let Some(line) = lines.try_next().await.map_err(broken)? {
+            output::print(&shown(&line))?;
+        }
+        return Ok(());
+    }
+    let mut all: Vec<logs::LogLine> = lines.try_collect().await.map_err(broken)?;
+    all.sort_by(|a, b| a.at.cmp(&b.at));
+    output::print(&all.iter().map(shown).collect::<String>())
+}

@@ -1,0 +1,78 @@
+//! `lab pause` and `lab resume`.
+
+use std::time::{Duration, Instant};
+
+use super::{CliError, args, output};
+use crate::exec::Events;
+use crate::images::Choice;
+use crate::plan::{Action, Lab};
+use crate::report::{Style, follow};
+use crate::scenario::{Check, Through};
+use crate::steps::{Context, StepError, pause, verify};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+/// How long the mesh may take to be well after it goes on: nodes that were away for long are given up by their control plane first.
+const SETTLE: Duration = Duration::from_secs(60);
+
+async fn context(name: &str) -> Result<Context, CliError> {
+    let state = State::open()?.existing(name)?;
+    let lab: Lab = state.load()?;
+    Ok(Context::new(lab, Engine::connect().await?, state, Choice::Auto, SETTLE))
+}
+
+pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
+    let _lock = lock(&args.name).await?;
+    let paused = pause::pause(&context(&args.name).await?).await?;
+    match paused.len() {
+        0 => eprintln!("no node of lab {} runs", args.name),
+        nodes => eprintln!("{nodes} nodes of lab {} are paused; `lab resume {0}` lets them go on", args.name),
+    }
+    Ok(())
+}
+
+async fn lock(name: &str) -> Result<crate::sys::state::Lock, CliError> {
+    let state = State::open()?;
+    state.existing(name)?;
+    Ok(state.lock(name, || eprintln!("waiting: another lab process is working on {name}")).await?)
+}
+
+pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
+    let _lock = lock(&args.name).await?;
+    let mut ctx = context(&args.name).await?;
+    ctx.retry = SETTLE;
+    let is_rotation = |c: &Check| matches!(c, Check::Rotation { through: Through::Mesh, .. });
+    let rotates = ctx.lab.checks.iter().any(is_rotation);
+    if rotates {
+        ctx.lab.checks.retain(is_rotation);
+    }
+    for check in &mut ctx.lab.checks {
+        // To go on is no occasion to take something away.
+        match check {
+            Check::Failover(check) => check.exercise.clear(),
+            Check::Federation(check) => check.exercise.clear(),
+            Check::Rotation { .. } | Check::Request(_) | Check::Reachability => {}
+        }
+    }
+    let start = Instant::now();
+    let nodes = pause::unpause(&ctx).await?;
+    if nodes.is_empty() {
+        return Err(CliError::Before(StepError::Machine {
+            problem: format!("no node of lab {} is paused", args.name),
+            remedy: format!("`lab up {}` starts nodes that are stopped", args.name),
+        }));
+    }
+    let (events, receiver) = Events::channel();
+    let follower = tokio::spawn(follow(receiver, Style::detect()));
+    let progress = events.progress(&Action::Verify.id());
+    let verdict = verify::judge(&ctx, &progress).await;
+    drop((events, progress));
+    let _ = follower.await;
+    let verdict = verdict?;
+    if !verdict.passed {
+        return output::tell(&verdict, args::Output::Text, None);
+    }
+    let well = if rotates { "rotates over every version" } else { "passes its checks" };
+    eprintln!("lab {} {well} again after {:.1} s", args.name, start.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! `lab restart`: one cluster's nodes stop, and `up` brings the lab back and judges it.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, up};
+use crate::images::Choice;
+use crate::plan::Lab;
+use crate::steps::{Context, pause};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Restart, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let root = State::open()?;
+    let state = root.existing(&args.name)?;
+    let lab: Lab = state.load()?;
+    if lab.cluster(&args.cluster).is_none() {
+        return Err(super::output::no_cluster(&lab, &args.cluster));
+    }
+    {
+        let told = || eprintln!("waiting: another lab process is working on {}", args.name);
+        let _lock = root.lock(&args.name, told).await?;
+        let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, std::time::Duration::ZERO);
+        pause::stop(&ctx, &args.cluster).await?;
+    }
+    let up = args::Up::again(PathBuf::from(&args.name));
+    up::run(up, interrupt).await
+}

@@ -1,0 +1,39 @@
+//! `lab shell` and `lab env`: kubectl and its like on a lab, with the clusters' names as contexts.
+
+use std::path::PathBuf;
+
+use super::{CliError, args, kubeconfig, output};
+use crate::plan::Lab;
+use crate::sys::state::State;
+
+/// The kubeconfig with short names, in the lab's state.
+const FILE: &str = "kubeconfig.yaml";
+
+fn write(name: &str) -> Result<(Lab, PathBuf), CliError> {
+    let state = State::open()?.existing(name)?;
+    let lab: Lab = state.load()?;
+    let merged = kubeconfig::merged(&state, &lab, "")?;
+    state.write(FILE, &merged)?;
+    Ok((lab, state.path(FILE)))
+}
+
+pub(super) fn env(args: &args::Named) -> Result<(), CliError> {
+    let (lab, file) = write(&args.name)?;
+    // In single quotes a shell reads everything but the quote itself as it stands.
+    let file = file.display().to_string().replace('\'', "'\\''");
+    output::print(&format!("export LAB='{}'\nexport KUBECONFIG='{file}'\n", lab.name))
+}
+
+/// Becomes the shell: nothing of lab is left between it and the terminal.
+pub(super) fn shell(args: &args::Named) -> Result<(), CliError> {
+    let (lab, file) = write(&args.name)?;
+    let names: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();
+    eprintln!("contexts {}; `exit` leaves", names.join(", "));
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let error =
+        crate::sys::process::become_program(&shell, &[("LAB", lab.name.as_ref()), ("KUBECONFIG", file.as_ref())]);
+    Err(CliError::Usage {
+        problem: format!("cannot start the shell {}: {error}", PathBuf::from(shell).display()),
+        remedy: "name another in the variable SHELL".to_owned(),
+    })
+}

@@ -1,0 +1,210 @@
+//! The JSON schema of scenarios: it is the one in the repository, it accepts what is shipped, and it refuses mistakes.
+
+use std::path::{Path, PathBuf};
+
+use lab::scenario::{parse, schema};
+use serde_json::Value;
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+/// What is wrong with a value, by the keywords of JSON schema that the schema uses. A keyword that is not known here fails the test.
+fn mistakes(schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |holds: bool, what: String| {
+        if !holds {
+            found.push(format!("{place}: {what}"));
+        }
+    };
+    let mut inner = Vec::new();
+    for (keyword, says) in schema.as_object().expect("a schema") {
+        match keyword.as_str() {
+            "$schema" | "title" | "description" | "default" | "examples" => {}
+            "type" => {
+                let types = says.as_array().cloned().unwrap_or_else(|| vec![says.clone()]);
+                check(types.iter().any(|t| is_a(t.as_str().expect("a type"), value)), format!("is no {says}"));
+            }
+            "const" => check(value == says, format!("is not {says}")),
+            "enum" => check(says.as_array().expect("a list").contains(value), format!("is none of {says}")),
+            "pattern" => {
+                let text = value.as_str().unwrap_or_default();
+                check(matches(says.as_str().expect("text"), text), format!("{text} does not match {says}"));
+            }
+            "minimum" => check(value.as_u64() >= says.as_u64(), format!("is less than {says}")),
+            "maximum" => check(value.as_u64() <= says.as_u64(), format!("is more than {says}")),
+            "minProperties" => check(
+                value.as_object().is_none_or(|o| o.len() as u64 >= says.as_u64().unwrap()),
+                "has too few".to_owned(),
+            ),
+            "maxProperties" => check(
+                value.as_object().is_none_or(|o| o.len() as u64 <= says.as_u64().unwrap()),
+                "has too many".to_owned(),
+            ),
+            "required" => {
+                for field in says.as_array().expect("a list").iter().filter_map(Value::as_str) {
+                    check(value.get(field).is_some(), format!("has no {field}"));
+                }
+            }
+            "items" => {
+                for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+                    inner.extend(mistakes(says, item, &format!("{place}[{i}]")));
+                }
+            }
+            "properties" => {
+                for (field, of) in says.as_object().expect("fields") {
+                    if let Some(value) = value.get(field) {
+                        inner.extend(mistakes(of, value, &format!("{place}.{field}")));
+                    }
+                }
+            }
+            "additionalProperties" => {
+                let known = schema.get("properties").and_then(Value::as_object);
+                let others = value.as_object().into_iter().flatten();
+                for (field, value) in others.filter(|(f, _)| known.is_none_or(|k| !k.contains_key(*f))) {
+                    match says {
+                        Value::Bool(allowed) => check(*allowed, format!("has no field {field}")),
+                        schema => inner.extend(mistakes(schema, value, &format!("{place}.{field}"))),
+                    }
+                }
+            }
+            "anyOf" => {
+                let all: Vec<_> = says.as_array().expect("a list").iter().map(|s| mistakes(s, value, place)).collect();
+                check(all.iter().any(Vec::is_empty), format!("fits none: {all:?}"));
+            }
+            other => panic!("{place}: this test does not know {other}"),
+        }
+    }
+    found.extend(inner);
+    found
+}
+
+fn is_a(name: &str, value: &Value) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "null" => value.is_null(),
+        other => panic!("no type {other}"),
+    }
+}
+
+/// Whether the text has the form, by the program that every machine has.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut grep = std::process::Command::new("grep");
+    grep.args(["-Eqx", "--", pattern.trim_start_matches('^').trim_end_matches('$')])
+        .stdin(std::process::Stdio::piped());
+    let mut grep = grep.spawn().expect("grep");
+    std::io::Write::write_all(&mut grep.stdin.take().expect("piped"), text.as_bytes()).expect("grep reads");
+    grep.wait().expect("grep ends").success()
+}
+
+#[test]
+fn the_schema_in_the_repository_is_fresh() {
+    let file = std::fs::read_to_string(scenarios().join("schema.json")).expect("scenarios/schema.json");
+    let fresh = serde_json::to_string_pretty(&schema()).expect("JSON") + "\n";
+    assert_eq!(file, fresh, "write it again: lab schema >scenarios/schema.json");
+}
+
+#[test]
+fn what_is_shipped_fits_the_schema() {
+    let schema = schema();
+    let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs");
+    let labs = std::fs::read_dir(labs).expect("labs").map(|lab| lab.expect("a lab").path());
+    let mut count = 0;
+    for folder in labs.chain([scenarios()]) {
+        let place = if folder == scenarios() { "schema.json" } else { "../../scenarios/schema.json" };
+        for file in std::fs::read_dir(folder).expect("a folder") {
+            let file = file.expect("a file").path();
+            if file.extension().is_some_and(|e| e == "yaml") {
+                let text = std::fs::read_to_string(&file).expect("readable");
+                let head = format!("# yaml-language-server: $schema={place}\n");
+                assert!(text.starts_with(&head), "{}: the first line names the schema", file.display());
+                assert_eq!(mistakes(&schema, &yaml(&text), "scenario"), [""; 0], "{}", file.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 18, "{count}");
+}
+
+const FEDERATION: &str = "name: a\nmesh: none\nclusters: [m, c1]\nfederation: { manager: m }\n";
+
+#[test]
+fn the_short_forms_of_a_federation_fit_the_schema() {
+    for text in [
+        FEDERATION.to_owned(),
+        FEDERATION.replace("manager: m }", "manager: m, members: [c1], failover: {} }"),
+        FEDERATION.replace("manager: m }", "manager: m, members: [{ cluster: c1, mode: pull }] }"),
+        format!("{FEDERATION}checks: [{{ federation: {{ deployment: a/b, replicas: {{ c1: 1 }} }} }}]"),
+    ] {
+        assert!(parse(&text, "lab.yaml").is_ok(), "{text}");
+        assert_eq!(mistakes(&schema(), &yaml(&text), "scenario"), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn mistakes_do_not_fit_the_schema() {
+    let schema = schema();
+    let member = FEDERATION.replace("manager: m", "manager: m, members: [{ cluster: c1, mode: call }]");
+    let toleration = FEDERATION.replace("manager: m", "manager: m, failover: { tolerationSeconds: 3601 }");
+    let check = format!("{FEDERATION}checks: [{{ federation: {{ deployment: b, replicas: {{ c1: 1 }} }} }}]");
+    let wrong = [
+        ("name: a\nclusters: [c1]\nmesh: off", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nfederation: {}", "scenario.federation: has no manager"),
+        (&member, "scenario.federation.members[0]: fits none"),
+        (&toleration, "scenario.federation.failover.tolerationSeconds: is more than 3600"),
+        (&check, "scenario.checks[0]: fits none"),
+        ("clusters: [c1]", "scenario: has no name"),
+        ("name: a\nclusters: [c1]\nmesh: { topologie: x }", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nmesh: { topology: x }", "scenario.mesh: fits none"),
+        ("name: a\nclusters: [c1]\nimages: { miror: x }", "scenario.images: has no field miror"),
+        ("name: a\nclusters: [{ name: c1, nodes: { workers: 6 } }]", "scenario.clusters[0]: fits none"),
+        ("name: a\nclusters: [C1]", "scenario.clusters[0]: fits none"),
+        ("name: a\nclusters: [c1]\nchecks: [{ rotation: {}, request: {} }]", "scenario.checks[0]: fits none"),
+        ("name: a\nclusters: [c1]\napps: [httpbin]", "scenario.apps[0]: fits none"),
+    ];
+    for (text, expected) in wrong {
+        assert!(parse(text, "lab.yaml").is_err(), "{text}");
+        let found = mistakes(&schema, &yaml(text), "scenario");
+        assert!(found.iter().any(|f| f.starts_with(expected)), "{text}: {found:?}");
+    }
+}
+
+/// Every mapping of the schema with fields of known names.
+fn mappings(schema: &Value) -> Vec<&Value> {
+    let mut all = Vec::new();
+    if schema.get("properties").is_some() {
+        all.push(schema);
+    }
+    match schema {
+        Value::Object(fields) => all.extend(fields.values().flat_map(mappings)),
+        Value::Array(items) => all.extend(items.iter().flat_map(mappings)),
+        _ => {}
+    }
+    all
+}
+
+#[test]
+fn every_field_says_what_it_is_and_its_default_and_examples_fit() {
+    let schema = schema();
+    let mut count = 0;
+    for mapping in mappings(&schema) {
+        for (name, field) in mapping["properties"].as_object().expect("fields") {
+            assert!(field["description"].as_str().is_some_and(|d| !d.is_empty()), "{name}");
+            let examples = field.get("examples").and_then(Value::as_array).into_iter().flatten();
+            for value in field.get("default").into_iter().chain(examples) {
+                assert_eq!(mistakes(field, value, name), [""; 0]);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "{count}");
+}
