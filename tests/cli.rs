@@ -103,10 +103,11 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 22] = [
+const VERBS: [&[&str]; 23] = [
     &["up"],
     &["down"],
     &["verify"],
+    &["doctor"],
     &["plan"],
     &["graph"],
     &["list"],
@@ -154,6 +155,7 @@ fn the_command_line_is_wrong() {
         machine.run(&["down", "--all", "x"]).refused(2),
         machine.run(&["plan", "x.yaml", "--output", "yaml"]).refused(2),
         machine.run(&["up", "x.yaml", "--no-verify", "--junit", "x.xml"]).refused(2),
+        machine.run(&["doctor", "--name", "x"]).refused(2),
     ]);
     let nothing = machine.run(&[]).refused(2);
     assert!(nothing.stderr.contains("Usage: lab <COMMAND>"), "{}", nothing.stderr);
@@ -271,6 +273,42 @@ fn no_engine_answers() {
     }
     snapshot(&[up]);
     assert!(!machine.dir.path().join("state/lab/demo").exists(), "a lab that was never begun leaves nothing");
+}
+
+/// Where no network is reached, no program is on PATH and no engine answers, all that a lab needs is missing. What the kernel and its package sources say
+/// differs from machine to machine, and is left out.
+#[test]
+fn a_doctor_without_an_engine() {
+    const DIFFERS: [&str; 8] =
+        ["memory", "disk", "forwarding", "overlay", "iptables", "inotify instances", "inotify watches", "packages"];
+    let machine = Machine::new();
+    machine.file("good.yaml", "name: demo\ndockerNetwork: { subnet: 198.51.100.0/24 }\nclusters: [c1, c2]\n");
+    let run = |args: &[&str]| {
+        let mut command = machine.command(args);
+        command.env("PATH", machine.dir.path()).env("ALL_PROXY", "http://127.0.0.1:9");
+        ran(&mut command, args)
+    };
+    let text = run(&["doctor", "good.yaml"]);
+    assert_eq!((text.code, text.stderr.as_str()), (Some(3), ""));
+    let json = run(&["doctor", "good.yaml", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((json.code, &report["passed"]), (Some(3), &serde_json::json!(false)));
+    let all = report["findings"].as_array().expect("findings");
+    for finding in all {
+        let is_told = text.stdout.contains(finding["found"].as_str().expect("words"));
+        assert!(is_told || DIFFERS.iter().any(|w| finding["what"] == *w), "{finding:#}");
+    }
+    let packages = all.iter().find(|f| f["what"] == "packages").expect("a finding");
+    assert!(packages["found"].as_str().is_some_and(|f| f.contains("go is not on PATH")), "{packages:#}");
+    let mut stable = true;
+    let mut lines = Vec::new();
+    for line in text.stdout.lines() {
+        // A remedy, which is indented, goes with what is above it.
+        let what = line.get(9..).filter(|what| !what.starts_with(' '));
+        stable = what.map_or(stable, |what| !DIFFERS.iter().any(|w| what.starts_with(w)));
+        lines.extend((stable && !line.starts_with("this machine")).then_some(line));
+    }
+    snapshot(&[Ran { stdout: lines.join("\n"), ..text }, run(&["doctor", "nosuch.yaml"]).refused(2)]);
 }
 
 #[test]

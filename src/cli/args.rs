@@ -39,6 +39,8 @@ pub enum Command {
     Verify(Verify),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
+    /// Say whether this machine can carry a lab, and what to do where it cannot
+    Doctor(Doctor),
     /// Show the addresses and the steps of a scenario file; needs no Docker
     Plan(Plan),
     /// Draw the topology of a scenario file or of a lab; needs no Docker
@@ -193,6 +195,22 @@ pub struct Explain {
     #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
     pub service: String,
     /// Form of the explanation
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Judge for the lab of this scenario file, or of a directory with a scenario.yaml in it; otherwise for any of two clusters
+    pub scenario: Option<PathBuf>,
+    /// Name that lab so, instead of by the scenario's own name
+    #[arg(long, value_name = "NAME", requires = "scenario")]
+    pub name: Option<String>,
+    /// As root, raise inotify limits that are too low; nothing else on the machine is changed
+    #[arg(long)]
+    pub fix: bool,
+    /// Form of the report
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }

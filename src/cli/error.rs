@@ -45,6 +45,9 @@ pub enum CliError {
     /// The verdict is red; it has been shown.
     #[error("a check failed")]
     Red,
+    /// The machine cannot carry a lab; why has been shown.
+    #[error("this machine cannot carry a lab")]
+    Unfit,
     /// Interrupted.
     #[error("interrupted")]
     #[diagnostic(help("{remedy}"))]
@@ -85,7 +88,7 @@ impl CliError {
             | Self::Resolve(_)
             | Self::Usage { .. }
             | Self::Before(StepError::State(StateError::Unknown { .. })) => 2,
-            Self::Before(_) | Self::Write { .. } => 3,
+            Self::Before(_) | Self::Write { .. } | Self::Unfit => 3,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,
             Self::Interrupted { .. } => 130,
@@ -96,8 +99,8 @@ impl CliError {
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            // The verdict itself is on standard output.
-            Self::Red => String::new(),
+            // The verdict itself, or the report, is on standard output.
+            Self::Red | Self::Unfit => String::new(),
             Self::Scenario(errors) => crate::scenario::render(errors),
             Self::Build { lab, failures } => {
                 let mut text = String::new();

@@ -2,6 +2,7 @@
 
 mod args;
 mod completions;
+mod doctor;
 mod down;
 mod error;
 mod explain;
@@ -52,6 +53,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
         Command::Verify(args) => verify::run(args, interrupt).await,
         Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
+        Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,

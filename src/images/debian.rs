@@ -133,6 +133,22 @@ fn sources(suite: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// Where Debian's packages are when nothing says otherwise.
+const MIRROR: &str = "http://deb.debian.org/debian";
+
+/// The mirror that packages of this suite are downloaded from.
+pub(super) fn mirror(suite: &str) -> String {
+    let listed = sources(suite).and_then(|path| fs::read(Path::new(&path)).ok());
+    listed.as_deref().and_then(first_mirror).unwrap_or_else(|| MIRROR.to_owned())
+}
+
+/// The first mirror in a list of package sources, of the old form or the new.
+fn first_mirror(list: &str) -> Option<String> {
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    let mut words = lines.filter(|l| l.starts_with("URIs:") || l.starts_with("deb ")).flat_map(str::split_whitespace);
+    words.find(|word| word.starts_with("http")).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +172,17 @@ mod tests {
         let unique: BTreeSet<&String> = paths.iter().collect();
         assert_eq!(unique.len(), paths.len(), "{paths:?}");
         assert!(paths.contains(&"etc/hostname".to_owned()) && paths.contains(&"etc/containerd/config.toml".to_owned()));
+    }
+
+    #[test]
+    fn the_first_mirror_is_that_of_the_list() {
+        let new = "Types: deb\n# URIs: http://old\nURIs: http://deb.example/debian http://b\nSuites: bookworm\n";
+        assert_eq!(first_mirror(new).as_deref(), Some("http://deb.example/debian"));
+        assert_eq!(
+            first_mirror("deb [arch=amd64] https://m/debian bookworm main\n").as_deref(),
+            Some("https://m/debian")
+        );
+        assert_eq!(first_mirror("deb cdrom:[x] bookworm main\n"), None);
     }
 
     #[test]

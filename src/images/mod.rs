@@ -29,6 +29,7 @@ mod prune;
 mod reference;
 mod registry;
 mod resolve;
+mod sources;
 mod stack;
 mod tools;
 mod tree;
@@ -46,6 +47,7 @@ pub use prepare::{is_prepared, prepare, push};
 pub use prune::{Pruned, prune};
 pub use reference::Reference;
 pub use resolve::Choice;
+pub use sources::{Asked, SourceFacts, ToolFacts, ToolPlace, sources, tool_facts};
 pub use stack::Stack;
 
 /// Label of a derived node image; its value is the digest of all that is in it.
@@ -72,6 +74,14 @@ impl std::fmt::Display for Source {
             Self::Packages => "packages",
         })
     }
+}
+
+/// The version of Kubernetes that nodes run, as `v1.34.4`.
+///
+/// # Errors
+/// The stack is not valid: a mistake in lab.
+pub fn kubernetes() -> Result<String, ImagesError> {
+    Ok(Stack::embedded()?.kubernetes)
 }
 
 /// Everything that the other steps need from the stack, present on this machine.

@@ -41,15 +41,15 @@ pub(super) async fn resolve(choice: Choice, stack: &Stack) -> Result<(Source, St
     }
 }
 
+/// The registries that the stack refers to: host, and where it is asked.
+pub(super) fn registries(stack: &Stack) -> BTreeSet<(String, String)> {
+    let references = stack.images.values().filter_map(|i| i.registry.as_deref()).map(Reference::parse);
+    references.map(|r| (r.host.clone(), r.registry_url())).collect()
+}
+
 /// Asks every registry that the stack refers to. Only when all answer can the registry source serve.
 async fn probe(stack: &Stack) -> (Source, String) {
-    let registries: BTreeSet<(String, String)> = stack
-        .images
-        .values()
-        .filter_map(|i| i.registry.as_deref())
-        .map(Reference::parse)
-        .map(|r| (r.host.clone(), r.registry_url()))
-        .collect();
+    let registries = registries(stack);
     let http = match Http::new() {
         Ok(http) => http,
         Err(e) => return (Source::Packages, format!("no registry can be asked: {e}")),

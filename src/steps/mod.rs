@@ -6,6 +6,7 @@ mod cluster;
 mod context;
 mod diagnose;
 mod docker_network;
+pub mod doctor;
 pub mod down;
 mod error;
 pub mod explain;

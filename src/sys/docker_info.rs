@@ -21,6 +21,12 @@ pub struct EngineFacts {
     pub root: Option<PathBuf>,
     /// How many seconds its clock is ahead of this machine's; less than nothing when it is behind.
     pub clock_ahead: Option<f64>,
+    /// Version of control groups on its machine, as "2".
+    pub cgroup_version: Option<String>,
+    /// What runs containers, as "runc".
+    pub runtime: Option<String>,
+    /// Whether it runs without the rights of root.
+    pub rootless: bool,
 }
 
 impl Engine {
@@ -30,7 +36,11 @@ impl Engine {
         let before = Timestamp::now();
         let info = self.docker.info().await.map_err(DockerError::request("tell about itself"))?;
         let after = Timestamp::now();
+        let security = info.security_options.unwrap_or_default();
         Ok(EngineFacts {
+            cgroup_version: info.cgroup_version.map(|v| v.to_string()).filter(|v| !v.is_empty()),
+            runtime: info.default_runtime,
+            rootless: security.iter().any(|option| option.contains("name=rootless")),
             version: version.version,
             api_version: version.api_version,
             kernel: info.kernel_version,

@@ -23,6 +23,8 @@ pub struct Host {
     pub iptables: Option<Vec<String>>,
     /// Whether the kernel may load more of itself when it is needed.
     pub loads_modules: bool,
+    /// Capabilities that the kernel knows and no process here can have, by number.
+    pub lacks_capabilities: Vec<u32>,
 }
 
 impl Host {
@@ -44,9 +46,38 @@ impl Host {
             // Without this file the kernel has no modules at all; without that directory it has none to load.
             loads_modules: Path::new("/proc/modules").exists()
                 && kernel.as_ref().is_some_and(|k| Path::new("/lib/modules").join(k).is_dir()),
+            lacks_capabilities: lacking(
+                &text("/proc/self/status").unwrap_or_default(),
+                number("/proc/sys/kernel/cap_last_cap"),
+            ),
             kernel,
         }
     }
+}
+
+/// Raises a limit of the kernel, which lasts until the next boot. Gives what it was before. A limit that is high enough stays as it is.
+///
+/// # Errors
+/// There is no such limit here, or it may not be written.
+pub fn raise(limit: &str, to: u64) -> std::io::Result<u64> {
+    raise_below(Path::new("/proc/sys"), limit, to)
+}
+
+fn raise_below(root: &Path, limit: &str, to: u64) -> std::io::Result<u64> {
+    let path = root.join(limit.replace('.', "/"));
+    let before: u64 = std::fs::read_to_string(&path)?.trim().parse().map_err(std::io::Error::other)?;
+    if before < to {
+        std::fs::write(&path, format!("{to}\n"))?;
+    }
+    Ok(before)
+}
+
+/// The capabilities up to `last` that are not in the bounding set of a `/proc/PID/status`.
+fn lacking(status: &str, last: Option<u64>) -> Vec<u32> {
+    let set = status.lines().find_map(|l| l.strip_prefix("CapBnd:")).map(str::trim);
+    let set = set.and_then(|set| u64::from_str_radix(set, 16).ok());
+    let (Some(set), Some(last)) = (set, last.and_then(|l| u32::try_from(l).ok())) else { return Vec::new() };
+    (0..=last.min(63)).filter(|bit| set & (1 << bit) == 0).collect()
 }
 
 /// Bytes that an ordinary user can still write where `path` is; none if that cannot be seen from here.
@@ -85,6 +116,26 @@ mod tests {
         assert_eq!(meminfo_bytes(text, "MemAvailable"), Some(22_743_056 * 1024));
         assert_eq!(meminfo_bytes(text, "Mem"), None);
         assert_eq!(meminfo_bytes("", "MemTotal"), None);
+    }
+
+    #[test]
+    fn capabilities_that_nobody_can_have_are_told() {
+        assert_eq!(lacking("Name:\tlab\nCapBnd:\t000001fffeffffff\n", Some(40)), [24]);
+        assert_eq!(lacking("CapBnd:\t000001ffffffffff\n", Some(40)), [0_u32; 0]);
+        assert_eq!(lacking("CapBnd:\t000001ffffffffff\n", Some(41)), [41]);
+        assert_eq!(lacking("", Some(40)), [0_u32; 0]);
+    }
+
+    #[test]
+    fn a_limit_is_raised_and_never_lowered() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(dir.path().join("fs/inotify")).expect("mkdir");
+        let file = dir.path().join("fs/inotify/max_user_instances");
+        std::fs::write(&file, "128\n").expect("write");
+        assert_eq!(raise_below(dir.path(), "fs.inotify.max_user_instances", 512).expect("raised"), 128);
+        assert_eq!(raise_below(dir.path(), "fs.inotify.max_user_instances", 256).expect("left"), 512);
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "512\n");
+        assert!(raise_below(dir.path(), "fs.inotify.max_user_watches", 1).is_err());
     }
 
     #[test]

@@ -84,6 +84,15 @@ impl Http {
         }
     }
 
+    /// Whether there is anything at a URL that can be read.
+    pub async fn serves(&self, url: &str) -> Result<(), Unreachable> {
+        let response = self.client.get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(Unreachable(format!("it answered {}", status.as_u16()))),
+        }
+    }
+
     /// Whether a registry holds the manifest of `repository` at `tag`.
     pub async fn has_manifest(&self, base: &str, repository: &str, tag: &str) -> Result<bool, Unreachable> {
         let accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, \

@@ -8,6 +8,7 @@ pub mod docker_fill;
 pub mod docker_images;
 pub mod docker_info;
 pub mod docker_login;
+pub mod docker_probe;
 pub mod fs;
 pub mod host;
 pub mod http;

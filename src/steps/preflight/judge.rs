@@ -2,6 +2,7 @@
 
 use crate::plan::Lab;
 use crate::scenario::App;
+use crate::verdict::{Judgement, Raise};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -40,23 +41,9 @@ const WATCHES: u64 = 1000;
 const IPTABLES: [&str; 8] =
     ["addrtype", "comment", "conntrack", "owner", "statistic", "DNAT", "MASQUERADE", "REDIRECT"];
 
-/// Something worth telling.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
-    /// It may become a problem.
-    Warning(String),
-    /// The lab cannot work here.
-    Refusal {
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        remedy: String,
-    },
-}
-
 /// What a lab needs beyond what it has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Need {
+pub(in crate::steps) struct Need {
     /// Bytes of memory.
     pub memory: u64,
     /// Bytes of disk.
@@ -67,7 +54,7 @@ pub(super) struct Need {
 
 impl Need {
     /// An estimate. A cluster that runs needs no more memory, one that exists no more disk.
-    pub(super) fn of(lab: &Lab, runs: impl Fn(&str) -> bool, exists: impl Fn(&str) -> bool) -> Self {
+    pub(in crate::steps) fn of(lab: &Lab, runs: impl Fn(&str) -> bool, exists: impl Fn(&str) -> bool) -> Self {
         let mut need = Self { memory: 0, disk: 0, nodes: 0 };
         for cluster in &lab.clusters {
             let workers = u64::from(cluster.workers);
@@ -101,7 +88,7 @@ fn pods(app: &App, cluster: &str) -> u64 {
 }
 
 /// Whether the engine runs on this machine, so that what the kernel says here is true for it.
-pub(super) fn is_here(
+pub(in crate::steps) fn is_here(
     engine_kernel: Option<&str>,
     engine_memory: Option<u64>,
     kernel: Option<&str>,
@@ -110,101 +97,155 @@ pub(super) fn is_here(
     engine_kernel.is_some() && engine_kernel == kernel && engine_memory.is_some() && engine_memory == memory
 }
 
-pub(super) fn api_version(version: Option<&str>, api: Option<&str>) -> Option<Finding> {
-    let (major, minor) = api?.split_once('.')?;
-    let found: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
-    (found < API).then(|| Finding::Refusal {
-        problem: format!(
-            "the Docker engine is too old: {}, API {major}.{minor}; lab needs 20.10, API {}.{}",
-            version.unwrap_or("version unknown"),
-            API.0,
-            API.1
-        ),
-        remedy: "update Docker, or point DOCKER_HOST at a newer engine".to_owned(),
-    })
+/// The engine, by the version that it tells.
+pub(in crate::steps) fn engine(version: Option<&str>, api: Option<&str>) -> Judgement {
+    const WHAT: &str = "engine";
+    let told = version.unwrap_or("version unknown");
+    let number = |(major, minor): (&str, &str)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?));
+    let Some(found) = api.and_then(|api| api.split_once('.')).and_then(number) else {
+        return Judgement::unknown(WHAT, format!("the engine ({told}) does not say which API it speaks"));
+    };
+    let (major, minor) = found;
+    if found >= API {
+        return Judgement::ok(WHAT, format!("Docker {told}, API {major}.{minor}"));
+    }
+    Judgement::failure(
+        WHAT,
+        format!("the Docker engine is too old: {told}, API {major}.{minor}; lab needs 20.10, API {}.{}", API.0, API.1),
+        "update Docker, or point DOCKER_HOST at a newer engine",
+    )
 }
 
-pub(super) fn clock(ahead: Option<f64>) -> Option<Finding> {
-    let ahead = ahead.filter(|a| a.abs() > CLOCKS)?;
+/// The engine's clock, by the seconds that it is ahead.
+pub(in crate::steps) fn clock(ahead: Option<f64>) -> Judgement {
+    const WHAT: &str = "clock";
+    let Some(ahead) = ahead else { return Judgement::unknown(WHAT, "the engine does not tell its time") };
+    if ahead.abs() <= CLOCKS {
+        return Judgement::ok(WHAT, format!("the engine's and this machine's are {:.0} s apart", ahead.abs()));
+    }
     let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
-    Some(Finding::Refusal {
-        problem: format!(
+    Judgement::failure(
+        WHAT,
+        format!(
             "the clock of the Docker engine is {:.0} s {direction} this machine's, so certificates would not be valid",
             ahead.abs()
         ),
-        remedy: "set both clocks, for example with NTP; a virtual machine that slept may need a restart of its clock service"
-            .to_owned(),
-    })
+        "set both clocks, for example with NTP; a virtual machine that slept may need a restart of its clock service",
+    )
 }
 
 /// `subject` begins the sentence that ends with what there is.
-pub(super) fn memory(available: Option<u64>, need: u64, subject: &str) -> Option<Finding> {
-    let available = available?;
+pub(in crate::steps) fn memory(available: Option<u64>, need: u64, subject: &str) -> Judgement {
+    const WHAT: &str = "memory";
+    let Some(available) = available else { return Judgement::unknown(WHAT, "how much there is cannot be told") };
     let text = format!("the lab needs about {} of memory, and {subject} {}", gib(need), gib(available));
     short(
-        available,
-        need,
+        WHAT,
+        (available, need),
         text,
         "end other labs (`lab list`) or programs, or have fewer clusters or workers in the scenario",
     )
 }
 
-pub(super) fn disk(free: Option<u64>, need: u64, root: &str) -> Option<Finding> {
-    let free = free?;
+/// `root` is where the engine keeps its data.
+pub(in crate::steps) fn disk(free: Option<u64>, need: u64, root: &str) -> Judgement {
+    const WHAT: &str = "disk";
+    let Some(free) = free else { return Judgement::unknown(WHAT, "what the engine has free cannot be told") };
     let text = format!("the lab needs about {} of disk, and {root} has {} free", gib(need), gib(free));
-    short(free, need, text, "make room, for example with `docker image prune`, or remove other labs (`lab list`)")
+    short(
+        WHAT,
+        (free, need),
+        text,
+        "make room, for example with `docker image prune`, or remove other labs (`lab list`)",
+    )
 }
 
 /// Refuses what is clearly too little, warns of what is tight.
-fn short(available: u64, need: u64, text: String, remedy: &str) -> Option<Finding> {
+fn short(what: &'static str, (available, need): (u64, u64), text: String, remedy: &str) -> Judgement {
     if available >= need {
-        None
+        Judgement::ok(what, text)
     } else if available * CLEARLY_SHORT.1 < need * CLEARLY_SHORT.0 {
-        Some(Finding::Refusal { problem: text, remedy: remedy.to_owned() })
+        Judgement::failure(what, text, remedy)
     } else {
-        Some(Finding::Warning(format!("{text}; {remedy}")))
+        Judgement::warning(what, text, remedy)
     }
 }
 
-pub(super) fn ip_forward(on: Option<bool>) -> Option<Finding> {
-    (on == Some(false)).then(|| {
-        Finding::Warning(
-            "this machine forwards no packets, so nodes may not reach each other: as root run sysctl -w net.ipv4.ip_forward=1"
-                .to_owned(),
-        )
-    })
+/// Whether the kernel passes packets on from one interface to another.
+pub(in crate::steps) fn ip_forward(on: Option<bool>) -> Judgement {
+    const WHAT: &str = "forwarding";
+    match on {
+        None => Judgement::unknown(WHAT, "the kernel does not say whether it forwards packets"),
+        Some(true) => Judgement::ok(WHAT, "this machine forwards packets"),
+        Some(false) => Judgement::warning(
+            WHAT,
+            "this machine forwards no packets, so nodes may not reach each other",
+            "as root run sysctl -w net.ipv4.ip_forward=1",
+        ),
+    }
 }
+
+/// What a user of a kernel that lacks something can do about it.
+const OTHER_KERNEL: &str = "use a kernel that has it, or load its module";
 
 /// Only a kernel that loads nothing can be said to lack what it does not have now.
-pub(super) fn overlay(file_systems: Option<&[String]>, loads_modules: bool) -> Option<Finding> {
-    let lacks = !loads_modules && !file_systems?.iter().any(|f| f == "overlay");
-    lacks.then(|| {
-        Finding::Warning("this kernel has no overlay file system, which containers in nodes are made of".to_owned())
-    })
+pub(in crate::steps) fn overlay(file_systems: Option<&[String]>, loads_modules: bool) -> Judgement {
+    const WHAT: &str = "overlay";
+    match file_systems {
+        Some(all) if all.iter().any(|f| f == "overlay") => {
+            Judgement::ok(WHAT, "this kernel has the overlay file system")
+        }
+        _ if loads_modules => Judgement::ok(WHAT, "this kernel can load the overlay file system"),
+        None => Judgement::unknown(WHAT, "the kernel does not list its file systems"),
+        Some(_) => Judgement::warning(
+            WHAT,
+            "this kernel has no overlay file system, which containers in nodes are made of",
+            OTHER_KERNEL,
+        ),
+    }
 }
 
-pub(super) fn iptables(parts: Option<&[String]>, loads_modules: bool) -> Option<Finding> {
-    let parts = parts.filter(|p| !p.is_empty() && !loads_modules)?;
+/// The same for iptables. A kernel with nftables alone shows no parts, or none at all.
+pub(in crate::steps) fn iptables(parts: Option<&[String]>, loads_modules: bool) -> Judgement {
+    const WHAT: &str = "iptables";
+    if loads_modules {
+        return Judgement::ok(WHAT, "this kernel can load what Kubernetes and Istio use");
+    }
+    let Some(parts) = parts.filter(|p| !p.is_empty()) else {
+        return Judgement::unknown(WHAT, "the kernel does not list its parts of iptables");
+    };
     let missing: Vec<&str> = IPTABLES.into_iter().filter(|name| !parts.iter().any(|p| p == name)).collect();
-    (!missing.is_empty()).then(|| {
-        Finding::Warning(format!(
+    if missing.is_empty() {
+        return Judgement::ok(WHAT, "this kernel has what Kubernetes and Istio use");
+    }
+    Judgement::warning(
+        WHAT,
+        format!(
             "this kernel lacks parts of iptables that Kubernetes and Istio use: {}; Services or sidecars may not work",
             missing.join(", ")
-        ))
-    })
+        ),
+        OTHER_KERNEL,
+    )
 }
 
-pub(super) fn inotify(instances: Option<u64>, watches: Option<u64>, nodes: u64) -> [Option<Finding>; 2] {
-    let low = |name: &str, found: Option<u64>, each: u64| {
-        let (found, need) = (found?, each * nodes);
-        (found < need).then(|| {
-            Finding::Warning(format!(
-                "fs.inotify.{name} is {found}, and {nodes} nodes need about {need}: nodes may not start; as root run sysctl -w fs.inotify.{name}={}",
-                need.next_power_of_two()
-            ))
-        })
+/// The limits of inotify, for the nodes of all labs together.
+pub(in crate::steps) fn inotify(instances: Option<u64>, watches: Option<u64>, nodes: u64) -> [Judgement; 2] {
+    let judge = |what: &'static str, limit: &'static str, found: Option<u64>, each: u64| {
+        let Some(found) = found else { return Judgement::unknown(what, format!("the kernel does not tell {limit}")) };
+        let need = each * nodes;
+        let text = format!("{limit} is {found}, and {nodes} nodes need about {need}");
+        if found >= need {
+            return Judgement::ok(what, text);
+        }
+        let to = need.next_power_of_two();
+        let remedy = format!("as root run sysctl -w {limit}={to}");
+        let warning = Judgement::warning(what, format!("{text}: nodes may not start"), remedy);
+        Judgement { raise: Some(Raise { limit, to }), ..warning }
     };
-    [low("max_user_instances", instances, INSTANCES), low("max_user_watches", watches, WATCHES)]
+    [
+        judge("inotify instances", "fs.inotify.max_user_instances", instances, INSTANCES),
+        judge("inotify watches", "fs.inotify.max_user_watches", watches, WATCHES),
+    ]
 }
 
 fn gib(bytes: u64) -> String {

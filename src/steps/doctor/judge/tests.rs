@@ -1,0 +1,92 @@
+use super::*;
+use crate::verdict::Level;
+
+fn asked(name: &str, answer: Result<(), &str>) -> Asked {
+    (name.to_owned(), answer.map_err(str::to_owned))
+}
+
+fn facts(registry: Result<(), &str>, go: Result<(), &str>, pypi: Result<(), &str>) -> SourceFacts {
+    SourceFacts {
+        registries: vec![asked("quay.io", registry), asked("docker.io", registry)],
+        builders: vec![asked("Go", go)],
+        packages: vec![asked("Python packages", pypi)],
+        ..SourceFacts::default()
+    }
+}
+
+fn levels(judged: &[Judgement]) -> Vec<(&str, Level)> {
+    judged.iter().map(|j| (j.what, j.level)).collect()
+}
+
+#[test]
+fn a_trial_of_privileges_is_well_or_says_what_is_missing() {
+    let engine = EngineFacts { runtime: Some("runc".to_owned()), ..EngineFacts::default() };
+    assert_eq!(
+        privileged(Ok(Ok(())), &engine, &[]),
+        Judgement::ok("privileges", "privileged containers start by runc")
+    );
+    let refused = privileged(Ok(Err("unable to apply caps: operation not permitted".to_owned())), &engine, &[24]);
+    assert_eq!(refused.level, Level::Failure);
+    assert!(
+        refused.found.ends_with(
+            "unable to apply caps: operation not permitted; this machine cannot give the capability SYS_RESOURCE"
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(privileged(Err("no disk".to_owned()), &engine, &[]).level, Level::Unknown);
+    let rootless = EngineFacts { rootless: true, ..engine };
+    let warned = privileged(Ok(Ok(())), &rootless, &[24, 60]);
+    assert!(warned.level == Level::Warning && warned.found.contains("SYS_RESOURCE, 60"), "{warned:?}");
+}
+
+#[test]
+fn old_control_groups_go_with_old_kubernetes() {
+    assert_eq!(cgroups(Some("2"), "v1.35.0").level, Level::Ok);
+    assert_eq!(cgroups(Some("1"), "v1.34.4").level, Level::Ok);
+    assert_eq!(cgroups(Some("1"), "v1.35.0").level, Level::Failure);
+    assert_eq!(cgroups(None, "v1.35.0").level, Level::Unknown);
+}
+
+#[test]
+fn a_tool_is_here_or_can_be_built() {
+    let facts = |name, place| ToolFacts { name, version: "v1".to_owned(), place, passed_over: Some("/bin/x".into()) };
+    let here = tool(&facts("kind", ToolPlace::Here("/usr/bin/kind".into())), false);
+    assert_eq!(here, Judgement::ok("kind", "v1: /usr/bin/kind; /bin/x is passed over, as it is another version"));
+    assert_eq!(tool(&facts("kind", ToolPlace::ToBuild), true).level, Level::Ok);
+    assert_eq!(tool(&facts("kind", ToolPlace::ToBuild), false).level, Level::Failure);
+    assert_eq!(tool(&facts("kubectl", ToolPlace::ToBuild), false).level, Level::Warning);
+}
+
+#[test]
+fn one_source_of_images_is_enough() {
+    let no = Err("no route to host");
+    let all = [("images", Level::Ok), ("registries", Level::Ok), ("packages", Level::Ok)];
+    for one in [facts(Ok(()), no, no), facts(no, Ok(()), Ok(())), facts(Ok(()), Ok(()), Ok(()))] {
+        assert_eq!(levels(&sources(&one)), all, "{one:?}");
+    }
+    let prepared = SourceFacts { prepared: Some("lab/node:1 (packages)".to_owned()), ..facts(no, no, no) };
+    assert_eq!(levels(&sources(&prepared)), all);
+    assert!(sources(&prepared)[1].found.ends_with("; not needed"));
+
+    let none = sources(&facts(no, Ok(()), no));
+    assert_eq!(
+        levels(&none),
+        [("images", Level::Failure), ("registries", Level::Warning), ("packages", Level::Warning)]
+    );
+    assert_eq!(none[1].found, "no registry answers (quay.io: no route to host)");
+    assert_eq!(none[2].found, "cannot be built: Python packages: no route to host");
+    let mut some = facts(Ok(()), no, no);
+    some.registries[1] = asked("docker.io", no);
+    assert!(sources(&some)[0].found.contains("not all registries answer: docker.io: no route to host"));
+}
+
+#[test]
+fn with_a_mirror_nothing_else_counts() {
+    let mirrored = |answer| SourceFacts {
+        mirrored: true,
+        registries: vec![asked("127.0.0.1:5000", answer)],
+        ..facts(Ok(()), Ok(()), Ok(()))
+    };
+    assert_eq!(levels(&sources(&mirrored(Ok(())))), [("images", Level::Ok)]);
+    assert_eq!(levels(&sources(&mirrored(Err("connection refused")))), [("images", Level::Failure)]);
+}
