@@ -2,7 +2,15 @@
 
 mod e2e;
 
+use base64::Engine as _;
 use e2e::Own;
+
+/// Applies an object from its JSON, which has no apostrophe.
+fn apply(own: &Own, cluster: &str, object: &str) {
+    let command = format!("echo '{object}' | kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -");
+    let output = own.node(cluster, &["sh", "-c", &command]);
+    assert!(output.status.success(), "{}", e2e::text(&output.stderr));
+}
 
 /// Breaks the mesh one way after the other; after each the explanation ends at what was broken, and `lab up` mends it.
 #[test]
@@ -16,6 +24,7 @@ fn explains_a_sound_call_and_finds_what_is_broken() {
             "name",
             "caller",
             "control plane",
+            "configuration",
             "callee",
             "trust roots",
             "remote secret",
@@ -25,26 +34,72 @@ fn explains_a_sound_call_and_finds_what_is_broken() {
             "answer"
         ]
     );
-    let istio =
-        |own: &Own, cluster: &str, args: &[&str]| own.kubectl(cluster, &[&["-n", "istio-system"], args].concat());
+    remote_secrets(&mut own);
+    caller(&mut own);
+    callee(&own);
+    gateway(&mut own);
+    preference(&mut own);
+}
 
-    istio(&own, "c1", &["delete", "secret", "istio-remote-secret-c2"]);
+/// kubectl in Istio's namespace.
+fn istio(own: &Own, cluster: &str, args: &[&str]) -> String {
+    own.kubectl(cluster, &[&["-n", "istio-system"], args].concat())
+}
+
+fn remote_secrets(own: &mut Own) {
+    istio(own, "c1", &["delete", "secret", "istio-remote-secret-c2"]);
     own.broken_at("c1", "c2", "remote secret", "istiod of c1 does not watch c2");
     own.mend();
 
     // The commonest mistake with kind: the address at which the host reaches the API server.
-    let secret = istio(&own, "c1", &["get", "secret", "istio-remote-secret-c2", "-o", "jsonpath={.data.c2}"]);
+    let secret = istio(own, "c1", &["get", "secret", "istio-remote-secret-c2", "-o", "jsonpath={.data.c2}"]);
     let decoded = own.node("c1", &["sh", "-c", &format!("echo {secret} | base64 -d")]);
     let wrong = e2e::text(&decoded.stdout).replace("https://explain-c2-control-plane:6443", "https://127.0.0.1:6443");
     let patch = serde_json::json!({ "stringData": { "c2": wrong } }).to_string();
-    istio(&own, "c1", &["patch", "secret", "istio-remote-secret-c2", "-p", &patch]);
+    istio(own, "c1", &["patch", "secret", "istio-remote-secret-c2", "-p", &patch]);
     own.broken_at("c1", "c2", "remote secret", "its remote secret is wrong");
     own.mend();
+
+    // Another CA than the one of c2's API server: what istiod says of it is only "certificate signed by unknown authority".
+    let own_ca = istio(own, "c1", &["get", "configmap", "kube-root-ca.crt", "-o", "jsonpath={.data.ca\\.crt}"]);
+    let mut kubeconfig: serde_json::Value =
+        serde_yaml::from_str(&e2e::text(&decoded.stdout)).expect("the kubeconfig of a remote secret");
+    kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"] =
+        base64::engine::general_purpose::STANDARD.encode(own_ca).into();
+    let patch = serde_json::json!({ "stringData": { "c2": kubeconfig.to_string() } }).to_string();
+    istio(own, "c1", &["patch", "secret", "istio-remote-secret-c2", "-p", &patch]);
+    own.broken_at("c1", "c2", "remote secret", "its remote secret is wrong");
+    own.mend();
+
+    // All is there, and the account behind the token may read nothing.
+    own.kubectl("c2", &["delete", "clusterrolebinding", "istio-reader-clusterrole-istio-system"]);
+    istio(own, "c1", &["rollout", "restart", "deployment/istiod"]);
+    istio(own, "c1", &["rollout", "status", "deployment/istiod", "--timeout=180s"]);
+    own.settles("c1", "c2", "remote secret");
+    own.broken_at("c1", "c2", "remote secret", "istiod of c1 has not synchronised with c2");
+    own.mend();
+}
+
+fn caller(own: &mut Own) {
+    // A filter that no Envoy takes: the proxy keeps what it had, and calls go on as if nothing had been changed.
+    let filter = r#"{"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"wrong","namespace":"sample"},
+        "spec":{"workloadSelector":{"labels":{"app":"sleep"}},"configPatches":[{"applyTo":"HTTP_FILTER",
+        "match":{"context":"SIDECAR_OUTBOUND","listener":{"filterChain":{"filter":{
+            "name":"envoy.filters.network.http_connection_manager","subFilter":{"name":"envoy.filters.http.router"}}}}},
+        "patch":{"operation":"INSERT_BEFORE","value":{"name":"wrong","typed_config":{
+            "@type":"type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua","inlineCode":"this is no Lua"}}}}]}}"#;
+    apply(own, "c1", filter);
+    own.settles("c1", "c2", "configuration");
+    own.broken_at("c1", "c2", "configuration", "the sidecar in c1 rejects what istiod sends");
+    own.kubectl("c1", &["-n", "sample", "delete", "envoyfilters.networking.istio.io", "wrong"]);
+    own.settles("c1", "c2", "answer");
 
     own.kubectl("c1", &["-n", "sample", "delete", "service", "helloworld"]);
     own.broken_at("c1", "c2", "name", "helloworld.sample does not resolve in c1");
     own.mend();
+}
 
+fn callee(own: &Own) {
     // Without a sidecar the callee is silently left out of every other network's endpoints.
     let inject = r#"{"spec":{"template":{"metadata":{"labels":{"sidecar.istio.io/inject":"false"}}}}}"#;
     own.kubectl("c2", &["-n", "sample", "patch", "deployment", "helloworld-v2", "-p", inject]);
@@ -54,23 +109,33 @@ fn explains_a_sound_call_and_finds_what_is_broken() {
     let inject = r#"{"spec":{"template":{"metadata":{"labels":{"sidecar.istio.io/inject":null}}}}}"#;
     own.kubectl("c2", &["-n", "sample", "patch", "deployment", "helloworld-v2", "-p", inject]);
     own.kubectl("c2", &["-n", "sample", "rollout", "status", "deployment/helloworld-v2", "--timeout=120s"]);
+}
 
-    istio(&own, "c2", &["scale", "deployment", "istio-eastwestgateway", "--replicas=0"]);
+fn gateway(own: &mut Own) {
+    istio(own, "c2", &["scale", "deployment", "istio-eastwestgateway", "--replicas=0"]);
     own.delete_pods("c2", "istio-system", "istio=eastwestgateway");
     own.broken_at("c1", "c2", "way", "the east-west gateway of c2 does not run");
     own.mend();
 
-    istio(&own, "c2", &["label", "service", "istio-eastwestgateway", "topology.istio.io/network-"]);
+    // Without istiod's webhook a gateway's pod keeps the image that stands in its place.
+    own.kubectl("c2", &["delete", "mutatingwebhookconfigurations", "--all"]);
+    own.delete_pods("c2", "istio-system", "istio=eastwestgateway");
+    let placeholder = "--for=jsonpath={.status.containerStatuses[0].image}=auto";
+    istio(own, "c2", &["wait", "pod", "-l", "istio=eastwestgateway", placeholder, "--timeout=60s"]);
+    own.broken_at("c1", "c2", "way", "istiod's webhook did not fill in its image");
+    own.mend();
+
+    istio(own, "c2", &["label", "service", "istio-eastwestgateway", "topology.istio.io/network-"]);
     own.broken_at("c1", "c2", "way", "istiod does not know that c2 is on network network-c2");
     own.mend();
 
-    istio(&own, "c2", &["delete", "gateways.networking.istio.io", "cross-network-gateway"]);
+    istio(own, "c2", &["delete", "gateways.networking.istio.io", "cross-network-gateway"]);
     own.broken_at("c1", "c2", "way", "has no listener");
     own.mend();
 
     // A gateway that is there, at an address that nothing leads to.
     let address = istio(
-        &own,
+        own,
         "c2",
         &[
             "get",
@@ -84,16 +149,15 @@ fn explains_a_sound_call_and_finds_what_is_broken() {
     own.node("c2", &["iptables", "-w", "-t", "raw", "-I", "PREROUTING", "1", "-d", &address, "-j", "DROP"]);
     own.broken_at("c1", "c2", "reachable", "c1 cannot reach the east-west gateway of c2");
     own.node("c2", &["iptables", "-w", "-t", "raw", "-D", "PREROUTING", "-d", &address, "-j", "DROP"]);
+}
 
+fn preference(own: &mut Own) {
     // Not broken at all, and yet only the local version answers.
     let rule = r#"{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"near","namespace":"sample"},
         "spec":{"host":"helloworld.sample.svc.cluster.local","trafficPolicy":{
         "loadBalancer":{"localityLbSetting":{"enabled":true,"failoverPriority":["topology.istio.io/network"]}},
         "outlierDetection":{"consecutive5xxErrors":5}}}}"#;
-    own.node(
-        "c1",
-        &["sh", "-c", &format!("echo '{rule}' | kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -")],
-    );
+    apply(own, "c1", rule);
     own.settles("c1", "c2", "endpoint");
     own.broken_at("c1", "c2", "endpoint", "prefer nearer endpoints");
     own.kubectl("c1", &["-n", "sample", "delete", "destinationrules.networking.istio.io", "near"]);

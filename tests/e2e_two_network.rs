@@ -2,7 +2,7 @@
 
 mod e2e;
 
-use e2e::{Running, assert_cause, assert_reaches, block_on, client, mend, restart, source, verify_red};
+use e2e::{Running, assert_cause, assert_reaches, block_on, client, mend, restart, source, text, verify_red};
 use k8s_openapi::api::core::v1::ConfigMap;
 use lab::plan::render::{Intermediate, cacerts};
 use lab::sys::kube::Manifest;
@@ -60,6 +60,8 @@ fn mutate_a_wrong_root_is_red() {
     let verdict = verify_red(NAME);
     assert_eq!(source(&verdict, "c1")["missing"], serde_json::json!(["v2"]), "{verdict:#}");
     assert_cause(&verdict, "c1 and c2 trust different root certificates");
+    let explained = text(&e2e::lab(&["explain", NAME, "c1", "c2"]).stdout);
+    assert!(explained.contains("BROKEN") && explained.contains("trust different root"), "{explained}");
 
     // `lab up` puts the lab's own certificates back; what runs has to take them up.
     e2e::lab_ok(&["up", "scenarios/two-network.yaml", "--no-verify"]);

@@ -45,6 +45,8 @@ pub enum Command {
     Plan(Plan),
     /// Draw the topology of a scenario file or of a lab; needs no Docker
     Graph(Graph),
+    /// Write one page of HTML about a lab: topology, verdict, steps, versions and warnings
+    Report(Report),
     /// List the labs of this machine
     List(List),
     /// Show the clusters and gateways of a lab, and its last verdict
@@ -239,6 +241,16 @@ pub struct Graph {
     /// Form of the picture; without it what the name of FILE ends in, and SVG otherwise
     #[arg(long, value_enum, value_name = "FORM")]
     pub format: Option<Picture>,
+    /// Write it to this file instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `lab report`.
+#[derive(Debug, ClapArgs)]
+pub struct Report {
+    /// Name of the lab
+    pub name: String,
     /// Write it to this file instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

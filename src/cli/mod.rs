@@ -15,6 +15,7 @@ mod manifests;
 mod output;
 mod pause;
 mod plan;
+mod report;
 mod restart;
 mod schema;
 mod shell;
@@ -56,6 +57,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::Graph(args) => graph::run(&args, interrupt).await,
+        Command::Report(args) => report::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),

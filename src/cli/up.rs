@@ -18,7 +18,7 @@ use crate::sys::state::{LabState, State};
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// Durations of the steps of the last run, in the lab's state.
-const TIMELINE_FILE: &str = "timeline.json";
+pub(super) const TIMELINE_FILE: &str = "timeline.json";
 /// What was done, run after run, in the lab's state.
 const JOURNAL_FILE: &str = "journal.jsonl";
 

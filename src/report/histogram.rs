@@ -36,7 +36,7 @@ pub fn verdict_text(verdict: &Verdict) -> String {
 }
 
 /// Who called, as far as it is not the mesh's own `sleep`.
-fn caller(source: &SourceVerdict) -> String {
+pub(super) fn caller(source: &SourceVerdict) -> String {
     match source.caller.as_str() {
         "" | "sample/sleep" => format!("from {}", source.cluster),
         OUTSIDE => format!("from outside into {}", source.cluster),

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use comfy_table::CellAlignment;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{table, table_text};
 use crate::exec::{Event, Outcome};
 
 /// Every finished step of a run, in the order in which they ended.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Timeline {
     /// The steps.
     pub steps: Vec<StepTime>,
 }
 
 /// One finished step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepTime {
     /// Its identifier.

@@ -26,7 +26,12 @@ pub(super) async fn run(
 ) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let name = name(gateway);
-    let changed = client.apply(&manifest(ctx, cluster, gateway)?).await?;
+    let mut changed = client.apply(&manifest(ctx, cluster, gateway)?).await?;
+    // A pod that was made while nothing filled in its image never gets one.
+    for bare in client.waiting(ISTIO_NAMESPACE, selector(gateway)).await?.iter().filter(|w| w.image == PLACEHOLDER) {
+        client.delete_pod(ISTIO_NAMESPACE, &bare.pod).await?;
+        changed = true;
+    }
     client
         .until::<Service>(ISTIO_NAMESPACE, name, "has no address", ctx.patience, progress, |s| {
             has_address(s, cluster, gateway)
@@ -42,6 +47,18 @@ fn name(gateway: Gateway) -> &'static str {
         Gateway::EastWestGateway => EAST_WEST_GATEWAY,
         Gateway::IngressGateway => INGRESS_GATEWAY,
         Gateway::Istiod => render::EXTERNAL_ISTIOD,
+    }
+}
+
+/// Image of a gateway's pod before istiod's webhook has filled it in, as Istio's charts have it.
+pub(super) const PLACEHOLDER: &str = "auto";
+
+/// Labels of a gateway's pods.
+pub(super) fn selector(gateway: Gateway) -> &'static str {
+    match gateway {
+        Gateway::EastWestGateway => "istio=eastwestgateway",
+        Gateway::IngressGateway => "istio=ingressgateway",
+        Gateway::Istiod => "app=istiod",
     }
 }
 

@@ -30,9 +30,11 @@ mod remote_secret;
 mod render_istio;
 mod root_ca;
 pub mod verify;
+mod warnings;
 
 pub use context::Context;
 pub use error::StepError;
+pub use warnings::warnings;
 
 use crate::exec::{Executor, Progress};
 use crate::plan::{Action, Gateway, PlannedStep};

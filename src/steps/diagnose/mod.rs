@@ -11,10 +11,10 @@ pub(super) use network::{gateway, routes};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{Context, StepError};
+use super::{Context, StepError, explain};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::App;
+use crate::scenario::{App, Check};
 use crate::verdict::{Cell, Finding, OUTSIDE, SourceVerdict, Spread};
 
 /// What a red verdict saw.
@@ -120,7 +120,26 @@ async fn first_broken(
     } else {
         network::gateway(ctx, to).await?
     };
-    Ok(between.or_else(|| endpoint(ctx, from, to, source)))
+    match between.or_else(|| endpoint(ctx, from, to, source)) {
+        Some(finding) => Ok(Some(finding)),
+        None => explained(ctx, from, to, source).await,
+    }
+}
+
+/// What a walk along the call finds where nothing else is found.
+async fn explained(
+    ctx: &Context,
+    from: &LabCluster,
+    to: &LabCluster,
+    source: &SourceVerdict,
+) -> Result<Option<Finding>, StepError> {
+    let called = ctx.lab.checks.iter().find_map(|check| match check {
+        Check::Rotation { service, .. } => source.check.starts_with(&format!("rotation {service}")).then_some(service),
+        _ => None,
+    });
+    let Some(service) = called.filter(|_| source.caller != OUTSIDE) else { return Ok(None) };
+    let explanation = explain::run(ctx, &from.name, &to.name, service).await?;
+    Ok(explanation.hops.into_iter().find_map(|hop| hop.finding))
 }
 
 /// The called app itself, in the cluster that should answer.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Service;
 use super::configuration::differing;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
+use crate::steps::gateway::{PLACEHOLDER, selector};
 use crate::steps::{Context, StepError, node_network};
 use crate::sys::kube::load_balancer_addresses;
 use crate::verdict::Finding;
@@ -23,33 +24,39 @@ pub(in crate::steps) async fn ingress(ctx: &Context, to: &LabCluster) -> Result<
 async fn one(
     ctx: &Context,
     to: &LabCluster,
-    gateway: Gateway,
+    kind: Gateway,
     name: &str,
     consequence: &str,
 ) -> Result<Option<Finding>, StepError> {
     let client = ctx.client(&to.name).await?;
-    let title = gateway.title();
+    let title = kind.title();
     let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
     let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, name).await?;
     let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
     let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
     if available == 0 {
+        let waiting = client.waiting(ISTIO_NAMESPACE, selector(kind)).await?;
+        let bare = waiting.iter().any(|w| w.image == PLACEHOLDER);
+        let why = if bare { ": istiod's webhook did not fill in its image" } else { "" };
+        let waiting: Vec<String> =
+            waiting.iter().map(|w| format!("; pod {} with image {}: {}", w.pod, w.image, w.reason)).collect();
         return Ok(Some(Finding {
-            cause: format!("the {title} of {} does not run, {consequence}", to.name),
+            cause: format!("the {title} of {} does not run, {consequence}{why}", to.name),
             evidence: format!(
-                "Deployment {ISTIO_NAMESPACE}/{name} in {}: {available} of {wanted} replicas available",
-                to.name
+                "Deployment {ISTIO_NAMESPACE}/{name} in {}: {available} of {wanted} replicas available{}",
+                to.name,
+                waiting.concat()
             ),
             remedy,
         }));
     }
     let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
     let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
-    let Some(planned) = to.addresses.get(&gateway).map(ToString::to_string) else {
+    let Some(planned) = to.addresses.get(&kind).map(ToString::to_string) else {
         return published(ctx, to, service.as_ref(), remedy).await;
     };
     if found.contains(&planned) {
-        return listens(ctx, to, gateway, remedy).await;
+        return listens(ctx, to, kind, remedy).await;
     }
     Ok(Some(Finding {
         cause: format!("the {title} of {} does not have its address", to.name),

@@ -66,6 +66,24 @@ pub(super) async fn sidecar(ctx: &Context, from: &LabCluster) -> Look {
     }))
 }
 
+/// Whether the caller's Envoy has taken all that istiod sent.
+pub(super) async fn configuration(ctx: &Context, from: &LabCluster) -> Look {
+    let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
+    let rejected = caller.rejected().await?;
+    let Some(first) = rejected.first() else {
+        return Ok(Ok("its Envoy has accepted all that istiod sent".to_owned()));
+    };
+    Ok(Err(Finding {
+        cause: format!("the sidecar in {} rejects what istiod sends, and keeps what it had before", from.name),
+        evidence: format!("{}: {}", first.resource, first.reason),
+        remedy: format!(
+            "correct what configures it, such as an EnvoyFilter: kubectl --context lab-{}-{} get envoyfilters -A",
+            ctx.lab.name,
+            ctx.lab.config_cluster(from).name
+        ),
+    }))
+}
+
 /// Whether the caller's Envoy has the endpoint that leads to the called cluster, and would use it.
 pub(super) async fn endpoint(ctx: &Context, journey: &Journey<'_>) -> Look {
     let Journey { from, to, service } = *journey;

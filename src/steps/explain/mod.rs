@@ -48,10 +48,11 @@ pub async fn run(ctx: &Context, from: &str, to: &str, service: &ServiceUrl) -> R
 }
 
 /// The hops in their order.
-const HOPS: [&str; 10] = [
+const HOPS: [&str; 11] = [
     "name",
     "caller",
     "control plane",
+    "configuration",
     "callee",
     "trust roots",
     "remote secret",
@@ -74,6 +75,7 @@ async fn look(ctx: &Context, journey: &Journey<'_>, name: &str) -> Option<Look> 
             let well = format!("istiod of {} runs and serves {}", host.name, from.name);
             or(diagnose::control_plane(ctx, from).await, well)
         }
+        "configuration" => caller::configuration(ctx, from).await,
         "callee" => path::callee(ctx, journey).await,
         "trust roots" if elsewhere => diagnose::trust(ctx, from, to).await,
         "remote secret" if elsewhere => {

@@ -13,7 +13,8 @@ use crate::plan::{LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::{Cluster, KubeError};
 use crate::verdict::{
-    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Reply, differences, envoy_endpoints, parse_replies,
+    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, envoy_endpoints, parse_replies,
+    rejected,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -138,6 +139,12 @@ impl Caller {
     /// What its Envoy has of a service; nothing without a sidecar.
     pub(in crate::steps) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
         if self.has_sidecar { self.pod.endpoints(&self.client, service).await } else { Ok(Vec::new()) }
+    }
+
+    /// What its Envoy has been sent and rejects.
+    pub(in crate::steps) async fn rejected(&self) -> Result<Vec<Rejected>, StepError> {
+        let EnvoyPod { namespace, name } = &self.pod;
+        Ok(rejected(&self.client.http_get(namespace, name, ENVOY_ADMIN, "/config_dump").await?.body))
     }
 
     /// Where its Envoy can be asked.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Event;
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, ClusterResourceScope, GroupVersion, NamespaceResourceScope};
@@ -25,7 +26,7 @@ use tokio::sync::Mutex;
 
 pub use dynamic::{Condition, condition};
 pub use manifest::{Manifest, covers};
-pub use pod::{CommandLines, ExecOutput, HttpAnswer};
+pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
 pub use wait::{Listener, load_balancer_addresses};
 pub use workload::is_workload;
 
@@ -146,6 +147,12 @@ impl Cluster {
     {
         let all = Api::<K>::all(self.client.clone()).list(&ListParams::default()).await;
         all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
+    }
+
+    /// What a cluster's components warn of, in all namespaces.
+    pub async fn warnings(&self) -> Result<Vec<Event>, KubeError> {
+        let all = Api::<Event>::all(self.client.clone()).list(&ListParams::default().fields("type=Warning")).await;
+        all.map(|list| list.items).map_err(KubeError::request("list events".to_owned()))
     }
 
     /// What the API server, its admission webhooks included, would make of an object. Nothing is created.

@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::AttachedProcess;
-use kube::api::{Api, AttachParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, AttachParams, DeleteParams, ListParams, Patch, PatchParams};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use super::{Cluster, KubeError};
@@ -50,21 +50,60 @@ pub struct HttpAnswer {
     pub body: String,
 }
 
+/// A container that does not run yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its pod.
+    pub pod: String,
+    /// Its image, as the pod names it.
+    pub image: String,
+    /// Kubernetes' reason, as `ErrImagePull`.
+    pub reason: String,
+}
+
+impl Waiting {
+    fn of(pod: &Pod) -> Vec<Self> {
+        let status = pod.status.as_ref();
+        let first = status.and_then(|s| s.init_container_statuses.as_ref()).into_iter().flatten();
+        let containers = first.chain(status.and_then(|s| s.container_statuses.as_ref()).into_iter().flatten());
+        let waiting = containers.filter_map(|c| Some((c, c.state.as_ref()?.waiting.as_ref()?)));
+        waiting
+            .map(|(c, w)| Self {
+                pod: pod.name_any(),
+                image: c.image.clone(),
+                reason: w.reason.clone().unwrap_or_default(),
+            })
+            .collect()
+    }
+}
+
 impl Cluster {
     /// The running pods that have the labels, oldest first; those that are being deleted are left out.
     pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let pods = api
-            .list(&ListParams::default().labels(selector))
-            .await
-            .map_err(KubeError::request(format!("list pods in {namespace} with {selector}")))?;
-        let runs = |p: &Pod| {
-            p.metadata.deletion_timestamp.is_none()
-                && p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running")
-        };
-        let mut pods: Vec<Pod> = pods.items.into_iter().filter(runs).collect();
+        let mut pods = self.all_pods(namespace, selector).await?;
+        pods.retain(|p| p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running"));
         pods.sort_by_key(|p| p.creation_timestamp().map(|t| t.0));
         Ok(pods)
+    }
+
+    /// What containers of the pods that have the labels wait for instead of running.
+    pub async fn waiting(&self, namespace: &str, selector: &str) -> Result<Vec<Waiting>, KubeError> {
+        let pods = self.all_pods(namespace, selector).await?;
+        Ok(pods.iter().flat_map(Waiting::of).collect())
+    }
+
+    /// Deletes a pod, so that its owner makes another.
+    pub async fn delete_pod(&self, namespace: &str, pod: &str) -> Result<(), KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let deleted = api.delete(pod, &DeleteParams::default()).await.map(|_| ());
+        deleted.map_err(KubeError::request(format!("delete pod {namespace}/{pod}")))
+    }
+
+    async fn all_pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let pods = api.list(&ListParams::default().labels(selector)).await;
+        let pods = pods.map_err(KubeError::request(format!("list pods in {namespace} with {selector}")))?;
+        Ok(pods.items.into_iter().filter(|p| p.metadata.deletion_timestamp.is_none()).collect())
     }
 
     /// The name of a running pod that has the labels: the newest.

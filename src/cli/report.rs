@@ -1,0 +1,95 @@
+//! `lab report`.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Event;
+use tokio_util::sync::CancellationToken;
+
+use super::up::TIMELINE_FILE;
+use super::{CliError, args, output};
+use crate::graph::{layout, topology};
+use crate::images::{self, Choice, Source};
+use crate::plan::Lab;
+use crate::report::{Page, Part, Timeline, Warning, Warnings, page};
+use crate::steps::images::SOURCE_FILE;
+use crate::steps::verify::VERDICT_FILE;
+use crate::steps::{Context, StepError, warnings};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+use crate::verdict::Verdict;
+
+/// The latest warnings that a page shows.
+const MOST_WARNINGS: usize = 100;
+
+pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    let lab: Lab = state.load()?;
+    let verdict: Option<Verdict> = state.read_json(VERDICT_FILE)?;
+    let timeline: Option<Timeline> = state.read_json(TIMELINE_FILE)?;
+    let source: Option<Source> = state.read_json(SOURCE_FILE)?;
+    let engine = Engine::connect().await?;
+    let inventory = images::inventory(&engine.docker).await.map_err(StepError::from)?;
+    let ctx = Context::new(lab.clone(), engine, state, Choice::Auto, Duration::ZERO);
+    let warnings = tokio::select! {
+        found = warnings(&ctx) => sorted(found),
+        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "no page was written".to_owned() }),
+    };
+    let parts: Vec<Part> = inventory.into_iter().filter(|entry| is_of(entry, &lab, source)).map(part).collect();
+    let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    let text = page(&Page {
+        lab: &lab,
+        topology: &layout(&topology(&lab)).svg(),
+        verdict: verdict.as_ref(),
+        timeline: timeline.as_ref(),
+        parts: &parts,
+        warnings: &warnings,
+        at: &at,
+    });
+    match &args.output {
+        None => output::print(&text),
+        Some(file) => crate::sys::fs::write(file, &text)
+            .map_err(|source| CliError::Write { what: file.display().to_string(), source }),
+    }
+}
+
+/// Whether a lab has it in its nodes, or was made by it.
+fn is_of(entry: &images::Entry, lab: &Lab, source: Option<Source>) -> bool {
+    if entry.name.starts_with("karmada") {
+        return lab.federation.is_some();
+    }
+    match entry.name.strip_prefix("node with images (") {
+        Some(of) => source.is_none_or(|source| of.trim_end_matches(')') == source.to_string()),
+        None => true,
+    }
+}
+
+fn part(entry: images::Entry) -> Part {
+    let digest = entry.local.as_deref().and_then(|l| l.rsplit_once(':')).map_or("", |(_, digest)| digest).to_owned();
+    Part { name: entry.name, version: entry.version, digest }
+}
+
+fn sorted(found: Vec<(String, Result<Vec<Event>, String>)>) -> Warnings {
+    let mut warnings = Warnings::default();
+    for (cluster, found) in found {
+        match found {
+            Ok(events) => warnings.all.extend(events.into_iter().map(|e| warning(&cluster, e))),
+            Err(reason) => warnings.silent.push((cluster, reason)),
+        }
+    }
+    warnings.all.sort_by(|a, b| b.at.cmp(&a.at));
+    warnings.all.truncate(MOST_WARNINGS);
+    warnings
+}
+
+fn warning(cluster: &str, event: Event) -> Warning {
+    let about = event.involved_object;
+    let name = [about.namespace, about.name].into_iter().flatten().collect::<Vec<_>>().join("/");
+    let at = event.last_timestamp.map(|t| t.0.to_string()).or_else(|| event.event_time.map(|t| t.0.to_string()));
+    Warning {
+        cluster: cluster.to_owned(),
+        at: at.unwrap_or_default(),
+        about: format!("{} {name}", about.kind.unwrap_or_default()),
+        message: format!("{}: {}", event.reason.unwrap_or_default(), event.message.unwrap_or_default()),
+        count: event.count.unwrap_or(1),
+    }
+}

@@ -1,0 +1,24 @@
+//! What the clusters of a lab warn of: Kubernetes' own events of type Warning.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Event;
+
+use super::{Context, StepError};
+
+/// How long a cluster may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The warnings of each cluster, or why it does not answer. All clusters are asked at once.
+pub async fn warnings(ctx: &Context) -> Vec<(String, Result<Vec<Event>, String>)> {
+    join_all(ctx.lab.clusters.iter().map(|cluster| async move {
+        let asked = async { Ok::<_, StepError>(ctx.client(&cluster.name).await?.warnings().await?) };
+        let found = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(found) => found.map_err(|e| e.to_string()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        };
+        (cluster.name.clone(), found)
+    }))
+    .await
+}
