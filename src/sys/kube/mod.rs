@@ -147,6 +147,15 @@ impl Cluster {
         all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
     }
 
+    /// Lists the objects of a kind in all namespaces.
+    pub async fn everywhere<K>(&self) -> Result<Vec<K>, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let all = Api::<K>::all(self.client.clone()).list(&ListParams::default()).await;
+        all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
+    }
+
     /// What the API server, its admission webhooks included, would make of an object. Nothing is created.
     pub async fn dry_run<K>(&self, namespace: &str, object: &K) -> Result<K, KubeError>
     where
