@@ -49,7 +49,7 @@ pub enum Command {
     Report(Report),
     /// List the labs of this machine
     List(List),
-    /// Show the clusters and gateways of a lab, and its last verdict
+    /// Show what of a lab runs: nodes, gateways, control planes, proxies, apps, and its last verdict
     Status(Status),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
@@ -269,7 +269,10 @@ pub struct List {
 pub struct Status {
     /// Name of the lab
     pub name: String,
-    /// Form of the status
+    /// Look again and again, until interrupted: on a terminal the screen is drawn anew, elsewhere each change is a line
+    #[arg(long, short)]
+    pub watch: bool,
+    /// Form of the status; with --watch, each JSON document is a line
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }

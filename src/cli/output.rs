@@ -15,9 +15,16 @@ use crate::verdict::Verdict;
 
 /// Writes text to standard output. A reader that has gone away, as `head` does, is no error.
 pub(super) fn print(text: &str) -> Result<(), CliError> {
+    print_while_read(text).map(|_| ())
+}
+
+/// The same for what has no end of its own. Tells whether there is still a reader.
+pub(super) fn print_while_read(text: &str) -> Result<bool, CliError> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(|source| CliError::Write { what: "to standard output".to_owned(), source }),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        result => {
+            result.map(|()| true).map_err(|source| CliError::Write { what: "to standard output".to_owned(), source })
+        }
     }
 }
 
@@ -26,6 +33,20 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|e| CliError::Write { what: "JSON".to_owned(), source: e.into() })?;
     print(&format!("{text}\n"))
+}
+
+/// A value as one line of JSON.
+pub(super) fn json_line<T: Serialize>(value: &T) -> Result<String, CliError> {
+    let text =
+        serde_json::to_string(value).map_err(|e| CliError::Write { what: "JSON".to_owned(), source: e.into() })?;
+    Ok(format!("{text}\n"))
+}
+
+/// The time, to the second, RFC 3339 in UTC.
+pub(super) fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
 /// Shows a verdict and, if asked, writes its JUnit file; red is an error of its own.

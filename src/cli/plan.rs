@@ -29,12 +29,10 @@ fn gateways(cluster: &LabCluster) -> String {
 
 fn text(lab: &Lab, plan: &Plan) -> String {
     let network = &lab.docker_network;
-    let topology = serde_json::to_value(lab.mesh.topology).ok();
-    let topology = topology.and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     let mut text = format!(
         "lab {}: {}\nDocker network {}: {}, nodes from {}\n\n",
         lab.name,
-        if lab.has_mesh() { format!("mesh {}, {topology}", lab.mesh.id) } else { "no mesh".to_owned() },
+        lab.mesh_in_words(),
         network.name,
         network.subnet,
         network.node_range

@@ -1,130 +1,62 @@
 //! `lab status`.
 
-use serde::Serialize;
+use std::io::IsTerminal;
+use std::time::Duration;
 
 use super::{CliError, Output, args, output};
+use crate::images::Choice;
 use crate::plan::Lab;
-use crate::report;
-use crate::steps::verify::VERDICT_FILE;
-use crate::sys::docker::{Engine, Node};
-use crate::sys::kube::Cluster;
-use crate::sys::state::{LabState, State};
-use crate::verdict::Verdict;
+use crate::report::{Watched, status_text};
+use crate::steps::{Context, status};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    lab: String,
-    clusters: Vec<ClusterStatus>,
-    last_verdict: Option<LastVerdict>,
-}
+/// How often a lab is looked at that is watched. It is many things of which not all can be watched, so it is asked for all of them.
+const OFTEN: Duration = Duration::from_secs(2);
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClusterStatus {
-    name: String,
-    network: String,
-    primary: String,
-    controlled_by: String,
-    api_server: &'static str,
-    east_west_gateway: Option<String>,
-    nodes: Vec<NodeStatus>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeStatus {
-    name: String,
-    running: bool,
-    status: String,
-    address: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LastVerdict {
-    passed: bool,
-    at: String,
-}
+/// Clears a terminal and goes to its first line.
+const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
 
 pub(super) async fn run(args: &args::Status) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
-    let nodes = Engine::connect().await?.nodes(Some(&lab.name)).await?;
-    let api_servers = futures::future::join_all(lab.clusters.iter().map(|c| api_server(&state, &c.name))).await;
-    let clusters = lab.clusters.iter().zip(api_servers).map(|(cluster, api_server)| ClusterStatus {
-        name: cluster.name.clone(),
-        network: cluster.network.clone(),
-        primary: cluster.primary.clone(),
-        controlled_by: lab.controlled_by(cluster),
-        api_server,
-        east_west_gateway: cluster.east_west_endpoint().map(|e| e.ip().to_string()),
-        nodes: nodes.iter().filter(|n| n.cluster == cluster.name).map(node).collect(),
-    });
-    let verdict: Option<Verdict> = state.read_json(VERDICT_FILE)?;
-    let status = Status {
-        clusters: clusters.collect(),
-        last_verdict: verdict.map(|v| LastVerdict { passed: v.passed, at: v.at }),
-        lab: lab.name,
-    };
+    let engine = Engine::connect().await?;
+    let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::ZERO);
+    if args.watch {
+        return watch(&ctx, args.output).await;
+    }
+    let status = status::look(&ctx).await?;
     match args.output {
         Output::Json => output::print_json(&status),
-        Output::Text => text(&status),
+        Output::Text => output::print(&status_text(&status)),
     }
 }
 
-async fn api_server(state: &LabState, cluster: &str) -> &'static str {
-    let Ok(Some(kubeconfig)) = state.read(&format!("kubeconfigs/{cluster}.yaml")) else { return "not built" };
-    match Cluster::connect(&kubeconfig).await {
-        Ok(client) if client.is_ready().await => "ready",
-        _ => "no answer",
-    }
-}
-
-fn node(node: &Node) -> NodeStatus {
-    NodeStatus {
-        name: node.name.clone(),
-        running: node.running,
-        status: node.status.clone(),
-        address: node.address.clone(),
-    }
-}
-
-fn text(status: &Status) -> Result<(), CliError> {
-    let mut table = report::table([
-        "CLUSTER",
-        "NETWORK",
-        "CONTROL PLANE",
-        "API SERVER",
-        "EAST-WEST GATEWAY",
-        "NODE",
-        "ADDRESS",
-        "STATE",
-    ]);
-    for cluster in &status.clusters {
-        let row = |node: Option<&NodeStatus>| {
-            [
-                cluster.name.clone(),
-                cluster.network.clone(),
-                cluster.controlled_by.clone(),
-                cluster.api_server.to_owned(),
-                cluster.east_west_gateway.clone().unwrap_or_default(),
-                node.map_or_else(|| "none".to_owned(), |n| n.name.clone()),
-                node.and_then(|n| n.address.clone()).unwrap_or_default(),
-                node.map(|n| n.status.clone()).unwrap_or_default(),
-            ]
+/// Looks again and again, and shows what has changed, until nobody reads it.
+async fn watch(ctx: &Context, form: Output) -> Result<(), CliError> {
+    let live = std::io::stdout().is_terminal();
+    let mut watched: Option<Watched> = None;
+    let mut tick = tokio::time::interval(OFTEN);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let status = status::look(ctx).await?;
+        let is_first = watched.is_none();
+        let lines = watched.get_or_insert_default().look(&status);
+        if lines.is_empty() {
+            continue;
+        }
+        let text = match (form, is_first) {
+            (Output::Json, _) => output::json_line(&status)?,
+            (Output::Text, _) if live => format!("{CLEAR}{}", status_text(&status)),
+            (Output::Text, true) => format!("{}\n", status_text(&status)),
+            (Output::Text, false) => {
+                let now = output::now();
+                lines.iter().flat_map(|line| [now.as_str(), " ", line, "\n"]).collect()
+            }
         };
-        if cluster.nodes.is_empty() {
-            table.add_row(row(None));
-        }
-        for node in &cluster.nodes {
-            table.add_row(row(Some(node)));
+        if !output::print_while_read(&text)? {
+            return Ok(());
         }
     }
-    output::print_table(&table)?;
-    let verdict = status
-        .last_verdict
-        .as_ref()
-        .map_or_else(|| "none".to_owned(), |v| format!("{} at {}", if v.passed { "passed" } else { "failed" }, v.at));
-    output::print(&format!("\nlast verdict: {verdict}\n"))
 }

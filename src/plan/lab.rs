@@ -145,6 +145,17 @@ impl Lab {
         self.mesh.topology != Topology::None
     }
 
+    /// The mesh with its topology, in words.
+    #[must_use]
+    pub fn mesh_in_words(&self) -> String {
+        if !self.has_mesh() {
+            return "no mesh".to_owned();
+        }
+        let topology = serde_json::to_value(self.mesh.topology).ok();
+        let topology = topology.and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+        format!("mesh {}, {topology}", self.mesh.id)
+    }
+
     /// Whether a cluster runs Karmada, outside the mesh.
     #[must_use]
     pub fn is_manager(&self, cluster: &LabCluster) -> bool {

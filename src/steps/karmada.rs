@@ -145,6 +145,11 @@ pub(super) async fn client(ctx: &Context) -> Result<Cluster, StepError> {
     Ok(client)
 }
 
+/// Has the next client of Karmada's API ask for the address anew.
+pub(super) fn forget_client(ctx: &Context) {
+    ctx.forget_client(CLIENT);
+}
+
 /// The kubeconfig of Karmada's API as nodes and pods of the lab reach it.
 pub(super) fn kubeconfig(ctx: &Context) -> Result<String, StepError> {
     ctx.state.read(KUBECONFIG)?.ok_or_else(|| StepError::Missing("the kubeconfig of Karmada".to_owned()))

@@ -29,6 +29,7 @@ pub mod preflight;
 mod remote_secret;
 mod render_istio;
 mod root_ca;
+pub mod status;
 pub mod verify;
 mod warnings;
 

@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod rotation;
 mod statistics;
+mod status;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub use reply::{REPLY_FORMAT, Reply, parse_replies};
 pub use request::{Seen, request, request_failure, request_title, requests_for};
 pub use rotation::{Answer, Observation, rotation};
 pub use statistics::{MAX_ERROR, requests_needed};
+pub use status::{
+    AppStatus, ClusterStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus, NodeStatus,
+    ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
+};
 pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};
 
 /// The outcome of all checks of a lab.

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Event;
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, ClusterResourceScope, GroupVersion, NamespaceResourceScope};
@@ -149,10 +148,13 @@ impl Cluster {
         all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
     }
 
-    /// What a cluster's components warn of, in all namespaces.
-    pub async fn warnings(&self) -> Result<Vec<Event>, KubeError> {
-        let all = Api::<Event>::all(self.client.clone()).list(&ListParams::default().fields("type=Warning")).await;
-        all.map(|list| list.items).map_err(KubeError::request("list events".to_owned()))
+    /// Lists the objects of a kind in all namespaces.
+    pub async fn everywhere<K>(&self) -> Result<Vec<K>, KubeError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let all = Api::<K>::all(self.client.clone()).list(&ListParams::default()).await;
+        all.map(|list| list.items).map_err(KubeError::request(format!("list {}", K::plural(&()))))
     }
 
     /// What the API server, its admission webhooks included, would make of an object. Nothing is created.
