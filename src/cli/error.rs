@@ -45,6 +45,12 @@ pub enum CliError {
     /// The verdict is red; it has been shown.
     #[error("a check failed")]
     Red,
+    /// A command in a pod did not end well; it has said why itself.
+    #[error("the command ended with {code}")]
+    Command {
+        /// Its exit status.
+        code: u8,
+    },
     /// Interrupted.
     #[error("interrupted")]
     #[diagnostic(help("{remedy}"))]
@@ -81,6 +87,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Red => 1,
+            Self::Command { code } => *code,
             Self::Scenario(_)
             | Self::Resolve(_)
             | Self::Usage { .. }
@@ -96,8 +103,8 @@ impl CliError {
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            // The verdict itself is on standard output.
-            Self::Red => String::new(),
+            // The verdict itself is on standard output, as the command's own words are on both.
+            Self::Red | Self::Command { .. } => String::new(),
             Self::Scenario(errors) => crate::scenario::render(errors),
             Self::Build { lab, failures } => {
                 let mut text = String::new();
