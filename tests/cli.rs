@@ -156,6 +156,8 @@ fn the_command_line_is_wrong() {
         machine.run(&["plan", "x.yaml", "--output", "yaml"]).refused(2),
         machine.run(&["up", "x.yaml", "--no-verify", "--junit", "x.xml"]).refused(2),
         machine.run(&["doctor", "--name", "x"]).refused(2),
+        machine.run(&["exec", "demo", "c1", "sleep", "ls"]).refused(2),
+        machine.run(&["load", "demo"]).refused(2),
     ]);
     let nothing = machine.run(&[]).refused(2);
     assert!(nothing.stderr.contains("Usage: lab <COMMAND>"), "{}", nothing.stderr);

@@ -17,7 +17,8 @@ Exit codes:
   2    the scenario or the command line is wrong
   3    the machine lacks something
   4    building the lab failed
-  130  interrupted";
+  130  interrupted
+`lab exec` ends as its command does.";
 
 /// One file, one command, a real multicluster Istio mesh on kind, and a verdict that can be trusted.
 #[derive(Debug, Parser)]
@@ -55,6 +56,10 @@ pub enum Command {
     Kubeconfig(Kubeconfig),
     /// Show what istiod, the gateways and the sidecars of a lab have written
     Logs(Logs),
+    /// Run a command in the newest pod of an app; its exit code is that of the command
+    Exec(Exec),
+    /// Put images of the local Docker engine into every node of a lab
+    Load(Load),
     /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
     Shell(Named),
     /// Print what sets KUBECONFIG for a lab, as for `eval "$(lab env NAME)"`
@@ -138,6 +143,39 @@ pub struct Restart {
     pub name: String,
     /// Name of the cluster
     pub cluster: String,
+}
+
+/// `lab exec`.
+#[derive(Debug, ClapArgs)]
+pub struct Exec {
+    /// Name of the lab
+    pub name: String,
+    /// Name of the cluster
+    pub cluster: String,
+    /// The app: what its pods have as label app
+    pub app: String,
+    /// Namespace of the app
+    #[arg(long, short, value_name = "NAMESPACE", default_value = crate::plan::render::APP_NAMESPACE)]
+    pub namespace: String,
+    /// A container other than the app's own
+    #[arg(long, short, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Pass standard input on even when it is a terminal
+    #[arg(long, short = 'i')]
+    pub stdin: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `lab load`.
+#[derive(Debug, ClapArgs)]
+pub struct Load {
+    /// Name of the lab
+    pub name: String,
+    /// Images by name and tag, as `docker images` shows them
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
 }
 
 /// `lab logs`.

@@ -48,6 +48,12 @@ pub enum CliError {
     /// The machine cannot carry a lab; why has been shown.
     #[error("this machine cannot carry a lab")]
     Unfit,
+    /// A command in a pod did not end well; it has said why itself.
+    #[error("the command ended with {code}")]
+    Command {
+        /// Its exit status.
+        code: u8,
+    },
     /// Interrupted.
     #[error("interrupted")]
     #[diagnostic(help("{remedy}"))]
@@ -84,6 +90,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Red => 1,
+            Self::Command { code } => *code,
             Self::Scenario(_)
             | Self::Resolve(_)
             | Self::Usage { .. }
@@ -99,8 +106,8 @@ impl CliError {
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            // The verdict itself, or the report, is on standard output.
-            Self::Red | Self::Unfit => String::new(),
+            // The verdict itself, or the report, is on standard output, as the command's own words are on both.
+            Self::Red | Self::Unfit | Self::Command { .. } => String::new(),
             Self::Scenario(errors) => crate::scenario::render(errors),
             Self::Build { lab, failures } => {
                 let mut text = String::new();

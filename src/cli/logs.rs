@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 
-use super::{CliError, args, output};
+use super::{CliError, args, output, pause};
 use crate::images::Choice;
 use crate::plan::Lab;
 use crate::steps::{Context, logs};
@@ -17,7 +17,7 @@ pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
     let lab: Lab = state.load()?;
     // `lab logs NAME istiod` names no cluster.
     let (cluster, component) = match (args.cluster, args.component) {
-        (Some(word), None) if lab.cluster(&word).is_none() && COMPONENTS.contains(&word.as_str()) => (None, Some(word)),
+        (Some(word), None) if lab.cluster(&word).is_none() => (None, Some(word)),
         words => words,
     };
     let clusters = match cluster {
@@ -27,7 +27,14 @@ pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
     };
     let components = component.map_or_else(|| COMPONENTS.map(str::to_owned).to_vec(), |c| vec![c]);
     let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, std::time::Duration::ZERO);
-    let mut lines = logs::lines(&ctx, &clusters, &components, args.follow, args.tail).await?;
+    pause::refuse_paused(&ctx).await?;
+    let Some(mut lines) = logs::lines(&ctx, &clusters, &components, args.follow, args.tail).await? else {
+        return Err(CliError::Usage {
+            problem: format!("no pod of {} runs in {}", components.join(", "), clusters.join(", ")),
+            remedy: "components are istiod, gateway, sidecars, and the apps of namespace sample by their names"
+                .to_owned(),
+        });
+    };
     let broken = |source| CliError::Write { what: "what the logs say".to_owned(), source };
     let shown = |line: &logs::LogLine| format!("{} | {}\n", line.from, line.text);
     if args.follow {

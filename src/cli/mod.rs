@@ -5,11 +5,13 @@ mod completions;
 mod doctor;
 mod down;
 mod error;
+mod exec;
 mod explain;
 mod graph;
 mod images;
 mod kubeconfig;
 mod list;
+mod load;
 mod logs;
 mod manifests;
 mod output;
@@ -31,7 +33,7 @@ pub use error::CliError;
 /// Runs the command and tells errors; gives the exit code:
 ///
 /// 0 all well, 1 a check failed, 2 the scenario or the command line is wrong, 3 the machine lacks something, 4 building the lab failed,
-/// 130 interrupted.
+/// 130 interrupted. `lab exec` ends as its command does.
 pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
@@ -62,6 +64,8 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
+        Command::Exec(args) => until(interrupt, "the command may go on in its pod", Box::pin(exec::run(args))).await,
+        Command::Load(args) => until(interrupt, "`lab load` again loads the rest", Box::pin(load::run(args))).await,
         Command::Shell(args) => shell::shell(&args),
         Command::Env(args) => shell::env(&args),
         Command::Pause(args) => until(interrupt, "`lab resume` lets the nodes go on", pause::pause(&args)).await,

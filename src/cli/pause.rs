@@ -21,6 +21,18 @@ async fn context(name: &str) -> Result<Context, CliError> {
     Ok(Context::new(lab, Engine::connect().await?, state, Choice::Auto, SETTLE))
 }
 
+/// Says that a lab is paused, before something waits for an answer that cannot come.
+pub(super) async fn refuse_paused(ctx: &Context) -> Result<(), CliError> {
+    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    if !nodes.iter().any(|n| n.paused) {
+        return Ok(());
+    }
+    Err(CliError::Before(StepError::Machine {
+        problem: format!("lab {} is paused", ctx.lab.name),
+        remedy: format!("`lab resume {}` lets it go on", ctx.lab.name),
+    }))
+}
+
 pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
     let _lock = lock(&args.name).await?;
     let paused = pause::pause(&context(&args.name).await?).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, output};
+use super::{CliError, args, output, pause};
 use crate::exec::Events;
 use crate::images::Choice;
 use crate::plan::{Action, Lab};
@@ -18,6 +18,7 @@ pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Re
     let lab: Lab = state.load()?;
     let engine = Engine::connect().await?;
     let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::from_secs(args.settle));
+    pause::refuse_paused(&ctx).await?;
     let (events, receiver) = Events::channel();
     let follower = tokio::spawn(follow(receiver, Style::detect()));
     let progress = events.progress(&Action::Verify.id());

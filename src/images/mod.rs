@@ -26,7 +26,7 @@ mod node;
 mod packages;
 mod prepare;
 mod prune;
-mod reference;
+pub(crate) mod reference;
 mod registry;
 mod resolve;
 mod sources;

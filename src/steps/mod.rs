@@ -2,6 +2,7 @@
 
 mod address_pool;
 mod apps;
+pub mod attach;
 mod cluster;
 mod context;
 mod diagnose;
@@ -20,6 +21,7 @@ mod istiod_remote;
 pub mod karmada;
 mod karmada_images;
 mod karmada_member;
+pub mod load;
 mod locality;
 pub mod logs;
 mod metallb;

@@ -79,6 +79,16 @@ impl ImageStore {
         }
     }
 
+    /// The names of an image, each `REPOSITORY:TAG`; `None` when the engine does not have it.
+    pub async fn names(&self, reference: &str) -> Result<Option<Vec<String>>, DockerError> {
+        match self.docker.inspect_image(reference).await {
+            Ok(image) => Ok(Some(image.repo_tags.unwrap_or_default())),
+            // What is no name at all names nothing.
+            Err(Error::DockerResponseServerError { status_code: 400 | 404, .. }) => Ok(None),
+            Err(e) => Err(request(format!("inspect image {reference}"))(e)),
+        }
+    }
+
     /// Makes an image of one layer of a root file system.
     pub async fn import<S>(
         &self,

@@ -110,6 +110,31 @@ where
     (Reader { receiver, chunk: Bytes::new() }, task)
 }
 
+/// The same stream several times. Each copy is as slow as the slowest; one that is dropped holds up none.
+pub fn copies<S>(stream: S, count: usize) -> Vec<impl Stream<Item = io::Result<Bytes>> + Send + use<S>>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+{
+    let (mut senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(DEPTH)).unzip();
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(item) = stream.next().await {
+            let copy = |of: &io::Result<Bytes>| match of {
+                Ok(chunk) => Ok(chunk.clone()),
+                Err(e) => Err(io::Error::new(e.kind(), e.to_string())),
+            };
+            let sent = senders.iter().map(|sender| sender.send(copy(&item)));
+            let sent = futures::future::join_all(sent).await;
+            let mut taken = sent.into_iter().map(|s| s.is_ok());
+            senders.retain(|_| taken.next() == Some(true));
+            if senders.is_empty() {
+                return;
+            }
+        }
+    });
+    receivers.into_iter().map(from_receiver).collect()
+}
+
 fn from_receiver(receiver: mpsc::Receiver<io::Result<Bytes>>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     futures::stream::unfold(receiver, |mut receiver| async move {
         let item = receiver.recv().await?;
@@ -133,6 +158,21 @@ mod tests {
         });
         assert!(read.await.expect("thread").expect("reads") == expected);
         task.await.expect("task");
+    }
+
+    #[tokio::test]
+    async fn every_copy_is_whole_also_when_another_is_dropped() {
+        let data: Vec<u8> = (0..5_000_000u32).map(|i| i.to_le_bytes()[1]).collect();
+        let expected = data.clone();
+        let mut copies = copies(writing(move |w| w.write_all(&data)), 3);
+        drop(copies.pop());
+        let whole = copies.into_iter().map(|copy| async {
+            let chunks: Vec<_> = copy.map(|c| c.expect("a chunk")).collect().await;
+            chunks.concat()
+        });
+        for copy in futures::future::join_all(whole).await {
+            assert!(copy == expected);
+        }
     }
 
     #[tokio::test]

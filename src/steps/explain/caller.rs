@@ -153,7 +153,13 @@ pub(super) async fn answer(ctx: &Context, journey: &Journey<'_>) -> Look {
     let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let headers = BTreeMap::new();
-    let call = Call { url: format!("http://{service}"), method: None, headers: &headers, limit: REQUEST_LIMIT };
+    let call = Call {
+        url: format!("http://{service}"),
+        method: None,
+        headers: &headers,
+        limit: REQUEST_LIMIT,
+        to_first_failure: false,
+    };
     let requests = requests_needed(versions.len().max(1), 1);
     let replies = caller.send(&call, requests, 5, |reply| matches!(Answer::of(reply), Answer::Failure(_))).await?;
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();

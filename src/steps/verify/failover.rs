@@ -83,7 +83,13 @@ async fn exercise(
     let roles = Roles { home: (cluster, home), next: (next, version(ctx, next).ok_or_else(|| lacks("the next"))?) };
     let caller = Caller::find(ctx, cluster, APP_NAMESPACE, "sleep").await?;
     let headers = BTreeMap::new();
-    let call = Call { url: format!("http://{}", check.service), method: None, headers: &headers, limit: STREAM_LIMIT };
+    let call = Call {
+        url: format!("http://{}", check.service),
+        method: None,
+        headers: &headers,
+        limit: STREAM_LIMIT,
+        to_first_failure: false,
+    };
     let mut answers = caller.stream(&call, RATE).await?;
     // From here on there is an answer every few milliseconds.
     let Ok(Some(_)) = tokio::time::timeout(LEAVING, answers.recv()).await else {

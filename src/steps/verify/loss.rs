@@ -32,7 +32,7 @@ impl<'a> Calls<'a> {
             let caller = Caller::find(ctx, from, APP_NAMESPACE, "sleep").await?;
             let headers = BTreeMap::new();
             let url = format!("http://{service}");
-            let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT };
+            let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: false };
             let start = Instant::now();
             let mut answers = caller.stream(&call, RATE).await?;
             let before = collect(&mut answers, start, BEFORE, |moments| moments.len() >= WINDOW).await;

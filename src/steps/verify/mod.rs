@@ -75,6 +75,9 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
     Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
 }
 
+/// Between two judgements of a lab that settles.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// What all checks of one verdict share.
 struct Run<'a> {
     progress: &'a Progress,
@@ -84,16 +87,19 @@ struct Run<'a> {
 
 /// Judges a source, again while a lab that has just been changed settles: nodes that have just started report what was so before they
 /// stopped, until their kubelet has looked.
-async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn() -> F) -> Result<SourceVerdict, StepError>
+///
+/// `judge` is told whether its verdict counts even when it is red. Before that it need not find out all that is wrong.
+async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn(bool) -> F) -> Result<SourceVerdict, StepError>
 where
     F: Future<Output = Result<SourceVerdict, StepError>>,
 {
     loop {
-        let verdict = judge().await?;
-        if verdict.passed || Instant::now() >= run.until {
+        let counts = Instant::now() >= run.until;
+        let verdict = judge(counts).await?;
+        if verdict.passed || counts {
             return Ok(verdict);
         }
         run.progress.say(format!("{cluster}: waiting, not all is well yet"));
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -89,7 +89,8 @@ async fn mesh(ctx: &Context, from: &LabCluster, sources: usize) -> Vec<Cell> {
     let asked = async {
         let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
         let headers = BTreeMap::new();
-        let call = Call { url: url.clone(), method: None, headers: &headers, limit: REQUEST_LIMIT };
+        let call =
+            Call { url: url.clone(), method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: false };
         caller.send(&call, requests, 5, |reply| reply.status != 200).await
     };
     let asked = asked.await;

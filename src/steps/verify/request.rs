@@ -20,7 +20,7 @@ pub(super) async fn source(
 ) -> Result<SourceVerdict, StepError> {
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let requests = requests_for(check, versions.len());
-    until_well(run, cluster, || async {
+    until_well(run, cluster, |_| async {
         let seen = observe(ctx, check, cluster, requests, run).await;
         let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
         Ok(request(check, cluster, &versions, requests, seen))
@@ -56,7 +56,7 @@ async fn observe(
         None => Vec::new(),
     };
     run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
-    let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit };
+    let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit, to_first_failure: false };
     let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
     let replies = caller.send(&call, requests, enough_failures(&check.expect), failed).await?;
     let endpoints = match service {

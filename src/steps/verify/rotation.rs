@@ -54,8 +54,8 @@ fn versions(ctx: &Context) -> Vec<String> {
 
 /// Judges a series, again while the lab settles.
 pub(super) async fn judged(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<SourceVerdict, StepError> {
-    until_well(run, series.cluster, || async {
-        let seen = observe(ctx, series, run).await;
+    until_well(run, series.cluster, async |counts| {
+        let seen = observe(ctx, series, counts, run).await;
         let mut verdict = rotation(&series.title, series.cluster, series.requests, &series.expected, or_broken(seen));
         verdict.caller = format!("{APP_NAMESPACE}/sleep");
         Ok(verdict)
@@ -68,7 +68,7 @@ fn or_broken(seen: Result<Observation, StepError>) -> Observation {
     seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() })
 }
 
-async fn observe(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<Observation, StepError> {
+async fn observe(ctx: &Context, series: &Series<'_>, counts: bool, run: &Run<'_>) -> Result<Observation, StepError> {
     let source = ctx.cluster(series.cluster)?;
     let caller = Caller::find(ctx, &source.name, APP_NAMESPACE, "sleep").await?;
     let (before, endpoint_problems) =
@@ -76,9 +76,9 @@ async fn observe(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<Ob
     run.progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
     let headers = BTreeMap::new();
     let url = format!("http://{}", series.service);
-    let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT };
+    let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: !counts };
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
-    let replies = caller.send(&call, series.requests, ENOUGH_FAILURES, failed).await?;
+    let replies = caller.send(&call, series.requests, if counts { ENOUGH_FAILURES } else { 1 }, failed).await?;
     let after = caller.endpoints(series.service).await.unwrap_or_else(|_| before.clone());
     Ok(Observation {
         answers: replies.iter().map(Answer::of).collect(),
@@ -99,7 +99,7 @@ pub(super) async fn ingress(
     let expected = versions(ctx);
     let requests = requests_needed(expected.len(), sources);
     let title = format!("rotation {service} through ingress");
-    until_well(run, cluster, || async {
+    until_well(run, cluster, |_| async {
         let seen = observe_outside(ctx, service, cluster, requests, run).await;
         let mut verdict = rotation(&title, cluster, requests, &expected, or_broken(seen));
         OUTSIDE.clone_into(&mut verdict.caller);

@@ -75,7 +75,7 @@ impl Caller {
         failed: impl Fn(&Reply) -> bool,
     ) -> Result<Vec<Reply>, StepError> {
         let mut replies: Vec<Reply> = Vec::new();
-        let mut batch = FIRST_BATCH;
+        let mut batch = if call.to_first_failure { LARGEST_BATCH } else { FIRST_BATCH };
         while replies.len() < requests as usize {
             let left = requests - u32::try_from(replies.len()).unwrap_or(requests);
             let more = self.send_batch(call, left.min(batch)).await?;
@@ -86,6 +86,7 @@ impl Caller {
             match replies.iter().filter(|r| failed(r)).count() {
                 0 => batch = (batch * 2).min(LARGEST_BATCH),
                 failures if failures >= enough_failures => break,
+                _ if call.to_first_failure => {}
                 _ => batch = FIRST_BATCH,
             }
         }
@@ -125,6 +126,9 @@ impl Caller {
         let url = format!("{}#[1-{requests}]", call.url);
         let limit = call.limit.to_string();
         let mut arguments = vec!["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT];
+        if call.to_first_failure {
+            arguments.push("--fail-early");
+        }
         if let Some(method) = call.method {
             // Of a HEAD request curl would wait for a body, unless this flag says what it is; then it prints headers in its place.
             arguments.extend(if method == "HEAD" { vec!["-I", "-o", "/dev/null"] } else { vec!["-X", method] });
@@ -193,6 +197,8 @@ pub(in crate::steps) struct Call<'a> {
     pub headers: &'a BTreeMap<String, String>,
     /// Seconds that one request may take.
     pub limit: u32,
+    /// Whether a batch ends at the first request without any answer. Then a batch may be large: one that times out costs no more than this one.
+    pub to_first_failure: bool,
 }
 
 /// A pod with an Envoy in it.
@@ -230,8 +236,10 @@ pub(in crate::steps) async fn settled(
     let mut pause = Duration::from_millis(100);
     loop {
         // Pods come and go while a lab settles, so what is expected is asked each time.
-        let expected = expected_endpoints(ctx, service, source, priorities).await?;
-        let (found, problems) = match envoy.endpoints(client, service).await {
+        let (expected, found) =
+            tokio::join!(expected_endpoints(ctx, service, source, priorities), envoy.endpoints(client, service));
+        let expected = expected?;
+        let (found, problems) = match found {
             Ok(found) => {
                 let problems = differences(&found, &expected);
                 (found, problems)

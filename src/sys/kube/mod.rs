@@ -1,6 +1,7 @@
 //! One Kubernetes cluster: a client, server-side apply, waits that watch, and calls into pods.
 
 mod apply;
+mod attach;
 mod dynamic;
 mod logs;
 mod manifest;

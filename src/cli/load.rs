@@ -1,0 +1,41 @@
+//! `lab load`.
+
+use std::time::{Duration, Instant};
+
+use super::{CliError, args, pause};
+use crate::images::Choice;
+use crate::plan::Lab;
+use crate::steps::{Context, load};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Load) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    let lab: Lab = state.load()?;
+    let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, Duration::ZERO);
+    pause::refuse_paused(&ctx).await?;
+    let start = Instant::now();
+    let names = load::names(&ctx, &args.images).await?.map_err(|a| absent(&a))?;
+    let nodes = load::load(&ctx, &names).await?;
+    eprintln!(
+        "{} nodes of lab {} have {} after {:.1} s; pods use it with imagePullPolicy: IfNotPresent",
+        nodes.len(),
+        ctx.lab.name,
+        names.join(", "),
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn absent(absent: &load::Absent) -> CliError {
+    if absent.unknown.is_empty() {
+        return CliError::Usage {
+            problem: format!("{} is no name with a tag, so no pod could ask for it", absent.nameless.join(", ")),
+            remedy: "give it one by `docker tag`, and load that".to_owned(),
+        };
+    }
+    CliError::Usage {
+        problem: format!("the Docker engine has no image {}", absent.unknown.join(", ")),
+        remedy: "build or pull it first; `docker images` shows what is there".to_owned(),
+    }
+}
