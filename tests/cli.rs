@@ -103,7 +103,7 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 16] = [
     &["up"],
     &["down"],
     &["verify"],
@@ -111,6 +111,7 @@ const VERBS: [&[&str]; 15] = [
     &["plan"],
     &["list"],
     &["status"],
+    &["dump"],
     &["kubeconfig"],
     &["images"],
     &["images", "list"],
@@ -259,6 +260,7 @@ fn no_engine_answers() {
         &["status", "three-network"],
         &["verify", "three-network"],
         &["down", "three-network"],
+        &["dump", "three-network"],
         &["images", "list"],
     ] {
         assert_eq!(machine.run(args).refused(3).stderr, up.stderr, "{args:?}");
@@ -309,6 +311,7 @@ fn there_is_no_such_lab() {
     snapshot(&[
         machine.run(&["status", "tree-network"]).refused(2),
         machine.run(&["status", "nosuch"]).refused(2),
+        machine.run(&["dump", "nosuch"]).refused(2),
         machine.run(&["verify", "three-netwrok"]).refused(2),
         machine.run(&["kubeconfig", "three"]).refused(2),
         machine.run(&["up", "three-netwok"]).refused(2),

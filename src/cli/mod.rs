@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod doctor;
 mod down;
+mod dump;
 mod error;
 mod explain;
 mod images;
@@ -51,6 +52,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
+        Command::Dump(args) => until(interrupt, "the lab is as it was", Box::pin(dump::run(args))).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Images(args) => images::run(args, interrupt).await,
         Command::Completions(args) => completions::run(&args),

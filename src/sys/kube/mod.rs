@@ -1,6 +1,7 @@
 //! One Kubernetes cluster: a client, server-side apply, waits that watch, and calls into pods.
 
 mod apply;
+mod collect;
 mod dynamic;
 mod manifest;
 mod pod;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
+pub use collect::Collected;
 pub use dynamic::is_condition_true;
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer};
