@@ -8,12 +8,13 @@
 //!                                                                   └─ sys: Docker, Kubernetes, processes, files
 //! ```
 //!
-//! `scenario` and `plan` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
+//! `scenario`, `plan` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
 
 pub mod cli;
 pub mod exec;
 pub mod graph;
 pub mod images;
+pub mod mask;
 pub mod plan;
 pub mod report;
 pub mod scenario;

@@ -103,15 +103,18 @@ fn scenario(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
 }
 
-const VERBS: [&[&str]; 23] = [
+const VERBS: [&[&str]; 28] = [
     &["up"],
     &["down"],
     &["verify"],
     &["doctor"],
+    &["explain"],
     &["plan"],
     &["graph"],
+    &["report"],
     &["list"],
     &["status"],
+    &["dump"],
     &["kubeconfig"],
     &["images"],
     &["images", "list"],
@@ -120,6 +123,8 @@ const VERBS: [&[&str]; 23] = [
     &["images", "import"],
     &["images", "push"],
     &["logs"],
+    &["exec"],
+    &["load"],
     &["shell"],
     &["env"],
     &["pause"],
@@ -269,6 +274,7 @@ fn no_engine_answers() {
         &["status", "three-network"],
         &["verify", "three-network"],
         &["down", "three-network"],
+        &["dump", "three-network"],
         &["images", "list"],
     ] {
         assert_eq!(machine.run(args).refused(3).stderr, up.stderr, "{args:?}");
@@ -319,6 +325,7 @@ fn there_is_no_such_lab() {
     snapshot(&[
         machine.run(&["status", "tree-network"]).refused(2),
         machine.run(&["status", "nosuch"]).refused(2),
+        machine.run(&["dump", "nosuch"]).refused(2),
         machine.run(&["verify", "three-netwrok"]).refused(2),
         machine.run(&["kubeconfig", "three"]).refused(2),
         machine.run(&["up", "three-netwok"]).refused(2),

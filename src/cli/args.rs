@@ -52,6 +52,8 @@ pub enum Command {
     List(List),
     /// Show what of a lab runs: nodes, gateways, control planes, proxies, apps, and its last verdict
     Status(Status),
+    /// Write one archive for a bug report: objects, logs, configuration and state of a lab, without secrets
+    Dump(Dump),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
     /// Show what istiod, the gateways and the sidecars of a lab have written
@@ -313,6 +315,16 @@ pub struct Status {
     /// Form of the status; with --watch, each JSON document is a line
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+/// `lab dump`.
+#[derive(Debug, ClapArgs)]
+pub struct Dump {
+    /// Name of the lab
+    pub name: String,
+    /// The archive to write; in the working directory, with the lab's name and the time in its own, if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `lab kubeconfig`.

@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod doctor;
 mod down;
+mod dump;
 mod error;
 mod exec;
 mod explain;
@@ -62,6 +63,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Report(args) => report::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
+        Command::Dump(args) => until(interrupt, "the lab is as it was", Box::pin(dump::run(args))).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
         Command::Exec(args) => until(interrupt, "the command may go on in its pod", Box::pin(exec::run(args))).await,

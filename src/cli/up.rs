@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, output};
+use super::{CliError, args, dump, output};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
@@ -19,6 +19,8 @@ const SETTLE: Duration = Duration::from_secs(60);
 
 /// Durations of the steps of the last run, in the lab's state.
 pub(super) const TIMELINE_FILE: &str = "timeline.json";
+/// All events of the last run, in the lab's state.
+const EVENTS_FILE: &str = "events.jsonl";
 /// What was done, run after run, in the lab's state.
 const JOURNAL_FILE: &str = "journal.jsonl";
 
@@ -71,15 +73,18 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         });
     }
     if !finished.failures.is_empty() {
+        dump::in_ci(&ctx).await;
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
         return Err(CliError::Build { lab: name, failures });
     }
     let changed = if finished.changed { "up" } else { "up already, nothing changed" };
     eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());
-    match ctx.verdict() {
-        Some(verdict) => output::tell(verdict, args.output, args.junit.as_deref()),
-        None => Ok(()),
+    let Some(verdict) = ctx.verdict() else { return Ok(()) };
+    let told = output::tell(verdict, args.output, args.junit.as_deref());
+    if told.is_err() {
+        dump::in_ci(&ctx).await;
     }
+    told
 }
 
 /// What kind fixes when it makes a cluster cannot be changed afterwards, and no cluster may be forgotten.
@@ -158,19 +163,21 @@ fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, Cl
     }
 }
 
-/// Writes what ended to the journal while it passes events on.
+/// Writes events down while it passes them on: all of this run, and in the journal what ended.
 fn journal(
     mut events: tokio::sync::mpsc::UnboundedReceiver<Event>,
     state: LabState,
 ) -> (tokio::sync::mpsc::UnboundedReceiver<Event>, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let written = tokio::spawn(async move {
+        // A full disk must not end a run that works; the next write of state tells it.
+        let _ = state.write(EVENTS_FILE, "");
         while let Some(event) = events.recv().await {
-            if matches!(event, Event::StepFinished { .. })
-                && let Ok(line) = serde_json::to_string(&event)
-            {
-                // A full disk must not end a run that works; the next write of state tells it.
-                let _ = state.append(JOURNAL_FILE, &line);
+            if let Ok(line) = serde_json::to_string(&event) {
+                let _ = state.append(EVENTS_FILE, &line);
+                if matches!(event, Event::StepFinished { .. }) {
+                    let _ = state.append(JOURNAL_FILE, &line);
+                }
             }
             let _ = sender.send(event);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, output, pause};
+use super::{CliError, args, dump, output, pause};
 use crate::exec::Events;
 use crate::images::Choice;
 use crate::plan::{Action, Lab};
@@ -28,5 +28,9 @@ pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Re
     };
     drop((events, progress));
     let _ = follower.await;
-    output::tell(&verdict?, args.output, args.junit.as_deref())
+    let told = verdict.map_err(CliError::from).and_then(|v| output::tell(&v, args.output, args.junit.as_deref()));
+    if told.is_err() {
+        dump::in_ci(&ctx).await;
+    }
+    told
 }

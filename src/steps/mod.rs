@@ -9,6 +9,7 @@ mod diagnose;
 mod docker_network;
 pub mod doctor;
 pub mod down;
+pub mod dump;
 mod error;
 pub mod explain;
 mod external_istiod;

@@ -111,6 +111,21 @@ pub fn pack(directory: &Path, top: &str, to: &Path) -> io::Result<()> {
     archive.into_inner()?.finish().map(|_| ())
 }
 
+/// Writes texts into a tar.gz that only this user can read, each with its path in it. What is there of that name is replaced in one step.
+pub fn write_archive(to: &Path, files: &[(String, String)]) -> io::Result<()> {
+    let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)?;
+    let file = NamedTempFile::new_in(parent)?;
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, text.as_bytes())?;
+    }
+    archive.into_inner()?.finish()?.persist(to).map(|_| ()).map_err(|e| e.error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

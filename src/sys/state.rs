@@ -192,6 +192,25 @@ impl LabState {
         writeln!(file, "{line}").map_err(io)
     }
 
+    /// All files of the lab's state, by their paths in it.
+    pub fn files(&self) -> Result<Vec<String>, StateError> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.dir.clone()];
+        while let Some(directory) = directories.pop() {
+            let io = |source| StateError::Io { what: "list", path: directory.clone(), source };
+            for entry in fs::read_dir(&directory).map_err(io)? {
+                let path = entry.map_err(io)?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if let Ok(name) = path.strip_prefix(&self.dir) {
+                    found.push(name.display().to_string());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// Makes the directory of a file in the lab's state.
     pub fn make_parent(&self, path: &Path) -> Result<(), StateError> {
         path.parent().map_or(Ok(()), make_dir)

@@ -22,7 +22,10 @@ pub struct Running {
 
 /// Runs `lab` from the repository's root and gives what it printed.
 pub fn lab(args: &[&str]) -> Output {
-    let output = Command::new(LAB).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("lab starts");
+    // Where this is continuous integration, every lab that is broken on purpose would leave an archive.
+    let mut command = Command::new(LAB);
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CI");
+    let output = command.output().expect("lab starts");
     eprintln!("$ lab {}\n{}", args.join(" "), text(&output.stderr));
     output
 }

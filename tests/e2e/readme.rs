@@ -170,6 +170,7 @@ impl Shell {
             .env("PATH", format!("{}:{rest}", path.display()))
             .env("TERM", "dumb")
             .env_remove("KUBECONFIG")
+            .env_remove("CI")
             .stdin(Stdio::piped())
             .stdout(writer.try_clone().expect("a pipe"))
             .stderr(writer)

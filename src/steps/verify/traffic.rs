@@ -18,7 +18,7 @@ use crate::verdict::{
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
-const ENVOY_ADMIN: u16 = 15000;
+pub(in crate::steps) const ENVOY_ADMIN: u16 = 15000;
 /// The first batch of requests, so that a broken mesh is known before every request has timed out. Batches grow while nothing fails.
 const FIRST_BATCH: u32 = 20;
 const LARGEST_BATCH: u32 = 320;

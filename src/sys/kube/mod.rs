@@ -2,6 +2,7 @@
 
 mod apply;
 mod attach;
+mod collect;
 mod dynamic;
 mod logs;
 mod manifest;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
+pub use collect::Collected;
 pub use dynamic::{Condition, condition};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
