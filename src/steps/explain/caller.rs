@@ -9,7 +9,7 @@ use super::{Journey, Look};
 use crate::plan::render::APP_NAMESPACE;
 use crate::plan::{LabCluster, helloworlds};
 use crate::steps::Context;
-use crate::steps::verify::traffic::{Call, Caller, REQUEST_LIMIT, expected_endpoints, has_sidecar};
+use crate::steps::verify::traffic::{Call, Caller, expected_endpoints, has_sidecar};
 use crate::verdict::{Answer, Finding, requests_needed};
 
 /// Whether the name resolves where the caller is.
@@ -152,14 +152,7 @@ pub(super) async fn answer(ctx: &Context, journey: &Journey<'_>) -> Look {
     let Journey { from, to, service } = *journey;
     let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
-    let headers = BTreeMap::new();
-    let call = Call {
-        url: format!("http://{service}"),
-        method: None,
-        headers: &headers,
-        limit: REQUEST_LIMIT,
-        to_first_failure: false,
-    };
+    let call = Call::get(format!("http://{service}"));
     let requests = requests_needed(versions.len().max(1), 1);
     let replies = caller.send(&call, requests, 5, |reply| matches!(Answer::of(reply), Answer::Failure(_))).await?;
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();

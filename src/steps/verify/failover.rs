@@ -1,6 +1,5 @@
 //! Failover: who answers while all is well, and who when that one is stopped.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
@@ -82,14 +81,7 @@ async fn exercise(
         check.order.get(cluster).and_then(|order| order.get(1)).ok_or_else(|| lacks("the second in the order"))?;
     let roles = Roles { home: (cluster, home), next: (next, version(ctx, next).ok_or_else(|| lacks("the next"))?) };
     let caller = Caller::find(ctx, cluster, APP_NAMESPACE, "sleep").await?;
-    let headers = BTreeMap::new();
-    let call = Call {
-        url: format!("http://{}", check.service),
-        method: None,
-        headers: &headers,
-        limit: STREAM_LIMIT,
-        to_first_failure: false,
-    };
+    let call = Call { limit: STREAM_LIMIT, ..Call::get(format!("http://{}", check.service)) };
     let mut answers = caller.stream(&call, RATE).await?;
     // From here on there is an answer every few milliseconds.
     let Ok(Some(_)) = tokio::time::timeout(LEAVING, answers.recv()).await else {

@@ -1,13 +1,12 @@
 //! Calls from the other members while one of a federation is lost and comes back.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::{Context, StepError};
-use super::traffic::{Call, Caller, REQUEST_LIMIT, collect};
+use super::traffic::{Call, Caller, collect};
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::ServiceUrl;
 use crate::verdict::{Answer, Loss, Moment, WINDOW, is_as_before, is_calm};
@@ -30,9 +29,7 @@ impl<'a> Calls<'a> {
         let members = ctx.lab.federation.iter().flat_map(|f| &f.members).map(|m| m.cluster.as_str());
         let begin = members.filter(|m| *m != lost).map(|from| async move {
             let caller = Caller::find(ctx, from, APP_NAMESPACE, "sleep").await?;
-            let headers = BTreeMap::new();
-            let url = format!("http://{service}");
-            let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: false };
+            let call = Call::get(format!("http://{service}"));
             let start = Instant::now();
             let mut answers = caller.stream(&call, RATE).await?;
             let before = collect(&mut answers, start, BEFORE, |moments| moments.len() >= WINDOW).await;

@@ -1,7 +1,6 @@
 //! The reachability matrix: every cluster calls every cluster by every way, all at once, because what is dropped is known only after a
 //! time-out.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
@@ -9,7 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 
 use super::super::{Context, StepError};
 use super::Run;
-use super::traffic::{Call, Caller, REQUEST_LIMIT};
+use super::traffic::{Call, Caller};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 use crate::plan::{LabCluster, checked_clusters, helloworlds};
 use crate::scenario::{App, Check};
@@ -88,9 +87,7 @@ async fn mesh(ctx: &Context, from: &LabCluster, sources: usize) -> Vec<Cell> {
     let requests = requests_needed(versions.len(), sources);
     let asked = async {
         let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
-        let headers = BTreeMap::new();
-        let call =
-            Call { url: url.clone(), method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: false };
+        let call = Call::get(url.clone());
         caller.send(&call, requests, 5, |reply| reply.status != 200).await
     };
     let asked = asked.await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Context, StepError};
 use super::outside::Outside;
-use super::traffic::{Call, Caller, REQUEST_LIMIT, settled};
+use super::traffic::{Call, Caller, settled};
 use super::{Run, until_well};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
@@ -74,9 +74,7 @@ async fn observe(ctx: &Context, series: &Series<'_>, counts: bool, run: &Run<'_>
     let (before, endpoint_problems) =
         settled(ctx, caller.envoy(), series.service, source, series.order, run.progress).await?;
     run.progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
-    let headers = BTreeMap::new();
-    let url = format!("http://{}", series.service);
-    let call = Call { url, method: None, headers: &headers, limit: REQUEST_LIMIT, to_first_failure: !counts };
+    let call = Call { to_first_failure: !counts, ..Call::get(format!("http://{}", series.service)) };
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
     let replies = caller.send(&call, series.requests, if counts { ENOUGH_FAILURES } else { 1 }, failed).await?;
     let after = caller.endpoints(series.service).await.unwrap_or_else(|_| before.clone());

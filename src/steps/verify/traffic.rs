@@ -201,6 +201,16 @@ pub(in crate::steps) struct Call<'a> {
     pub to_first_failure: bool,
 }
 
+/// Headers of a call that has none.
+static NO_HEADERS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Call<'_> {
+    /// A GET with nothing special about it.
+    pub fn get(url: String) -> Self {
+        Self { url, method: None, headers: &NO_HEADERS, limit: REQUEST_LIMIT, to_first_failure: false }
+    }
+}
+
 /// A pod with an Envoy in it.
 pub(in crate::steps) struct EnvoyPod {
     /// Its namespace.
