@@ -16,12 +16,20 @@ pub struct Loss<'a> {
     pub from: &'a str,
     /// The member that is lost.
     pub lost: &'a str,
-    /// Calls before anything happened.
+    /// The latest calls before anything happened, as many as [`WINDOW`].
     pub before: Vec<Moment>,
     /// Calls since it was frozen.
     pub away: Vec<Moment>,
     /// Calls since it went on.
     pub back: Vec<Moment>,
+}
+
+/// Whether the latest calls were all answered, the earlier half of them by the same as the later: an app that is being updated answers otherwise.
+#[must_use]
+pub fn is_settled(moments: &[Moment]) -> bool {
+    let Some(latest) = moments.len().checked_sub(WINDOW).map(|start| &moments[start..]) else { return false };
+    let (earlier, later) = latest.split_at(WINDOW / 2);
+    latest.iter().all(|m| matches!(m.answer, Answer::Version(_))) && versions(earlier) == versions(later)
 }
 
 /// Whether the latest calls were all answered.
@@ -47,8 +55,9 @@ impl Loss<'_> {
     #[must_use]
     pub fn judge(&self) -> (Vec<Measure>, Vec<String>) {
         let Loss { from, lost, before, away, back } = self;
-        if !is_calm(before) {
-            let problem = format!("calls from {from} were not all answered before {lost} was lost");
+        if !is_settled(before) {
+            let problem =
+                format!("calls from {from} were not all answered, or by others each time, before {lost} was lost");
             return (Vec::new(), vec![problem]);
         }
         let (mut measures, mut problems) = (Vec::new(), Vec::new());
@@ -97,7 +106,7 @@ mod tests {
     }
 
     fn judge(away: &[(&str, usize)], back: &[(&str, usize)]) -> (Vec<String>, Vec<String>) {
-        let before = calls(&[("eu", 30), ("ap", 30), ("us", 40)]);
+        let before = calls(&[("eu", 20), ("ap", 15), ("us", 30), ("ap", 15), ("eu", 20)]);
         let loss = Loss { from: "eu", lost: "ap", before, away: calls(away), back: calls(back) };
         let (measures, problems) = loss.judge();
         (measures.iter().map(Measure::to_string).collect(), problems)
@@ -140,6 +149,16 @@ mod tests {
     #[test]
     fn what_was_broken_before_says_nothing_of_the_loss() {
         let loss = Loss { from: "eu", lost: "ap", before: calls(&[("-", 30)]), away: Vec::new(), back: Vec::new() };
-        assert_eq!(loss.judge().1, ["calls from eu were not all answered before ap was lost"]);
+        assert_eq!(loss.judge().1, ["calls from eu were not all answered, or by others each time, before ap was lost"]);
+    }
+
+    #[test]
+    fn an_app_that_is_being_updated_has_not_settled() {
+        let both = [("eu", 20), ("ap", 30), ("eu", 30), ("ap", 20)];
+        assert!(is_settled(&calls(&both)));
+        assert!(is_settled(&calls(&[&[("nowhere", 40), ("-", 1)], &both[..]].concat())), "that is over");
+        assert!(!is_settled(&calls(&[("nowhere", 40), ("eu", 60)])));
+        assert!(!is_settled(&calls(&[("eu", 98), ("-", 1), ("eu", 1)])));
+        assert!(!is_settled(&calls(&[("eu", 99)])), "too few to tell");
     }
 }

@@ -23,7 +23,7 @@ pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
 pub use explanation::{Explanation, Hop};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
 pub use federation::{MemberReplicas, Spread};
-pub use loss::{Loss, WINDOW, is_as_before, is_calm};
+pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};
 pub use machine::{Judgement, Level, MachineReport, Raise};
 pub use reachability::{Cell, Way};
 pub use rejected::{Rejected, rejected};

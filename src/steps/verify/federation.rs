@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::{Context, StepError, karmada};
 use super::Run;
-use super::loss::Calls;
+use super::loss::{BEFORE, Calls};
 use crate::plan::render;
 use crate::scenario::FederationCheck;
 use crate::sys::docker::Engine;
@@ -69,7 +69,16 @@ async fn lose(
     let mut calls = None;
     if let Some(service) = &check.service {
         run.progress.say(format!("calls to {service}, before {cluster} is lost"));
-        calls = Some(Calls::begin(ctx, service, cluster).await?);
+        let mut begun = Calls::begin(ctx, service, cluster).await?;
+        let start = Instant::now();
+        // Karmada brings a change to the members a moment after it was made, so what is rolled out is looked at after some calls.
+        loop {
+            begun.settle().await;
+            if start.elapsed() > BEFORE || is_rolled_out(ctx, check).await {
+                break;
+            }
+        }
+        calls = Some(begun);
     }
     run.progress.say(format!("{cluster}: lost"));
     let frozen = Frozen { engine: ctx.engine.clone(), nodes, released: false };
@@ -136,6 +145,21 @@ async fn lose(
         }
     }
     Ok(())
+}
+
+/// Whether no member is changing what it runs of the Deployment.
+async fn is_rolled_out(ctx: &Context, check: &FederationCheck) -> bool {
+    let identity = serde_json::json!({ "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": check.deployment, "namespace": check.namespace } });
+    let members = ctx.lab.federation.iter().flat_map(|f| &f.members);
+    let out = members.map(|m| async {
+        let client = ctx.client(&m.cluster).await?;
+        match client.read(&identity).await? {
+            Some(deployment) => Ok(client.is_rolled_out(&deployment).await?),
+            None => Ok::<_, StepError>(true),
+        }
+    });
+    join_all(out).await.into_iter().all(|out| out.unwrap_or(false))
 }
 
 /// Asks until it is so, or time is up.

@@ -9,12 +9,12 @@ use super::super::{Context, StepError};
 use super::traffic::{Call, Caller, collect};
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::ServiceUrl;
-use crate::verdict::{Answer, Loss, Moment, WINDOW, is_as_before, is_calm};
+use crate::verdict::{Answer, Loss, Moment, WINDOW, is_as_before, is_calm, is_settled};
 
 /// Requests a second from each caller.
 const RATE: &str = "20/s";
-/// How long the calls before the loss may take.
-const BEFORE: Duration = Duration::from_secs(60);
+/// How long it may take until it is clear who answers before the loss.
+pub(super) const BEFORE: Duration = Duration::from_secs(60);
 /// How long calls may fail after the replicas are elsewhere, and how long it may take until everybody answers again.
 const CALMING: Duration = Duration::from_secs(60);
 
@@ -24,29 +24,37 @@ pub(super) struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    /// Begins to call from sleep of every member but the one that is about to be lost, and sees who answers.
+    /// Begins to call from sleep of every member but the one that is about to be lost.
     pub async fn begin(ctx: &'a Context, service: &ServiceUrl, lost: &'a str) -> Result<Self, StepError> {
         let members = ctx.lab.federation.iter().flat_map(|f| &f.members).map(|m| m.cluster.as_str());
         let begin = members.filter(|m| *m != lost).map(|from| async move {
             let caller = Caller::find(ctx, from, APP_NAMESPACE, "sleep").await?;
             let call = Call::get(format!("http://{service}"));
-            let start = Instant::now();
-            let mut answers = caller.stream(&call, RATE).await?;
-            let before = collect(&mut answers, start, BEFORE, |moments| moments.len() >= WINDOW).await;
-            Ok::<_, StepError>((answers, Loss { from, lost, before, away: Vec::new(), back: Vec::new() }))
+            let answers = caller.stream(&call, RATE).await?;
+            let seen = Loss { from, lost, before: Vec::new(), away: Vec::new(), back: Vec::new() };
+            Ok::<_, StepError>((answers, seen))
         });
         Ok(Self { streams: try_join_all(begin).await? })
     }
 
+    /// Follows the calls from now on until it is clear who answers, or has been for too long.
+    pub async fn settle(&mut self) {
+        let start = Instant::now();
+        join_all(self.streams.iter_mut().map(|(answers, loss)| async move {
+            loss.before = collect(answers, start, BEFORE, is_settled).await;
+            loss.before.drain(..loss.before.len().saturating_sub(WINDOW));
+        }))
+        .await;
+    }
+
     /// Follows the calls since the member was frozen at `start`, until now and until none fails any more.
     pub async fn while_away(&mut self, start: Instant) {
-        self.follow(start, is_settled, |loss| &mut loss.away).await;
+        self.follow(start, |moments, _| is_calm(moments), |loss| &mut loss.away).await;
     }
 
     /// Follows the calls since the member went on at `start`, until now and until everybody answers again.
     pub async fn when_back(&mut self, start: Instant) {
-        let as_before = |moments: &[Moment], before: &[Moment]| is_as_before(moments, before);
-        self.follow(start, as_before, |loss| &mut loss.back).await;
+        self.follow(start, is_as_before, |loss| &mut loss.back).await;
     }
 
     async fn follow(
@@ -72,8 +80,4 @@ impl<'a> Calls<'a> {
     pub fn losses(self) -> impl Iterator<Item = Loss<'a>> {
         self.streams.into_iter().map(|(_, loss)| loss)
     }
-}
-
-fn is_settled(moments: &[Moment], _before: &[Moment]) -> bool {
-    is_calm(moments)
 }
