@@ -133,6 +133,13 @@ fn karmada_over_three_regions() {
     assert!(
         verdict["federation"][0]["members"].as_array().expect("members").iter().all(|m| m["found"] == m["expected"])
     );
+    // The overrides come back to the members a moment after `lab up` has put them into Karmada.
+    lab_ok(&["up", "karmada-three-regions", "--no-verify"]);
+    for region in ["eu", "ap", "us"] {
+        let named = format!("--for=jsonpath={{.spec.template.spec.containers[0].env[0].value}}={region}");
+        own.kubectl(region, &["-n", "demo", "wait", "deployment/hello", &named, "--timeout=60s"]);
+        own.kubectl(region, &ready);
+    }
     own.mend();
 
     // As many in each region as in any other.

@@ -68,8 +68,11 @@ fn env_is_what_a_shell_evaluates() {
     let mut config: Value = serde_yaml::from_str(config).expect("a kubeconfig");
     for cluster in ["c1", "c2"] {
         config["current-context"] = json!(cluster);
-        let client = block_on(lab::sys::kube::Cluster::connect(&config.to_string())).expect("a client");
-        assert!(block_on(client.is_ready()), "{cluster}");
+        // A client lives as long as the runtime that it was made in.
+        block_on(async {
+            let client = lab::sys::kube::Cluster::connect(&config.to_string()).await.expect("a client");
+            assert!(client.is_ready().await, "{cluster}");
+        });
     }
     refused(&["env", "two-netwrok"], 2, "no lab named two-netwrok");
 }

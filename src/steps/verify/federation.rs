@@ -71,10 +71,15 @@ async fn lose(
         run.progress.say(format!("calls to {service}, before {cluster} is lost"));
         let mut begun = Calls::begin(ctx, service, cluster).await?;
         let start = Instant::now();
-        // Karmada brings a change to the members a moment after it was made, so what is rolled out is looked at after some calls.
+        // Karmada brings a change to the members a moment after it was made, so nothing may be rolled out all the while that is looked at.
         loop {
-            begun.settle().await;
-            if start.elapsed() > BEFORE || is_rolled_out(ctx, check).await {
+            within(BEFORE.saturating_sub(start.elapsed()), || is_rolled_out(ctx, check)).await;
+            let changes = within(BEFORE, || async { !is_rolled_out(ctx, check).await });
+            let changed = tokio::select! {
+                () = begun.settle() => false,
+                changed = changes => changed,
+            };
+            if start.elapsed() > BEFORE || !changed {
                 break;
             }
         }
