@@ -27,7 +27,11 @@ fn primary_remote() {
     own.kubectl("c1", &["-n", "istio-system", "delete", "gateways.networking.istio.io", "expose-istiod"]);
     own.delete_pods("c2", "sample", "app=sleep");
     let verdict = own.red("c2 cannot reach its istiod in c1");
-    assert!(verdict["findings"].to_string().contains("Gateway expose-istiod"), "{verdict:#}");
+    assert!(
+        verdict["findings"].to_string().contains("Gateway istio-system/expose-istiod"),
+        "{}",
+        e2e::in_short(&verdict)
+    );
     own.mend();
 }
 
@@ -86,7 +90,7 @@ fn single_network() {
         own.node("c1", &[&["ip", "route", "del"], &words[..]].concat());
     }
     let verdict = own.red("the nodes of c1 do not route to the other clusters of network flat");
-    assert!(verdict["findings"].to_string().contains("no route to 10.102."), "{verdict:#}");
+    assert!(verdict["findings"].to_string().contains("no route to 10.102."), "{}", e2e::in_short(&verdict));
     own.mend();
 }
 
@@ -143,7 +147,6 @@ fn mixed_networks() {
     assert_eq!(cells.len(), 5 * 4 * 4);
     let negative = cells.iter().filter(|c| c["expected"] == false).count();
     assert_eq!(negative, 2 * 2 * 4, "pods and node ports, two clusters, from each of four");
-    eprintln!("{}", text(&lab(&["verify", &own.name]).stdout));
 
     // One route opens the pods of the other network to a sender, unless the receiver drops what comes from there.
     let c3 = own.node("c3", &["hostname", "-i"]);
@@ -152,7 +155,7 @@ fn mixed_networks() {
     own.node("c1", &["ip", "route", "replace", "10.103.0.0/16", "via", c3.trim()]);
     let held = text(&lab(&["verify", &own.name, "--output", "json"]).stdout);
     let held: serde_json::Value = serde_json::from_str(&held).expect("a verdict");
-    assert_eq!(held["passed"], true, "the receiver's rules hold against a route: {held:#}");
+    assert_eq!(held["passed"], true, "the receiver's rules hold against a route: {}", e2e::in_short(&held));
     own.node("c3", &["iptables", "-t", "raw", "-F", "LAB-NETWORK"]);
     let verdict = own.red("the nodes of c3 do not keep other networks away from it");
     let wrong: Vec<&serde_json::Value> =

@@ -2,8 +2,10 @@
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Pod;
 use lab::sys::kube::Cluster;
@@ -20,14 +22,36 @@ pub struct Running {
     pub verdict: Value,
 }
 
-/// Runs `lab` from the repository's root and gives what it printed.
+/// Runs `lab` from the repository's root and gives what it printed. What a test shows of it when it fails is short enough that the panic is
+/// not lost in a log that is cut off; the whole is in the test run's directory.
 pub fn lab(args: &[&str]) -> Output {
     // Where this is continuous integration, every lab that is broken on purpose would leave an archive.
     let mut command = Command::new(LAB);
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CI");
+    let started = Instant::now();
     let output = command.output().expect("lab starts");
-    eprintln!("$ lab {}\n{}", args.join(" "), text(&output.stderr));
+    let (said, seconds) = (text(&output.stderr), started.elapsed().as_secs_f64());
+    let head = format!("$ lab {} ({seconds:.1} s, {})", args.join(" "), output.status);
+    let thread = std::thread::current().name().unwrap_or("test").replace("::", "-");
+    let log = File::options().create(true).append(true).open(run_dir().join(format!("{thread}.log")));
+    let _ = log.and_then(|mut log| write!(log, "{head}\n{said}{}\n", text(&output.stdout)));
+    let lines: Vec<&str> = said.lines().filter(|l| !l.is_empty()).collect();
+    let last = if output.status.success() { 1 } else { 15 };
+    eprintln!("{head}\n{}", lines[lines.len().saturating_sub(last)..].join("\n"));
     output
+}
+
+/// What of a verdict a reader needs who wants to know why it is red: sources that are not as they must be, cells that are wrong, findings.
+pub fn in_short(verdict: &Value) -> String {
+    let mut short = verdict.clone();
+    let keep = |list: &mut Value, wanted: fn(&Value) -> bool| {
+        if let Some(list) = list.as_array_mut() {
+            list.retain(wanted);
+        }
+    };
+    keep(&mut short["sources"], |s| s["passed"] != true);
+    keep(&mut short["reachability"], |c| c["expected"] != c["found"]);
+    format!("{short:#}")
 }
 
 /// Runs `lab` and gives its standard output; the exit code must be 0.
@@ -101,7 +125,7 @@ pub fn verify_red(name: &str) -> Value {
     assert_eq!(output.status.code(), Some(1), "a broken lab must be red:\n{}", text(&output.stdout));
     let verdict: Value = serde_json::from_slice(&output.stdout).expect("a verdict");
     assert_eq!(verdict["passed"], false);
-    eprintln!("{verdict:#}");
+    eprintln!("{}", in_short(&verdict));
     verdict
 }
 
@@ -120,7 +144,7 @@ pub fn assert_cause(verdict: &Value, words: &str) {
 pub fn mend(name: &str) {
     let output = lab_ok(&["up", &format!("scenarios/{name}.yaml"), "--output", "json"]);
     let verdict: Value = serde_json::from_str(&output).expect("a verdict");
-    assert_eq!(verdict["passed"], true, "{verdict:#}");
+    assert_eq!(verdict["passed"], true, "{}", in_short(&verdict));
 }
 
 /// Listens to nothing.
@@ -187,7 +211,7 @@ impl Own {
         let mut own = Self { name: name.to_owned(), verdict: Value::Null, file: file.clone() };
         let output = lab_ok(&["up", &file, "--name", name, "--output", "json"]);
         own.verdict = serde_json::from_str(&output).expect("a verdict");
-        assert_eq!(own.verdict["passed"], true, "{:#}", own.verdict);
+        assert_eq!(own.verdict["passed"], true, "{}", in_short(&own.verdict));
         own
     }
 
@@ -195,7 +219,7 @@ impl Own {
     pub fn mend(&mut self) {
         let output = lab_ok(&["up", &self.file, "--name", &self.name, "--output", "json"]);
         self.verdict = serde_json::from_str(&output).expect("a verdict");
-        assert_eq!(self.verdict["passed"], true, "{:#}", self.verdict);
+        assert_eq!(self.verdict["passed"], true, "{}", in_short(&self.verdict));
     }
 
     /// Explains the call from one cluster to another. Prints it as a user sees it.
@@ -232,10 +256,9 @@ impl Own {
         assert!(finding["remedy"].as_str().is_some_and(|r| !r.is_empty()), "{explanation:#}");
     }
 
-    /// Judges the lab, which must be red for a cause with these words; prints what a user sees.
+    /// Judges the lab, which must be red for a cause with these words.
     pub fn red(&self, words: &str) -> Value {
         let verdict = verify_red(&self.name);
-        eprintln!("{}", text(&lab(&["verify", &self.name]).stdout));
         assert_cause(&verdict, words);
         verdict
     }
