@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lab::cli::{Args, run};
+use lab::cli::{Args, complete, run};
 
 fn main() -> ExitCode {
     // Two crypto providers in one process make rustls panic, so the one is named before anything asks for it.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    complete();
     let args = Args::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -2,108 +2,14 @@
 //!
 //! No test here needs an engine: `DOCKER_HOST` points nowhere in all of them. The snapshots are to be read as a new user would.
 
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use lab::plan::resolve;
-use lab::scenario::parse;
-use tempfile::TempDir;
+mod machine;
 
-/// A machine of its own: an empty home, and no engine.
-struct Machine {
-    dir: TempDir,
-}
+use machine::{Machine, Ran, ran, scenario, snapshot};
 
-/// What a command did.
-struct Ran {
-    line: String,
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self { dir: TempDir::new().expect("a temporary directory") }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("lab"));
-        command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-            .env("HOME", self.dir.path())
-            .env("XDG_STATE_HOME", self.dir.path().join("state"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        ran(&mut self.command(args), args)
-    }
-
-    /// Writes a file into the directory that commands run in.
-    fn file(&self, name: &str, text: &str) {
-        let path = self.dir.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
-        std::fs::write(path, text).expect("write");
-    }
-
-    /// A lab that was planned and stored, but whose clusters were never made.
-    fn with_lab(name: &str) -> Self {
-        let machine = Self::new();
-        let text = format!("name: {name}\nclusters: [c1, c2]\n");
-        let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("addresses");
-        machine.file(&format!("state/lab/{name}/lab.json"), &serde_json::to_string(&lab).expect("JSON"));
-        machine
-    }
-}
-
-fn ran(command: &mut Command, args: &[&str]) -> Ran {
-    let output = command.output().expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ran {
-        line: format!("lab {}", args.join(" ")),
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
-}
-
-impl Ran {
-    /// Nothing but the exit code and standard error.
-    fn refused(self, code: i32) -> Self {
-        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}\n{}", self.line, self.stderr);
-        self
-    }
-
-    /// Nothing on standard error.
-    fn printed(self) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{}\n{}", self.line, self.stdout);
-        self.stdout
-    }
-}
-
-/// Compares what the commands did with the snapshot that is named after the test.
-fn snapshot(ran: &[Ran]) {
-    let mut text = String::new();
-    for Ran { line, code, stdout, stderr } in ran {
-        let code = code.map_or_else(|| "a signal".to_owned(), |c| c.to_string());
-        let _ = writeln!(text, "$ {line}\n{stdout}{stderr}[{code}]\n");
-    }
-    let name = std::thread::current().name().unwrap_or_default().to_owned();
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, text) });
-}
-
-fn scenario(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).display().to_string()
-}
-
-const VERBS: [&[&str]; 28] = [
+const VERBS: [&[&str]; 30] = [
     &["up"],
     &["down"],
     &["verify"],
@@ -132,6 +38,8 @@ const VERBS: [&[&str]; 28] = [
     &["restart"],
     &["schema"],
     &["completions"],
+    &["open"],
+    &["man"],
 ];
 
 #[test]
@@ -362,15 +270,6 @@ fn the_state_cannot_be_used() {
     // Without HOME the home directory is the one of the user database, and in it there is no such lab.
     assert_eq!((homeless.code, homeless.stdout.as_str()), (Some(2), ""), "{}", homeless.stderr);
     snapshot(&[Ran { stderr: broken.stderr.replace(&here, "~"), ..broken }]);
-}
-
-#[test]
-fn completions_for_every_shell() {
-    let machine = Machine::new();
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = machine.run(&["completions", shell]).printed();
-        assert!(script.contains("kubeconfig"), "{shell}: {script}");
-    }
 }
 
 #[test]

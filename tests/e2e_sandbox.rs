@@ -1,4 +1,5 @@
-//! What a developer does with a lab that is up: reads logs, opens a shell on it, runs commands in it, brings images of his own.
+//! What a developer does with a lab that is up: reads logs, opens a shell on it, runs commands in it, brings images of his own, pauses it, and
+//! restarts a part.
 
 mod e2e;
 
@@ -215,4 +216,67 @@ fn a_loaded_image_runs_in_every_cluster() {
         let namespace = Manifest::from_values([namespace.clone()]).expect("a manifest");
         block_on(async { client(NAME, cluster).await.delete(&namespace.objects[0]).await }).expect("deleted");
     }
+}
+
+fn states() -> Vec<(String, String)> {
+    let status: Value = serde_json::from_str(&lab_ok(&["status", NAME, "--output", "json"])).expect("JSON");
+    let clusters = status["clusters"].as_array().expect("clusters");
+    let state = |c: &Value| {
+        let node = c["nodes"][0]["status"].as_str().expect("a status");
+        (c["apiServer"].as_str().expect("a state").to_owned(), node.to_owned())
+    };
+    clusters.iter().map(state).collect()
+}
+
+#[test]
+fn mutate_a_paused_lab_takes_no_processor_and_goes_on() {
+    running();
+    refused(&["resume", NAME], 3, "no node of lab two-network is paused");
+    refused(&["pause", "two-netwrok"], 2, "no lab named two-netwrok");
+    refused(&["resume", "two-netwrok"], 2, "no lab named two-netwrok");
+    for _ in 0..2 {
+        lab_ok(&["pause", NAME]);
+        let paused = std::time::Instant::now();
+        for cluster in ["c1", "c2"] {
+            assert_eq!(docker(&["inspect", "--format", "{{.State.Paused}}", &node(cluster)]), "true");
+        }
+        for (api_server, node) in states() {
+            assert!(api_server == "no answer" && node.contains("(Paused)"), "{api_server}, {node}");
+        }
+        let again = lab(&["pause", NAME]);
+        assert!(again.status.success() && text(&again.stderr).contains("no node of lab two-network runs"));
+        for verb in [&["verify", NAME][..], &["logs", NAME], &["exec", NAME, "c1", "sleep", "--", "true"]] {
+            refused(verb, 3, "lab two-network is paused");
+        }
+        // Longer than a control plane waits for a node, so that it shows what becomes of that.
+        std::thread::sleep(std::time::Duration::from_secs(60).saturating_sub(paused.elapsed()));
+
+        let resumed = lab(&["resume", NAME]);
+        assert!(resumed.status.success());
+        let said = text(&resumed.stderr);
+        let seconds = said.rsplit_once("rotates over every version again after ").and_then(|(_, s)| s.split_once(" s"));
+        let seconds: f64 = seconds.expect("the time").0.parse().expect("a number");
+        eprintln!("a full rotation {seconds} s after `lab resume`");
+        assert!(seconds < 30.0, "{said}");
+        for (api_server, node) in states() {
+            assert!(api_server == "ready" && !node.contains("(Paused)"), "{api_server}, {node}");
+        }
+        lab_ok(&["verify", NAME]);
+    }
+}
+
+#[test]
+fn mutate_a_restarted_cluster_comes_back_green() {
+    running();
+    let started = |cluster: &str| docker(&["inspect", "--format", "{{.State.StartedAt}}", &node(cluster)]);
+    let before = (started("c1"), started("c2"));
+    refused(&["restart", NAME, "c9"], 2, "no cluster c9");
+    refused(&["restart", "two-netwrok", "c1"], 2, "no lab named two-netwrok");
+    assert_eq!((started("c1"), started("c2")), before, "what is refused restarts nothing");
+
+    let verdict = lab_ok(&["restart", NAME, "c2"]);
+    assert!(verdict.contains("PASSED  two-network"), "{verdict}");
+    assert_eq!(started("c1"), before.0);
+    assert_ne!(started("c2"), before.1);
+    lab_ok(&["verify", NAME]);
 }

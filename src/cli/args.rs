@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
+use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
 
 /// What a new user needs next, and what a script needs to know.
@@ -70,6 +72,8 @@ pub enum Command {
     Pause(Named),
     /// Let a paused lab go on, and wait until calls reach every version again
     Resume(Named),
+    /// Open in a browser what of a lab can be called from outside; its addresses are printed
+    Open(Open),
     /// Stop and start the nodes of one cluster, and judge the lab again
     Restart(Restart),
     /// List, build, export, import or push what a lab is made of
@@ -78,6 +82,8 @@ pub enum Command {
     Schema,
     /// Print a completion script for a shell, as for `source <(lab completions bash)`
     Completions(Completions),
+    /// Print the manual page of lab, or write that of every verb into a directory
+    Man(Man),
 }
 
 /// How data is written to standard output.
@@ -105,6 +111,7 @@ pub enum Picture {
 #[derive(Debug, ClapArgs)]
 pub struct Up {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
     /// Name the lab so, instead of by the scenario's own name
     #[arg(long, value_name = "NAME")]
@@ -135,6 +142,7 @@ impl Up {
 #[derive(Debug, ClapArgs)]
 pub struct Named {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
 }
 
@@ -142,8 +150,10 @@ pub struct Named {
 #[derive(Debug, ClapArgs)]
 pub struct Restart {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Name of the cluster
+    #[arg(add = ArgValueCandidates::new(clusters))]
     pub cluster: String,
 }
 
@@ -151,8 +161,10 @@ pub struct Restart {
 #[derive(Debug, ClapArgs)]
 pub struct Exec {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Name of the cluster
+    #[arg(add = ArgValueCandidates::new(clusters))]
     pub cluster: String,
     /// The app: what its pods have as label app
     pub app: String,
@@ -174,6 +186,7 @@ pub struct Exec {
 #[derive(Debug, ClapArgs)]
 pub struct Load {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Images by name and tag, as `docker images` shows them
     #[arg(required = true, value_name = "IMAGE")]
@@ -184,8 +197,10 @@ pub struct Load {
 #[derive(Debug, ClapArgs)]
 pub struct Logs {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Only this cluster
+    #[arg(add = ArgValueCandidates::new(clusters))]
     pub cluster: Option<String>,
     /// Only istiod, gateway, sidecars, or an app of namespace sample
     pub component: Option<String>,
@@ -197,11 +212,25 @@ pub struct Logs {
     pub tail: i64,
 }
 
+/// `lab open`.
+#[derive(Debug, ClapArgs)]
+pub struct Open {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// Only this cluster
+    #[arg(add = ArgValueCandidates::new(clusters))]
+    pub cluster: Option<String>,
+    /// Print the addresses and start no browser
+    #[arg(long)]
+    pub print: bool,
+}
+
 /// `lab down`.
 #[derive(Debug, ClapArgs)]
 pub struct Down {
     /// Names of labs
-    #[arg(required_unless_present = "all")]
+    #[arg(required_unless_present = "all", add = ArgValueCandidates::new(labs))]
     pub names: Vec<String>,
     /// Every lab that `lab list` shows
     #[arg(long, conflicts_with = "names")]
@@ -212,6 +241,7 @@ pub struct Down {
 #[derive(Debug, ClapArgs)]
 pub struct Verify {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Seconds that endpoints may take to become what they must be
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
@@ -228,10 +258,13 @@ pub struct Verify {
 #[derive(Debug, ClapArgs)]
 pub struct Explain {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// The cluster that calls
+    #[arg(add = ArgValueCandidates::new(clusters))]
     pub from: String,
     /// The cluster that must answer
+    #[arg(add = ArgValueCandidates::new(clusters))]
     pub to: String,
     /// What is called
     #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
@@ -245,6 +278,7 @@ pub struct Explain {
 #[derive(Debug, ClapArgs)]
 pub struct Doctor {
     /// Judge for the lab of this scenario file, or of a directory with a scenario.yaml in it; otherwise for any of two clusters
+    #[arg(add = ArgValueCompleter::new(files))]
     pub scenario: Option<PathBuf>,
     /// Name that lab so, instead of by the scenario's own name
     #[arg(long, value_name = "NAME", requires = "scenario")]
@@ -261,6 +295,7 @@ pub struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub struct Plan {
     /// A scenario file, or a directory with a scenario.yaml in it
+    #[arg(add = ArgValueCompleter::new(files))]
     pub scenario: PathBuf,
     /// Name the lab so, instead of by the scenario's own name
     #[arg(long, value_name = "NAME")]
@@ -277,6 +312,7 @@ pub struct Plan {
 #[derive(Debug, ClapArgs)]
 pub struct Graph {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
     /// Form of the picture; without it what the name of FILE ends in, and SVG otherwise
     #[arg(long, value_enum, value_name = "FORM")]
@@ -290,6 +326,7 @@ pub struct Graph {
 #[derive(Debug, ClapArgs)]
 pub struct Report {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Write it to this file instead of to standard output
     #[arg(long, short, value_name = "FILE")]
@@ -308,6 +345,7 @@ pub struct List {
 #[derive(Debug, ClapArgs)]
 pub struct Status {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// Look again and again, until interrupted: on a terminal the screen is drawn anew, elsewhere each change is a line
     #[arg(long, short)]
@@ -321,6 +359,7 @@ pub struct Status {
 #[derive(Debug, ClapArgs)]
 pub struct Dump {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
     /// The archive to write; in the working directory, with the lab's name and the time in its own, if left out
     #[arg(long, short, value_name = "FILE")]
@@ -331,6 +370,7 @@ pub struct Dump {
 #[derive(Debug, ClapArgs)]
 pub struct Kubeconfig {
     /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
 }
 
@@ -340,4 +380,12 @@ pub struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// `lab man`.
+#[derive(Debug, ClapArgs)]
+pub struct Man {
+    /// The directory, which is made if need be, as for `man -l DIR/lab-up.1`
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
 }

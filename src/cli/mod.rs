@@ -1,6 +1,7 @@
 //! The command line: flags, one file a verb, and exit codes.
 
 mod args;
+mod candidates;
 mod completions;
 mod doctor;
 mod down;
@@ -14,7 +15,9 @@ mod kubeconfig;
 mod list;
 mod load;
 mod logs;
+mod man;
 mod manifests;
+mod open;
 mod output;
 mod pause;
 mod plan;
@@ -29,6 +32,7 @@ mod verify;
 use tokio_util::sync::CancellationToken;
 
 pub use args::{Args, Command, Output};
+pub use completions::complete;
 pub use error::CliError;
 
 /// Runs the command and tells errors; gives the exit code:
@@ -72,10 +76,12 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Env(args) => shell::env(&args),
         Command::Pause(args) => until(interrupt, "`lab resume` lets the nodes go on", pause::pause(&args)).await,
         Command::Resume(args) => until(interrupt, "`lab resume` again goes on", Box::pin(pause::resume(&args))).await,
+        Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Images(args) => images::run(args, interrupt).await,
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -22,6 +22,9 @@ pub const LAB_LABEL: &str = "dev.lab.lab";
 /// Label with the name of the cluster in the scenario.
 pub const CLUSTER_LABEL: &str = "dev.lab.cluster";
 
+/// How often a container is frozen at most: a kernel with much to do may not get every process to stand still in the time that it is given.
+const FREEZES: usize = 5;
+
 /// The engine refused, or it cannot be reached.
 #[derive(Debug, Error, Diagnostic)]
 pub enum DockerError {
@@ -200,6 +203,12 @@ impl Engine {
 
     /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
+        for _ in 1..FREEZES {
+            match self.docker.pause_container(name).await {
+                Err(Error::DockerResponseServerError { message, .. }) if message.contains("unable to freeze") => {}
+                result => return result.map_err(DockerError::request(format!("pause {name}"))),
+            }
+        }
         self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
     }
 

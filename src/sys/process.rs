@@ -49,6 +49,14 @@ pub fn become_program(program: &OsStr, envs: &[(&str, &OsStr)]) -> std::io::Erro
     std::process::Command::new(program).envs(envs.iter().copied()).exec()
 }
 
+/// Shows an address in this user's browser, as the desktop has it, and does not wait for it.
+///
+/// # Errors
+/// There is no desktop, or it has no browser.
+pub fn open_browser(url: &str) -> std::io::Result<()> {
+    open::that_detached(url)
+}
+
 /// A command to run, with no standard input unless given.
 #[derive(Debug, Clone)]
 pub struct Process {

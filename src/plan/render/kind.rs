@@ -27,6 +27,12 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
         }]);
     }
     let workers = (0..cluster.workers).map(|_| node("worker"));
+    // With one control plane there is nobody to lead. After a restart the old lease would hold both up for many seconds.
+    let mut controller_manager = json!({ "leader-elect": "false" });
+    if cluster.workers == 0 {
+        // A control plane that was paused with its only node would give that up as soon as both go on, and its pods with it.
+        controller_manager["node-monitor-grace-period"] = json!("24h");
+    }
     json!({
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -36,12 +42,29 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
             "podSubnet": cluster.pod_subnet.to_string(),
             "serviceSubnet": cluster.service_subnet.to_string(),
         },
-        // With one control plane there is nobody to lead. After a restart the old lease would hold both up for many seconds.
         "kubeadmConfigPatches": [json!({
             "kind": "ClusterConfiguration",
-            "controllerManager": { "extraArgs": { "leader-elect": "false" } },
+            "controllerManager": { "extraArgs": controller_manager },
             "scheduler": { "extraArgs": { "leader-elect": "false" } },
         }).to_string()],
         "nodes": std::iter::once(control_plane).chain(workers).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{plan::resolve, scenario::parse};
+
+    #[test]
+    fn a_node_without_others_is_not_given_up() {
+        let scenario = "name: demo\nclusters: [c1, { name: c2, nodes: { workers: 1 } }]\n";
+        let lab = resolve(&parse(scenario, "lab.yaml").expect("valid")).expect("addresses");
+        let patience = |i: usize| {
+            let patches = kind_config(&lab.clusters[i], None)["kubeadmConfigPatches"][0].clone();
+            let patch: Value = serde_json::from_str(patches.as_str().expect("text")).expect("JSON");
+            patch["controllerManager"]["extraArgs"]["node-monitor-grace-period"].clone()
+        };
+        assert_eq!((patience(0), patience(1)), (json!("24h"), Value::Null));
+    }
 }

@@ -74,10 +74,10 @@ async fn lose(
         // Karmada brings a change to the members a moment after it was made, so nothing may be rolled out all the while that is looked at.
         loop {
             within(BEFORE.saturating_sub(start.elapsed()), || is_rolled_out(ctx, check)).await;
-            let changes = within(BEFORE, || async { !is_rolled_out(ctx, check).await });
+            let rollout = within(BEFORE, || async { !is_rolled_out(ctx, check).await });
             let changed = tokio::select! {
                 () = begun.settle() => false,
-                changed = changes => changed,
+                changed = rollout => changed,
             };
             if start.elapsed() > BEFORE || !changed {
                 break;

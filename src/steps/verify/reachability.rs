@@ -1,9 +1,10 @@
-//! The reachability matrix: every cluster calls every cluster by every way, all at once, because what is dropped is known only after a
-//! time-out.
+//! The reachability matrix: every cluster calls every cluster by every way. What must be reached is called first, and has time; how long the
+//! slowest of it took tells how long to wait before something counts as not reached on a machine that is as busy.
 
 use std::time::{Duration, Instant};
 
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::StreamExt;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 
 use super::super::{Context, StepError};
@@ -14,9 +15,15 @@ use crate::plan::{LabCluster, checked_clusters, helloworlds};
 use crate::scenario::{App, Check};
 use crate::verdict::{Cell, REPLY_FORMAT, Reply, Way, parse_replies, requests_needed};
 
-/// Seconds that a call past the mesh may take.
-const LIMIT: u32 = 2;
-/// How long one curl may take as a whole, on a machine that is busy with all of them.
+/// Seconds that a call past the mesh may take that must be answered.
+const LIMIT: u32 = 10;
+/// Seconds at least after which a call that must not be answered has not been. What is dropped is known only by that.
+const SILENCE: u32 = 2;
+/// So many times the slowest answer, likewise.
+const SILENCE_TIMES: u32 = 3;
+/// So many calls at once that must be answered: a machine that starts them all together makes each of them slow.
+const AT_ONCE: usize = 8;
+/// How long one curl may take as a whole, on a machine that is busy.
 const WHOLE: Duration = Duration::from_secs(30);
 /// What every helloworld serves.
 const HELLO: &str = "hello";
@@ -47,18 +54,38 @@ struct Target<'a> {
 async fn once(ctx: &Context) -> Result<Vec<Cell>, StepError> {
     let clusters: Vec<&LabCluster> = checked_clusters(&ctx.lab).collect();
     let targets: Vec<Target<'_>> = join_all(clusters.iter().map(|cluster| target(ctx, cluster))).await;
-    let targets = &targets;
+    let callers = join_all(clusters.iter().map(|from| async {
+        Caller::find(ctx, &from.name, LEGACY_NAMESPACE, "sleep").await.map_err(|e| e.to_string())
+    }));
+    let callers = callers.await;
+    let rows = clusters.iter().zip(&callers);
+    let probes = rows.flat_map(|(from, caller)| probes(ctx, from, caller.as_ref().map_err(String::as_str), &targets));
+    let (near, far): (Vec<Probe<'_>>, Vec<Probe<'_>>) = probes.partition(|p| p.expected);
+
     let sleeps = ctx.lab.apps.contains(&App::Sleep);
-    let mut rows: Vec<BoxFuture<'_, Vec<Cell>>> = Vec::new();
-    for from in clusters {
-        if sleeps {
-            rows.push(mesh(ctx, from, targets.len()).boxed());
-        }
-        rows.push(past_the_mesh(ctx, from, targets).boxed());
-    }
-    let mut cells: Vec<Cell> = join_all(rows).await.into_iter().flatten().collect();
-    cells.sort_by_key(|c| c.kind);
+    let mesh = async {
+        if sleeps { join_all(clusters.iter().map(|from| mesh(ctx, from, targets.len()))).await } else { Vec::new() }
+    };
+    let near = futures::stream::iter(&near).map(|probe| async move {
+        let start = Instant::now();
+        (probe.cell(LIMIT).await, start.elapsed())
+    });
+    let (mesh, near) = tokio::join!(mesh, near.buffered(AT_ONCE).collect::<Vec<(Cell, Duration)>>());
+    let slowest = near.iter().filter(|(cell, _)| cell.found).map(|(_, time)| *time).max().unwrap_or_default();
+    let silence = silence(slowest);
+    let far = join_all(far.iter().map(|probe| probe.cell(silence))).await;
+
+    let mut cells: Vec<Cell> =
+        mesh.into_iter().flatten().chain(near.into_iter().map(|(cell, _)| cell)).chain(far).collect();
+    let place = |name: &str| clusters.iter().position(|c| c.name == name);
+    cells.sort_by_key(|c| (c.kind, place(&c.from), place(&c.to)));
     Ok(cells)
+}
+
+/// Seconds to wait for what must not be reached, when the slowest of what must be took so long.
+fn silence(slowest: Duration) -> u32 {
+    let seconds = (slowest * SILENCE_TIMES).as_millis().div_ceil(1000);
+    u32::try_from(seconds).unwrap_or(LIMIT).clamp(SILENCE, LIMIT)
 }
 
 async fn target<'a>(ctx: &Context, cluster: &'a LabCluster) -> Target<'a> {
@@ -116,55 +143,75 @@ fn cell(kind: Way, from: &str, to: &str, expected: bool, found: bool, evidence: 
     Cell { from: from.to_owned(), to: to.to_owned(), kind, expected, found, evidence }
 }
 
+/// One call from the pod without a sidecar, and whether it must be answered.
+struct Probe<'a> {
+    from: &'a str,
+    to: &'a str,
+    kind: Way,
+    expected: bool,
+    caller: Result<&'a Caller, &'a str>,
+    /// What is called: a URL, or an address and a port; or why there is nothing to call.
+    what: Result<String, String>,
+}
+
+impl Probe<'_> {
+    async fn cell(&self, limit: u32) -> Cell {
+        let (found, evidence) = match &self.what {
+            Err(reason) => (false, reason.clone()),
+            Ok(what) => match self.kind {
+                Way::Gateway => takes_connections(self.caller, what, limit).await,
+                Way::ApiServer => is_kubernetes(self.caller, what, limit).await,
+                Way::Mesh | Way::Pod | Way::NodePort => says_its_name(self.caller, what, self.to, limit).await,
+            },
+        };
+        cell(self.kind, self.from, self.to, self.expected, found, evidence)
+    }
+}
+
 /// Everything that one cluster's sleep pod without a sidecar calls.
-async fn past_the_mesh(ctx: &Context, from: &LabCluster, targets: &[Target<'_>]) -> Vec<Cell> {
-    let caller = match Caller::find(ctx, &from.name, LEGACY_NAMESPACE, "sleep").await {
-        Ok(caller) => Ok(caller),
-        Err(error) => Err(error.to_string()),
-    };
-    let caller = caller.as_ref().map_err(String::as_str);
-    let row = targets.iter().map(|to| async move {
-        let name = &to.cluster.name;
+fn probes<'a>(
+    ctx: &Context,
+    from: &'a LabCluster,
+    caller: Result<&'a Caller, &'a str>,
+    targets: &'a [Target<'a>],
+) -> Vec<Probe<'a>> {
+    let of = |to: &'a Target<'a>| {
         let near = to.cluster.network == from.network;
         let hello = |address: &Result<String, String>, port: u16| {
             address.clone().map(|address| format!("http://{address}:{port}/{HELLO}"))
         };
-        let pod = says_its_name(caller, hello(&to.pod, HELLO_PORT), name);
-        let node = says_its_name(caller, hello(&to.node, LEGACY_NODE_PORT), name);
-        let gateway = async {
-            // On one network it only exposes istiod, and nobody listens where other networks would come in.
-            let endpoint = to.cluster.east_west_endpoint().filter(|_| ctx.lab.is_multi_network())?;
-            Some(takes_connections(caller, &endpoint.to_string()).await)
-        };
-        let api = is_kubernetes(caller, to.cluster.api_server());
-        let (pod, node, gateway, api) = tokio::join!(pod, node, gateway, api);
-        let found = [
-            Some((Way::Pod, near, pod)),
-            Some((Way::NodePort, near, node)),
-            gateway.map(|gateway| (Way::Gateway, true, gateway)),
-            Some((Way::ApiServer, true, api)),
+        // On one network it only exposes istiod, and nobody listens where other networks would come in.
+        let gateway = to.cluster.east_west_endpoint().filter(|_| ctx.lab.is_multi_network());
+        let ways = [
+            Some((Way::Pod, near, hello(&to.pod, HELLO_PORT))),
+            Some((Way::NodePort, near, hello(&to.node, LEGACY_NODE_PORT))),
+            gateway.map(|gateway| (Way::Gateway, true, Ok(gateway.to_string()))),
+            Some((Way::ApiServer, true, Ok(format!("{}/version", to.cluster.api_server())))),
         ];
-        let cell = |(kind, expected, (found, evidence))| cell(kind, &from.name, name, expected, found, evidence);
-        found.into_iter().flatten().map(cell).collect::<Vec<Cell>>()
-    });
-    join_all(row).await.into_iter().flatten().collect()
+        let probe = move |(kind, expected, what)| Probe {
+            from: &from.name,
+            to: &to.cluster.name,
+            kind,
+            expected,
+            caller,
+            what,
+        };
+        ways.into_iter().flatten().map(probe)
+    };
+    targets.iter().flat_map(of).collect()
 }
 
 /// What one call came back with, or why it could not be made.
-async fn ask(caller: Result<&Caller, &str>, url: &str) -> Result<Reply, String> {
-    let limit = LIMIT.to_string();
+async fn ask(caller: Result<&Caller, &str>, url: &str, limit: u32) -> Result<Reply, String> {
+    let limit = limit.to_string();
     let output = caller?.curl(&["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT, url], WHOLE).await;
     let replies = parse_replies(&output.map_err(|e| e.to_string())?);
     replies.into_iter().next().ok_or_else(|| "curl printed nothing".to_owned())
 }
 
 /// Whether helloworld of that cluster answers: another one may have the same address, and some other machine too.
-async fn says_its_name(caller: Result<&Caller, &str>, url: Result<String, String>, cluster: &str) -> (bool, String) {
-    let url = match url {
-        Ok(url) => url,
-        Err(reason) => return (false, reason),
-    };
-    match ask(caller, &url).await {
+async fn says_its_name(caller: Result<&Caller, &str>, url: &str, cluster: &str, limit: u32) -> (bool, String) {
+    match ask(caller, url, limit).await {
         Ok(reply) => match reply.version() {
             Some(version) => (version == cluster, format!("{url}: helloworld of {version} answered")),
             None => (false, format!("{url}: {}", reply.reason())),
@@ -174,8 +221,8 @@ async fn says_its_name(caller: Result<&Caller, &str>, url: Result<String, String
 }
 
 /// Whether somebody takes TCP connections there. The gateway speaks TLS, and closes what is not.
-async fn takes_connections(caller: Result<&Caller, &str>, address: &str) -> (bool, String) {
-    let limit = LIMIT.to_string();
+async fn takes_connections(caller: Result<&Caller, &str>, address: &str, limit: u32) -> (bool, String) {
+    let limit = limit.to_string();
     let url = format!("http://{address}/");
     let asked = async {
         let output = caller?.curl(&["-s", "-m", &limit, "-w", "\\n%{time_connect} %{errormsg}", &url], WHOLE).await;
@@ -196,9 +243,8 @@ async fn takes_connections(caller: Result<&Caller, &str>, address: &str) -> (boo
 }
 
 /// Whether an API server answers.
-async fn is_kubernetes(caller: Result<&Caller, &str>, server: String) -> (bool, String) {
-    let url = format!("{server}/version");
-    match ask(caller, &url).await {
+async fn is_kubernetes(caller: Result<&Caller, &str>, url: &str, limit: u32) -> (bool, String) {
+    match ask(caller, url, limit).await {
         Ok(reply) => {
             let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap_or_default();
             match body["gitVersion"].as_str() {
@@ -207,5 +253,16 @@ async fn is_kubernetes(caller: Result<&Caller, &str>, server: String) -> (bool, 
             }
         }
         Err(reason) => (false, format!("{url}: {reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_machine_is_given_time_before_silence_counts() {
+        let silences = [10, 600, 700, 1500, 3000, 60_000].map(|millis| silence(Duration::from_millis(millis)));
+        assert_eq!(silences, [2, 2, 3, 5, 9, 10]);
     }
 }

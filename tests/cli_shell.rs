@@ -1,0 +1,62 @@
+//! What a shell, a manual and a browser get of lab. As in `cli.rs`, no engine answers.
+
+mod machine;
+
+use machine::{Machine, ran, scenario, snapshot};
+
+#[test]
+fn completions_for_every_shell() {
+    let machine = Machine::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = machine.run(&["completions", shell]).printed();
+        assert!(script.contains("COMPLETE") && script.contains(env!("CARGO_BIN_EXE_lab")), "{shell}: {script}");
+    }
+}
+
+/// What bash is told to offer for the last of these words.
+fn offered(machine: &Machine, words: &[&str]) -> Vec<String> {
+    let args = [&["--", "lab"], words].concat();
+    let mut command = machine.command(&args);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("COMPLETE", "bash").env("_CLAP_IFS", "\n");
+    command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+    ran(&mut command, &args).printed().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn completion_knows_labs_clusters_and_scenarios() {
+    let machine = Machine::with_lab("three-network");
+    assert_eq!(offered(&machine, &["verify", "th"]), ["three-network"]);
+    assert_eq!(offered(&machine, &["verify", "x"]), [""; 0]);
+    assert_eq!(offered(&machine, &["explain", "three-network", "c"]), ["c1", "c2"]);
+    assert_eq!(offered(&machine, &["explain", "nosuch", "c"]), [""; 0]);
+    assert_eq!(offered(&machine, &["up", "scenarios/ing"]), ["scenarios/ingress.yaml"]);
+    assert_eq!(offered(&machine, &["up", "three"]), ["three-network"]);
+    assert!(offered(&machine, &["res"]).contains(&"resume".to_owned()));
+}
+
+#[test]
+fn a_manual_page_for_each_verb() {
+    let machine = Machine::new();
+    assert!(machine.run(&["man"]).printed().contains(".TH lab 1"));
+    let dir = machine.dir.path().join("share/man/man1");
+    machine.run(&["man", &dir.display().to_string()]).printed();
+    let page = std::fs::read_to_string(dir.join("lab-up.1")).expect("a page");
+    assert!(page.contains("no\\-verify") && page.contains(".TH lab-up 1"), "{page}");
+    let pages = std::fs::read_dir(&dir).expect("pages").count();
+    let verbs = machine.run(&["--help"]).printed();
+    let verbs = verbs.split("Commands:\n").nth(1).and_then(|v| v.split("\n\n").next()).expect("verbs").lines().count();
+    assert!(pages >= verbs, "{pages} pages, {verbs} verbs");
+}
+
+#[test]
+fn what_can_be_opened() {
+    let text = std::fs::read_to_string(scenario("ingress.yaml")).expect("a scenario");
+    let machine = Machine::with("ingress", &text);
+    assert_eq!(
+        machine.run(&["open", "ingress", "--print"]).printed(),
+        "http://172.23.239.15/hello\nhttp://172.23.239.25/hello\n"
+    );
+    assert_eq!(machine.run(&["open", "ingress", "c2", "--print"]).printed(), "http://172.23.239.25/hello\n");
+    let closed = Machine::with_lab("two-network");
+    snapshot(&[machine.run(&["open", "ingress", "c9"]).refused(2), closed.run(&["open", "two-network"]).refused(2)]);
+}
