@@ -15,7 +15,7 @@ struct Calls {
     /// What is run: `from_pod CLUSTER NAMESPACE APP`, or `from_here CLUSTER`.
     caller: String,
     url: String,
-    calls: usize,
+    times: usize,
     expected: Vec<String>,
 }
 
@@ -50,10 +50,10 @@ pub(super) fn script(lab: &Lab) -> String {
         }
     }
     let mut text = HEAD.to_owned();
-    for Calls { caller, url, calls, expected } in &calls {
+    for Calls { caller, url, times, expected } in &calls {
         let expected: Vec<String> = expected.iter().map(|v| quoted(v)).collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "answers {} {calls} {caller} -- {}", quoted(url), expected.join(" "));
+        let _ = writeln!(text, "answers {} {times} {caller} -- {}", quoted(url), expected.join(" "));
     }
     text.push('\n');
     for what in &left_out {
@@ -88,7 +88,7 @@ fn rotation(lab: &Lab, service: &ServiceUrl, cluster: &str, through: Through) ->
             (format!("from_here {cluster}"), format!("http://{address}:{INGRESS_PORT}{}", service.path))
         }
     };
-    Some(Calls { caller, url, calls: CALLS * expected.len().max(1), expected })
+    Some(Calls { caller, url, times: CALLS * expected.len().max(1), expected })
 }
 
 /// While all is well, the first of each order answers.
@@ -98,7 +98,7 @@ fn failover<'a>(lab: &'a Lab, check: &'a FailoverCheck) -> impl Iterator<Item = 
         Some(Calls {
             caller: from_pod(cluster, APP_NAMESPACE, "sleep"),
             url: format!("http://{}", check.service),
-            calls: CALLS,
+            times: CALLS,
             expected: vec![version.to_owned()],
         })
     })
@@ -107,7 +107,7 @@ fn failover<'a>(lab: &'a Lab, check: &'a FailoverCheck) -> impl Iterator<Item = 
 /// Plain requests from pods that name the versions which answer; no others can be judged by who answers.
 fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item = Calls> + use<'a>> {
     let Expect::Answers(answers) = &check.expect else { return None };
-    let (expected, calls) = match &answers.who {
+    let (expected, times) = match &answers.who {
         Who::Versions(versions) => (versions.clone(), CALLS * versions.len()),
         Who::Weights(weights) => {
             let weights = weights.iter().filter(|(_, weight)| **weight > 0);
@@ -117,8 +117,8 @@ fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item 
         Who::Clusters(clusters) => {
             let of = helloworlds(lab).filter(|(c, _)| clusters.iter().any(|wanted| wanted == c));
             let versions: Vec<String> = of.map(|(_, version)| version.to_owned()).collect();
-            let calls = CALLS * versions.len();
-            (versions, calls)
+            let times = CALLS * versions.len();
+            (versions, times)
         }
         Who::Anybody => return None,
     };
@@ -130,7 +130,7 @@ fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item 
         check.from.iter().map(move |cluster| Calls {
             caller: from_pod(cluster, &check.caller.namespace, &check.caller.app),
             url: format!("http://{service}"),
-            calls,
+            times,
             expected: expected.clone(),
         })
     })

@@ -11,8 +11,9 @@ pub(super) const KUBECTL_VERSION: &str = "1.31 or later";
 
 /// `up.sh`.
 pub(super) fn up(lab: &Lab, phases: &[Vec<&PlannedStep>], material: &Material, manifests: &Manifests) -> String {
-    let mut text = head(lab, material);
     let steps = || phases.iter().flatten();
+    let istioctl = steps().any(|s| matches!(s.action, Action::RemoteSecret { .. }));
+    let mut text = head(lab, material, if istioctl { " \"$ISTIOCTL\"" } else { "" });
     if lab.has_mesh() {
         text.push_str(&probe_function());
     }
@@ -37,7 +38,8 @@ pub(super) fn up(lab: &Lab, phases: &[Vec<&PlannedStep>], material: &Material, m
     text
 }
 
-fn head(lab: &Lab, material: &Material) -> String {
+/// `istioctl` is the word for it in the list of programs that are looked for, if the script runs it.
+fn head(lab: &Lab, material: &Material, istioctl: &str) -> String {
     let version = |program: &str| material.versions.get(program).map_or("", String::as_str).to_owned();
     format!(
         r#"#!/usr/bin/env bash
@@ -47,7 +49,7 @@ fn head(lab: &Lab, material: &Material) -> String {
 #   KIND       kind {kind}, which fits the node image
 #   KUBECTL    kubectl {kubectl}
 #   ISTIOCTL   istioctl {istioctl}
-# NODE_IMAGE and PATIENCE (how long one wait may take) can be set as well.
+# NODE_IMAGE can be set as well, and PATIENCE: how long one wait may take, in seconds, as 300s.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -90,7 +92,7 @@ need_image() {{
         echo "There is no image $NODE_IMAGE. \`lab images build --images {source}\` makes it; \`lab images export\` and \`import\` move it." >&2
         return 1
     fi
-    for program in docker "$KIND" "$KUBECTL" "$ISTIOCTL"; do
+    for program in docker "$KIND" "$KUBECTL"{needed}; do
         command -v "$program" >/dev/null || {{ echo "There is no program $program." >&2; return 1; }}
     done
 }}
@@ -99,6 +101,7 @@ need_image() {{
         kind = version("kind"),
         kubectl = KUBECTL_VERSION,
         istioctl = version("istioctl"),
+        needed = istioctl,
         image = material.node_image,
         network = lab.docker_network.name,
         source = material.source,

@@ -87,7 +87,7 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
             lines.push(format!("apply {} {path}", cluster.name));
             if part.defines {
                 lines.push(format!(
-                    "k {} wait --for=condition=Established --timeout=\"$PATIENCE\" -f {path} >/dev/null",
+                    "k {} wait --for=condition=Established --timeout=\"$PATIENCE\" crd --all >/dev/null",
                     cluster.name
                 ));
             }
