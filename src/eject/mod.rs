@@ -86,7 +86,7 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
     let manifests = Manifests::of(&phases, material);
     let file = |path: &str, text: String, mode: u32| File { path: path.to_owned(), text, mode };
     let mut files = vec![
-        file("README.md", readme::readme(lab, material), PLAIN),
+        file("README.md", readme::readme(lab, plan, material), PLAIN),
         file("up.sh", scripts::up(lab, &phases, material, &manifests), EXECUTABLE),
         file("check.sh", checks::script(lab), EXECUTABLE),
         file("down.sh", scripts::down(lab), EXECUTABLE),

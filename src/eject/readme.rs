@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Material, scripts};
-use crate::plan::Lab;
+use super::{Material, quoted, scripts};
+use crate::plan::{Action, Lab, Plan};
 
 /// `README.md`.
-pub(super) fn readme(lab: &Lab, material: &Material) -> String {
+pub(super) fn readme(lab: &Lab, plan: &Plan, material: &Material) -> String {
     let version = |program: &str| material.versions.get(program).map_or("", String::as_str).to_owned();
     let clusters: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();
     let mut text = format!(
@@ -31,7 +31,7 @@ pub(super) fn readme(lab: &Lab, material: &Material) -> String {
     );
     if !material.programs.is_empty() {
         let set: Vec<String> =
-            material.programs.iter().map(|(name, path)| format!("{}={path}", name.to_uppercase())).collect();
+            material.programs.iter().map(|(name, path)| format!("{}={}", name.to_uppercase(), quoted(path))).collect();
         // Writing to a string cannot fail.
         let _ = write!(text, "\nOn the machine where this was written:\n\n```\n{} ./up.sh\n```\n", set.join(" "));
     }
@@ -48,9 +48,13 @@ pub(super) fn readme(lab: &Lab, material: &Material) -> String {
              | `certs/` | the root certificate, an intermediate for each cluster, and their keys |\n",
         );
     }
+    if plan.steps.iter().any(|s| matches!(s.action, Action::NodeNetwork { .. })) {
+        text.push_str(
+            "| `nodes/` | what makes networks of the one bridge: a script and its service for every node |\n",
+        );
+    }
     text.push_str(
-        "| `nodes/` | if it is there, what makes networks of the one bridge: a script and its service for every node |\n\
-         | `kubeconfigs/` | written by `up.sh`; `kubectl --kubeconfig kubeconfigs/CLUSTER.yaml` |\n\n\
+        "| `kubeconfigs/` | written by `up.sh`; `kubectl --kubeconfig kubeconfigs/CLUSTER.yaml` |\n\n\
          `certs/` and every file named `-secrets` hold private keys, which only you can read. Do not commit or share them: whoever has \
          them can pose as any workload of this mesh.\n",
     );
