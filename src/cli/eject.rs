@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output, up};
-use crate::eject::{Material, files, refusal};
+use crate::eject::{File, Material, files, refusal};
 use crate::exec::{Events, execute};
 use crate::images::{self, Choice};
 use crate::plan::Plan;
@@ -45,7 +45,9 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
         fs::write_new(&path, &file.text, file.mode).map_err(|e| failed(&path, e))?;
         eprintln!("wrote {}", path.display());
     }
-    eprintln!("{} files; private keys are among them: README.md says where", written.len());
+    let keys =
+        if written.iter().any(File::is_private) { "; private keys are among them, README.md says where" } else { "" };
+    eprintln!("{} files{keys}", written.len());
     output::print_lines([args.directory.join("up.sh").display().to_string()])
 }
 

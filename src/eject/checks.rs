@@ -55,6 +55,9 @@ pub(super) fn script(lab: &Lab) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "answers {} {times} {caller} -- {}", quoted(url), expected.join(" "));
     }
+    if calls.is_empty() {
+        text.push_str("echo 'no call of this lab can be judged here'\n");
+    }
     text.push('\n');
     for what in &left_out {
         let _ = writeln!(text, "echo {}", quoted(&format!("not looked at here, only by lab itself: {what}")));

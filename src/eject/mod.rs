@@ -26,6 +26,14 @@ pub struct File {
     pub mode: u32,
 }
 
+impl File {
+    /// Whether only its owner may read it, because it holds a key.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.mode == PRIVATE
+    }
+}
+
 /// A file that everybody may read.
 const PLAIN: u32 = 0o644;
 /// A script.
@@ -86,7 +94,6 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
     let manifests = Manifests::of(&phases, material);
     let file = |path: &str, text: String, mode: u32| File { path: path.to_owned(), text, mode };
     let mut files = vec![
-        file("README.md", readme::readme(lab, plan, material), PLAIN),
         file("up.sh", scripts::up(lab, &phases, material, &manifests), EXECUTABLE),
         file("check.sh", checks::script(lab), EXECUTABLE),
         file("down.sh", scripts::down(lab), EXECUTABLE),
@@ -112,6 +119,8 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
     if lab.has_mesh() {
         files.push(file(PROBE, yaml(&[render::injection_probe()]), PLAIN));
     }
+    let has_keys = files.iter().any(File::is_private);
+    files.push(file("README.md", readme::readme(lab, plan, material, has_keys), PLAIN));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
     files

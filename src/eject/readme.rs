@@ -6,7 +6,7 @@ use super::{Material, quoted, scripts};
 use crate::plan::{Action, Lab, Plan};
 
 /// `README.md`.
-pub(super) fn readme(lab: &Lab, plan: &Plan, material: &Material) -> String {
+pub(super) fn readme(lab: &Lab, plan: &Plan, material: &Material, has_keys: bool) -> String {
     let version = |program: &str| material.versions.get(program).map_or("", String::as_str).to_owned();
     let clusters: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();
     let mut text = format!(
@@ -53,10 +53,12 @@ pub(super) fn readme(lab: &Lab, plan: &Plan, material: &Material) -> String {
             "| `nodes/` | what makes networks of the one bridge: a script and its service for every node |\n",
         );
     }
-    text.push_str(
-        "| `kubeconfigs/` | written by `up.sh`; `kubectl --kubeconfig kubeconfigs/CLUSTER.yaml` |\n\n\
-         `certs/` and every file named `-secrets` hold private keys, which only you can read. Do not commit or share them: whoever has \
-         them can pose as any workload of this mesh.\n",
-    );
+    text.push_str("| `kubeconfigs/` | written by `up.sh`; `kubectl --kubeconfig kubeconfigs/CLUSTER.yaml` |\n");
+    if has_keys {
+        text.push_str(
+            "\n`certs/` and every file named `-secrets` hold private keys, which only you can read. Do not commit or share them: \
+             whoever has them can pose as any workload of this mesh.\n",
+        );
+    }
     text
 }
