@@ -8,9 +8,10 @@
 //!                                                                   └─ sys: Docker, Kubernetes, processes, files
 //! ```
 //!
-//! `scenario`, `plan` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
+//! `scenario`, `plan`, `eject` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
 
 pub mod cli;
+pub mod eject;
 pub mod exec;
 pub mod graph;
 pub mod images;

@@ -56,6 +56,8 @@ pub enum Command {
     Status(Status),
     /// Write one archive for a bug report: objects, logs, configuration and state of a lab, without secrets
     Dump(Dump),
+    /// Write a lab as plain kind configurations, manifests and one script: to leave lab, or to learn what it does
+    Eject(Eject),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
     /// Show what istiod, the gateways and the sidecars of a lab have written
@@ -364,6 +366,22 @@ pub struct Dump {
     /// The archive to write; in the working directory, with the lab's name and the time in its own, if left out
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `lab eject`.
+#[derive(Debug, ClapArgs)]
+pub struct Eject {
+    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    pub scenario: PathBuf,
+    /// The directory to write: a new one, or an empty one
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Name the lab so, instead of by the scenario's own name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where images come from
+    #[arg(long, value_enum, default_value = "auto")]
+    pub images: Choice,
 }
 
 /// `lab kubeconfig`.

@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 mod down;
 mod dump;
+mod eject;
 mod error;
 mod exec;
 mod explain;
@@ -68,6 +69,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
         Command::Dump(args) => until(interrupt, "the lab is as it was", Box::pin(dump::run(args))).await,
+        Command::Eject(args) => Box::pin(eject::run(args, interrupt)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
         Command::Exec(args) => until(interrupt, "the command may go on in its pod", Box::pin(exec::run(args))).await,

@@ -150,7 +150,7 @@ fn balanced(cluster: &LabCluster) -> String {
 }
 
 /// A lab keeps the source of its images for life: its nodes hold them, and Istio's settings go with them.
-fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, CliError> {
+pub(super) fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, CliError> {
     let Some(source) = state.read_json::<Source>(SOURCE_FILE)? else { return Ok(choice) };
     match (choice, source) {
         (Choice::Auto, Source::Registry) => Ok(Choice::Registry),

@@ -19,6 +19,6 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(changed)
 }
 
-fn pool(cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(super) fn pool(cluster: &LabCluster) -> Result<Manifest, StepError> {
     Ok(Manifest::from_values(render::address_pool(cluster))?)
 }

@@ -116,7 +116,7 @@ pub(super) async fn apply(
     Ok(changed)
 }
 
-fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::from_values(render::apps(&ctx.lab, cluster, &ctx.prepared()?.images))?;
     manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
     Ok(manifest)

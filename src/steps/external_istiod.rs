@@ -29,7 +29,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(changed)
 }
 
-fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut manifest = ctx.rendered(cluster)?.istiod.clone();
     let is_deployment = |kind: Option<&str>| kind == Some("Deployment");
     for object in manifest.objects.iter_mut().filter(|o| is_deployment(o.types.as_ref().map(|t| t.kind.as_str()))) {

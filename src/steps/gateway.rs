@@ -70,7 +70,7 @@ pub(super) fn has_address(service: &Service, cluster: &LabCluster, gateway: Gate
     }
 }
 
-fn manifest(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
     let rendered = ctx.rendered(cluster)?;
     let (mut manifest, resources) = match gateway {
         Gateway::EastWestGateway => {

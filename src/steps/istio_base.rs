@@ -15,37 +15,22 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let changed = client.apply(&manifest(ctx, cluster)?).await?;
-    let tokens = accounts(ctx, cluster).into_iter().map(|account| {
-        let client = &client;
-        async move {
-            let is_filled = |secret: &Secret| {
-                secret.data.as_ref().is_some_and(|data| data.contains_key("token") && data.contains_key("ca.crt"))
-            };
-            let name = token_name(account);
-            client.until(ISTIO_NAMESPACE, &name, "has no token", ctx.patience, progress, is_filled).await
-        }
-    });
-    futures::future::try_join_all(tokens).await?;
+    if let Some(account) = render::lent_account(&ctx.lab, cluster) {
+        let is_filled = |secret: &Secret| {
+            secret.data.as_ref().is_some_and(|data| data.contains_key("token") && data.contains_key("ca.crt"))
+        };
+        let name = token_name(account);
+        client.until(ISTIO_NAMESPACE, &name, "has no token", ctx.patience, progress, is_filled).await?;
+    }
     Ok(changed)
 }
 
-/// Accounts whose tokens other clusters' control planes use.
-fn accounts(ctx: &Context, cluster: &LabCluster) -> Vec<&'static str> {
-    if ctx.lab.is_host(cluster) {
-        return Vec::new();
-    }
-    if !cluster.runs_istiod() && ctx.lab.is_config_cluster(cluster) {
-        return vec![render::CONFIG_ACCOUNT];
-    }
-    vec![render::READER_ACCOUNT]
-}
-
-fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut own = vec![render::istio_namespace(&ctx.lab, cluster)];
     if cluster.runs_istiod() {
         own.push(render::cacerts(&root_ca::intermediate(ctx, &cluster.name)?));
     }
-    own.extend(accounts(ctx, cluster).into_iter().map(render::account_token));
+    own.extend(render::lent_account(&ctx.lab, cluster).into_iter().map(render::account_token));
     let mut manifest = ctx.rendered(cluster)?.base.clone();
     manifest.extend(Manifest::from_values(own)?);
     Ok(manifest)

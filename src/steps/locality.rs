@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Context, StepError};
 use crate::plan::LabCluster;
+use crate::plan::render;
 use crate::sys::kube::{Cluster, Manifest};
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
@@ -20,13 +21,9 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster) -> Result<bool, Ste
 
 /// What is applied to each node: its name and its labels.
 async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
-    let Some(locality) = &cluster.locality else { return Ok(Manifest::default()) };
-    let mut labels = json!({ "topology.kubernetes.io/region": locality.region });
-    if let Some(zone) = &locality.zone {
-        labels["topology.kubernetes.io/zone"] = json!(zone);
-    }
-    if let Some(subzone) = &locality.subzone {
-        labels["topology.istio.io/subzone"] = json!(subzone);
+    let labels = render::locality_labels(cluster);
+    if labels.is_empty() {
+        return Ok(Manifest::default());
     }
     let nodes: Vec<Node> = client.list().await?;
     let objects = nodes.iter().map(|node| {

@@ -48,7 +48,7 @@ async fn refresh_certificate(ctx: &Context, client: &Cluster, progress: &Progres
 }
 
 /// MetalLB's manifest with the stack's image references, and with probes that see readiness when it is there.
-fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     let prepared = ctx.prepared()?;
     let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
     manifest.extend(Manifest::from_values([memberlist(ctx)?])?);

@@ -10,6 +10,7 @@ mod docker_network;
 pub mod doctor;
 pub mod down;
 pub mod dump;
+pub mod eject;
 mod error;
 pub mod explain;
 mod external_istiod;

@@ -8,13 +8,9 @@ use kube::ResourceExt;
 use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
-use crate::plan::render::{self, NodePods};
+use crate::plan::render::{self, NODE_NETWORK_SCRIPT as SCRIPT, NODE_NETWORK_UNIT as UNIT, NodePods};
 use crate::sys::docker::Engine;
 use crate::sys::kube::KubeError;
-
-/// Where the script and its service are on a node.
-const SCRIPT: &str = "/etc/lab/node-network";
-const UNIT: &str = "/etc/systemd/system/lab-node-network.service";
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(difference(ctx, cluster).await?.is_none())
@@ -53,7 +49,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 }
 
 async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepError> {
-    let unit = render::node_network_unit(SCRIPT);
+    let unit = render::node_network_unit();
     let name = unit_name();
     let command = format!(
         "printf %s \"$1\" >{UNIT} && mkdir -p /etc/lab && cat >{SCRIPT} && systemctl daemon-reload && \

@@ -21,8 +21,8 @@ pub(super) async fn run(ctx: &Context, of: &LabCluster, to: &str) -> Result<bool
 /// The remote secret of a cluster, once its token is there. The cluster that an external istiod reads its configuration from is its own
 /// cluster to it, and has a kubeconfig instead.
 async fn secret(ctx: &Context, of: &LabCluster) -> Result<Option<Manifest>, StepError> {
-    let is_config = !of.runs_istiod() && ctx.lab.is_config_cluster(of);
-    let account = if is_config { CONFIG_ACCOUNT } else { READER_ACCOUNT };
+    let account = render::lent_account(&ctx.lab, of).unwrap_or(READER_ACCOUNT);
+    let is_config = account == CONFIG_ACCOUNT;
     let token: Option<Secret> = ctx.client(&of.name).await?.get(ISTIO_NAMESPACE, &token_name(account)).await?;
     let Some(mut data) = token.and_then(|t| t.data) else { return Ok(None) };
     let (Some(ca), Some(token)) = (data.remove("ca.crt"), data.remove("token")) else { return Ok(None) };

@@ -21,8 +21,7 @@ fn key_path(cluster: &str) -> String {
 }
 
 pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    let clusters = ctx.lab.istio_clusters().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
-    for path in [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(clusters) {
+    for path in paths(ctx) {
         // An empty key is what an interrupted run leaves.
         if ctx.state.read(&path)?.is_none_or(|pem| pem.is_empty()) {
             return Ok(false);
@@ -68,6 +67,12 @@ pub(super) fn intermediate(ctx: &Context, cluster: &str) -> Result<Intermediate,
         ctx.state.read(path)?.ok_or_else(|| StepError::Missing(format!("certificate {path}")))
     };
     Ok(Intermediate { certificate: read(&cert_path(cluster))?, key: read(&key_path(cluster))?, root: read(ROOT_CERT)? })
+}
+
+/// Paths of all that [`run`] made, in the lab's state.
+pub(super) fn paths(ctx: &Context) -> Vec<String> {
+    let own = ctx.lab.istio_clusters().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
+    [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(own).collect()
 }
 
 fn key() -> Result<KeyPair, rcgen::Error> {

@@ -25,6 +25,29 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(path, text)
 }
 
+/// Whether a path is free to be made a directory: nothing is there, or an empty directory.
+pub fn is_free(path: &Path) -> io::Result<bool> {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Writes a text file that is not there yet, with these permissions, making its directory.
+pub fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    // A script stays one whatever the umask takes.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(text.as_bytes())
+}
+
 /// Whether something is there that can be read: a file, or a pipe as in `lab up <(generate)`.
 #[must_use]
 pub fn is_readable(path: &Path) -> bool {

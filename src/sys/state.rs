@@ -126,6 +126,12 @@ impl State {
 }
 
 impl LabState {
+    /// The state of what is no lab of this machine, in a directory of its own.
+    #[must_use]
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
     /// A path inside the lab's directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

@@ -7,6 +7,7 @@ mod istio;
 mod kind;
 mod legacy;
 mod links;
+mod locality;
 mod manifests;
 mod metallb;
 mod node_network;
@@ -27,12 +28,13 @@ pub use links::{
     DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, east_west_resources,
     external_istiod_service, ingress_resources, mount_mesh_configuration,
 };
+pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests};
 pub use metallb::address_pool;
-pub use node_network::{NodePods, node_network, node_network_unit};
+pub use node_network::{NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_unit};
 pub use secrets::{
     CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
-    remote_secret, token_name,
+    lent_account, remote_secret, token_name,
 };
 
 /// Namespace of Istio's control plane and gateways.

@@ -5,27 +5,32 @@
 //! server are neither, and stay open. The sender refuses to route to the pods of other networks, because a packet that no node wants leaves
 //! by the default route, and something outside may well answer.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use ipnet::Ipv4Net;
 
 use crate::plan::{Lab, LabCluster};
 use crate::scenario::layout::overlap;
 
-/// A node and the pods on it.
+/// Where the script is on a node.
+pub const NODE_NETWORK_SCRIPT: &str = "/etc/lab/node-network";
+/// Where the service is that runs it.
+pub const NODE_NETWORK_UNIT: &str = "/etc/systemd/system/lab-node-network.service";
+
+/// A node and the pods on it. Before there are nodes, their pods are a word that stands for the subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodePods {
+pub struct NodePods<P = Ipv4Net> {
     /// Name of the node, which Docker's DNS serves.
     pub node: String,
     /// Addresses of its pods.
-    pub pods: Ipv4Net,
+    pub pods: P,
 }
 
 /// A script that sets the routes and rules of a node of `cluster`, and with `check` only tells whether they are set. `own` are the
 /// cluster's nodes, `peers` those of other clusters on its network. Names are looked up when it runs, because addresses change when nodes
 /// restart; as long as one is unknown the script fails, after it has set what it can.
 #[must_use]
-pub fn node_network(lab: &Lab, cluster: &LabCluster, own: &[String], peers: &[NodePods]) -> String {
+pub fn node_network<P: Display>(lab: &Lab, cluster: &LabCluster, own: &[String], peers: &[NodePods<P>]) -> String {
     let pods = cluster.pod_subnet;
     let mut text = String::from(HEAD);
     // Writing to a string cannot fail.
@@ -59,7 +64,8 @@ pub fn node_network(lab: &Lab, cluster: &LabCluster, own: &[String], peers: &[No
 
 /// The service that runs the script at every start of the node.
 #[must_use]
-pub fn node_network_unit(script: &str) -> String {
+pub fn node_network_unit() -> String {
+    let script = NODE_NETWORK_SCRIPT;
     format!(
         "[Unit]\nDescription=Routes between clusters of one network, and none between networks\nAfter=network.target\n\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh {script}\nRestart=on-failure\nRestartSec=1s\n\n\

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ISTIO_NAMESPACE;
-use crate::plan::LabCluster;
+use crate::plan::{Lab, LabCluster};
 
 /// A cluster's intermediate CA as PEM text.
 #[derive(Clone, Debug)]
@@ -37,6 +37,16 @@ pub fn cacerts(intermediate: &Intermediate) -> Value {
 pub const READER_ACCOUNT: &str = "istio-reader-service-account";
 /// The account whose token lets an external istiod read its configuration from this cluster, and write certificates and status to it.
 pub const CONFIG_ACCOUNT: &str = "istiod";
+
+/// The account of a cluster whose token other clusters' control planes use; none in the cluster that only hosts an external one.
+#[must_use]
+pub fn lent_account(lab: &Lab, cluster: &LabCluster) -> Option<&'static str> {
+    if lab.is_host(cluster) {
+        return None;
+    }
+    let is_config = !cluster.runs_istiod() && lab.is_config_cluster(cluster);
+    Some(if is_config { CONFIG_ACCOUNT } else { READER_ACCOUNT })
+}
 
 /// Name of the Secret with an account's token, as istioctl names it.
 #[must_use]

@@ -1,0 +1,88 @@
+//! `lab eject`: the lab as plain files, for who wants to go on without lab.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, output, up};
+use crate::eject::{File, Material, files, refusal};
+use crate::exec::{Events, execute};
+use crate::images::{self, Choice};
+use crate::plan::Plan;
+use crate::report::{Style, follow};
+use crate::steps::{Context, StepError, eject};
+use crate::sys::docker::Engine;
+use crate::sys::fs;
+use crate::sys::state::{LabState, State};
+
+pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
+    if let Some(refusal) = refusal(&lab) {
+        return Err(CliError::Usage { problem: refusal.problem.to_owned(), remedy: refusal.remedy.to_owned() });
+    }
+    let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };
+    if !fs::is_free(&args.directory).map_err(|e| failed(&args.directory, e))? {
+        return Err(CliError::Usage {
+            problem: format!("{} is there and is no empty directory", args.directory.display()),
+            remedy: "name a directory that does not exist yet: nothing is overwritten".to_owned(),
+        });
+    }
+    let mut choice = args.images;
+    if let (Choice::Auto, Ok(existing)) = (choice, State::open()?.existing(&lab.name)) {
+        choice = up::keep_source(&existing, &lab, choice)?;
+    }
+    // Keys are made anew, so that a running lab shares none with it.
+    let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let ctx = Context::new(lab, Engine::connect().await?, LabState::at(scratch.path()), choice, Duration::ZERO);
+    let plan = Plan::of(&ctx.lab);
+    prepare(&ctx, &plan, interrupt).await?;
+
+    let written = files(&ctx.lab, &plan, &material(&ctx, &plan)?);
+    for file in &written {
+        let path = args.directory.join(&file.path);
+        fs::write_new(&path, &file.text, file.mode).map_err(|e| failed(&path, e))?;
+        eprintln!("wrote {}", path.display());
+    }
+    let keys =
+        if written.iter().any(File::is_private) { "; private keys are among them, README.md says where" } else { "" };
+    eprintln!("{} files{keys}", written.len());
+    output::print_lines([args.directory.join("up.sh").display().to_string()])
+}
+
+/// Runs the steps that need no cluster.
+async fn prepare(ctx: &Context, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let mut plan = plan.clone();
+    plan.steps.retain(|s| eject::is_before_clusters(&s.action));
+    let (events, receiver) = Events::channel();
+    let follower = tokio::spawn(follow(receiver, Style::detect()));
+    let finished = execute(&plan, ctx, &events, interrupt).await;
+    drop(events);
+    let _ = follower.await;
+    if finished.interrupted {
+        return Err(CliError::Interrupted { remedy: "nothing was written".to_owned() });
+    }
+    // One is as good as all: none of them needs a lab that could be kept.
+    finished.failures.into_iter().next().map_or(Ok(()), |failure| Err(CliError::Before(failure.error)))
+}
+
+fn material(ctx: &Context, plan: &Plan) -> Result<Material, CliError> {
+    let prepared = ctx.prepared()?;
+    let tools = images::Stack::embedded().map_err(StepError::from)?.tools;
+    let named = |pairs: [(&str, String); 2]| -> BTreeMap<String, String> {
+        pairs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+    };
+    Ok(Material {
+        node_image: prepared.node_image.clone(),
+        source: prepared.source.to_string(),
+        versions: named([("kind", tools.kind.version), ("istioctl", tools.istioctl.version)]),
+        programs: named([
+            ("kind", prepared.kind.display().to_string()),
+            ("istioctl", prepared.istioctl.display().to_string()),
+        ]),
+        objects: eject::objects(ctx, plan)?,
+        operators: if ctx.lab.has_mesh() { eject::operators(ctx)? } else { BTreeMap::new() },
+        certificates: eject::certificates(ctx)?,
+    })
+}

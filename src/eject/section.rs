@@ -1,0 +1,292 @@
+//! What the script says and does for each step.
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::manifests::Manifests;
+use super::{EXECUTABLE, File, Material, PLAIN, kind_path, operator_path, quoted, yaml};
+use crate::plan::render::{
+    self, CONFIG_ACCOUNT, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE, NODE_NETWORK_SCRIPT,
+    NODE_NETWORK_UNIT, NodePods, token_name,
+};
+use crate::plan::{Action, Gateway, Lab, LabCluster, PlannedStep};
+
+/// What a group of steps is for, as comment lines without their marks.
+pub(super) fn purpose(action: &Action) -> &'static str {
+    match action {
+        Action::Images => "The node image holds every image of the lab, so that no node pulls anything.",
+        Action::DockerNetwork => {
+            "One bridge for the nodes of all clusters. Docker gives nodes their addresses from the first part of it alone,\n\
+             so that load balancers can have the rest."
+        }
+        Action::RootCa => {
+            "Mutual TLS between clusters needs one root of trust. certs/ has a root, and an intermediate for each cluster that\n\
+             the root has signed. Nothing is to be done here: the Secret cacerts below carries them to istiod."
+        }
+        Action::RenderIstio { .. } => {
+            "Istio's manifests were rendered by istioctl, which needs no cluster for it. istio/ has what it was given. Nothing is\n\
+             to be done here: what it rendered is in manifests/, in the order in which it is applied below."
+        }
+        Action::Cluster { .. } => {
+            "kind runs each node as a container. Pods and services of every cluster have subnets of their own."
+        }
+        Action::Locality { .. } => {
+            "Region, zone and subzone, before any pod starts: a sidecar reads them once, when it starts."
+        }
+        Action::Metallb { .. } => {
+            "A kind cluster has no load balancer of a cloud. MetalLB answers ARP requests for the addresses that Services get.\n\
+             Its controller waits for the certificate of its own webhook to appear in a mount, which the kubelet refreshes once a\n\
+             minute, or at once when the pod changes: so the pod gets an annotation."
+        }
+        Action::AddressPool { .. } => {
+            "The addresses that MetalLB may give out, and a speaker on each node that announces them."
+        }
+        Action::IstioBase { .. } => {
+            "What must be there before istiod starts: namespace istio-system with the label that names its network, the Secret\n\
+             cacerts, Istio's own kinds, and an account with a lasting token by which other clusters' istiod may read this one."
+        }
+        Action::RemoteSecret { .. } => {
+            "A remote secret is a kubeconfig in a Secret with a label that istiod watches for. With it istiod finds the services and\n\
+             pods of another cluster. The server is the name of a container, which Docker's DNS serves to every node."
+        }
+        Action::Istiod { .. } => {
+            "istiod, until a pod that were created now would get its sidecar. A pod that came before that would have none."
+        }
+        Action::IstiodRemote { .. } => {
+            "A cluster without an istiod of its own gets webhooks that point to another cluster's. Once they inject, that istiod has\n\
+             taken this cluster on."
+        }
+        Action::ExternalIstiod { .. } => {
+            "istiod for other clusters, in a cluster that is no part of the mesh. They reach it at its load balancer's address."
+        }
+        Action::EastWestGateway { .. } => {
+            "Calls between networks go through the east-west gateway of the callee's network, on port 15443. It passes mutual TLS\n\
+             through by the name that the caller asks for; the Gateway beside it opens it for every service."
+        }
+        Action::IngressGateway { .. } => "Calls from outside the mesh come in through the ingress gateway.",
+        Action::NodeNetwork { .. } => {
+            "All nodes share one bridge. A service on each node makes networks of it: routes to the pods of clusters on the same\n\
+             network, and none to those of other networks."
+        }
+        Action::Apps { .. } => "helloworld tells its version, sleep calls it, and what else the scenario brings.",
+        Action::Verify => "Calls from every cluster: who answers?",
+        Action::KarmadaImages
+        | Action::Karmada { .. }
+        | Action::KarmadaMember { .. }
+        | Action::FederatedApps { .. } => "Not in an ejected lab.",
+    }
+}
+
+/// The commands of one step, a line each.
+pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manifests: &Manifests) -> Vec<String> {
+    let cluster = step.action.cluster().and_then(|c| lab.cluster(c));
+    let mut lines = Vec::new();
+    if let Some(cluster) = cluster {
+        for part in manifests.applied(&step.id) {
+            let path = format!("manifests/{}/{}", cluster.name, part.name);
+            lines.push(format!("apply {} {path}", cluster.name));
+            if part.defines {
+                lines.push(format!(
+                    "k {} wait --for=condition=Established --timeout=\"$PATIENCE\" crd --all >/dev/null",
+                    cluster.name
+                ));
+            }
+        }
+    }
+    lines.extend(match (&step.action, cluster) {
+        (Action::Images, _) => vec!["need_image".to_owned()],
+        (Action::DockerNetwork, _) => vec![docker_network(lab)],
+        (Action::Cluster { .. }, Some(c)) => vec![format!(
+            "KIND_EXPERIMENTAL_PROVIDER=docker KIND_EXPERIMENTAL_DOCKER_NETWORK=$NETWORK \\\n    \
+             \"$KIND\" create cluster --config {} --image \"$NODE_IMAGE\" --kubeconfig kubeconfigs/{}.yaml",
+            kind_path(&c.name),
+            c.name
+        )],
+        (Action::Locality { .. }, Some(c)) => {
+            let labels = render::locality_labels(c);
+            let labels: Vec<String> = labels.iter().map(|(k, v)| quoted(&format!("{k}={v}"))).collect();
+            vec![format!("k {} label nodes --all --overwrite {}", c.name, labels.join(" "))]
+        }
+        (Action::Metallb { .. }, Some(c)) => vec![
+            wait(c, METALLB, "create", "secret/metallb-webhook-cert"),
+            wait(c, METALLB, r"jsonpath='{.data.tls\.crt}'", "secret/metallb-webhook-cert"),
+            format!(
+                "k {} -n {METALLB} annotate pods -l app=metallb,component=controller lab/certificate=there",
+                c.name
+            ),
+            rollout(c, METALLB, "deployment/controller"),
+        ],
+        (Action::AddressPool { .. }, Some(c)) => vec![rollout(c, METALLB, "daemonset/speaker")],
+        (Action::IstioBase { .. }, Some(c)) => render::lent_account(lab, c)
+            .map(|account| {
+                wait(c, ISTIO_NAMESPACE, "jsonpath='{.data.token}'", &format!("secret/{}", token_name(account)))
+            })
+            .into_iter()
+            .collect(),
+        (Action::RemoteSecret { of, to }, _) => lab.cluster(of).map_or_else(Vec::new, |of| remote_secret(lab, of, to)),
+        (Action::Istiod { .. }, Some(c)) => {
+            vec![rollout(c, ISTIO_NAMESPACE, "deployment/istiod"), format!("try injects {}", c.name)]
+        }
+        (Action::IstiodRemote { .. }, Some(c)) => vec![format!("try injects {}", c.name)],
+        (Action::ExternalIstiod { .. }, Some(c)) => gateway(c, Gateway::Istiod, EXTERNAL_ISTIOD, "deployment/istiod"),
+        (Action::EastWestGateway { .. }, Some(c)) => {
+            gateway(c, Gateway::EastWestGateway, EAST_WEST_GATEWAY, &format!("deployment/{EAST_WEST_GATEWAY}"))
+        }
+        (Action::IngressGateway { .. }, Some(c)) => {
+            gateway(c, Gateway::IngressGateway, INGRESS_GATEWAY, &format!("deployment/{INGRESS_GATEWAY}"))
+        }
+        (Action::NodeNetwork { .. }, Some(c)) => node_network(lab, c),
+        (Action::Apps { .. }, Some(c)) => rollouts(c, material.objects.get(&step.id).map_or(&[], Vec::as_slice)),
+        (Action::RenderIstio { .. }, Some(c)) => {
+            vec![format!("# \"$ISTIOCTL\" manifest generate -f {} | less", operator_path(&c.name))]
+        }
+        (Action::Verify, _) => vec!["./check.sh".to_owned()],
+        _ => Vec::new(),
+    });
+    lines
+}
+
+const METALLB: &str = "metallb-system";
+
+fn wait(cluster: &LabCluster, namespace: &str, until: &str, what: &str) -> String {
+    format!("k {} -n {namespace} wait --for={until} --timeout=\"$PATIENCE\" {what}", cluster.name)
+}
+
+fn rollout(cluster: &LabCluster, namespace: &str, what: &str) -> String {
+    format!("k {} -n {} rollout status {} --timeout=\"$PATIENCE\"", cluster.name, quoted(namespace), quoted(what))
+}
+
+fn docker_network(lab: &Lab) -> String {
+    let network = &lab.docker_network;
+    format!(
+        "docker network create --driver bridge --subnet {} --gateway {} --ip-range {} \\\n    \
+         --opt com.docker.network.bridge.enable_ip_masquerade=true \"$NETWORK\"",
+        network.subnet, network.gateway, network.node_range
+    )
+}
+
+/// Waits for the address that the plan gives a gateway, if it gives one, and for the gateway itself.
+fn gateway(cluster: &LabCluster, gateway: Gateway, service: &str, deployment: &str) -> Vec<String> {
+    let address = cluster.addresses.get(&gateway).map(|address| {
+        let path = format!("jsonpath='{{.status.loadBalancer.ingress[0].ip}}'={address}");
+        wait(cluster, ISTIO_NAMESPACE, &path, &format!("service/{service}"))
+    });
+    address.into_iter().chain([rollout(cluster, ISTIO_NAMESPACE, deployment)]).collect()
+}
+
+/// Waits for what runs of the apps.
+fn rollouts(cluster: &LabCluster, objects: &[Value]) -> Vec<String> {
+    let workload = |object: &Value| {
+        let kind = object["kind"].as_str().filter(|k| matches!(*k, "Deployment" | "StatefulSet" | "DaemonSet"))?;
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+        let name = object["metadata"]["name"].as_str()?;
+        Some(rollout(cluster, namespace, &format!("{}/{name}", kind.to_lowercase())))
+    };
+    objects.iter().filter_map(workload).collect()
+}
+
+fn template_path(of: &str, to: &str) -> String {
+    format!("manifests/{to}/kubeconfig-of-{of}.yaml.in")
+}
+
+/// istioctl makes a remote secret. The kubeconfig that an external istiod reads its configuration by is none: it has no label, or istiod
+/// would find one more cluster.
+fn remote_secret(lab: &Lab, of: &LabCluster, to: &str) -> Vec<String> {
+    let name = &of.name;
+    if render::lent_account(lab, of) != Some(CONFIG_ACCOUNT) {
+        return vec![format!(
+            "\"$ISTIOCTL\" create-remote-secret --kubeconfig kubeconfigs/{name}.yaml --name {name} --server {} \\\n    \
+             | k {to} apply --server-side -f -",
+            of.api_server()
+        )];
+    }
+    let secret = token_name(CONFIG_ACCOUNT);
+    vec![
+        format!("ca=$(k {name} -n {ISTIO_NAMESPACE} get secret {secret} -o jsonpath='{{.data.ca\\.crt}}')"),
+        format!("token=$(k {name} -n {ISTIO_NAMESPACE} get secret {secret} -o jsonpath='{{.data.token}}' | base64 -d)"),
+        format!(
+            "sed -e \"s|@CA@|$ca|\" -e \"s|@TOKEN@|$token|\" {} \\\n    | k {to} apply --server-side -f -",
+            template_path(name, to)
+        ),
+    ]
+}
+
+/// The kubeconfig of a config cluster with words in the place of what is known only when the cluster runs.
+pub(super) fn kubeconfig_template(lab: &Lab, of: &str, to: &str) -> Option<File> {
+    let cluster = lab.cluster(of)?;
+    if render::lent_account(lab, cluster) != Some(CONFIG_ACCOUNT) {
+        return None;
+    }
+    let mut secret = render::config_kubeconfig(cluster, "@CA@", "@TOKEN@");
+    let data = secret.as_object_mut()?.remove("data")?;
+    let text = base64::engine::general_purpose::STANDARD.decode(data["config"].as_str()?).ok()?;
+    secret["stringData"] = json!({ "config": String::from_utf8(text).ok()? });
+    Some(File { path: template_path(of, to), text: yaml(&[secret]), mode: PLAIN })
+}
+
+/// Names of the nodes of a cluster, as kind gives them.
+fn nodes(cluster: &LabCluster) -> Vec<String> {
+    let workers = (1..=cluster.workers).map(|n| match n {
+        1 => format!("{}-worker", cluster.kind_name),
+        n => format!("{}-worker{n}", cluster.kind_name),
+    });
+    std::iter::once(cluster.control_plane_node()).chain(workers).collect()
+}
+
+fn pods_of(node: &str) -> String {
+    format!("@PODS_OF_{node}@")
+}
+
+fn script_path(cluster: &str) -> String {
+    format!("nodes/{cluster}.sh")
+}
+
+const UNIT_FILE: &str = "nodes/lab-node-network.service";
+
+/// What is installed on the nodes of a cluster. The pods of each node are known only when the node has joined: until then a word stands for them.
+pub(super) fn node_files(lab: &Lab, cluster: &str) -> Vec<File> {
+    let Some(cluster) = lab.cluster(cluster) else { return Vec::new() };
+    let peers = lab.network_peers(cluster).flat_map(nodes);
+    let peers: Vec<NodePods<String>> = peers.map(|node| NodePods { pods: pods_of(&node), node }).collect();
+    let script = render::node_network(lab, cluster, &nodes(cluster), &peers);
+    let unit = render::node_network_unit();
+    vec![
+        File { path: script_path(&cluster.name), text: script, mode: EXECUTABLE },
+        File { path: UNIT_FILE.to_owned(), text: unit, mode: PLAIN },
+    ]
+}
+
+fn node_network(lab: &Lab, cluster: &LabCluster) -> Vec<String> {
+    let mut lines = vec![format!("script=$(<{})", script_path(&cluster.name))];
+    for peer in lab.network_peers(cluster) {
+        for node in nodes(peer) {
+            // An assignment of its own, so that a failure ends the script.
+            lines.push(format!("pods=$(pods_of {} {node})", peer.name));
+            lines.push(format!("script=${{script//{}/$pods}}", pods_of(&node)));
+        }
+    }
+    lines.extend(nodes(cluster).iter().map(|node| format!("install_on {node} \"$script\"")));
+    lines
+}
+
+/// Functions of the script that only labs with routes need.
+pub(super) fn node_functions() -> String {
+    let unit = NODE_NETWORK_UNIT.rsplit('/').next().unwrap_or(NODE_NETWORK_UNIT);
+    let directory = NODE_NETWORK_SCRIPT.rsplit_once('/').map_or("/", |(directory, _)| directory);
+    format!(
+        r#"
+# pods_of CLUSTER NODE: the subnet of the pods on a node, which it has a moment after it has joined.
+pods_of() {{
+    k "$1" wait --for=jsonpath='{{.spec.podCIDR}}' --timeout="$PATIENCE" "node/$2" >/dev/null
+    k "$1" get node "$2" -o jsonpath='{{.spec.podCIDR}}'
+}}
+
+# install_on NODE SCRIPT: the script as a service of the node, so that it runs again when the node restarts.
+install_on() {{
+    docker exec -i "$1" sh -c 'mkdir -p {directory} && cat >{NODE_NETWORK_SCRIPT}' <<<"$2"
+    docker exec -i "$1" sh -c 'cat >{NODE_NETWORK_UNIT}' <{UNIT_FILE}
+    docker exec "$1" sh -c 'systemctl daemon-reload && systemctl enable --quiet {unit} && sh {NODE_NETWORK_SCRIPT}'
+}}
+"#
+    )
+}
