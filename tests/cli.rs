@@ -9,7 +9,7 @@ mod machine;
 
 use machine::{Machine, Ran, ran, scenario, snapshot};
 
-const VERBS: [&[&str]; 30] = [
+const VERBS: [&[&str]; 31] = [
     &["up"],
     &["down"],
     &["verify"],
@@ -40,6 +40,7 @@ const VERBS: [&[&str]; 30] = [
     &["completions"],
     &["open"],
     &["man"],
+    &["eject"],
 ];
 
 #[test]

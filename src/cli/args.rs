@@ -1,5 +1,7 @@
 //! Flags, as parsed.
 
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
+
+pub use sandbox::{Exec, Load, Logs, Open, Restart};
 
 /// What a new user needs next, and what a script needs to know.
 const AFTER_HELP: &str = "\
@@ -146,86 +150,6 @@ pub struct Named {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-}
-
-/// `lab restart`.
-#[derive(Debug, ClapArgs)]
-pub struct Restart {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Name of the cluster
-    #[arg(add = ArgValueCandidates::new(clusters))]
-    pub cluster: String,
-}
-
-/// `lab exec`.
-#[derive(Debug, ClapArgs)]
-pub struct Exec {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Name of the cluster
-    #[arg(add = ArgValueCandidates::new(clusters))]
-    pub cluster: String,
-    /// The app: what its pods have as label app
-    pub app: String,
-    /// Namespace of the app
-    #[arg(long, short, value_name = "NAMESPACE", default_value = crate::plan::render::APP_NAMESPACE)]
-    pub namespace: String,
-    /// A container other than the app's own
-    #[arg(long, short, value_name = "CONTAINER")]
-    pub container: Option<String>,
-    /// Pass standard input on even when it is a terminal
-    #[arg(long, short = 'i')]
-    pub stdin: bool,
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
-}
-
-/// `lab load`.
-#[derive(Debug, ClapArgs)]
-pub struct Load {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Images by name and tag, as `docker images` shows them
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<String>,
-}
-
-/// `lab logs`.
-#[derive(Debug, ClapArgs)]
-pub struct Logs {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Only this cluster
-    #[arg(add = ArgValueCandidates::new(clusters))]
-    pub cluster: Option<String>,
-    /// Only istiod, gateway, sidecars, or an app of namespace sample
-    pub component: Option<String>,
-    /// Go on with what is written from now on
-    #[arg(long, short)]
-    pub follow: bool,
-    /// So many last lines of each container
-    #[arg(long, value_name = "LINES", default_value_t = 50)]
-    pub tail: i64,
-}
-
-/// `lab open`.
-#[derive(Debug, ClapArgs)]
-pub struct Open {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Only this cluster
-    #[arg(add = ArgValueCandidates::new(clusters))]
-    pub cluster: Option<String>,
-    /// Print the addresses and start no browser
-    #[arg(long)]
-    pub print: bool,
 }
 
 /// `lab down`.
@@ -372,6 +296,7 @@ pub struct Dump {
 #[derive(Debug, ClapArgs)]
 pub struct Eject {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
     /// The directory to write: a new one, or an empty one
     #[arg(value_name = "DIR")]
