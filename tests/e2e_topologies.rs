@@ -17,6 +17,9 @@ fn has_secret(own: &Own, cluster: &str, name: &str) -> bool {
     names.lines().any(|l| l == format!("secret/{name}"))
 }
 
+/// The role that istiod has in clusters that it reads.
+const READER: &str = "istio-reader-clusterrole-istio-system";
+
 #[test]
 fn primary_remote() {
     let mut own = Own::up("primary-remote");
@@ -32,6 +35,24 @@ fn primary_remote() {
         "{}",
         e2e::in_short(&verdict)
     );
+    own.mend();
+
+    // An istiod that may not write there leaves a remote without the certificate that every sidecar mounts.
+    let rules = own.kubectl("c2", &["get", "clusterrole", READER, "-o", "json"]);
+    let rules: serde_json::Value = serde_json::from_str(&rules).expect("a role");
+    let rules = rules["rules"].as_array().expect("rules");
+    let writes = |r: &serde_json::Value| {
+        r["resources"].to_string().contains("configmaps") && r["verbs"].to_string().contains("create")
+    };
+    let place = rules.iter().position(writes).expect("istiod may write");
+    let patch = format!(r#"[{{"op": "remove", "path": "/rules/{place}"}}]"#);
+    own.kubectl("c2", &["patch", "clusterrole", READER, "--type=json", "-p", &patch]);
+    own.kubectl("c2", &["-n", "sample", "delete", "configmap", "istio-ca-root-cert"]);
+    own.delete_pods("c2", "sample", "app=sleep");
+    own.broken_at("c2", "c1", "caller", "nobody gives it the root certificate");
+    own.mend();
+    own.kubectl("c2", &["annotate", "namespace", "istio-system", "topology.istio.io/controlPlaneClusters-"]);
+    own.broken_at("c2", "c1", "control plane", "does not say which control plane manages it");
     own.mend();
 }
 

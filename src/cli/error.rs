@@ -63,6 +63,7 @@ pub enum CliError {
     },
     /// Output cannot be written.
     #[error("cannot write {what}")]
+    #[diagnostic(help("see that the directory is there and yours, and that its disk has space left"))]
     Write {
         /// What.
         what: String,

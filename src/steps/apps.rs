@@ -1,6 +1,7 @@
 //! `apps`: lab's own apps and the user's objects, until what runs is ready; what is no longer wanted is deleted.
 
 use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,9 @@ use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
 use crate::sys::kube::{Cluster, Manifest};
+
+/// Where each namespace has the root certificate of Kubernetes itself.
+const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
 
 /// An object that lab has applied, without the version of its kind: that may change while the object stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,7 +72,23 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
+    if ctx.lab.has_istio(cluster) {
+        ask_for_root(&client).await?;
+    }
     apply(ctx, &client, &manifest(ctx, cluster)?, &record(cluster), progress).await
+}
+
+/// Has istiod write the root certificate into a namespace of apps that lost it. An istiod that once was not allowed to write there does not try
+/// again by itself, but it fills a `ConfigMap` of that name as soon as there is one.
+async fn ask_for_root(client: &Cluster) -> Result<(), StepError> {
+    let map = async |name: &str| client.get::<ConfigMap>(render::APP_NAMESPACE, name).await;
+    // Kubernetes writes its own into every namespace, so that one tells whether the namespace has been there for a while.
+    if map(KUBERNETES_ROOT).await?.is_some() && map(render::ROOT_CERT).await?.is_none() {
+        let empty = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": render::ROOT_CERT, "namespace": render::APP_NAMESPACE } });
+        client.apply(&Manifest::from_values([empty])?).await?;
+    }
+    Ok(())
 }
 
 /// Whether exactly these objects are there, of all that the record has, and run.

@@ -34,6 +34,7 @@ pub enum StepError {
     State(#[from] StateError),
     /// A certificate cannot be made.
     #[error("cannot make a certificate")]
+    #[diagnostic(help("this is a mistake in lab: please report it with the plan (`lab plan FILE`)"))]
     Certificate(#[from] rcgen::Error),
     /// The machine lacks something, or has something that stands in the way.
     #[error("{problem}")]

@@ -36,6 +36,9 @@ pub enum DockerError {
     Unreachable(#[source] Box<Error>),
     /// A request failed.
     #[error("the Docker engine cannot {what}")]
+    #[diagnostic(help(
+        "run the command again, which goes on where it stopped; the engine's own log (`journalctl -u docker`) says more"
+    ))]
     Request {
         /// What was asked.
         what: String,

@@ -23,6 +23,9 @@ pub enum ProcessError {
     },
     /// Its input or output broke.
     #[error("lost contact with {program}")]
+    #[diagnostic(help(
+        "run the command again, which goes on where it stopped; `lab doctor` tells whether the machine is short of something"
+    ))]
     Io {
         /// The program.
         program: String,
@@ -32,6 +35,7 @@ pub enum ProcessError {
     },
     /// It ended with a failure.
     #[error("{command} failed ({status}):\n{tail}")]
+    #[diagnostic(help("its own words are above; `lab doctor` tells whether the machine is short of something"))]
     Failed {
         /// The program and its arguments.
         command: String,

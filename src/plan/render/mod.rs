@@ -41,6 +41,8 @@ pub use secrets::{
 pub const ISTIO_NAMESPACE: &str = "istio-system";
 /// Namespace of the sample apps, the one that Istio's guides use.
 pub const APP_NAMESPACE: &str = "sample";
+/// Name of the `ConfigMap` in which each namespace has the mesh's root certificate, for sidecars to mount.
+pub const ROOT_CERT: &str = "istio-ca-root-cert";
 /// Name of the east-west gateway's Service and Deployment.
 pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
 /// Name of the ingress gateway's Service and Deployment, and the label `app` of its pods.

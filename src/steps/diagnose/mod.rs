@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Context, StepError, explain};
 use crate::plan::LabCluster;
-use crate::plan::render::APP_NAMESPACE;
+use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
 use crate::scenario::{App, Check};
 use crate::verdict::{Cell, Finding, OUTSIDE, SourceVerdict, Spread};
 
@@ -166,7 +166,7 @@ async fn app(ctx: &Context, to: &LabCluster) -> Result<Option<Finding>, StepErro
 
 /// The root certificate that istiod gives out to the namespaces of its cluster.
 async fn root_of(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
-    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(APP_NAMESPACE, "istio-ca-root-cert").await?;
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(APP_NAMESPACE, ROOT_CERT).await?;
     Ok(map.and_then(|m| m.data).and_then(|mut d| d.remove("root-cert.pem")).map(|pem| pem.trim().to_owned()))
 }
 
@@ -195,7 +195,7 @@ pub(super) async fn trust(
             first.name, second.name
         ),
         evidence: format!(
-            "ConfigMap {APP_NAMESPACE}/istio-ca-root-cert: {} in {}, {} in {} (SHA-256)",
+            "ConfigMap {APP_NAMESPACE}/{ROOT_CERT}: {} in {}, {} in {} (SHA-256)",
             print(one),
             first.name,
             print(two),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::ResourceExt;
 
 use super::{Journey, Look};
-use crate::plan::render::APP_NAMESPACE;
+use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
 use crate::plan::{LabCluster, helloworlds};
 use crate::steps::Context;
 use crate::steps::verify::traffic::{Call, Caller, expected_endpoints, has_sidecar};
@@ -40,8 +40,12 @@ pub(super) async fn name(ctx: &Context, journey: &Journey<'_>) -> Look {
 
 /// Whether the caller is there, with an Envoy beside it.
 pub(super) async fn sidecar(ctx: &Context, from: &LabCluster) -> Look {
-    let pods = ctx.client(&from.name).await?.pods(APP_NAMESPACE, "app=sleep").await?;
+    let client = ctx.client(&from.name).await?;
+    let pods = client.pods(APP_NAMESPACE, "app=sleep").await?;
     let Some(pod) = pods.last() else {
+        if client.get::<ConfigMap>(APP_NAMESPACE, ROOT_CERT).await?.is_none() {
+            return Ok(Err(no_root(ctx, from)));
+        }
         return Ok(Err(Finding {
             cause: format!("nothing in {} calls: there is no pod of sleep", from.name),
             evidence: format!("no pod in {}, namespace {APP_NAMESPACE}, with app=sleep runs", from.name),
@@ -64,6 +68,22 @@ pub(super) async fn sidecar(ctx: &Context, from: &LabCluster) -> Look {
             pod.name_any()
         ),
     }))
+}
+
+/// Sidecars mount the root certificate from a `ConfigMap` that istiod writes into every namespace of every cluster that it manages.
+fn no_root(ctx: &Context, from: &LabCluster) -> Finding {
+    let istiod = &ctx.lab.control_plane(from).name;
+    Finding {
+        cause: format!("no new sidecar of {} can start: nobody gives it the root certificate", from.name),
+        evidence: format!(
+            "in {}, namespace {APP_NAMESPACE} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
+            from.name
+        ),
+        remedy: format!(
+            "lab up {} (it applies the annotation of istio-system and the rights of istiod's account in {1} again)",
+            ctx.lab.name, from.name
+        ),
+    }
 }
 
 /// Whether the caller's Envoy has taken all that istiod sent.

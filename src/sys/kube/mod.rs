@@ -41,6 +41,7 @@ pub enum KubeError {
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A request failed.
     #[error("cannot {what}")]
+    #[diagnostic(help("`lab status NAME` shows what of the lab runs; `lab up` again goes on where it stopped"))]
     Request {
         /// What was tried, as "apply Deployment istio-system/istiod".
         what: String,
@@ -63,9 +64,15 @@ pub enum KubeError {
     },
     /// A manifest cannot be read.
     #[error("cannot read manifest: {0}")]
+    #[diagnostic(help(
+        "correct the manifest that the scenario names; `kubectl apply --dry-run=client -f FILE` reads it too"
+    ))]
     Manifest(String),
     /// The API server does not serve this kind.
     #[error("the cluster does not serve {kind} of {api_version}")]
+    #[diagnostic(help(
+        "correct apiVersion and kind, or add the CustomResourceDefinition to the same app; `kubectl api-resources` lists what is served"
+    ))]
     UnknownKind {
         /// API version.
         api_version: String,
@@ -83,6 +90,7 @@ pub enum KubeError {
     },
     /// A command or a call in a pod failed.
     #[error("cannot reach into pod {pod}: {reason}")]
+    #[diagnostic(help("look at the pod with `kubectl describe`; `lab up` again mends what is not as it must be"))]
     Pod {
         /// `NAMESPACE/NAME`.
         pod: String,
