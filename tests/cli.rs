@@ -238,6 +238,8 @@ fn there_is_no_such_lab() {
         machine.run(&["verify", "three-netwrok"]).refused(2),
         machine.run(&["kubeconfig", "three"]).refused(2),
         machine.run(&["up", "three-netwok"]).refused(2),
+        machine.run(&["explain", "three-network", "c1", "c2:http"]).refused(2),
+        machine.run(&["explain", "three-network", "c1", "c9:5000"]).refused(2),
     ]);
 }
 

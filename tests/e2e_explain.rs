@@ -17,6 +17,7 @@ fn apply(own: &Own, cluster: &str, object: &str) {
 fn explains_a_sound_call_and_finds_what_is_broken() {
     let mut own = Own::up_as("two-network", "explain");
     let sound = own.explain("c1", "c2");
+    own.broken_at("c1", "c2:5001", "name", "helloworld.sample has no port 5001 in c1");
     let hops: Vec<&str> = sound["hops"].as_array().expect("hops").iter().filter_map(|h| h["name"].as_str()).collect();
     assert_eq!(
         hops,

@@ -114,9 +114,13 @@ fn exec_is_as_if_the_command_ran_here() {
     let output = with_input(&["exec", NAME, "c1", "sleep", "--", "cat"], &data);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(output.stdout == data, "{} bytes of {}", output.stdout.len(), data.len());
-    // A command that reads nothing ends although there is more to read.
-    let output = with_input(&["exec", NAME, "c1", "sleep", "--", "echo", "done"], &data);
+    // A command that reads nothing ends although there is something to read.
+    let output = with_input(&["exec", NAME, "c1", "sleep", "--", "echo", "done"], &data[..10_000]);
     assert_eq!((text(&output.stdout), output.status.code()), ("done\n".to_owned(), Some(0)));
+    // One that prints for ever ends when nobody reads any more.
+    let endless = format!("'{LAB}' exec {NAME} c1 sleep -- sh -c 'while echo y; do :; done' </dev/null | head -n 1");
+    let output = Command::new("sh").args(["-c", &endless]).output().expect("a shell");
+    assert_eq!(text(&output.stdout), "y\n", "{}", text(&output.stderr));
 
     // Another container and another namespace.
     let args = [

@@ -189,8 +189,8 @@ pub struct Explain {
     /// The cluster that calls
     #[arg(add = ArgValueCandidates::new(clusters))]
     pub from: String,
-    /// The cluster that must answer
-    #[arg(add = ArgValueCandidates::new(clusters))]
+    /// The cluster that must answer, with :PORT for another port of the service
+    #[arg(value_name = "TO[:PORT]", add = ArgValueCandidates::new(clusters))]
     pub to: String,
     /// What is called
     #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]

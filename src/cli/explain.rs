@@ -12,10 +12,12 @@ use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
-    let service: ServiceUrl = args.service.parse().map_err(|reason| CliError::Usage {
+    let (to, port) = target(&args.to)?;
+    let mut service: ServiceUrl = args.service.parse().map_err(|reason| CliError::Usage {
         problem: format!("--service {}: it {reason}", args.service),
         remedy: "write SERVICE.NAMESPACE:PORT/PATH, such as helloworld.sample:5000/hello".to_owned(),
     })?;
+    service.port = port.unwrap_or(service.port);
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
     if !lab.has_mesh() {
@@ -24,8 +26,8 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
             remedy: format!("`lab verify {}` judges what it has", lab.name),
         });
     }
-    for cluster in [&args.from, &args.to] {
-        if !lab.data_clusters().any(|c| &c.name == cluster) {
+    for cluster in [args.from.as_str(), to] {
+        if !lab.data_clusters().any(|c| c.name == cluster) {
             let names: Vec<&str> = lab.data_clusters().map(|c| c.name.as_str()).collect();
             return Err(CliError::Usage {
                 problem: format!("the mesh of lab {} has no cluster {cluster}", lab.name),
@@ -35,10 +37,22 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
     }
     let engine = Engine::connect().await?;
     let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::ZERO);
-    let explanation = explain::run(&ctx, &args.from, &args.to, &service).await?;
+    let explanation = explain::run(&ctx, &args.from, to, &service).await?;
     match args.output {
         Output::Text => output::print(&explanation_text(&explanation))?,
         Output::Json => output::print_json(&explanation)?,
     }
     if explanation.finding().is_none() { Ok(()) } else { Err(CliError::Red) }
+}
+
+/// `CLUSTER` or `CLUSTER:PORT`.
+fn target(to: &str) -> Result<(&str, Option<u16>), CliError> {
+    let Some((cluster, port)) = to.split_once(':') else { return Ok((to, None)) };
+    match port.parse() {
+        Ok(port @ 1..) => Ok((cluster, Some(port))),
+        _ => Err(CliError::Usage {
+            problem: format!("{to}: {port} is no port"),
+            remedy: format!("write a number from 1 to 65535, such as {cluster}:5000, or {cluster} alone"),
+        }),
+    }
 }

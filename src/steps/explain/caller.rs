@@ -21,7 +21,20 @@ pub(super) async fn name(ctx: &Context, journey: &Journey<'_>) -> Look {
     };
     let own: Result<Option<Service>, crate::steps::StepError> = get(from).await;
     if let Some(found) = own? {
-        let address = found.spec.and_then(|s| s.cluster_ip).unwrap_or_default();
+        let spec = found.spec.unwrap_or_default();
+        let ports: Vec<i32> = spec.ports.into_iter().flatten().map(|p| p.port).collect();
+        if !ports.contains(&i32::from(service.port)) {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            return Ok(Err(Finding {
+                cause: format!(
+                    "{}.{} has no port {} in {}",
+                    service.service, service.namespace, service.port, from.name
+                ),
+                evidence: format!("Service {named} of {} has {}", from.name, ports.join(", ")),
+                remedy: "call a port that it has, or add this one to the Service in every cluster".to_owned(),
+            }));
+        }
+        let address = spec.cluster_ip.unwrap_or_default();
         return Ok(Ok(format!("Service {named} of {} has the address {address}", from.name)));
     }
     let theirs: Result<Option<Service>, crate::steps::StepError> = get(to).await;

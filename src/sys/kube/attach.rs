@@ -1,22 +1,35 @@
 //! Commands in pods with this process's own standard streams.
+//!
+//! kube's own loop waits for the server to take input before it looks at output again, so a command that answers while it is still being sent to
+//! could hang it. Here both directions run side by side. A server that speaks such a connection says nothing of a command's end while input is left that
+//! the command did not take: `kubectl exec --stdin` waits there too. Each message of the connection begins with the number of its stream:
+//! <https://pkg.go.dev/k8s.io/apimachinery/pkg/util/remotecommand>.
 
 use std::io;
 
+use futures::{Sink, SinkExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{Api, AttachParams};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_util::io::ReaderStream;
+use kube::api::AttachParams;
+use kube::core::Request;
+use kube::{Error, Resource};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Cluster, KubeError};
-use crate::sys::pipe::feed;
 
-/// Bytes of one stream that wait at most.
+/// Bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
+
+const STDIN: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const STATUS: u8 = 3;
+/// What is said of a stream that ends.
+const CLOSE: u8 = 255;
 
 impl Cluster {
     /// Runs a command in a container to its end. Its output goes to this process's standard output and standard error as it comes, and with `input`
-    /// it reads this process's standard input. Gives its exit status.
+    /// it reads this process's standard input. Gives its exit status, and 0 when nobody reads its output any more.
     ///
     /// # Errors
     /// The container cannot be reached, or has no such program.
@@ -29,44 +42,70 @@ impl Cluster {
         input: bool,
     ) -> Result<u8, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = AttachParams::default().container(container).stdin(input).stderr(true);
-        let params = params.max_stdin_buf_size(BUFFER).max_stdout_buf_size(BUFFER).max_stderr_buf_size(BUFFER);
-        let mut process = api.exec(pod, command, &params).await.map_err(|e| broken(e.to_string()))?;
-        let ended = process.take_status();
-        // The command may end while its input has not, so nobody waits for this task.
-        let fed = process.stdin().map(|stdin| tokio::spawn(feed(stdin, ReaderStream::new(tokio::io::stdin()))));
-        let (out, err) = (process.stdout(), process.stderr());
-        let copied = tokio::try_join!(copy(out, tokio::io::stdout()), copy(err, tokio::io::stderr()));
-        if let Some(fed) = fed {
-            fed.abort();
+        let request = Request::new(Pod::url_path(&(), Some(namespace))).exec(pod, command, &params);
+        let mut request = request.map_err(Error::BuildRequest).map_err(|e| broken(e.to_string()))?;
+        request.extensions_mut().insert("exec");
+        let connection = self.client.connect(request).await.map_err(|e| broken(e.to_string()))?;
+        let can_close = connection.supports_stream_close();
+        let (mut sender, mut receiver) = connection.into_stream().split();
+        let send = async {
+            if input {
+                // When it cannot be sent, the server has its own words for why.
+                let _ = send_input(&mut sender, can_close).await;
+            }
+            std::future::pending().await
+        };
+        let receive = async {
+            let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
+            while let Some(message) = receiver.next().await {
+                let message = message.map_err(|e| broken(e.to_string()))?;
+                if !message.is_binary() {
+                    continue;
+                }
+                let data = message.into_data();
+                let written = match data.split_first() {
+                    Some((&STDOUT, text)) => write(&mut out, text).await,
+                    Some((&STDERR, text)) => write(&mut err, text).await,
+                    Some((&STATUS, status)) => {
+                        let status: Status = serde_json::from_slice(status).map_err(|e| broken(e.to_string()))?;
+                        return exit_status(&status).map_err(broken);
+                    }
+                    _ => Ok(()),
+                };
+                match written {
+                    // Whoever read the output has gone away, as `head` does. Nothing more is wanted of the command.
+                    Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(0),
+                    written => written.map_err(|e| broken(e.to_string()))?,
+                }
+            }
+            Err(broken("the connection ended before the command".to_owned()))
+        };
+        tokio::select! {
+            ended = receive => ended,
+            never = send => never,
         }
-        match copied {
-            // Whoever read the output has gone away, as `head` does. Nothing more is wanted of the command.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(0),
-            copied => copied.map_err(|e| broken(e.to_string()))?,
-        };
-        let status = match ended {
-            Some(ended) => ended.await,
-            None => None,
-        };
-        exit_status(&status.ok_or_else(|| broken("the connection broke before the command ended".to_owned()))?)
-            .map_err(broken)
     }
 }
 
-/// Copies all of a stream, each part as soon as it is there.
-async fn copy(from: Option<impl AsyncRead + Unpin>, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
-    let Some(mut from) = from else { return Ok(()) };
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let count = from.read(&mut buffer).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        to.write_all(&buffer[..count]).await?;
-        to.flush().await?;
+async fn write(to: &mut (impl AsyncWrite + Unpin), text: &[u8]) -> io::Result<()> {
+    to.write_all(text).await?;
+    to.flush().await
+}
+
+/// Sends standard input until it ends, and then that it has.
+async fn send_input<M, S>(sender: &mut S, can_close: bool) -> Result<(), S::Error>
+where
+    M: From<Vec<u8>>,
+    S: Sink<M> + Unpin,
+{
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = vec![STDIN; BUFFER];
+    // An input that cannot be read has ended.
+    while let Ok(count @ 1..) = stdin.read(&mut buffer[1..]).await {
+        sender.send(buffer[..=count].to_vec().into()).await?;
     }
+    if can_close { sender.send(vec![CLOSE, STDIN].into()).await } else { sender.close().await }
 }
 
 /// The exit status that the API server tells; the reason when there is none, because the command never started.
