@@ -1,4 +1,4 @@
-//! Keeps imports one-way, input and output in `sys`, and source files short.
+//! Keeps imports one-way, input and output in `sys`, source files short, and errors helpful.
 //!
 //! It reads source text rather than compiled code, so it sees every path that is written out, in `use` groups too, but not what a macro of
 //! another crate expands to. Code under `#[cfg(test)]` keeps the same rules.
@@ -77,6 +77,34 @@ fn source_files_are_short() {
         }
     }
     assert_none(&found, "a source file has 400 lines at most: split it by subject");
+}
+
+/// Messages of the variants of error enums, without a hint. A variant ends where the next one's doc comment begins.
+fn without_hint(text: &str) -> Vec<String> {
+    let variants = text.split("\n    #[error(").skip(1).filter(|v| !v.starts_with("transparent"));
+    let own = variants.map(|v| v.split("\n    /// ").next().unwrap_or(v));
+    own.filter(|v| !v.contains("help(")).map(|v| v.lines().next().unwrap_or(v).to_owned()).collect()
+}
+
+#[test]
+fn every_error_of_what_touches_the_world_has_a_hint() {
+    let sources = rust_files(&["src/sys", "src/steps", "src/images", "src/plan"]);
+    let texts = sources
+        .iter()
+        .map(|path| (path, fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()));
+    let texts: Vec<(&PathBuf, String)> = texts.collect();
+    let seen: usize = texts.iter().map(|(_, text)| text.matches("\n    #[error(").count()).sum();
+    assert!(seen > 30, "only {seen} errors were found");
+    let found = texts.iter().flat_map(|(path, text)| {
+        without_hint(text).into_iter().map(move |message| format!("{}: {message}", path.display()))
+    });
+    assert_none(&found.collect::<Vec<_>>(), "an error says what to do: #[diagnostic(help(...))]");
+}
+
+#[test]
+fn an_error_without_a_hint_is_seen() {
+    let text = "enum E {\n    /// A.\n    #[error(\"a\")]\n    A,\n    /// B.\n    #[error(\"b\")]\n    #[diagnostic(help(\"do\"))]\n    B,\n    /// C.\n    #[error(transparent)]\n    C(D),\n}\n";
+    assert_eq!(without_hint(text), ["\"a\")]"]);
 }
 
 /// Violations of a file with this text, `exec` re-exporting its events as it does.

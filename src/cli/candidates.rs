@@ -20,22 +20,18 @@ pub(super) fn labs() -> Vec<CompletionCandidate> {
 
 /// Clusters of the lab that the command line names already.
 pub(super) fn clusters() -> Vec<CompletionCandidate> {
-    let Ok(state) = State::open() else { return Vec::new() };
     let named = names().into_iter().find(|name| std::env::args_os().any(|word| word == OsStr::new(name)));
-    let lab = named.and_then(|name| state.existing(&name).ok()).and_then(|lab| lab.load::<Lab>().ok());
-    let clusters = lab.map(|lab| lab.clusters).unwrap_or_default();
-    clusters.into_iter().map(|cluster| CompletionCandidate::new(cluster.name)).collect()
+    let lab = named.and_then(|name| State::open().ok()?.existing(&name).ok()?.load::<Lab>().ok());
+    lab.into_iter().flat_map(|lab| lab.clusters).map(|cluster| CompletionCandidate::new(cluster.name)).collect()
 }
 
-/// Scenario files, and directories on the way to one or with one in them.
+/// What stands for a scenario file, and the directories on the way to one.
 pub(super) fn files(current: &OsStr) -> Vec<CompletionCandidate> {
-    let is_yaml = |path: &Path| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let mut found = PathCompleter::file().filter(is_yaml).complete(current);
-    let of_labs = PathCompleter::dir().filter(|path| output::scenario_file(path).is_some()).complete(current);
-    found.extend(
-        of_labs.into_iter().filter(|d| !found.iter().any(|f| f.get_value() == d.get_value())).collect::<Vec<_>>(),
-    );
-    found
+    let is_scenario = |path: &Path| {
+        let file = output::scenario_file(path);
+        file.is_some_and(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+    };
+    PathCompleter::any().filter(is_scenario).complete(current)
 }
 
 /// The same, and the labs of this machine.

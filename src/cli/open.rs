@@ -19,7 +19,7 @@ pub(super) fn run(args: &args::Open) -> Result<(), CliError> {
                 .to_owned(),
         });
     };
-    output::print(&format!("{}\n", urls.join("\n")))?;
+    output::print_lines(&urls)?;
     if !args.print
         && let Err(error) = crate::sys::process::open_browser(first)
     {

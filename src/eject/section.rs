@@ -271,7 +271,7 @@ fn node_network(lab: &Lab, cluster: &LabCluster) -> Vec<String> {
 
 /// Functions of the script that only labs with routes need.
 pub(super) fn node_functions() -> String {
-    let unit = NODE_NETWORK_UNIT.rsplit('/').next().unwrap_or(NODE_NETWORK_UNIT);
+    let unit = render::node_network_service();
     let directory = NODE_NETWORK_SCRIPT.rsplit_once('/').map_or("/", |(directory, _)| directory);
     format!(
         r#"

@@ -9,6 +9,7 @@ use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, Manifest};
 
 /// Where each namespace has the root certificate of Kubernetes itself.
@@ -138,7 +139,7 @@ pub(super) async fn apply(
 
 pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::from_values(render::apps(&ctx.lab, cluster, &ctx.prepared()?.images))?;
-    manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    manifest.label(&[(LAB_LABEL, &ctx.lab.name)]);
     Ok(manifest)
 }
 

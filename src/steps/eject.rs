@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Context, StepError, address_pool, apps, external_istiod, gateway, istio_base, metallb, root_ca};
 use crate::plan::render;
 use crate::plan::{Action, Gateway, Plan, StepId};
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{KubeError, Manifest};
 
 /// Whether a step needs no cluster. What these make is what [`objects`] and [`certificates`] are made of.
@@ -25,7 +26,7 @@ pub fn objects(ctx: &Context, plan: &Plan) -> Result<BTreeMap<StepId, Vec<Value>
         let Some(mut manifest) = manifest(ctx, &step.action)? else { continue };
         for object in &mut manifest.objects {
             if let Some(labels) = &mut object.metadata.labels {
-                labels.remove("dev.lab.lab");
+                labels.remove(LAB_LABEL);
             }
         }
         let values =

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Context, StepError};
 use crate::exec::Progress;
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, Manifest};
 
 pub(super) const NAMESPACE: &str = "metallb-system";
@@ -52,7 +53,7 @@ pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     let prepared = ctx.prepared()?;
     let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
     manifest.extend(Manifest::from_values([memberlist(ctx)?])?);
-    manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    manifest.label(&[(LAB_LABEL, &ctx.lab.name)]);
     manifest.state_replicas();
     for object in &mut manifest.objects {
         let containers = object.data.pointer_mut("/spec/template/spec/containers");

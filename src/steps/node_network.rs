@@ -23,7 +23,7 @@ pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Op
     };
     let check = format!(
         "if cmp -s - {SCRIPT} && systemctl is-enabled --quiet {}; then sh {SCRIPT} check; else echo '{SCRIPT} is not installed'; exit 1; fi",
-        unit_name()
+        render::node_network_service()
     );
     let nodes = ctx.nodes_of(&cluster.name).await?;
     let command = ["sh", "-c", &check];
@@ -50,7 +50,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 
 async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepError> {
     let unit = render::node_network_unit();
-    let name = unit_name();
+    let name = render::node_network_service();
     let command = format!(
         "printf %s \"$1\" >{UNIT} && mkdir -p /etc/lab && cat >{SCRIPT} && systemctl daemon-reload && \
          systemctl enable --quiet {name} && sh {SCRIPT}"
@@ -63,10 +63,6 @@ async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepEr
         problem: format!("the routes of node {node} cannot be set: {}", output.text.trim()),
         remedy: format!("look at `docker exec {node} sh -x {SCRIPT}`: a node needs iptables' raw table and ip"),
     })
-}
-
-fn unit_name() -> &'static str {
-    UNIT.rsplit('/').next().unwrap_or(UNIT)
 }
 
 /// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.

@@ -206,13 +206,14 @@ impl Engine {
 
     /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
-        for _ in 1..FREEZES {
+        let mut again = 1..FREEZES;
+        loop {
             match self.docker.pause_container(name).await {
-                Err(Error::DockerResponseServerError { message, .. }) if message.contains("unable to freeze") => {}
+                Err(Error::DockerResponseServerError { message, .. })
+                    if message.contains("unable to freeze") && again.next().is_some() => {}
                 result => return result.map_err(DockerError::request(format!("pause {name}"))),
             }
         }
-        self.docker.pause_container(name).await.map_err(DockerError::request(format!("pause {name}")))
     }
 
     /// Lets a frozen container go on; that it runs already is well.

@@ -31,7 +31,9 @@ pub use links::{
 pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests};
 pub use metallb::address_pool;
-pub use node_network::{NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_unit};
+pub use node_network::{
+    NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,
+};
 pub use secrets::{
     CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
     lent_account, remote_secret, token_name,

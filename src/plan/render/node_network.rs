@@ -17,6 +17,12 @@ pub const NODE_NETWORK_SCRIPT: &str = "/etc/lab/node-network";
 /// Where the service is that runs it.
 pub const NODE_NETWORK_UNIT: &str = "/etc/systemd/system/lab-node-network.service";
 
+/// The name of that service.
+#[must_use]
+pub fn node_network_service() -> &'static str {
+    NODE_NETWORK_UNIT.rsplit('/').next().unwrap_or(NODE_NETWORK_UNIT)
+}
+
 /// A node and the pods on it. Before there are nodes, their pods are a word that stands for the subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePods<P = Ipv4Net> {
