@@ -120,9 +120,9 @@ proptest! {
             prop_assert!(pool.last < network.subnet.broadcast());
             // A single cluster has no other network to take traffic from.
             prop_assert!(lab.clusters.len() == 1 || cluster.addresses.contains_key(&Gateway::EastWestGateway));
-            for address in cluster.addresses.values() {
-                prop_assert!(pool.contains(*address));
-                prop_assert!(gateways.insert(*address));
+            for address in cluster.kept_addresses() {
+                prop_assert!(pool.contains(address));
+                prop_assert!(gateways.insert(address));
             }
             prop_assert!(!layout::overlap(cluster.pod_subnet, cluster.service_subnet));
             for subnet in [cluster.pod_subnet, cluster.service_subnet] {
@@ -178,8 +178,11 @@ proptest! {
         prop_assert_eq!(&after.docker_network, &before.docker_network);
         let mut kept = after.clusters[..before.clusters.len()].to_vec();
         if before.clusters.len() == 1 {
-            // The first cluster gets its gateway when there is another network.
+            // The first cluster gets its gateway when there is another network, at the address that was kept for it.
+            let planned: Vec<Ipv4Addr> = kept[0].kept_addresses().collect();
+            prop_assert!(before.clusters[0].kept_addresses().all(|a| planned.contains(&a)));
             kept[0].addresses.clone_from(&before.clusters[0].addresses);
+            kept[0].reserved.clone_from(&before.clusters[0].reserved);
         }
         prop_assert_eq!(kept, before.clusters);
     }
@@ -294,4 +297,47 @@ fn an_external_control_plane_has_an_address_and_no_gateway() {
     assert_eq!(has(0), [Gateway::Istiod]);
     assert_eq!(has(1), [Gateway::EastWestGateway, Gateway::IngressGateway]);
     assert!(lab.clusters.iter().all(|c| c.primary == "host"));
+}
+
+/// A lab whose cluster c1 has a Service that asks for an address.
+fn asking(clusters: &str, address: &str) -> String {
+    format!(
+        "name: demo\ndockerNetwork: {{ subnet: 172.24.0.0/20 }}\nclusters:\n{clusters}apps:\n  - manifests:\n      clusters: [c1]\n      \
+         objects: [{{ apiVersion: v1, kind: Service, metadata: {{ name: edge, namespace: shop, \
+         annotations: {{ metallb.io/loadBalancerIPs: {address} }} }}, spec: {{ type: LoadBalancer }} }}]\n"
+    )
+}
+
+#[test]
+fn an_address_is_kept_for_a_gateway_that_comes_later() {
+    let alone = lab("name: demo\ndockerNetwork: { subnet: 172.24.0.0/20 }\nclusters: [c1]\n");
+    assert_eq!(alone.clusters[0].reserved[&Gateway::EastWestGateway].to_string(), "172.24.15.10");
+    assert!(alone.clusters[0].addresses.is_empty());
+    let ingress = "name: demo\nmesh: { ingressGateway: true }\ndockerNetwork: { subnet: 172.24.0.0/20 }\n";
+    let [alone, grown] = ["[c1]", "[c1, c2]"].map(|clusters| lab(&format!("{ingress}clusters: {clusters}\n")));
+    assert_eq!(alone.clusters[0].addresses[&Gateway::IngressGateway].to_string(), "172.24.15.11");
+    assert_eq!(grown.clusters[0].addresses[&Gateway::IngressGateway].to_string(), "172.24.15.11");
+    assert_eq!(grown.clusters[0].addresses[&Gateway::EastWestGateway].to_string(), "172.24.15.10");
+    assert!(grown.clusters[0].reserved.is_empty());
+}
+
+#[test]
+fn what_a_service_asks_for_is_stepped_over() {
+    for clusters in ["  - c1\n", "  - c1\n  - c2\n"] {
+        let lab = lab(&asking(clusters, "172.24.15.10"));
+        let kept: Vec<String> = lab.clusters[0].kept_addresses().map(|a| a.to_string()).collect();
+        assert_eq!(kept, ["172.24.15.11", "172.24.15.12"]);
+        // Other clusters have other addresses.
+        assert!(lab.clusters.get(1).is_none_or(|c| c.kept_addresses().any(|a| a.to_string() == "172.24.15.20")));
+    }
+}
+
+#[test]
+fn a_service_that_asks_for_a_fixed_address_of_a_gateway_is_refused() {
+    let fixed = "  - { name: c1, loadBalancer: { addresses: { eastWestGateway: 172.24.15.10 } } }\n  - c2\n";
+    let error = resolve(&parse(&asking(fixed, "172.24.15.10"), "x.yaml").unwrap()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Service shop/edge asks for 172.24.15.10, which is fixed for the east-west gateway of cluster `c1`"
+    );
 }

@@ -24,7 +24,9 @@ pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Res
 fn gateways(cluster: &LabCluster) -> String {
     let balanced = cluster.addresses.iter().map(|(gateway, address)| format!("{} {address}", gateway.title()));
     let published = cluster.published_gateway.iter().map(|endpoint| format!("east-west gateway {endpoint}"));
-    balanced.chain(published).collect::<Vec<_>>().join(", ")
+    let reserved =
+        cluster.reserved.iter().map(|(gateway, address)| format!("{} {address} (reserved)", gateway.title()));
+    balanced.chain(published).chain(reserved).collect::<Vec<_>>().join(", ")
 }
 
 fn text(lab: &Lab, plan: &Plan) -> String {

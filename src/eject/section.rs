@@ -39,7 +39,8 @@ pub(super) fn purpose(action: &Action) -> &'static str {
              minute, or at once when the pod changes: so the pod gets an annotation."
         }
         Action::AddressPool { .. } => {
-            "The addresses that MetalLB may give out, and a speaker on each node that announces them."
+            "The addresses that MetalLB may give out, those of gateways apart so that no other Service gets them, and a speaker on\n\
+             each node that announces them."
         }
         Action::IstioBase { .. } => {
             "What must be there before istiod starts: namespace istio-system with the label that names its network, the Secret\n\

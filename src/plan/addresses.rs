@@ -5,7 +5,7 @@
 //! | Docker subnet | the /16 around the pools that the scenario fixes; without any, a /20 of 172.24.0.0/13 outside 172.30.0.0/16 by a hash of the lab's name |
 //! | gateway, node range | see [`layout`] |
 //! | pool | ten addresses: `.10-.19`, `.20-.29` and so on of the last /24; in a /24 or smaller, tens from the first after the node range |
-//! | addresses of gateways | the first of the pool that none has, for the east-west gateway, then for the ingress gateway |
+//! | addresses of gateways | the first of the pool that none has, for the east-west gateway, then for the ingress gateway; in a pool of ten or more, for one that the cluster has not yet as well |
 //! | published gateway | without a load balancer: the network's gateway address, port 31443 for the first cluster, and so on |
 //! | pod subnet | 10.101.0.0/16 for the first cluster, 10.102.0.0/16 for the second and so on |
 //! | service subnet | 10.201.0.0/16 for the first cluster, and so on |
@@ -13,22 +13,20 @@
 //! What the scenario fixes is stepped over. A cluster's turn begins at its own position, so one more cluster at the end that fixes
 //! nothing changes nothing for those before it.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, LabMesh, names};
+use super::{DockerNetwork, Lab, LabCluster, LabMesh, gateways, names};
 use crate::scenario::layout::{self, POOL_SIZE};
-use crate::scenario::{AddressRange, Cluster, Gateway, Scenario, Topology};
+use crate::scenario::{AddressRange, Cluster, Scenario, Topology};
 
 /// Left to scenarios that fix their addresses, as the reference scenario does, so that they do not meet those that do not.
 const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
-
-/// Node port of the first cluster's published east-west gateway. Kubernetes' range for node ports begins at 30000.
-const PUBLISHED_PORT: u16 = 31443;
 
 /// Why a valid scenario has no lab.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
@@ -56,6 +54,19 @@ pub enum ResolveError {
     PoolFull {
         /// The pool.
         pool: AddressRange,
+        /// The cluster.
+        cluster: String,
+        /// Which gateway.
+        gateway: &'static str,
+    },
+    /// A Service of the scenario asks for an address that the scenario fixes for a gateway.
+    #[error("{object} asks for {address}, which is fixed for the {gateway} of cluster `{cluster}`")]
+    #[diagnostic(help("give one of them another address of the pool"))]
+    Asked {
+        /// The Service.
+        object: String,
+        /// The address.
+        address: Ipv4Addr,
         /// The cluster.
         cluster: String,
         /// Which gateway.
@@ -109,6 +120,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 locality: cluster.locality.clone(),
                 pool,
                 addresses: cluster.addresses.clone(),
+                reserved: BTreeMap::new(),
                 published_gateway: None,
             })
         })
@@ -136,46 +148,8 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         federation: scenario.federation.clone(),
         checks: scenario.checks.clone(),
     };
-    give_gateways(&mut lab)?;
+    gateways::assign(&mut lab)?;
     Ok(lab)
-}
-
-/// Gives each gateway that the topology asks for its address.
-fn give_gateways(lab: &mut Lab) -> Result<(), ResolveError> {
-    let wanted: Vec<Vec<Gateway>> = lab.clusters.iter().map(|c| gateways(lab, c)).collect();
-    let host = lab.docker_network.gateway;
-    for ((cluster, wanted), port) in lab.clusters.iter_mut().zip(wanted).zip(PUBLISHED_PORT..) {
-        let Some(pool) = cluster.pool else {
-            let published = wanted.contains(&Gateway::EastWestGateway).then(|| SocketAddrV4::new(host, port));
-            cluster.published_gateway = published;
-            continue;
-        };
-        for gateway in wanted {
-            if !cluster.addresses.contains_key(&gateway) {
-                let taken = |a: &Ipv4Addr| cluster.addresses.values().any(|t| t == a);
-                let free = (pool.first.to_bits()..=pool.last.to_bits()).map(Ipv4Addr::from_bits).find(|a| !taken(a));
-                let full = || ResolveError::PoolFull { pool, cluster: cluster.name.clone(), gateway: gateway.title() };
-                cluster.addresses.insert(gateway, free.ok_or_else(full)?);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What of a cluster has an address.
-fn gateways(lab: &Lab, cluster: &LabCluster) -> Vec<Gateway> {
-    if !lab.has_istio(cluster) {
-        return Vec::new();
-    }
-    if lab.is_host(cluster) {
-        return vec![Gateway::Istiod];
-    }
-    let east_west = lab.is_multi_network() || lab.exposes_istiod(cluster);
-    let ingress = lab.mesh.ingress_gateway;
-    [(Gateway::EastWestGateway, east_west), (Gateway::IngressGateway, ingress)]
-        .into_iter()
-        .filter_map(|(gateway, wanted)| wanted.then_some(gateway))
-        .collect()
 }
 
 fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {

@@ -93,6 +93,9 @@ pub struct LabCluster {
     pub pool: Option<AddressRange>,
     /// Load-balancer addresses; every gateway that the cluster has is here.
     pub addresses: BTreeMap<Gateway, Ipv4Addr>,
+    /// Load-balancer addresses that no Service gets, kept for gateways that the cluster may get when the lab grows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserved: BTreeMap<Gateway, Ipv4Addr>,
     /// Where the host publishes the east-west gateway of a cluster without a load balancer: an address of the host, and a port that is also
     /// the node port.
     #[serde(default)]
@@ -104,6 +107,11 @@ impl LabCluster {
     #[must_use]
     pub fn control_plane_node(&self) -> String {
         format!("{}-control-plane", self.kind_name)
+    }
+
+    /// The addresses of its pool that are for gateways alone, those that it has and those that it may get.
+    pub fn kept_addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.values().chain(self.reserved.values()).copied()
     }
 
     /// Where other networks reach its east-west gateway, if it has one.

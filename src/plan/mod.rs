@@ -2,6 +2,7 @@
 
 mod addresses;
 mod checks;
+mod gateways;
 mod graph;
 mod kubeconfig;
 mod lab;

@@ -233,6 +233,12 @@ impl AddressRange {
         Self { first: address, last: Ipv4Addr::from_bits(last) }
     }
 
+    /// How many addresses it has.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        (self.last.to_bits() - self.first.to_bits()).saturating_add(1)
+    }
+
     /// Whether the address lies in the range.
     #[must_use]
     pub fn contains(&self, address: Ipv4Addr) -> bool {

@@ -4,6 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::images::ImagesError;
+use crate::plan::Gateway;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
 use crate::sys::process::ProcessError;
@@ -44,6 +45,26 @@ pub enum StepError {
         problem: String,
         /// What to do.
         remedy: String,
+    },
+    /// Something else has the address of a gateway.
+    #[error("Service {namespace}/{name} in {cluster} has the address {address}, which is planned for the {}", gateway.title())]
+    #[diagnostic(help(
+        "`kubectl --context {context} -n {namespace} delete service {name}`, then `lab up` again: a Service of the scenario is made anew and gets \
+         another address. Or give the gateway another one: `loadBalancer: {{ addresses: {{ {}: ... }} }}`", gateway.field()
+    ))]
+    AddressTaken {
+        /// The address.
+        address: std::net::Ipv4Addr,
+        /// What it is planned for.
+        gateway: Gateway,
+        /// The cluster.
+        cluster: String,
+        /// The kubeconfig context of the cluster.
+        context: String,
+        /// Namespace of the Service that has it.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// A step relies on one that did not run: a mistake in the plan.
     #[error("{0} is not there yet")]

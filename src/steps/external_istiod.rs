@@ -19,6 +19,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
+    gateway::refuse_taken(ctx, &client, cluster, Gateway::Istiod).await?;
     let changed = client.apply(&manifest(ctx, cluster)?).await?;
     client
         .until::<Service>(ISTIO_NAMESPACE, EXTERNAL_ISTIOD, "has no address", ctx.patience, progress, |s| {

@@ -1,12 +1,14 @@
 //! `east-west-gateway` and `ingress-gateway`: a gateway, until it is ready at its planned address.
 
+use std::net::Ipv4Addr;
+
 use k8s_openapi::api::core::v1::Service;
 
 use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
-use crate::sys::kube::{Manifest, load_balancer_addresses};
+use crate::sys::kube::{Cluster, Manifest, load_balancer_addresses};
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
@@ -26,6 +28,7 @@ pub(super) async fn run(
 ) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let name = name(gateway);
+    refuse_taken(ctx, &client, cluster, gateway).await?;
     let mut changed = client.apply(&manifest(ctx, cluster, gateway)?).await?;
     // A pod that was made while nothing filled in its image never gets one.
     for bare in client.waiting(ISTIO_NAMESPACE, selector(gateway)).await?.iter().filter(|w| w.image == PLACEHOLDER) {
@@ -39,6 +42,37 @@ pub(super) async fn run(
         .await?;
     client.until_available(ISTIO_NAMESPACE, name, ctx.patience, progress).await?;
     Ok(changed)
+}
+
+/// Says at once who has the address that is planned for a gateway: neither gives way to the other.
+pub(super) async fn refuse_taken(
+    ctx: &Context,
+    client: &Cluster,
+    cluster: &LabCluster,
+    gateway: Gateway,
+) -> Result<(), StepError> {
+    let Some(planned) = cluster.addresses.get(&gateway).filter(|_| !ctx.is_new(&cluster.name)) else { return Ok(()) };
+    let services: Vec<Service> = client.everywhere().await?;
+    match holder(&services, *planned, name(gateway)) {
+        None => Ok(()),
+        Some((namespace, name)) => Err(StepError::AddressTaken {
+            address: *planned,
+            gateway,
+            cluster: cluster.name.clone(),
+            context: ctx.lab.context(cluster),
+            namespace,
+            name,
+        }),
+    }
+}
+
+/// Namespace and name of the Service that has an address, unless it is the gateway's own.
+fn holder(services: &[Service], address: Ipv4Addr, own: &str) -> Option<(String, String)> {
+    let address = address.to_string();
+    let names =
+        |s: &Service| (s.metadata.namespace.clone().unwrap_or_default(), s.metadata.name.clone().unwrap_or_default());
+    let is_own = |(namespace, name): &(String, String)| namespace == ISTIO_NAMESPACE && name == own;
+    services.iter().filter(|s| load_balancer_addresses(s).contains(&address)).map(names).find(|n| !is_own(n))
 }
 
 /// Name of a gateway's Service and Deployment.
@@ -80,4 +114,29 @@ pub(super) fn manifest(ctx: &Context, cluster: &LabCluster, gateway: Gateway) ->
     };
     manifest.extend(Manifest::from_values(resources)?);
     Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(namespace: &str, name: &str, address: &str) -> Service {
+        serde_json::from_value(json!({
+            "metadata": { "namespace": namespace, "name": name },
+            "status": { "loadBalancer": { "ingress": [{ "ip": address }] } },
+        }))
+        .expect("a Service")
+    }
+
+    #[test]
+    fn who_has_a_gateways_address_is_named_and_the_gateway_itself_is_not() {
+        let planned = Ipv4Addr::new(172, 30, 255, 10);
+        let gateway = service("istio-system", EAST_WEST_GATEWAY, "172.30.255.10");
+        let edge = service("shop", "edge", "172.30.255.10");
+        let other = service("shop", "other", "172.30.255.12");
+        let found = |services: &[Service]| holder(services, planned, EAST_WEST_GATEWAY);
+        assert_eq!(found(&[gateway.clone(), other.clone()]), None);
+        assert_eq!(found(&[gateway, other, edge]), Some(("shop".to_owned(), "edge".to_owned())));
+    }
 }

@@ -30,7 +30,7 @@ pub use links::{
 };
 pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests};
-pub use metallb::address_pool;
+pub use metallb::{address_pool, empty_pools};
 pub use node_network::{
     NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,
 };
