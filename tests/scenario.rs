@@ -178,6 +178,16 @@ fn refuses_wrong_fields_and_shows_all_of_them() {
 }
 
 #[test]
+fn refuses_values_that_rename_what_lab_finds_by_name() {
+    refused(&[
+        "name: demo\nmesh: { values: { revision: canary } }\nclusters: [c1]\n",
+        "name: demo\nmesh:\n  values:\n    global:\n      istioNamespace: mesh\nclusters: [c1]\n",
+    ]);
+    let same = "{ revision: \"\", global: { istioNamespace: istio-system }, pilot: { revision: x } }";
+    accepted(&format!("name: demo\nmesh: {{ values: {same} }}\nclusters: [c1]\n"));
+}
+
+#[test]
 fn one_mistake_is_shown_once() {
     let count = |text: &str| parse(text, "lab.yaml").unwrap_err().errors().len();
     let apps = "name: demo\nclusters: [c1]\napps: [helloword, sleep]\nchecks: [rotation]\n";

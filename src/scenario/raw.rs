@@ -3,6 +3,7 @@
 mod apps;
 mod checks;
 mod federation;
+mod values;
 
 pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
 pub(super) use checks::{
@@ -138,6 +139,7 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
     };
     let values = fields.get("values").and_then(|n| {
         if let Value::Mapping(_) = n.value {
+            values::names_stay(n, problems);
             return Some(json(n));
         }
         let example = "values: { pilot: { traceSampling: 100 } }";

@@ -29,6 +29,17 @@ pub enum TopologyProblem {
         /// How many there may be.
         limit: u8,
     },
+    /// A Helm value by which lab would not find what it has installed.
+    #[error("`{field}: {found}` would rename what lab finds by name")]
+    #[diagnostic(help("{remedy}"))]
+    Renamed {
+        /// The value, from the top of the file.
+        field: String,
+        /// What it is.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A cluster that is no primary where every cluster is one.
     #[error("cluster `{cluster}` uses the control plane of `{primary}`, but in a multi-primary mesh each has its own")]
     #[diagnostic(help("leave `primary` out, or write `primary: {cluster}`"))]
