@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use any_lab::any_lab;
-use lab::plan::{Action, Gateway, Lab, LabCluster, Plan, StepId};
+use lab::plan::{Action, Gateway, Lab, LabCluster, Plan, StepId, resolve};
+use lab::scenario::parse;
 use proptest::prelude::*;
 
 /// What `lab plan` prints for the reference scenario.
@@ -127,6 +128,10 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
         }
         // Pods that start before injection works have no sidecar.
         uses.push((Action::Apps { cluster: c(), apps: Vec::new() }, joined.clone()));
+        // What pods carry is compared with what they would get now, so all are there, and the control plane is up to date.
+        let sidecars = Action::Sidecars { cluster: c() };
+        uses.push((sidecars.clone(), Action::Apps { cluster: c(), apps: Vec::new() }));
+        uses.push((sidecars.clone(), self::joined(lab, lab.control_plane(cluster))));
         if !cluster.runs_istiod() {
             // Its webhook leads to the other control plane, which must have taken it on.
             let primary = lab.cluster(&cluster.primary).expect("a primary");
@@ -143,6 +148,7 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
             (Gateway::IngressGateway, Action::IngressGateway { cluster: c() }),
         ] {
             if cluster.addresses.contains_key(&gateway) {
+                uses.push((sidecars.clone(), step.clone()));
                 uses.push((step.clone(), Action::AddressPool { cluster: c() }));
                 uses.push((step, joined.clone()));
             }
@@ -177,13 +183,28 @@ fn count(lab: &Lab) -> usize {
     // Karmada's images, Karmada, and what it is given.
     let federation = lab.federation.as_ref().map_or(0, |f| 3 + f.members.len());
     // Once for the lab: images, network, verify, and with a mesh the root CA. Once a cluster: the cluster itself, and MetalLB with its pool. Once
-    // where Istio is: render, base, istiod. Once where apps run: apps.
+    // where Istio is: render, base, istiod. Once where apps run: apps, and sidecars if there are any.
     3 + usize::from(lab.has_mesh())
         + lab.clusters.len()
         + 2 * pools
         + 3 * istio
-        + data
+        + data * (1 + usize::from(lab.has_mesh()))
         + (localities + gateways + networks + secrets + federation)
+}
+
+#[test]
+fn jobs_run_once_all_that_they_may_call_is_there() {
+    let job = "{ apiVersion: batch/v1, kind: Job, metadata: { name: seed } }";
+    let text =
+        format!("name: demo\nclusters: [c1, c2]\napps:\n  - manifests: {{ clusters: [c1], objects: [{job}] }}\n");
+    let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("a lab");
+    let plan = Plan::of(&lab);
+    let jobs: Vec<_> = plan.steps.iter().filter(|s| s.action.verb() == "jobs").collect();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0].action, Action::Jobs { cluster: "c1".to_owned(), jobs: vec!["seed".to_owned()] });
+    let before = &ancestors(&plan)[&jobs[0].id];
+    // All but itself and the verdict.
+    assert_eq!(before.len(), plan.steps.len() - 2);
 }
 
 proptest! {

@@ -70,6 +70,11 @@ pub(super) fn purpose(action: &Action) -> &'static str {
              network, and none to those of other networks."
         }
         Action::Apps { .. } => "helloworld tells its version, sleep calls it, and what else the scenario brings.",
+        Action::Sidecars { .. } => {
+            "Pods get sidecars when they start and keep them. After a change of the mesh's settings, restart those that have older\n\
+             ones: `kubectl rollout restart`. Nothing is to be done here: all pods have just started."
+        }
+        Action::Jobs { .. } => "Jobs, until they have done what they are for.",
         Action::Verify => "Calls from every cluster: who answers?",
         Action::KarmadaImages
         | Action::Karmada { .. }
@@ -138,6 +143,7 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
         }
         (Action::NodeNetwork { .. }, Some(c)) => node_network(lab, c),
         (Action::Apps { .. }, Some(c)) => rollouts(c, material.objects.get(&step.id).map_or(&[], Vec::as_slice)),
+        (Action::Jobs { .. }, Some(c)) => completions(c, material),
         (Action::RenderIstio { .. }, Some(c)) => {
             vec![format!("# \"$ISTIOCTL\" manifest generate -f {} | less", operator_path(&c.name))]
         }
@@ -184,6 +190,18 @@ fn rollouts(cluster: &LabCluster, objects: &[Value]) -> Vec<String> {
         Some(rollout(cluster, namespace, &format!("{}/{name}", kind.to_lowercase())))
     };
     objects.iter().filter_map(workload).collect()
+}
+
+/// Waits for the Jobs of a cluster.
+fn completions(cluster: &LabCluster, material: &Material) -> Vec<String> {
+    let apps = Action::Apps { cluster: cluster.name.clone(), apps: Vec::new() }.id();
+    let objects = material.objects.get(&apps).into_iter().flatten();
+    let job = |object: &Value| {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+        let name = object["metadata"]["name"].as_str().filter(|_| object["kind"] == "Job")?;
+        Some(wait(cluster, &quoted(namespace), "condition=complete", &quoted(&format!("job/{name}"))))
+    };
+    objects.filter_map(job).collect()
 }
 
 fn template_path(of: &str, to: &str) -> String {

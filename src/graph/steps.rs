@@ -34,6 +34,7 @@ fn node(lab: &Lab, step: &PlannedStep) -> Node {
     let detail = match &step.action {
         Action::RemoteSecret { of, .. } => Some(format!("of {of}")),
         Action::Apps { apps, .. } => Some(apps.join(", ")).filter(|apps| !apps.is_empty()),
+        Action::Jobs { jobs, .. } => Some(jobs.join(", ")),
         Action::KarmadaMember { cluster } => {
             let member = lab.federation.as_ref().and_then(|f| f.member(cluster));
             member.map(|m| format!("by {}", m.mode.as_str()))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Gateway, Lab, LabCluster, Plan, PlannedStep, StepId};
-use crate::scenario::Federation;
+use crate::scenario::{App, Federation};
 
 impl Plan {
     /// The steps that build `lab`. Steps depend on no more than what they use, so that everything else runs side by side.
@@ -30,7 +30,16 @@ impl Plan {
                 ));
             }
         }
-        let everything: Vec<Action> = steps.iter().map(|s| s.action.clone()).collect();
+        steps.extend(lab.data_clusters().filter(|_| lab.has_mesh()).map(|c| sidecars(lab, c)));
+        // They may call whatever the lab has.
+        let everything = actions(&steps);
+        for cluster in lab.data_clusters() {
+            let jobs = jobs(lab, cluster);
+            if !jobs.is_empty() {
+                steps.push(step(Action::Jobs { cluster: cluster.name.clone(), jobs }, everything.clone()));
+            }
+        }
+        let everything = actions(&steps);
         steps.push(step(Action::Verify, everything));
         Self { steps: reduce(in_order(steps)) }
     }
@@ -122,6 +131,33 @@ fn control_plane(cluster: &LabCluster) -> Action {
 fn apps(lab: &Lab, cluster: &LabCluster, ready: Action) -> PlannedStep {
     let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
     step(Action::Apps { cluster: cluster.name.clone(), apps }, [ready])
+}
+
+/// What must have ended before the sidecars of a cluster can be compared with what they would be now: all that makes pods there. By that the
+/// control plane that would make them is up to date as well.
+fn sidecars(lab: &Lab, cluster: &LabCluster) -> PlannedStep {
+    let c = || cluster.name.clone();
+    let gateways = [
+        (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
+        (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),
+    ];
+    let member = lab.federation.iter().filter(|f| f.member(&cluster.name).is_some());
+    let spread = member.map(|f| Action::FederatedApps { cluster: f.manager.clone() });
+    let gateways = gateways.into_iter().filter_map(|(is_there, action)| is_there.then_some(action));
+    let own = Action::Apps { cluster: c(), apps: Vec::new() };
+    step(Action::Sidecars { cluster: c() }, gateways.chain(spread).chain([own]))
+}
+
+/// The names of the Jobs that a cluster gets.
+fn jobs(lab: &Lab, cluster: &LabCluster) -> Vec<String> {
+    let manifests = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
+    let objects = manifests.filter(|m| m.is_in(&cluster.name)).flat_map(|m| &m.objects);
+    let jobs = objects.filter(|o| o["kind"] == "Job" && o["apiVersion"] == "batch/v1");
+    jobs.filter_map(|job| job["metadata"]["name"].as_str().map(str::to_owned)).collect()
+}
+
+fn actions(steps: &[PlannedStep]) -> Vec<Action> {
+    steps.iter().map(|s| s.action.clone()).collect()
 }
 
 /// Karmada, its members, and what it spreads over them.

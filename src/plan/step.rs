@@ -97,6 +97,18 @@ pub enum Action {
         /// Names of the apps, as the scenario has them.
         apps: Vec<String>,
     },
+    /// Pods whose sidecars are not what they would get now are restarted.
+    Sidecars {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The Jobs of a cluster's apps, until they are done.
+    Jobs {
+        /// Which cluster.
+        cluster: String,
+        /// Their names.
+        jobs: Vec<String>,
+    },
     /// Karmada's tool and images are on this machine.
     KarmadaImages,
     /// Karmada's control plane, until its API answers.
@@ -151,6 +163,8 @@ impl Action {
             Self::IngressGateway { .. } => "ingress-gateway",
             Self::NodeNetwork { .. } => "node-network",
             Self::Apps { .. } => "apps",
+            Self::Sidecars { .. } => "sidecars",
+            Self::Jobs { .. } => "jobs",
             Self::KarmadaImages => "karmada-images",
             Self::Karmada { .. } => "karmada",
             Self::KarmadaMember { .. } => "karmada-member",
@@ -163,6 +177,15 @@ impl Action {
     #[must_use]
     pub fn is_construction(&self) -> bool {
         !matches!(self, Self::Verify)
+    }
+
+    /// Whether the step changes what control planes read, and by that what new pods get.
+    #[must_use]
+    pub fn is_of_mesh(&self) -> bool {
+        matches!(
+            self,
+            Self::IstioBase { .. } | Self::Istiod { .. } | Self::IstiodRemote { .. } | Self::ExternalIstiod { .. }
+        )
     }
 
     /// The cluster that the step changes, if it is about one.
@@ -186,6 +209,8 @@ impl Action {
             | Self::Karmada { cluster }
             | Self::KarmadaMember { cluster }
             | Self::FederatedApps { cluster }
+            | Self::Sidecars { cluster }
+            | Self::Jobs { cluster, .. }
             | Self::Apps { cluster, .. } => Some(cluster),
         }
     }
@@ -210,17 +235,25 @@ impl Action {
             Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
             Self::IngressGateway { cluster } => format!("{cluster}: ingress gateway"),
             Self::NodeNetwork { cluster } => format!("{cluster}: routes of its nodes"),
-            Self::Apps { cluster, apps } => match apps.split_last() {
-                None => format!("{cluster}: namespace of the apps"),
-                Some((one, [])) => format!("{cluster}: {one}"),
-                Some((last, others)) => format!("{cluster}: {} and {last}", others.join(", ")),
-            },
+            Self::Apps { cluster, apps } if apps.is_empty() => format!("{cluster}: namespace of the apps"),
+            Self::Apps { cluster, apps } => format!("{cluster}: {}", listed(apps)),
+            Self::Sidecars { cluster } => format!("{cluster}: sidecars of what runs"),
+            Self::Jobs { cluster, jobs } => format!("{cluster}: Jobs {}", listed(jobs)),
             Self::KarmadaImages => "Karmada's images and tool".to_owned(),
             Self::Karmada { cluster } => format!("{cluster}: Karmada"),
             Self::KarmadaMember { cluster } => format!("{cluster}: join the federation"),
             Self::FederatedApps { cluster } => format!("{cluster}: apps of the federation"),
             Self::Verify => "run the checks".to_owned(),
         }
+    }
+}
+
+/// Names in a sentence.
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        None => String::new(),
+        Some((one, [])) => one.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
     }
 }
 

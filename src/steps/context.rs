@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::StepError;
 use super::render_istio::{self, Rendered};
@@ -13,6 +13,9 @@ use crate::sys::docker::{Engine, Node};
 use crate::sys::kube::Cluster;
 use crate::sys::state::LabState;
 use crate::verdict::Verdict;
+
+/// How long control planes may take to read what they watch.
+const READ: Duration = Duration::from_secs(2);
 
 /// Everything that steps work with.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Context {
     clients: Mutex<BTreeMap<String, Cluster>>,
     rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
     new: Mutex<BTreeSet<String>>,
+    mesh_changed: Mutex<Option<Instant>>,
 }
 
 impl Context {
@@ -57,6 +61,7 @@ impl Context {
             clients: Mutex::default(),
             rendered: Mutex::default(),
             new: Mutex::default(),
+            mesh_changed: Mutex::default(),
         }
     }
 
@@ -134,6 +139,19 @@ impl Context {
         let rendered = Arc::new(render_istio::rendered(self, cluster)?);
         lock(&self.rendered).insert(cluster.name.clone(), Arc::clone(&rendered));
         Ok(rendered)
+    }
+
+    /// Remembers that what control planes read has just changed.
+    pub(super) fn mesh_changed(&self) {
+        *lock(&self.mesh_changed) = Some(Instant::now());
+    }
+
+    /// Waits until control planes have read what this run has changed. They watch it, and nothing announces that they have seen it.
+    pub(super) async fn mesh_settled(&self) {
+        let changed = *lock(&self.mesh_changed);
+        if let Some(changed) = changed {
+            tokio::time::sleep_until((changed + READ).into()).await;
+        }
     }
 
     /// Whether this run made the cluster.

@@ -20,6 +20,7 @@ pub mod images;
 mod istio_base;
 mod istiod;
 mod istiod_remote;
+mod jobs;
 pub mod karmada;
 mod karmada_images;
 mod karmada_member;
@@ -33,6 +34,7 @@ pub mod preflight;
 mod remote_secret;
 mod render_istio;
 mod root_ca;
+mod sidecars;
 pub mod status;
 pub mod verify;
 mod warnings;
@@ -55,7 +57,11 @@ impl Executor for Context {
         if !is_new && is_satisfied(self, action).await? {
             return Ok(false);
         }
-        run(self, action, progress).await
+        let changed = run(self, action, progress).await?;
+        if changed && action.is_of_mesh() {
+            self.mesh_changed();
+        }
+        Ok(changed)
     }
 }
 
@@ -90,6 +96,8 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
         }
         Action::NodeNetwork { cluster } => node_network::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Sidecars { cluster } => sidecars::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Jobs { cluster, .. } => jobs::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::KarmadaImages => karmada_images::is_satisfied(ctx).await,
         Action::Karmada { cluster } => karmada::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::KarmadaMember { cluster } => karmada_member::is_satisfied(ctx, ctx.cluster(cluster)?).await,
@@ -123,6 +131,8 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         }
         Action::NodeNetwork { cluster } => node_network::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Sidecars { cluster } => sidecars::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Jobs { cluster, .. } => jobs::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::KarmadaImages => karmada_images::run(ctx, progress).await,
         Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,

@@ -4,9 +4,12 @@ mod apply;
 mod attach;
 mod collect;
 mod dynamic;
+mod job;
 mod logs;
 mod manifest;
 mod pod;
+mod refusal;
+mod restart;
 mod wait;
 mod workload;
 
@@ -27,8 +30,10 @@ use tokio::sync::Mutex;
 
 pub use collect::Collected;
 pub use dynamic::{Condition, condition};
+pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
+pub use refusal::Answer;
 pub use wait::{Listener, load_balancer_addresses};
 pub use workload::is_workload;
 
@@ -47,7 +52,35 @@ pub enum KubeError {
         what: String,
         /// The API server's answer.
         #[source]
-        source: Box<kube::Error>,
+        source: Answer,
+    },
+    /// A change that is not possible in place, of an object whose end would lose something.
+    #[error("{what} cannot be changed in place, and it is not made anew: {loss} ({fields})")]
+    #[diagnostic(help(
+        "put back what it had; or, if nothing in it is needed, delete it with `{delete}` and run `lab up` again"
+    ))]
+    Fixed {
+        /// Kind, namespace and name.
+        what: String,
+        /// What the API server says of the fields.
+        fields: String,
+        /// What would be lost.
+        loss: &'static str,
+        /// The command that deletes it.
+        delete: String,
+    },
+    /// A Job has given up.
+    #[error("{what} has failed: {reason}")]
+    #[diagnostic(help(
+        "correct it and run `lab up` again, which makes a changed Job anew; `{delete}` and `lab up` run the same one once more"
+    ))]
+    Job {
+        /// Kind, namespace and name.
+        what: String,
+        /// Kubernetes' reason, and what its last pod ended with.
+        reason: String,
+        /// The command that deletes it.
+        delete: String,
     },
     /// A wait ended without its condition.
     #[error("{what} after {seconds} s{last}")]
@@ -102,7 +135,7 @@ pub enum KubeError {
 impl KubeError {
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
-        move |source| Self::Request { what, source: Box::new(source) }
+        move |source| Self::Request { what, source: source.into() }
     }
 }
 

@@ -1,0 +1,27 @@
+//! `jobs`: the Jobs of the scenario, until they have done what they are for. They may need other clusters, so all apps are there before.
+
+use futures::future::try_join_all;
+
+use super::{Context, StepError, apps};
+use crate::exec::Progress;
+use crate::plan::LabCluster;
+use crate::sys::kube::{JobState, Manifest, is_job};
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let jobs = jobs(ctx, cluster)?;
+    let states = try_join_all(jobs.objects.iter().map(|job| client.job_state(job))).await?;
+    Ok(states.iter().all(|state| *state == JobState::Done))
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let jobs = jobs(ctx, cluster)?;
+    try_join_all(jobs.objects.iter().map(|job| client.until_done(job, ctx.patience, progress))).await?;
+    // It has only waited: whoever applied them has told what changed.
+    Ok(false)
+}
+
+fn jobs(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+    Ok(apps::manifest(ctx, cluster)?.split(is_job).0)
+}

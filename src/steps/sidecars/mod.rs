@@ -1,0 +1,334 @@
+//! `sidecars`: pods get sidecars when they start and keep them as they are. Those that carry what was before are restarted, one workload after
+//! the other, so that a change of the mesh's settings reaches them; all other pods stay.
+//!
+//! What a pod would get now is asked of the API server, istiod's webhook included, by a dry run that creates nothing.
+
+mod compare;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Node, Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::LabCluster;
+use crate::plan::render::ISTIO_NAMESPACE;
+use crate::sys::kube::{Cluster, KubeError, Manifest};
+
+/// How many pods are tried at once.
+const CONCURRENCY: usize = 8;
+
+/// How often is looked whether an istiod that is replaced has ended.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Label by which Karmada knows what it manages.
+const KARMADA: &str = "karmada.io/managed";
+
+/// What makes pods of a template: kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    namespace: String,
+    kind: String,
+    name: String,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// An owner of pods that carry what was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stale {
+    owner: Owner,
+    pods: Vec<String>,
+    /// What is not as it would be now.
+    why: String,
+}
+
+pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+    Ok(stale(ctx, cluster).await?.is_empty())
+}
+
+pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    // All its pods are of this run.
+    if ctx.is_new(&cluster.name) {
+        return Ok(false);
+    }
+    let client = ctx.client(&cluster.name).await?;
+    let mut changed = false;
+    for stale in stale(ctx, cluster).await? {
+        changed |= restart(ctx, cluster, &client, &stale, progress).await?;
+    }
+    Ok(changed)
+}
+
+/// Restarts the pods of one owner, and waits until the new ones are ready. Tells whether it could.
+async fn restart(
+    ctx: &Context,
+    cluster: &LabCluster,
+    client: &Cluster,
+    stale: &Stale,
+    progress: &Progress,
+) -> Result<bool, StepError> {
+    let Stale { owner, pods, why } = stale;
+    let version = if owner.kind == "Pod" { "v1" } else { "apps/v1" };
+    let identity = json!({ "apiVersion": version, "kind": owner.kind,
+        "metadata": { "namespace": owner.namespace, "name": owner.name } });
+    let Some(live) = client.read(&identity).await? else { return Ok(false) };
+    if let Some(reason) = left_to_the_user(&live) {
+        progress.note(format!("{}: {owner} is not restarted, {reason}: {why}", cluster.name));
+        return Ok(false);
+    }
+    progress.note(format!("{}: restarting {owner}: {why}", cluster.name));
+    if owner.kind == "ReplicaSet" || live.labels().contains_key(KARMADA) {
+        // Nothing restarts a ReplicaSet, and Karmada would take out an annotation that it has not written.
+        for pod in pods {
+            client.delete_pod(&owner.namespace, pod).await?;
+            client.until_rolled_out(&live, ctx.patience, progress).await?;
+        }
+        return Ok(true);
+    }
+    client.restart(&live).await?;
+    let workload = Manifest::from_values([identity])?;
+    for object in &workload.objects {
+        client.until_rolled_out(object, ctx.patience, progress).await?;
+    }
+    Ok(true)
+}
+
+/// Why pods are not restarted, where only the user can tell when they may be.
+fn left_to_the_user(owner: &DynamicObject) -> Option<&'static str> {
+    if owner.types.as_ref().is_some_and(|t| t.kind == "Pod") {
+        return Some("nothing would make it again");
+    }
+    let spec = &owner.data["spec"];
+    if spec["paused"] == true {
+        return Some("its rollouts are paused");
+    }
+    let strategy = &spec["updateStrategy"];
+    let by_user = strategy["type"] == "OnDelete" || strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0) > 0;
+    by_user.then_some("its update strategy leaves that to you")
+}
+
+/// The owners of pods of a cluster that carry what was before, with their pods.
+async fn stale(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Stale>, StepError> {
+    ctx.mesh_settled().await;
+    until_one_control_plane(ctx, cluster).await?;
+    let client = ctx.client(&cluster.name).await?;
+    let pods: Vec<Pod> = client.everywhere().await?.into_iter().filter(is_of_interest).collect();
+    let templates = Templates::of(&client, &pods).await?;
+    let since = localities(&client.list().await?);
+    let tried: Vec<Option<(Owner, String, String)>> = stream::iter(&pods)
+        .map(|pod| {
+            let (client, templates, since) = (&client, &templates, &since);
+            async move {
+                let Some((owner, template)) = templates.owner(pod) else { return Ok(None) };
+                let why = match moved(pod, since) {
+                    Some(why) => Some(why.to_owned()),
+                    None => changed(client, pod, template).await?,
+                };
+                Ok::<_, StepError>(why.map(|why| (owner, pod.name_any(), why)))
+            }
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    Ok(by_owner(tried.into_iter().flatten()))
+}
+
+/// Waits until an istiod that another has replaced has ended: until then the webhook may still be answered by it, with what was before.
+async fn until_one_control_plane(ctx: &Context, cluster: &LabCluster) -> Result<(), StepError> {
+    let host = ctx.client(&ctx.lab.control_plane(cluster).name).await?;
+    let all = async {
+        while host.is_terminating(ISTIO_NAMESPACE, "app=istiod").await? {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    };
+    // One that does not end is not waited for: what it may answer is seen the next time.
+    tokio::time::timeout(ctx.patience, all).await.unwrap_or(Ok(()))
+}
+
+/// How what a pod carries differs from what it would get now.
+async fn changed(client: &Cluster, pod: &Pod, template: &PodTemplateSpec) -> Result<Option<String>, StepError> {
+    let namespace = pod.namespace().unwrap_or_default();
+    match client.dry_run(&namespace, &compare::trial(pod, template)).await {
+        Ok(new) => Ok(compare::difference(pod, &new)),
+        Err(error @ KubeError::Request { .. }) => {
+            // A new pod would be refused as well, so a restart would only take away the one that runs.
+            tracing::debug!(pod = pod.name_any(), %error, "cannot be tried");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a pod runs or is about to, for long, and may have a sidecar at all.
+fn is_of_interest(pod: &Pod) -> bool {
+    let ended =
+        pod.status.as_ref().and_then(|s| s.phase.as_deref()).is_some_and(|p| matches!(p, "Succeeded" | "Failed"));
+    let on_host = pod.spec.as_ref().is_some_and(|s| s.host_network == Some(true));
+    pod.metadata.deletion_timestamp.is_none() && !ended && !on_host
+}
+
+/// When lab last changed the labels that tell where a node is, by node.
+fn localities(nodes: &[Node]) -> BTreeMap<String, Time> {
+    let changed = |node: &Node| {
+        let entries = node.metadata.managed_fields.iter().flatten();
+        let own = entries.filter(|entry| entry.manager.as_deref() == Some("lab"));
+        own.filter_map(|entry| entry.time.clone()).max()
+    };
+    nodes.iter().filter_map(|node| Some((node.name_any(), changed(node)?))).collect()
+}
+
+/// Whether a node of a pod with a sidecar has got another locality since the pod started: a sidecar reads it once.
+fn moved(pod: &Pod, since: &BTreeMap<String, Time>) -> Option<&'static str> {
+    let node = pod.spec.as_ref()?.node_name.as_ref()?;
+    let created = pod.metadata.creation_timestamp.as_ref()?;
+    let is_older = compare::has_sidecar(pod) && created < since.get(node)?;
+    is_older.then_some("its node has got another locality since it started")
+}
+
+/// Pods by owner, in the order of owners; the first difference stands for all.
+fn by_owner(pods: impl Iterator<Item = (Owner, String, String)>) -> Vec<Stale> {
+    let mut all: BTreeMap<Owner, (Vec<String>, String)> = BTreeMap::new();
+    for (owner, pod, why) in pods {
+        all.entry(owner).or_insert_with(|| (Vec::new(), why)).0.push(pod);
+    }
+    all.into_iter().map(|(owner, (pods, why))| Stale { owner, pods, why }).collect()
+}
+
+/// The templates that pods are made of.
+struct Templates {
+    by_owner: BTreeMap<Owner, (Owner, PodTemplateSpec)>,
+}
+
+impl Templates {
+    /// Those of all owners of these pods. Each kind is asked for only if it owns any.
+    async fn of(client: &Cluster, pods: &[Pod]) -> Result<Self, StepError> {
+        let owns = |kind: &str| pods.iter().filter_map(controller).any(|owner| owner.kind == kind);
+        let mut by_owner = BTreeMap::new();
+        if owns("ReplicaSet") {
+            for set in client.everywhere::<ReplicaSet>().await? {
+                let own = owner("ReplicaSet", &set.metadata);
+                let above = set.metadata.owner_references.iter().flatten().find(|o| o.kind == "Deployment");
+                let above = above.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), ..own.clone() });
+                let template = set.spec.template;
+                by_owner.extend(template.map(|t| (own.clone(), (above.unwrap_or(own), t))));
+            }
+        }
+        if owns("StatefulSet") {
+            for set in client.everywhere::<StatefulSet>().await? {
+                let own = owner("StatefulSet", &set.metadata);
+                by_owner.insert(own.clone(), (own, set.spec.template));
+            }
+        }
+        if owns("DaemonSet") {
+            for set in client.everywhere::<DaemonSet>().await? {
+                let own = owner("DaemonSet", &set.metadata);
+                by_owner.insert(own.clone(), (own, set.spec.template));
+            }
+        }
+        Ok(Self { by_owner })
+    }
+
+    /// Who is restarted so that a pod is made anew, and of what template; nobody for the pods of a Job, which end by themselves.
+    fn owner(&self, pod: &Pod) -> Option<(Owner, &PodTemplateSpec)> {
+        let above = controller(pod)?;
+        let namespace = pod.namespace().unwrap_or_default();
+        let key = Owner { namespace, kind: above.kind.clone(), name: above.name.clone() };
+        self.by_owner.get(&key).map(|(owner, template)| (owner.clone(), template))
+    }
+}
+
+fn controller(pod: &Pod) -> Option<&OwnerReference> {
+    pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+fn owner(kind: &str, metadata: &ObjectMeta) -> Owner {
+    Owner {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        kind: kind.to_owned(),
+        name: metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn read<K: serde::de::DeserializeOwned>(value: Value) -> K {
+        serde_json::from_value(value).expect("an object")
+    }
+
+    fn pod(created: &str, sidecar: bool) -> Pod {
+        let annotations = if sidecar { json!({ "sidecar.istio.io/status": "{}" }) } else { json!({}) };
+        read(
+            json!({ "metadata": { "name": "web-1", "namespace": "demo", "creationTimestamp": created, "annotations": annotations,
+            "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d9", "uid": "1", "controller": true }] },
+            "spec": { "nodeName": "n1", "containers": [] } }),
+        )
+    }
+
+    #[test]
+    fn a_sidecar_is_older_than_the_locality_of_its_node() {
+        let labelled = |manager: &str| -> Node {
+            read(json!({ "metadata": { "name": "n1", "managedFields": [
+                { "manager": "kubelet", "time": "2026-01-01T09:00:00Z" }, { "manager": manager, "time": "2026-01-01T08:00:00Z" }] } }))
+        };
+        let since = localities(&[labelled("lab")]);
+        assert!(moved(&pod("2026-01-01T07:00:00Z", true), &since).is_some());
+        assert!(moved(&pod("2026-01-01T07:00:00Z", false), &since).is_none());
+        assert!(moved(&pod("2026-01-01T08:00:01Z", true), &since).is_none());
+        // What others write on a node says nothing of where it is.
+        assert!(moved(&pod("2026-01-01T07:00:00Z", true), &localities(&[labelled("user")])).is_none());
+    }
+
+    #[test]
+    fn pods_that_end_or_have_no_network_of_their_own_are_left_out() {
+        let mut ended = pod("2026-01-01T07:00:00Z", true);
+        assert!(is_of_interest(&ended));
+        ended.status = Some(read(json!({ "phase": "Succeeded" })));
+        assert!(!is_of_interest(&ended));
+        let mut host = pod("2026-01-01T07:00:00Z", true);
+        host.spec.as_mut().expect("a spec").host_network = Some(true);
+        assert!(!is_of_interest(&host));
+    }
+
+    #[test]
+    fn each_owner_is_restarted_once() {
+        let owner = |name: &str| Owner { namespace: "demo".into(), kind: "Deployment".into(), name: name.into() };
+        let found = [("b", "b-1", "x"), ("a", "a-1", "y"), ("b", "b-2", "z")];
+        let all = by_owner(found.into_iter().map(|(of, pod, why)| (owner(of), pod.to_owned(), why.to_owned())));
+        let told: Vec<_> = all.iter().map(|s| (s.owner.to_string(), s.pods.join(" "), s.why.as_str())).collect();
+        let (a, b) = ("Deployment demo/a".to_owned(), "Deployment demo/b".to_owned());
+        assert_eq!(told, [(a, "a-1".to_owned(), "y"), (b, "b-1 b-2".to_owned(), "x")]);
+    }
+
+    #[test]
+    fn what_the_user_updates_is_left_to_the_user() {
+        let of = |kind: &str, spec: Value| {
+            left_to_the_user(&read(
+                json!({ "apiVersion": "apps/v1", "kind": kind, "metadata": { "name": "a" }, "spec": spec }),
+            ))
+            .is_some()
+        };
+        assert!(!of("Deployment", json!({ "paused": false })));
+        assert!(of("Deployment", json!({ "paused": true })));
+        assert!(of("DaemonSet", json!({ "updateStrategy": { "type": "OnDelete" } })));
+        assert!(of("StatefulSet", json!({ "updateStrategy": { "rollingUpdate": { "partition": 1 } } })));
+        assert!(!of("StatefulSet", json!({ "updateStrategy": { "rollingUpdate": { "partition": 0 } } })));
+        assert!(of("Pod", json!({})));
+    }
+}
