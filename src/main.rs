@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lab::cli::{Args, complete, run};
+use lab::cli::{Args, complete, keep_child, run};
 
 fn main() -> ExitCode {
+    if let Some(code) = keep_child() {
+        return ExitCode::from(code);
+    }
     // Two crypto providers in one process make rustls panic, so the one is named before anything asks for it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     complete();

@@ -60,3 +60,55 @@ fn what_can_be_opened() {
     let closed = Machine::with_lab("two-network");
     snapshot(&[machine.run(&["open", "ingress", "c9"]).refused(2), closed.run(&["open", "two-network"]).refused(2)]);
 }
+
+/// A program that lab runs, and what that has started in turn, end with lab: here `go`, which for once takes its time.
+#[test]
+fn programs_end_with_lab_whatever_ends_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    for signal in [Signal::KILL, Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let machine = Machine::new();
+        // A kustomization needs kubectl, which is built with go.
+        machine.file("apps/kustomization.yaml", "resources: []\n");
+        machine.file("lab.yaml", "name: demo\nclusters: [c1]\napps: [{ manifests: { files: [apps] } }]\n");
+        let note = machine.dir.path().join("started").display().to_string();
+        let script = format!("#!/bin/sh\nsleep 300 &\necho $$ $! >{note}.new\nmv {note}.new {note}\nwait\n");
+        machine.file("bin/go", &script);
+        let go = machine.dir.path().join("bin/go");
+        std::fs::set_permissions(&go, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        let path = format!("{}:/usr/bin:/bin", go.parent().expect("a directory").display());
+        let mut command = machine.command(&["plan", "lab.yaml"]);
+        let mut lab = command.env("PATH", path).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+        let limit = Instant::now() + Duration::from_secs(60);
+        let started = loop {
+            if let Ok(text) = std::fs::read_to_string(machine.dir.path().join("started")) {
+                break text;
+            }
+            assert!(Instant::now() < limit && lab.try_wait().expect("looks").is_none(), "go was never run");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let pid = Pid::from_raw(i32::try_from(lab.id()).expect("a pid")).expect("a pid");
+        kill_process(pid, signal).expect("signalled");
+        let limit = Instant::now() + Duration::from_secs(10);
+        let code = loop {
+            if let Some(status) = lab.try_wait().expect("looks") {
+                break status.code();
+            }
+            assert!(Instant::now() < limit, "{signal:?} does not end lab");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(code, (signal != Signal::KILL).then_some(130), "{signal:?}");
+        for pid in started.split_whitespace() {
+            let limit = Instant::now() + Duration::from_secs(10);
+            // One that has ended and that nobody waits for has no command line any more.
+            while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty()) {
+                assert!(Instant::now() < limit, "{signal:?} ended lab, and its program {pid} goes on");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}

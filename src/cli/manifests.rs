@@ -43,7 +43,13 @@ pub(super) async fn read(text: &str, scenario: &Path, interrupt: &CancellationTo
 
 /// kubectl. Building it takes minutes, so its progress is shown then.
 async fn find(interrupt: &CancellationToken) -> Result<PathBuf, CliError> {
-    match kubectl_here().await {
+    let here = tokio::select! {
+        here = kubectl_here() => here,
+        () = interrupt.cancelled() => {
+            return Err(CliError::Interrupted { remedy: "nothing was begun".to_owned() });
+        }
+    };
+    match here {
         Some(program) => Ok(program),
         None => images::watched("kubectl, to build kustomizations", interrupt, async |p| kubectl(&p).await).await,
     }

@@ -32,6 +32,7 @@ mod verify;
 
 use tokio_util::sync::CancellationToken;
 
+pub use crate::sys::keeper::serve as keep_child;
 pub use args::{Args, Command, Output};
 pub use completions::complete;
 pub use error::CliError;
@@ -106,20 +107,26 @@ fn start_log() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-/// The first interrupt ends the run in order; a second one ends the process at once.
+/// The first interrupt ends the run in order; a second one ends the process at once, and its keepers end all that it started. A terminal that is
+/// closed, or `Ctrl-\`, is an interrupt too.
 fn watch_signals(interrupt: &CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return;
-    };
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+    // `nohup lab up` must go on.
+    if !crate::sys::process::ignores_hangup() {
+        kinds.push(SignalKind::hangup());
+    }
+    let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
+    for kind in kinds {
+        let Ok(mut signal) = signal(kind) else { continue };
+        let sender = sender.clone();
+        tokio::spawn(async move { while signal.recv().await.is_some() && sender.send(()).is_ok() {} });
+    }
     let interrupt = interrupt.clone();
     tokio::spawn(async move {
-        let mut next = async || {
-            tokio::select! { _ = int.recv() => (), _ = term.recv() => () }
-        };
-        next().await;
+        signals.recv().await;
         interrupt.cancel();
-        next().await;
+        signals.recv().await;
         std::process::exit(130);
     });
 }

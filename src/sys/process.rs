@@ -1,4 +1,4 @@
-//! Child processes: output captured, killed with their whole group when dropped, errors that tell what to do.
+//! Child processes: output captured, ended with their whole group when dropped or when lab itself ends, errors that tell what to do.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::process::Stdio;
 use miette::Diagnostic;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+
+use super::{cache, keeper, marked};
 
 /// A process could not be run, or it failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -112,11 +114,16 @@ impl Process {
     pub async fn run(self, mut on_line: impl FnMut(&str)) -> Result<String, ProcessError> {
         let program = self.program.display().to_string();
         let io = |source| ProcessError::Io { program: program.clone(), source };
-        let mut command = tokio::process::Command::new(&self.program);
+        if !self.is_there() {
+            return Err(ProcessError::Start { program, source: std::io::ErrorKind::NotFound.into() });
+        }
+        let input = self.input.unwrap_or_default();
+        let mut command = tokio::process::Command::from(keeper::command(&self.program, input.len()));
         command
             .args(&self.args)
+            .envs(marked::variable())
             .envs(self.envs.iter().map(|(k, v)| (k, v)))
-            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -126,13 +133,14 @@ impl Process {
         }
         let mut child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         let _group = Group(child.id());
-        let stdin = child.stdin.take();
-        let input = self.input;
-        let write = async move {
-            match (stdin, input) {
-                (Some(mut stdin), Some(input)) => stdin.write_all(&input).await,
-                _ => Ok(()),
+        let mut stdin = child.stdin.take();
+        let write = async {
+            let Some(open) = &mut stdin else { return Ok(()) };
+            let fed = open.write_all(&input).await;
+            if !keeper::holds() {
+                stdin = None;
             }
+            fed
         };
         let (sender, mut lines) = tokio::sync::mpsc::channel(64);
         let streams = [
@@ -156,6 +164,7 @@ impl Process {
         };
         let (fed, ()) = tokio::join!(write, read);
         let status = child.wait().await.map_err(io)?;
+        drop(stdin);
         for stream in streams.into_iter().flatten() {
             let _ = stream.await;
         }
@@ -171,6 +180,12 @@ impl Process {
             status,
             tail: tail.iter().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n"),
         })
+    }
+
+    /// Whether the program is there to be started: what a keeper cannot start is told by its exit code alone.
+    fn is_there(&self) -> bool {
+        let is_path = self.program.components().nth(1).is_some();
+        if is_path { self.program.exists() } else { !cache::on_path(&self.program.to_string_lossy()).is_empty() }
     }
 
     /// Runs to the end and returns standard output.
@@ -210,4 +225,13 @@ impl Drop for Group {
 #[must_use]
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Whether this process was started to survive the end of its terminal, as by `nohup`.
+#[must_use]
+pub fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The first bit is that of the first signal, which is SIGHUP.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
