@@ -295,3 +295,67 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+const LAB_FILE: &str = "state/lab/demo/lab.json";
+
+/// What may become of a file.
+const DAMAGES: [Option<&str>; 4] = [Some(""), Some("{ \"name\": \"de"), Some("\u{1}\u{2}garbage"), None];
+
+fn damage(machine: &Machine, file: &str, text: Option<&str>) {
+    match text {
+        Some(text) => machine.file(file, text),
+        None => std::fs::remove_file(machine.dir.path().join(file)).unwrap_or_default(),
+    }
+}
+
+#[test]
+fn a_damaged_lab_is_refused_with_the_way_out() {
+    let machine = Machine::with_lab("demo");
+    machine.file("state/lab/demo/ca/root-key.pem", "secret");
+    let whole = std::fs::read_to_string(machine.dir.path().join(LAB_FILE)).expect("a lab");
+    let newer = whole.replacen('{', "{ \"version\": 99,", 1);
+    let unknown = whole.replacen("\"mesh\":{", "\"mesh\":{ \"colour\": \"blue\",", 1);
+    let foreign = [Some(newer.as_str()), Some(unknown.as_str())];
+    for text in DAMAGES.into_iter().chain(foreign) {
+        damage(&machine, LAB_FILE, text);
+        for args in
+            [&["kubeconfig", "demo"][..], &["env", "demo"], &["status", "demo"], &["graph", "demo"], &["up", "demo"]]
+        {
+            let refused = machine.run(args).refused(3).stderr;
+            assert!(
+                refused.contains("lab.json") && refused.contains("`lab down demo`"),
+                "{args:?} {text:?}: {refused}"
+            );
+        }
+    }
+    machine.file(LAB_FILE, &unknown);
+    assert!(machine.run(&["graph", "demo"]).refused(3).stderr.contains("does not know its field mesh.colour"));
+    machine.file(LAB_FILE, &whole);
+    machine.run(&["graph", "demo"]).printed();
+}
+
+#[test]
+fn a_file_that_is_made_anew_is_no_reason_to_go_down() {
+    for file in ["verdict.json", "timeline.json", "source.json", "events.jsonl", "journal.jsonl", "applied/c1.json"] {
+        for text in DAMAGES {
+            let machine = Machine::with_lab("demo");
+            damage(&machine, &format!("state/lab/demo/{file}"), text);
+            let ran = machine.run(&["report", "demo"]);
+            // No engine answers here, which is the only thing that may be told.
+            let told = ran.stderr.replace("no Docker engine answers", "");
+            assert!(!told.contains("lab down") && !told.contains(file), "{file} {text:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_kubeconfig_leads_to_up() {
+    for text in DAMAGES {
+        let machine = Machine::with_lab("demo");
+        for cluster in ["c1", "c2"] {
+            damage(&machine, &format!("state/lab/demo/kubeconfigs/{cluster}.yaml"), text);
+        }
+        let refused = machine.run(&["kubeconfig", "demo"]).refused(3).stderr;
+        assert!(refused.contains("`lab up demo`"), "{text:?}: {refused}");
+    }
+}

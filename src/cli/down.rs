@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::{CliError, args};
 use crate::steps::down;
 use crate::sys::docker::Engine;
-use crate::sys::state::State;
+use crate::sys::marked;
+use crate::sys::state::{LabState, State};
 
 pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     let state = State::open()?;
@@ -26,11 +27,16 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     }
     for name in names {
         let start = std::time::Instant::now();
-        let _lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
-        let removed = down::remove(&engine, &name).await?;
-        if let Ok(lab) = state.existing(&name) {
+        let lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+        let lab = state.existing(&name).ok();
+        if let Some(lab) = &lab {
+            end_earlier(lab).await;
+        }
+        let removed = down::remove(&engine, &name, lab.as_ref(), |what| eprintln!("{what}")).await?;
+        if let Some(lab) = lab {
             lab.remove()?;
         }
+        lock.remove()?;
         eprintln!(
             "lab {name} is down after {:.1} s: removed {}",
             start.elapsed().as_secs_f64(),
@@ -38,4 +44,11 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
         );
     }
     Ok(())
+}
+
+/// Ends what an aborted run on a lab left running. To be called with the lab's lock held.
+pub(super) async fn end_earlier(lab: &LabState) {
+    for words in marked::end(&lab.mark()).await {
+        eprintln!("ended what an earlier run left: {words}");
+    }
 }

@@ -39,7 +39,10 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
     let plan = Plan::of(&ctx.lab);
     prepare(&ctx, &plan, interrupt).await?;
 
-    let written = files(&ctx.lab, &plan, &material(&ctx, &plan)?);
+    let mut written = files(&ctx.lab, &plan, &material(&ctx, &plan)?);
+    // A directory is made as private as the first file in it.
+    written.sort_by_key(|file| !file.is_private());
+    fs::create_dir(&args.directory).map_err(|e| failed(&args.directory, e))?;
     for file in &written {
         let path = args.directory.join(&file.path);
         fs::write_new(&path, &file.text, file.mode).map_err(|e| failed(&path, e))?;

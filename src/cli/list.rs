@@ -31,7 +31,8 @@ pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
         let lab = lab_state.load::<Lab>();
         let last_verdict = match (&lab, lab_state.read_json::<Verdict>(VERDICT_FILE)) {
             (Ok(_), Ok(verdict)) => verdict.map(|v| if v.passed { "passed" } else { "failed" }),
-            _ => Some("not readable by this lab"),
+            (Ok(_), Err(_)) => Some("not readable: run lab verify"),
+            (Err(_), _) => Some("damaged: run lab down"),
         };
         rows.push(Row {
             clusters: lab.map_or(0, |lab| lab.clusters.len()),

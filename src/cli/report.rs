@@ -24,9 +24,9 @@ const MOST_WARNINGS: usize = 100;
 pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
-    let verdict: Option<Verdict> = state.read_json(VERDICT_FILE)?;
-    let timeline: Option<Timeline> = state.read_json(TIMELINE_FILE)?;
-    let source: Option<Source> = state.read_json(SOURCE_FILE)?;
+    let verdict: Option<Verdict> = state.recall(VERDICT_FILE)?;
+    let timeline: Option<Timeline> = state.recall(TIMELINE_FILE)?;
+    let source: Option<Source> = state.recall(SOURCE_FILE)?;
     let engine = Engine::connect().await?;
     let inventory = images::inventory(&engine.docker).await.map_err(StepError::from)?;
     let ctx = Context::new(lab.clone(), engine, state, Choice::Auto, Duration::ZERO);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, dump, output};
+use super::{CliError, args, down, dump, output};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
@@ -12,6 +12,7 @@ use crate::report::{Style, follow};
 use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, preflight};
 use crate::sys::docker::Engine;
+use crate::sys::marked;
 use crate::sys::state::{LabState, State};
 
 /// How long endpoints may take to settle after everything is ready.
@@ -33,7 +34,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         let lock = state.lock(&lab.name, told).await?;
         let mut choice = args.images;
         if let Ok(existing) = state.existing(&lab.name) {
-            refuse_changes(&existing.load()?, &lab)?;
+            if let Some(old) = existing.stored()? {
+                refuse_changes(&old, &lab)?;
+            }
             choice = keep_source(&existing, &lab, choice)?;
         }
         for warning in preflight::check(&lab, &engine).await? {
@@ -49,6 +52,8 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     };
     let lab_state = state.lab(&lab.name)?;
     lab_state.store(&lab)?;
+    down::end_earlier(&lab_state).await;
+    marked::mark(lab_state.mark());
 
     let mut plan = Plan::of(&lab);
     if args.no_verify {
@@ -151,7 +156,7 @@ fn balanced(cluster: &LabCluster) -> String {
 
 /// A lab keeps the source of its images for life: its nodes hold them, and Istio's settings go with them.
 pub(super) fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, CliError> {
-    let Some(source) = state.read_json::<Source>(SOURCE_FILE)? else { return Ok(choice) };
+    let Some(source) = state.recall::<Source>(SOURCE_FILE)? else { return Ok(choice) };
     match (choice, source) {
         (Choice::Auto, Source::Registry) => Ok(Choice::Registry),
         (Choice::Auto, Source::Packages) => Ok(Choice::Packages),

@@ -103,11 +103,22 @@ pub enum ImagesError {
     },
 }
 
+/// What every program says when a disk is full.
+const DISK_FULL: &str = "no space left on device";
+
 impl ImagesError {
     /// Whether the machine lacks something that the user can provide, rather than that something is broken.
     #[must_use]
     pub fn lacks_something(&self) -> bool {
-        matches!(self, Self::NoProgram { .. } | Self::RegistryDown { .. } | Self::Docker(DockerError::Unreachable(_)))
+        match self {
+            Self::NoProgram { .. }
+            | Self::RegistryDown { .. }
+            | Self::Docker(DockerError::Unreachable(_))
+            | Self::Cache(_)
+            | Self::Copy { .. } => true,
+            Self::Build { source: ProcessError::Failed { tail, .. }, .. } => tail.to_lowercase().contains(DISK_FULL),
+            _ => false,
+        }
     }
 
     /// The error of a program that could not build `what`; one that is missing has its own remedy.

@@ -28,9 +28,30 @@ pub fn merge_kubeconfigs(parts: &[(String, String)]) -> Result<String, String> {
     serde_yaml::to_string(&merged).map_err(|e| e.to_string())
 }
 
+/// A node's own kubeconfig with another address of its API server, for who reaches it from outside.
+pub fn reached_at(text: &str, server: &str) -> Result<String, String> {
+    let mut config: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+    let cluster =
+        config.pointer_mut("/clusters/0/cluster").and_then(Value::as_object_mut).ok_or("it has no cluster")?;
+    cluster.insert("server".to_owned(), server.into());
+    serde_yaml::to_string(&config).map_err(|e| e.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_is_reached_from_outside() {
+        let own = "clusters: [{name: x, cluster: {server: 'https://x-control-plane:6443', certificate-authority-data: Y2E=}}]\n";
+        let value: Value = serde_yaml::from_str(&reached_at(own, "https://127.0.0.1:7").expect("valid")).expect("YAML");
+        let cluster = &value["clusters"][0]["cluster"];
+        assert_eq!(
+            (&cluster["server"], &cluster["certificate-authority-data"]),
+            (&json!("https://127.0.0.1:7"), &json!("Y2E="))
+        );
+        assert!(reached_at("", "https://127.0.0.1:7").is_err());
+    }
 
     #[test]
     fn contexts_are_named_as_asked() {

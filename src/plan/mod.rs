@@ -13,7 +13,7 @@ mod step;
 
 pub use addresses::{ResolveError, resolve};
 pub use checks::{checked_clusters, helloworlds};
-pub use kubeconfig::merge_kubeconfigs;
+pub use kubeconfig::{merge_kubeconfigs, reached_at};
 pub use lab::{DockerNetwork, Lab, LabCluster, LabMesh};
 
 pub use crate::scenario::Gateway;

@@ -1,26 +1,45 @@
 //! `cluster`: a kind cluster from the preloaded node image, with a kubeconfig of its own.
 
-use super::{Context, StepError};
+use std::time::Duration;
+
+use super::{Context, StepError, half_made, kubeconfig};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
 use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
 use crate::sys::process::Process;
 
-/// Written when kind has finished: nodes without it are the remains of an interrupted run.
+/// Written when kind has finished.
 fn made_path(cluster: &LabCluster) -> String {
     format!("made/{}", cluster.kind_name)
 }
 
-fn is_whole(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<bool, StepError> {
-    Ok(nodes.len() == usize::from(cluster.workers) + 1
-        && ctx.state.read(&made_path(cluster))?.is_some()
-        && ctx.state.read(&format!("kubeconfigs/{}.yaml", cluster.name))?.is_some())
+/// How long a cluster has to answer of which the state does not tell whether it was ever whole.
+const UNTOLD: Duration = Duration::from_secs(20);
+
+/// What there is of a cluster.
+enum Found {
+    /// kind has finished with it.
+    Whole,
+    /// The remains of an interrupted run, or nothing.
+    Half,
+    /// All nodes, and the lab's state does not tell whether kind has finished with them.
+    Untold,
+}
+
+fn look(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<Found, StepError> {
+    if nodes.len() != usize::from(cluster.workers) + 1 {
+        return Ok(Found::Half);
+    }
+    if ctx.state.read(&made_path(cluster))?.is_some() {
+        return Ok(Found::Whole);
+    }
+    Ok(if half_made::is_begun(&ctx.state, cluster)? { Found::Half } else { Found::Untold })
 }
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
-    if !is_whole(ctx, cluster, &nodes)? || nodes.iter().any(|n| !n.running) {
+    if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| !n.running) {
         return Ok(false);
     }
     Ok(ctx.client(&cluster.name).await?.is_ready().await)
@@ -28,12 +47,24 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
-    if is_whole(ctx, cluster, &nodes)? {
-        return restart(ctx, cluster, &nodes, progress).await;
+    match look(ctx, cluster, &nodes)? {
+        Found::Whole => return restart(ctx, cluster, &nodes, ctx.patience, progress).await,
+        Found::Untold => {
+            // A cluster that works is not thrown away for a file.
+            if restart(ctx, cluster, &nodes, UNTOLD, progress).await.is_ok() {
+                ctx.state.write(&made_path(cluster), "")?;
+                return Ok(true);
+            }
+        }
+        Found::Half => {}
     }
     for node in &nodes {
         progress.say(format!("removing what an interrupted run left: {}", node.name));
         ctx.engine.remove(&node.name).await?;
+    }
+    if half_made::is_begun(&ctx.state, cluster)? {
+        progress.say("waiting until nothing more of an interrupted run can come");
+        half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &half_made::names(cluster)).await?;
     }
     create(ctx, cluster, progress).await?;
     ctx.set_new(&cluster.name);
@@ -41,18 +72,26 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 }
 
 /// Starts stopped nodes and waits for the API server.
-async fn restart(ctx: &Context, cluster: &LabCluster, nodes: &[Node], progress: &Progress) -> Result<bool, StepError> {
+async fn restart(
+    ctx: &Context,
+    cluster: &LabCluster,
+    nodes: &[Node],
+    patience: Duration,
+    progress: &Progress,
+) -> Result<bool, StepError> {
     for node in nodes.iter().filter(|n| !n.running) {
         progress.say(format!("starting {}", node.name));
         ctx.engine.start(&node.name).await?;
     }
     ctx.forget_client(&cluster.name);
-    let client = ctx.client(&cluster.name).await?;
+    // The kubeconfig of the state may be that of an earlier cluster of the same name.
+    let client = kubeconfig::ask(ctx, &cluster.name).await?;
+    ctx.remember_client(&cluster.name, &client);
     progress.say("waiting for the API server");
     let start = std::time::Instant::now();
     // The API server itself is away, so there is nothing to watch.
     while !client.is_ready().await {
-        if start.elapsed() > ctx.patience {
+        if start.elapsed() > patience {
             return Err(StepError::Machine {
                 problem: format!("the API server of {} does not become ready", cluster.name),
                 remedy: format!(
@@ -62,7 +101,7 @@ async fn restart(ctx: &Context, cluster: &LabCluster, nodes: &[Node], progress: 
                 ),
             });
         }
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     Ok(true)
 }
@@ -70,7 +109,7 @@ async fn restart(ctx: &Context, cluster: &LabCluster, nodes: &[Node], progress: 
 async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
     let prepared = ctx.prepared()?;
     // kind gives containers no labels of ours, but a container has those of its image.
-    let image = node_image(ctx, cluster);
+    let image = half_made::image(&ctx.lab.name, &cluster.name);
     ctx.engine
         .label_image(&prepared.node_image, &image, &[(LAB_LABEL, &ctx.lab.name), (CLUSTER_LABEL, &cluster.name)])
         .await?;
@@ -78,6 +117,8 @@ async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Res
     let config = render::kind_config(cluster, mirror.as_deref());
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
+    ctx.state.delete(&made_path(cluster))?;
+    half_made::begin(&ctx.state, cluster)?;
     Process::new(&prepared.kind)
         .args(["create", "cluster", "--config", "-", "--image", &image, "--kubeconfig"])
         .args([kubeconfig.to_string_lossy()])
@@ -91,12 +132,8 @@ async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Res
         })
         .await?;
     ctx.state.write(&made_path(cluster), "")?;
+    half_made::finish(&ctx.state, cluster)?;
     Ok(())
-}
-
-/// The tag of the labelled image of one cluster.
-fn node_image(ctx: &Context, cluster: &LabCluster) -> String {
-    format!("lab/cluster:{}.{}", ctx.lab.name, cluster.name)
 }
 
 /// What a line of kind's output says, without its marks; only the lines that begin something.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::StepError;
 use super::render_istio::{self, Rendered};
+use super::{StepError, kubeconfig};
 use crate::images::karmada::Karmada;
 use crate::images::{Choice, Prepared};
 use crate::plan::{Lab, LabCluster};
@@ -110,10 +110,7 @@ impl Context {
         if let Some(client) = self.known_client(cluster) {
             return Ok(client);
         }
-        let path = format!("kubeconfigs/{cluster}.yaml");
-        let kubeconfig =
-            self.state.read(&path)?.ok_or_else(|| StepError::Missing(format!("kubeconfig of {cluster}")))?;
-        let client = Cluster::connect(&kubeconfig).await?;
+        let client = kubeconfig::client(self, cluster).await?;
         self.remember_client(cluster, &client);
         Ok(client)
     }

@@ -78,6 +78,7 @@ impl StepError {
     pub fn is_machine(&self) -> bool {
         match self {
             Self::Machine { .. } | Self::Docker(DockerError::Unreachable(_)) => true,
+            Self::State(StateError::Io { .. } | StateError::NoHome) => true,
             Self::Images(e) => e.lacks_something(),
             _ => false,
         }

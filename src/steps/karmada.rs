@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
+
 use super::{Context, StepError};
 use crate::exec::Progress;
 use crate::images::karmada::{CONTROL_PLANE, load};
@@ -18,7 +20,9 @@ pub const HOST_KUBECONFIG: &str = "karmada/host.yaml";
 pub(super) const DEPLOYMENTS: usize = 6;
 
 pub(super) async fn is_satisfied(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
-    if ctx.state.read(KUBECONFIG)?.is_none() || !is_installed(ctx, manager).await? {
+    let node = manager.control_plane_node();
+    let is_usable = |text: &String| render::karmada_kubeconfig(text, &node, &node).is_ok();
+    if !ctx.state.read(KUBECONFIG)?.as_ref().is_some_and(is_usable) || !is_installed(ctx, manager).await? {
         return Ok(false);
     }
     let out = ctx.client(&manager.name).await?.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await?;
@@ -86,9 +90,8 @@ async fn install(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Re
         ("crds.tar.gz".to_owned(), 0o644, karmada.crds.clone()),
     ];
     ctx.engine.copy_into(&node, KARMADA_DIR, files).await?;
-    for node in ctx.nodes_of(&manager.name).await? {
-        load(karmada, &ctx.engine, &node.name, &CONTROL_PLANE, progress).await?;
-    }
+    let nodes = ctx.nodes_of(&manager.name).await?;
+    try_join_all(nodes.iter().map(|n| load(karmada, &ctx.engine, &n.name, &CONTROL_PLANE, progress))).await?;
     let kubernetes = in_node(ctx, &node, &["cat", "/kind/version"], None).await?;
     let etcd = karmada.images.get("karmada-etcd").map_or("", |(_, name)| name.as_str());
     progress.say("karmadactl init, which takes about a minute");
@@ -185,7 +188,9 @@ pub(super) async fn in_node(
     }
     let lines: Vec<&str> = output.text.trim().lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
-    let what: Vec<&str> = command.iter().take(2).map(|w| w.rsplit('/').next().unwrap_or(w)).collect();
+    // Of a shell it does not matter what it was told, but what it ran.
+    let words = if command.first() == Some(&"sh") { command.get(4..).unwrap_or(command) } else { command };
+    let what: Vec<&str> = words.iter().take(2).map(|w| w.rsplit('/').next().unwrap_or(w)).collect();
     Err(StepError::Machine {
         problem: format!("`{}` failed in {node}:\n  {tail}", what.join(" ")),
         remedy: format!("`lab up {}` tries again", ctx.lab.name),

@@ -13,11 +13,14 @@ pub(super) const NAMESPACE: &str = "metallb-system";
 
 /// Secret into which the controller writes the certificate of its webhook, from where it comes back to it by a mount.
 const WEBHOOK_CERT: &str = "metallb-webhook-cert";
+/// Secret with the key by which speakers know each other.
+const MEMBERLIST: &str = "memberlist";
 /// File with the key by which speakers know each other.
 const MEMBERLIST_FILE: &str = "ca/memberlist-key";
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
+    restore_key(ctx, &client).await?;
     Ok(client.has(&manifest(ctx)?).await? && client.is_available(NAMESPACE, "controller").await?)
 }
 
@@ -82,9 +85,28 @@ pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     Ok(manifest)
 }
 
+/// The key of the lab's state, unless it is damaged.
+fn key(ctx: &Context) -> Result<Option<String>, StepError> {
+    let is_whole = |key: &String| {
+        let der = base64::engine::general_purpose::STANDARD.decode(key).unwrap_or_default();
+        rcgen::KeyPair::try_from(der).is_ok()
+    };
+    Ok(ctx.state.read(MEMBERLIST_FILE)?.filter(is_whole))
+}
+
+/// Takes a damaged key from a cluster that has it: speakers that run would not know others with a new one.
+async fn restore_key(ctx: &Context, client: &Cluster) -> Result<(), StepError> {
+    if key(ctx)?.is_some() {
+        return Ok(());
+    }
+    let secret = client.get::<Secret>(NAMESPACE, MEMBERLIST).await?;
+    let known = secret.and_then(|s| s.data?.remove("secretkey")).and_then(|key| String::from_utf8(key.0).ok());
+    known.map_or(Ok(()), |known| Ok(ctx.state.write(MEMBERLIST_FILE, &known)?))
+}
+
 /// The speakers mount this Secret, which the controller would make only when it runs.
 fn memberlist(ctx: &Context) -> Result<Value, StepError> {
-    let key = if let Some(key) = ctx.state.read(MEMBERLIST_FILE)? {
+    let key = if let Some(key) = key(ctx)? {
         key
     } else {
         // Any secret text will do; a fresh private key is one.
@@ -96,7 +118,7 @@ fn memberlist(ctx: &Context) -> Result<Value, StepError> {
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": { "name": "memberlist", "namespace": NAMESPACE },
+        "metadata": { "name": MEMBERLIST, "namespace": NAMESPACE },
         "type": "Opaque",
         "data": { "secretkey": base64::engine::general_purpose::STANDARD.encode(key) },
     }))

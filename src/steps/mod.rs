@@ -16,6 +16,7 @@ pub mod explain;
 mod external_istiod;
 mod federated_apps;
 mod gateway;
+mod half_made;
 pub mod images;
 mod istio_base;
 mod istiod;
@@ -24,6 +25,7 @@ mod jobs;
 pub mod karmada;
 mod karmada_images;
 mod karmada_member;
+mod kubeconfig;
 pub mod load;
 mod locality;
 pub mod logs;
@@ -112,7 +114,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
     match action {
         Action::Images => images::run(ctx, progress).await,
         Action::DockerNetwork => docker_network::run(ctx).await,
-        Action::RootCa => root_ca::run(ctx),
+        Action::RootCa => root_ca::run(ctx, progress).await,
         Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Cluster { cluster } => cluster::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?).await,

@@ -1,6 +1,7 @@
 //! `render-istio`: istioctl renders the charts that it carries. It needs no cluster, so it runs while the clusters are made.
 
 use kube::api::DynamicObject;
+use sha2::{Digest as _, Sha256};
 
 use super::{Context, StepError};
 use crate::exec::Progress;
@@ -35,10 +36,15 @@ fn inputs(ctx: &Context, cluster: &LabCluster) -> Result<(String, String), StepE
     Ok((text, marked))
 }
 
+/// The input with the digest of what was made of it, which tells whether that is still whole.
+fn sealed(marked: &str, manifest: &str) -> String {
+    format!("{marked}// {:x}\n", Sha256::digest(manifest))
+}
+
 pub(super) fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let (_, marked) = inputs(ctx, cluster)?;
-    Ok(ctx.state.read(&operator_path(cluster))?.as_deref() == Some(&marked)
-        && ctx.state.read(&manifest_path(cluster))?.is_some())
+    let manifest = ctx.state.read(&manifest_path(cluster))?.unwrap_or_default();
+    Ok(ctx.state.read(&operator_path(cluster))?.as_ref() == Some(&sealed(&marked, &manifest)))
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
@@ -53,7 +59,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
         progress.say(format!("istioctl warns: {warning}"));
     }
     ctx.state.write(&manifest_path(cluster), manifest)?;
-    ctx.state.write(&operator_path(cluster), &marked)?;
+    ctx.state.write(&operator_path(cluster), &sealed(&marked, manifest))?;
     Ok(true)
 }
 

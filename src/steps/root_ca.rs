@@ -1,16 +1,25 @@
 //! `root-ca`: one root certificate for the mesh, and an intermediate for each cluster, kept in the lab's state.
 
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
-use time::{Duration, OffsetDateTime};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use time::OffsetDateTime;
 
-use super::{Context, StepError};
-use crate::plan::render::Intermediate;
+use super::{Context, StepError, half_made};
+use crate::exec::Progress;
+use crate::plan::LabCluster;
+use crate::plan::render::{ISTIO_NAMESPACE, Intermediate};
 
 const ROOT_CERT: &str = "ca/root-cert.pem";
 const ROOT_KEY: &str = "ca/root-key.pem";
+/// Secret with what a cluster uses.
+const CACERTS: &str = "cacerts";
 
 fn cert_path(cluster: &str) -> String {
     format!("ca/{cluster}/ca-cert.pem")
@@ -20,23 +29,56 @@ fn key_path(cluster: &str) -> String {
     format!("ca/{cluster}/ca-key.pem")
 }
 
-pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    for path in paths(ctx) {
-        // An empty key is what an interrupted run leaves.
-        if ctx.state.read(&path)?.is_none_or(|pem| pem.is_empty()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Whether a certificate and a private key are whole and belong together: a certificate has the public half of its key in it.
+fn is_sound(certificate: Option<&str>, key: Option<&str>) -> bool {
+    let certificate = certificate.and_then(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok());
+    let key = key.and_then(|pem| KeyPair::from_pem(pem).ok());
+    let (Some(certificate), Some(key)) = (certificate, key) else { return false };
+    let public = key.public_key_raw();
+    certificate.windows(public.len()).any(|part| part == public)
 }
 
-pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
+fn is_whole(ctx: &Context, certificate: &str, key: &str) -> Result<bool, StepError> {
+    Ok(is_sound(ctx.state.read(certificate)?.as_deref(), ctx.state.read(key)?.as_deref()))
+}
+
+fn lack(ctx: &Context) -> Result<Vec<&LabCluster>, StepError> {
+    let mut lack = Vec::new();
+    for cluster in ctx.lab.istio_clusters() {
+        if !is_whole(ctx, &cert_path(&cluster.name), &key_path(&cluster.name))? {
+            lack.push(cluster);
+        }
+    }
+    Ok(lack)
+}
+
+pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
+    Ok(is_whole(ctx, ROOT_CERT, ROOT_KEY)? && lack(ctx)?.is_empty())
+}
+
+pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
+    let mut changed = false;
+    let mut is_used = false;
+    if !is_satisfied(ctx)? {
+        // What a cluster has is what its workloads trust, so it comes back from there.
+        for cluster in ctx.lab.istio_clusters() {
+            if let Some(secret) = used(ctx, cluster, progress).await? {
+                is_used = true;
+                changed |= restore(ctx, cluster, &secret)?;
+            }
+        }
+    }
     let root_params = params("Root CA", None, 3650, BasicConstraints::Unconstrained)?;
-    // The key is written last, so that a root without its key is made anew together with all that it signed.
-    let stored = (ctx.state.read(ROOT_CERT)?, ctx.state.read(ROOT_KEY)?);
-    let root_key = if let (Some(_), Some(pem)) = stored {
-        KeyPair::from_pem(&pem)?
+    let root_key = if is_whole(ctx, ROOT_CERT, ROOT_KEY)? {
+        ctx.state.read(ROOT_KEY)?.unwrap_or_default()
+    } else if is_used {
+        return match lack(ctx)?.first() {
+            // Only a new intermediate would need the root's key.
+            None => Ok(changed),
+            Some(cluster) => Err(lost(ctx, cluster)),
+        };
     } else {
+        // The key is written last, so that a root without its key is made anew together with all that it signed.
         let root = CertifiedIssuer::self_signed(root_params.clone(), key()?)?;
         for cluster in ctx.lab.istio_clusters() {
             ctx.state.write(&key_path(&cluster.name), "")?;
@@ -44,14 +86,11 @@ pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
         ctx.state.write(ROOT_CERT, &root.pem())?;
         let pem = root.key().serialize_pem();
         ctx.state.write(ROOT_KEY, &pem)?;
-        KeyPair::from_pem(&pem)?
+        pem
     };
-    let root = Issuer::new(root_params, root_key);
-    for cluster in ctx.lab.istio_clusters() {
+    let root = Issuer::new(root_params, KeyPair::from_pem(&root_key)?);
+    for cluster in lack(ctx)? {
         let name = &cluster.name;
-        if ctx.state.read(&key_path(name))?.is_some_and(|pem| !pem.is_empty()) {
-            continue;
-        }
         // Path length 0: an intermediate signs workloads and no further authority.
         let params = params("Intermediate CA", Some(name), 730, BasicConstraints::Constrained(0))?;
         let intermediate = CertifiedIssuer::signed_by(params, key()?, &root)?;
@@ -59,6 +98,71 @@ pub(super) fn run(ctx: &Context) -> Result<bool, StepError> {
         ctx.state.write(&key_path(name), &intermediate.key().serialize_pem())?;
     }
     Ok(true)
+}
+
+/// The certificates that a cluster of an earlier run uses; none if it has none yet, or this run makes it.
+async fn used(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<Option<Secret>, StepError> {
+    let is_made = !ctx.nodes_of(&cluster.name).await?.is_empty() && !half_made::is_begun(&ctx.state, cluster)?;
+    if !is_made || ctx.is_new(&cluster.name) {
+        return Ok(None);
+    }
+    progress.say(format!("certificates in the lab's state are damaged: looking for those that {} uses", cluster.name));
+    let start = Instant::now();
+    loop {
+        // The step of the cluster may be starting it beside this one.
+        if let Ok(client) = ctx.client(&cluster.name).await
+            && client.is_ready().await
+        {
+            return Ok(client.get::<Secret>(ISTIO_NAMESPACE, CACERTS).await?);
+        }
+        if start.elapsed() > ctx.patience {
+            return Err(StepError::Machine {
+                problem: format!(
+                    "certificates in the lab's state are damaged, and {} cannot be asked for those that it uses",
+                    cluster.name
+                ),
+                remedy: format!(
+                    "see why it does not answer with `lab status {0}`, or make the lab anew: `lab down {0}`",
+                    ctx.lab.name
+                ),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Puts what a cluster uses where the state has lost it. Tells whether it had.
+fn restore(ctx: &Context, cluster: &LabCluster, secret: &Secret) -> Result<bool, StepError> {
+    let pem = |name: &str| secret.data.as_ref()?.get(name).and_then(|d| String::from_utf8(d.0.clone()).ok());
+    let (certificate, key, root) = (pem("ca-cert.pem"), pem("ca-key.pem"), pem("root-cert.pem"));
+    let mut changed = false;
+    let (cert_path, key_path) = (cert_path(&cluster.name), key_path(&cluster.name));
+    if !is_whole(ctx, &cert_path, &key_path)?
+        && is_sound(certificate.as_deref(), key.as_deref())
+        && let (Some(certificate), Some(key)) = (certificate, key)
+    {
+        ctx.state.write(&cert_path, &certificate)?;
+        ctx.state.write(&key_path, &key)?;
+        changed = true;
+    }
+    if let Some(root) = root
+        && ctx.state.read(ROOT_CERT)?.as_ref() != Some(&root)
+    {
+        ctx.state.write(ROOT_CERT, &root)?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
+fn lost(ctx: &Context, cluster: &LabCluster) -> StepError {
+    StepError::Machine {
+        problem: format!(
+            "the key of the lab's root certificate is lost, and {} needs a certificate by it: {} is damaged",
+            cluster.name,
+            ctx.state.path(ROOT_KEY).display()
+        ),
+        remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
+    }
 }
 
 /// The intermediate of a cluster, as made by [`run`].
@@ -95,7 +199,32 @@ fn params(
     params.is_ca = IsCa::Ca(constraints);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     // An hour back, for nodes whose clock is behind.
-    params.not_before = OffsetDateTime::now_utc() - Duration::hours(1);
-    params.not_after = OffsetDateTime::now_utc() + Duration::days(days);
+    params.not_before = OffsetDateTime::now_utc() - time::Duration::hours(1);
+    params.not_after = OffsetDateTime::now_utc() + time::Duration::days(days);
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_damaged_or_foreign_is_told() {
+        let make = || {
+            CertifiedIssuer::self_signed(
+                params("x", None, 1, BasicConstraints::Unconstrained).expect("valid"),
+                key().expect("a key"),
+            )
+        };
+        let (one, other) = (make().expect("signs"), make().expect("signs"));
+        let (certificate, key) = (one.pem(), one.key().serialize_pem());
+        assert!(is_sound(Some(&certificate), Some(&key)));
+        assert!(!is_sound(Some(&certificate), Some(&other.key().serialize_pem())));
+        for damaged in [None, Some(""), Some("garbage"), Some(&certificate[..certificate.len() / 2])] {
+            assert!(!is_sound(damaged, Some(&key)), "{damaged:?}");
+        }
+        for damaged in [None, Some(""), Some("garbage"), Some(&key[..key.len() / 2])] {
+            assert!(!is_sound(Some(&certificate), damaged), "{damaged:?}");
+        }
+    }
 }

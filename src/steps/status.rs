@@ -42,7 +42,7 @@ pub async fn look(ctx: &Context) -> Result<LabStatus, StepError> {
     for status in &mut clusters {
         status.proxies.sort_by(|a, b| a.name.cmp(&b.name));
     }
-    let verdict: Option<Verdict> = ctx.state.read_json(VERDICT_FILE)?;
+    let verdict: Option<Verdict> = ctx.state.recall(VERDICT_FILE)?;
     Ok(LabStatus {
         lab: lab.name.clone(),
         mesh: lab.mesh_in_words(),

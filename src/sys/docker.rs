@@ -189,6 +189,24 @@ impl Engine {
         Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
     }
 
+    /// Labels of a container, if there is one of that name.
+    pub async fn labels(&self, container: &str) -> Result<Option<HashMap<String, String>>, DockerError> {
+        match self.docker.inspect_container(container, None).await {
+            Ok(found) => Ok(Some(found.config.and_then(|c| c.labels).unwrap_or_default())),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(DockerError::request(format!("look at {container}"))(error)),
+        }
+    }
+
+    /// Where a TCP port of a container is published on the engine's machine, as `ADDRESS:PORT`.
+    pub async fn published(&self, container: &str, port: u16) -> Result<Option<String>, DockerError> {
+        let found = self.docker.inspect_container(container, None).await;
+        let found = found.map_err(DockerError::request(format!("look at {container}")))?;
+        let mut ports = found.network_settings.and_then(|s| s.ports).unwrap_or_default();
+        let binding = ports.remove(&format!("{port}/tcp")).flatten().and_then(|all| all.into_iter().next());
+        Ok(binding.and_then(|b| Some(format!("{}:{}", b.host_ip?, b.host_port?))))
+    }
+
     /// Starts a stopped container, or lets a frozen one go on.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
         let state =

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::docker::{DockerError, Engine};
+use super::docker::{DockerError, Engine, Error};
 
 /// Label of what is made for the trial.
 const LABEL: &str = "dev.lab.probe";
@@ -83,6 +83,27 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(error) => outcome(&error.to_string()),
         })
+    }
+}
+
+impl Engine {
+    /// Whether a container of this name could be made from this image. It is tried, since the engine shows a container only once it is made, which may
+    /// take it many seconds, but reserves its name as soon as it is asked for it.
+    ///
+    /// # Errors
+    /// The engine cannot make a container of the image, for reasons that have nothing to do with its name.
+    pub async fn is_name_free(&self, name: &str, image: &str) -> Result<bool, DockerError> {
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            cmd: Some(vec![NOTHING.to_owned()]),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        match self.docker.create_container(Some(options), body).await {
+            Ok(_) => self.remove(name).await.map(|()| true),
+            Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(false),
+            Err(error) => Err(DockerError::request(format!("make a container named {name}"))(error)),
+        }
     }
 }
 

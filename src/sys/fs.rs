@@ -35,12 +35,13 @@ pub fn is_free(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Writes a text file that is not there yet, with these permissions, making its directory.
+/// Writes a text file that is not there yet, with these permissions, making its directory: one that others can read only if they can read the file.
 pub fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+        let mode = if mode & 0o077 == 0 { 0o700 } else { 0o755 };
+        std::fs::DirBuilder::new().recursive(true).mode(mode).create(parent)?;
     }
     let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
     // A script stays one whatever the umask takes.
@@ -66,9 +67,10 @@ pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
-/// Makes a directory, and those above it.
+/// Makes a directory, and those above it, in which only this user may write.
 pub fn create_dir(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
 /// The files of a directory, by name; directories in it are left out.

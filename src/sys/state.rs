@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use miette::Diagnostic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// The state cannot be read or written.
@@ -32,7 +33,7 @@ pub enum StateError {
     },
     /// A file is not what lab wrote.
     #[error("cannot read {}: {reason}", path.display())]
-    #[diagnostic(help("another version of lab may have written it: `lab down` this lab and bring it up again"))]
+    #[diagnostic(help("{}", remedy(path)))]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -64,9 +65,25 @@ pub struct LabState {
 
 /// Held while a process changes a lab; others wait for it.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
 
 const LAB_FILE: &str = "lab.json";
+/// Version of that file's form: a field that was there before means something else, or is gone.
+const VERSION: u64 = 1;
+/// Its field with that version. A file without it is of the first.
+const VERSION_FIELD: &str = "version";
+
+/// What to do about a file that cannot be read.
+fn remedy(path: &Path) -> String {
+    if path.file_name().is_some_and(|name| name == LAB_FILE) {
+        let lab = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        return format!("remove the lab with `lab down {lab}`, which does not need this file, and bring it up again");
+    }
+    "remove this file: `lab up` makes it anew".to_owned()
+}
 
 impl State {
     /// The state under `XDG_STATE_HOME/lab`, or `~/.local/state/lab`.
@@ -97,13 +114,13 @@ impl State {
         })
     }
 
-    /// Names of the labs, sorted.
+    /// Names of the labs, sorted; those too of which the state is damaged, since there may be keys in it.
     pub fn names(&self) -> Result<Vec<String>, StateError> {
         let io = |source| StateError::Io { what: "list", path: self.root.clone(), source };
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(io)? {
             let entry = entry.map_err(io)?;
-            if entry.path().join(LAB_FILE).is_file() {
+            if fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some()) {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
@@ -115,13 +132,39 @@ impl State {
     pub async fn lock(&self, name: &str, on_wait: impl FnOnce()) -> Result<Lock, StateError> {
         let path = self.root.join(format!(".{name}.lock"));
         let io = |source| StateError::Io { what: "lock", path: path.clone(), source };
-        let file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(io)?;
-        if file.try_lock().is_ok() {
-            return Ok(Lock(file));
+        let mut on_wait = Some(on_wait);
+        loop {
+            let file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(io)?;
+            let lock = if file.try_lock().is_ok() {
+                Lock { file, path: path.clone() }
+            } else {
+                if let Some(on_wait) = on_wait.take() {
+                    on_wait();
+                }
+                let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+                let file = locked.map_err(std::io::Error::other).and_then(|r| r).map_err(io)?;
+                Lock { file, path: path.clone() }
+            };
+            // Who held it may have removed the file, and then the next to come would lock another.
+            if lock.is_the_file() {
+                return Ok(lock);
+            }
         }
-        on_wait();
-        let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-        locked.map_err(std::io::Error::other).and_then(|r| r).map(Lock).map_err(io)
+    }
+}
+
+impl Lock {
+    fn is_the_file(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let identity = |m: fs::Metadata| (m.dev(), m.ino());
+        let (own, there) = (self.file.metadata().map(identity), fs::metadata(&self.path).map(identity));
+        matches!((own, there), (Ok(own), Ok(there)) if own == there)
+    }
+
+    /// Removes the file with the lock; those who wait for it make a new one.
+    pub fn remove(self) -> Result<(), StateError> {
+        let removed = fs::remove_file(&self.path);
+        removed.map_err(|source| StateError::Io { what: "remove", path: self.path, source })
     }
 }
 
@@ -145,21 +188,47 @@ impl LabState {
     }
 
     /// The resolved lab.
-    pub fn load<T: DeserializeOwned>(&self) -> Result<T, StateError> {
-        self.read_json(LAB_FILE)?
-            .ok_or_else(|| StateError::Corrupt { path: self.path(LAB_FILE), reason: "it is not there".to_owned() })
+    pub fn load<T: Serialize + DeserializeOwned>(&self) -> Result<T, StateError> {
+        self.stored()?.ok_or_else(|| self.corrupt(LAB_FILE, "it is not there"))
+    }
+
+    /// The same, if it was ever stored and is still there.
+    pub fn stored<T: Serialize + DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
+        let Some(mut stored) = self.read_json::<Map<String, Value>>(LAB_FILE)? else { return Ok(None) };
+        if let Some(version) = stored.remove(VERSION_FIELD).filter(|v| *v != VERSION) {
+            let reason = format!("its form is of version {version}, and this lab knows version {VERSION}");
+            return Err(self.corrupt(LAB_FILE, &reason));
+        }
+        let stored = Value::Object(stored);
+        let lab: T = serde_json::from_value(stored.clone()).map_err(|e| self.corrupt(LAB_FILE, &e.to_string()))?;
+        // What this version does not know it would leave out of what it builds.
+        let known = serde_json::to_value(&lab).map_err(|e| self.corrupt(LAB_FILE, &e.to_string()))?;
+        match unknown_field(&stored, &known) {
+            Some(field) => Err(self.corrupt(LAB_FILE, &format!("this lab does not know its field {field}"))),
+            None => Ok(Some(lab)),
+        }
     }
 
     /// Stores the resolved lab; from then on the lab exists.
     pub fn store<T: Serialize>(&self, lab: &T) -> Result<(), StateError> {
-        self.write_json(LAB_FILE, lab)
+        let lab = serde_json::to_value(lab).map_err(|e| self.corrupt(LAB_FILE, &e.to_string()))?;
+        let mut stored = Map::from_iter([(VERSION_FIELD.to_owned(), VERSION.into())]);
+        if let Value::Object(lab) = lab {
+            stored.extend(lab);
+        }
+        self.write_json(LAB_FILE, &stored)
+    }
+
+    fn corrupt(&self, name: &str, reason: &str) -> StateError {
+        StateError::Corrupt { path: self.path(name), reason: reason.to_owned() }
     }
 
     /// Reads a text file, if it exists.
     pub fn read(&self, name: &str) -> Result<Option<String>, StateError> {
         let path = self.path(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
+        match fs::read(&path) {
+            // What is no text is no file of lab's, and whoever reads it finds that out.
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StateError::Io { what: "read", path, source }),
         }
@@ -168,8 +237,15 @@ impl LabState {
     /// Reads a JSON file, if it exists.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
         let Some(text) = self.read(name)? else { return Ok(None) };
-        let corrupt = |e: serde_json::Error| StateError::Corrupt { path: self.path(name), reason: e.to_string() };
-        serde_json::from_str(&text).map(Some).map_err(corrupt)
+        serde_json::from_str(&text).map(Some).map_err(|e| self.corrupt(name, &e.to_string()))
+    }
+
+    /// Reads a JSON file that lab can do without or make anew: one that is torn, or of another version, is as good as none.
+    pub fn recall<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        match self.read_json(name) {
+            Err(StateError::Corrupt { .. }) => Ok(None),
+            read => read,
+        }
     }
 
     /// Writes a file in one piece: readers see the old one or the new one.
@@ -185,9 +261,26 @@ impl LabState {
 
     /// Writes a JSON file in one piece.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|e| StateError::Corrupt { path: self.path(name), reason: e.to_string() })?;
+        let text = serde_json::to_string_pretty(value).map_err(|e| self.corrupt(name, &e.to_string()))?;
         self.write(name, &text)
+    }
+
+    /// Removes a file; that it is gone already is well.
+    pub fn delete(&self, name: &str) -> Result<(), StateError> {
+        match fs::remove_file(self.path(name)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StateError::Io { what: "remove", path: self.path(name), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What marks the programs that work on this lab. The directory is part of it, as other machines or users may have labs of this name.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        use std::os::unix::fs::MetadataExt as _;
+        let (device, inode) = fs::metadata(&self.dir).map_or((0, 0), |m| (m.dev(), m.ino()));
+        format!("{device}:{inode}:{}", self.dir.display())
     }
 
     /// Adds one line to a file.
@@ -228,6 +321,25 @@ impl LabState {
     }
 }
 
+/// Path of a field that a stored value has and a known one has not.
+fn unknown_field(stored: &Value, known: &Value) -> Option<String> {
+    let below =
+        |name: &str, stored: &Value, known: &Value| unknown_field(stored, known).map(|field| format!("{name}.{field}"));
+    match (stored, known) {
+        (Value::Object(stored), Value::Object(known)) => {
+            stored.iter().find_map(|(name, value)| match known.get(name) {
+                Some(known) => below(name, value, known),
+                None => Some(name.clone()),
+            })
+        }
+        (Value::Array(stored), Value::Array(known)) => {
+            let mut pairs = stored.iter().zip(known).enumerate();
+            pairs.find_map(|(at, (stored, known))| below(&at.to_string(), stored, known))
+        }
+        _ => None,
+    }
+}
+
 fn make_dir(path: &Path) -> Result<(), StateError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| StateError::Io {
         what: "create",
@@ -235,3 +347,6 @@ fn make_dir(path: &Path) -> Result<(), StateError> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,9 @@ pub const VERDICT_FILE: &str = "verdict.json";
 /// Runs every check and stores the verdict. A red verdict is an outcome, not an error.
 pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepError> {
     let verdict = judge(ctx, progress).await?;
-    ctx.state.write_json(VERDICT_FILE, &verdict)?;
+    if let Err(error) = ctx.state.write_json(VERDICT_FILE, &verdict) {
+        progress.say(format!("warning: this verdict is not kept: {error}"));
+    }
     ctx.set_verdict(verdict.clone());
     Ok(verdict)
 }
