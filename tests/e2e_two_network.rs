@@ -45,6 +45,57 @@ fn derived_addresses_are_those_of_the_plan() {
     assert!(endpoints.as_array().expect("endpoints").iter().any(|e| e["address"] == wanted.as_str()), "{endpoints:#}");
 }
 
+/// What the other network reaches of a node is its API server, and nothing that runs on it: neither a port of the host that leads to a pod, nor a
+/// pod on the host's network.
+#[test]
+fn ports_of_nodes_are_closed_to_other_networks() {
+    running();
+    let on_host = |name: &str, spec: serde_json::Value| {
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "kube-public" }, "spec": spec,
+        })
+    };
+    let pods = [
+        on_host(
+            "host-network",
+            serde_json::json!({ "hostNetwork": true, "containers": [
+            { "name": "helloworld", "image": "lab.internal/apps/helloworld:1.0" }] }),
+        ),
+        on_host(
+            "host-port",
+            serde_json::json!({ "containers": [
+            { "name": "helloworld", "image": "lab.internal/apps/helloworld:1.0",
+              "ports": [{ "containerPort": 5000, "hostPort": 5080 }] }] }),
+        ),
+    ];
+    let pods = Manifest::from_values(pods).expect("a manifest");
+    let from = |cluster: &str, url: &str| {
+        let node = format!("{NAME}-{cluster}-control-plane");
+        let command = ["exec", &node, "curl", "-s", "-k", "-m", "3", url];
+        text(&std::process::Command::new("docker").args(command).output().expect("docker starts").stdout)
+    };
+    block_on(async {
+        let cluster = client(NAME, "c2").await;
+        cluster.apply(&pods).await.expect("applied");
+        for port in [5000, 5080] {
+            let url = format!("http://{NAME}-c2-control-plane:{port}/hello");
+            for _ in 0..120 {
+                if from("c2", &url).contains("Hello version") {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            }
+            assert!(from("c2", &url).contains("Hello version"), "{url} from its own network");
+            assert_eq!(from("c1", &url), "", "{url} from another network");
+        }
+        let version = from("c1", &format!("https://{NAME}-c2-control-plane:6443/version"));
+        assert!(version.contains("gitVersion"), "{version}");
+        for pod in &pods.objects {
+            cluster.delete(pod).await.expect("deleted");
+        }
+    });
+}
+
 /// Another root in one cluster: discovery works, every endpoint is healthy, and mutual TLS fails.
 #[test]
 fn mutate_a_wrong_root_is_red() {

@@ -1,8 +1,8 @@
 //! What keeps networks apart that share one bridge, and joins the clusters of one network: a script that runs on every node.
 //!
 //! All nodes are on one Docker network, so one route on a sender would open the pods of another network to it. Therefore the receiver drops
-//! what comes for its pods and node ports from anywhere but its own network. Load balancers' addresses, and with them gateways, and the API
-//! server are neither, and stay open. The sender refuses to route to the pods of other networks, because a packet that no node wants leaves
+//! what comes from anywhere but its own network for its pods, and for the node itself: node ports, host ports, pods on the host's network. The
+//! API server stays open, and so do load balancers' addresses, which no node has as its own, and with them gateways. The sender refuses to route to the pods of other networks, because a packet that no node wants leaves
 //! by the default route, and something outside may well answer.
 
 use std::fmt::{Display, Write as _};
@@ -82,11 +82,11 @@ pub fn node_network_unit() -> String {
 const HEAD: &str = r#"#!/bin/sh
 # Made by lab. With `check`: tells whether everything is set, and changes nothing.
 mode=${1-set}
-failed=0 accept='' drop='' nat=''
+failed=0 accept='' pods='' host='' nat=''
 
 address() { getent ahostsv4 "$1" | sed -n '1s/ .*//p'; }
 
-# from SUBNET: what comes from there may go to pods and node ports.
+# from SUBNET: what comes from there may go to pods and nodes.
 from() { case $1 in */*) s=$1 ;; *) s=$1/32 ;; esac; accept="$accept-A LAB-NETWORK -s $s -j RETURN
 "; }
 
@@ -95,11 +95,12 @@ from_node() {
     if [ -n "$found" ]; then from "$found"; else echo "no address of $1 yet" && failed=1; fi
 }
 
-# close PODS: nothing else may.
+# close PODS: nothing else may, but to the API server. Answers to what the node itself has begun come in.
 close() {
-    drop="-A LAB-NETWORK -d $1 -j DROP
--A LAB-NETWORK -p tcp -m tcp --dport 30000:32767 -m addrtype --dst-type LOCAL -j DROP
--A LAB-NETWORK -p udp -m udp --dport 30000:32767 -m addrtype --dst-type LOCAL -j DROP
+    pods="-A LAB-NETWORK -d $1 -j DROP
+"
+    host="-A LAB-NETWORK -p tcp -m tcp --dport 6443 -j RETURN
+-A LAB-NETWORK ! -p icmp -m addrtype --dst-type LOCAL -m conntrack --ctstate NEW -j DROP
 "
 }
 
@@ -141,7 +142,9 @@ chain() {
 
 "#;
 
-const TAIL: &str = r#"chain raw PREROUTING "$accept$drop" -i eth0
+const TAIL: &str = r#"chain raw PREROUTING "$accept$pods" -i eth0
+# Once the kernel knows the connection, and before it rewrites addresses: a node port is still one of the node.
+chain mangle PREROUTING "$accept$host" -i eth0
 chain nat POSTROUTING "$nat"
 exit "$failed"
 "#;
