@@ -187,7 +187,7 @@ x-from: mesh
 …
 Hello version: mine, instance: web-…
 $ istioctl version --remote=false --short
-client version: 1.31-dev
+client version: 1.32-dev
 $ kubectl -n demo scale deployment web --replicas=0
 deployment.apps/web scaled
 $ lab up DIR/fewer.yaml

@@ -80,6 +80,18 @@ pub enum ImagesError {
         /// What to do.
         remedy: &'static str,
     },
+    /// Neither source serves.
+    #[error("no way to come by images: {registries}; and packages cannot be built here: {builders}")]
+    #[diagnostic(help(
+        "mend one of both (`lab doctor` has more); name a mirror that has the images (images.mirror); or bring everything from another machine \
+         with `lab images export` and `lab images import`"
+    ))]
+    NoSource {
+        /// What each registry lacks.
+        registries: String,
+        /// What this machine lacks.
+        builders: String,
+    },
     /// An archive of `lab images export` does not fit.
     #[error("{file} cannot be imported: {reason}")]
     #[diagnostic(help(
@@ -112,6 +124,7 @@ impl ImagesError {
     pub fn lacks_something(&self) -> bool {
         match self {
             Self::NoProgram { .. }
+            | Self::NoSource { .. }
             | Self::RegistryDown { .. }
             | Self::Docker(DockerError::Unreachable(_))
             | Self::Cache(_)

@@ -170,7 +170,7 @@ mod tests {
         -tags
         vtprotobuf,disable_pgv
         -ldflags
-        -s -w -X istio.io/istio/pkg/version.buildGitRevision=eed52ebb66ad -X istio.io/istio/pkg/version.buildHub=lab.internal/istio -X istio.io/istio/pkg/version.buildStatus=Clean -X istio.io/istio/pkg/version.buildTag=1.31-dev -X istio.io/istio/pkg/version.buildVersion=1.31-dev
+        -s -w -X istio.io/istio/pkg/version.buildGitRevision=eed52ebb66ad -X istio.io/istio/pkg/version.buildHub=lab.internal/istio -X istio.io/istio/pkg/version.buildStatus=Clean -X istio.io/istio/pkg/version.buildTag=1.32-dev -X istio.io/istio/pkg/version.buildVersion=1.32-dev
         -o
         /o/x
         istio.io/istio/pilot/cmd/pilot-agent

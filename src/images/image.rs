@@ -137,7 +137,7 @@ mod tests {
         insta::assert_snapshot!(text, @r#"
         FROM lab/debian-base:1
         COPY root/ /
-        ENV ISTIO_META_ISTIO_VERSION="1.31-dev"
+        ENV ISTIO_META_ISTIO_VERSION="1.32-dev"
         WORKDIR /
         USER 1337:1337
         ENTRYPOINT ["/usr/local/bin/pilot-agent"]

@@ -117,6 +117,9 @@ pub async fn prepare(
             None => resolve::resolve(choice, &stack).await?,
         };
         progress.note(format!("images: {source}: {why}"));
+        if let Some(told) = stack.istioctl_differs().filter(|_| source == Source::Registry) {
+            progress.note(told);
+        }
         (Record::name(digest(&digests, source)), from_source(&shop, source).await?)
     };
     cache.write_json(&name, &record)?;
@@ -179,6 +182,9 @@ async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, Images
         shop.progress.note(format!(
             "images: registry (mirror {mirror}): upstream images, as it holds no node image of this lab"
         ));
+        if let Some(told) = shop.stack.istioctl_differs() {
+            shop.progress.note(told);
+        }
         let upstream = shop.stack.images.get(NODE).and_then(|i| i.registry.as_deref()).unwrap_or_default();
         (Source::Registry, Reference::parse(upstream).in_mirror(mirror))
     };

@@ -120,8 +120,8 @@ mod tests {
     fn mirrored() {
         let r = Reference::parse("registry.k8s.io/kube-apiserver:v1").in_mirror("10.0.0.1:5000");
         assert_eq!(r.to_string(), "10.0.0.1:5000/kube-apiserver:v1");
-        let r = Reference::parse("lab.internal/istio/pilot:1.31-dev").in_mirror("m:80");
-        assert_eq!(r.to_string(), "m:80/istio/pilot:1.31-dev");
+        let r = Reference::parse("lab.internal/istio/pilot:1.32-dev").in_mirror("m:80");
+        assert_eq!(r.to_string(), "m:80/istio/pilot:1.32-dev");
     }
 
     #[test]

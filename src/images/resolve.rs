@@ -1,18 +1,16 @@
 //! Which source serves: what the user says, else what this machine has, else what it reaches.
 
-use std::collections::BTreeSet;
-
 use futures::future::join_all;
 
 use super::reference::Reference;
 use super::stack::Stack;
-use super::{ImagesError, Source};
+use super::{ImagesError, Source, sources};
 use crate::sys::http::Http;
 
 /// What the user says about the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Choice {
-    /// The registry source where registries answer, else the packages source.
+    /// The registry source where registries have every image, else the packages source.
     #[default]
     Auto,
     /// Upstream images from their registries.
@@ -37,37 +35,68 @@ pub(super) async fn resolve(choice: Choice, stack: &Stack) -> Result<(Source, St
     match choice {
         Choice::Registry => Ok((Source::Registry, "as you chose".to_owned())),
         Choice::Packages => Ok((Source::Packages, "as you chose".to_owned())),
-        Choice::Auto => Ok(probe(stack).await),
+        Choice::Auto => {
+            let (answers, builders) = tokio::join!(upstream(stack), sources::builders());
+            choose(&answers, &builders)
+        }
     }
 }
 
-/// The registries that the stack refers to: host, and where it is asked.
-pub(super) fn registries(stack: &Stack) -> BTreeSet<(String, String)> {
+/// What a registry said when it was asked for an image.
+pub(super) type Answer = Result<bool, String>;
+
+/// Asks upstream's registries for every image of the stack. That a registry answers does not mean that it has one.
+pub(super) async fn upstream(stack: &Stack) -> Vec<(Reference, Answer)> {
     let references = stack.images.values().filter_map(|i| i.registry.as_deref()).map(Reference::parse);
-    references.map(|r| (r.host.clone(), r.registry_url())).collect()
+    let http = Http::new();
+    let ask = |reference: Reference| {
+        let http = &http;
+        async move {
+            let wanted = reference.digest.as_deref().unwrap_or_else(|| reference.tag());
+            let answer = match http {
+                Ok(http) => http.has_manifest(&reference.registry_url(), &reference.path, wanted).await,
+                Err(e) => return (reference.clone(), Err(e.to_string())),
+            };
+            (reference.clone(), answer.map_err(|e| e.to_string()))
+        }
+    };
+    join_all(references.map(ask)).await
 }
 
-/// Asks every registry that the stack refers to. Only when all answer can the registry source serve.
-async fn probe(stack: &Stack) -> (Source, String) {
-    let registries = registries(stack);
-    let http = match Http::new() {
-        Ok(http) => http,
-        Err(e) => return (Source::Packages, format!("no registry can be asked: {e}")),
+/// What is wrong with the registries: by host, its images that are missing or why it does not answer.
+pub(super) fn lacking(answers: &[(Reference, Answer)]) -> Vec<(String, Result<(), String>)> {
+    let mut hosts: Vec<&str> = answers.iter().map(|(reference, _)| reference.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let of_host = |host: &str| {
+        let own = || answers.iter().filter(|(reference, _)| reference.host == host);
+        if let Some(reason) = own().find_map(|(_, answer)| answer.as_ref().err()) {
+            return Err(reason.clone());
+        }
+        let missing: Vec<String> =
+            own().filter(|(_, answer)| *answer == Ok(false)).map(|(r, _)| format!("{}:{}", r.path, r.tag())).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("it has no {}", missing.join(", "))) }
     };
-    let asked = join_all(registries.iter().map(|(_, url)| http.registry_answers(url))).await;
-    let silent: Vec<&str> = registries
-        .iter()
-        .zip(&asked)
-        .filter(|(_, answer)| answer.is_err())
-        .map(|((host, _), _)| host.as_str())
-        .collect();
-    if silent.is_empty() {
-        (Source::Registry, "all registries answer".to_owned())
-    } else if silent.len() == registries.len() {
-        (Source::Packages, "no registry answers".to_owned())
-    } else {
-        (Source::Packages, format!("no answer from {}", silent.join(", ")))
+    hosts.into_iter().map(|host| (host.to_owned(), of_host(host))).collect()
+}
+
+/// Only when every image is there can the registry source serve; else the packages source does, where this machine can build.
+fn choose(answers: &[(Reference, Answer)], builders: &[sources::Asked]) -> Result<(Source, String), ImagesError> {
+    let hosts = lacking(answers);
+    let failing = |asked: &[sources::Asked]| -> Vec<String> {
+        asked.iter().filter_map(|(name, answer)| Some(format!("{name}: {}", answer.as_ref().err()?))).collect()
+    };
+    let wrong = failing(&hosts);
+    let why = match &wrong[..] {
+        [] => return Ok((Source::Registry, "the registries have every image".to_owned())),
+        [_, ..] if answers.iter().all(|(_, answer)| answer.is_err()) => "no registry answers".to_owned(),
+        some => some.join("; "),
+    };
+    let lacks = failing(builders);
+    if lacks.is_empty() {
+        return Ok((Source::Packages, why));
     }
+    Err(ImagesError::NoSource { registries: wrong.join("; "), builders: lacks.join("; ") })
 }
 
 #[cfg(test)]
@@ -81,5 +110,35 @@ mod tests {
         assert_eq!(source, Source::Packages);
         let (source, why) = resolve(Choice::Registry, &stack).await.expect("resolves");
         assert_eq!((source, why.as_str()), (Source::Registry, "as you chose"));
+    }
+
+    fn answers(pilot: Result<bool, &str>, controller: Result<bool, &str>) -> Vec<(Reference, Answer)> {
+        let answer = |image, answer: Result<bool, &str>| (Reference::parse(image), answer.map_err(str::to_owned));
+        vec![answer("docker.io/istio/pilot:1.31.1", pilot), answer("quay.io/metallb/controller:v1", controller)]
+    }
+
+    #[test]
+    fn packages_serve_when_an_image_is_missing() {
+        let can = [("Go".to_owned(), Ok(()))];
+        let chosen = |answers: &[(Reference, Answer)]| choose(answers, &can).expect("a source");
+        assert_eq!(chosen(&answers(Ok(true), Ok(true))).0, Source::Registry);
+        let (source, why) = chosen(&answers(Ok(false), Ok(true)));
+        assert_eq!((source, why.as_str()), (Source::Packages, "docker.io: it has no istio/pilot:1.31.1"));
+        let (source, why) = chosen(&answers(Ok(false), Err("timed out")));
+        assert_eq!(source, Source::Packages);
+        assert_eq!(why, "docker.io: it has no istio/pilot:1.31.1; quay.io: timed out");
+        let (source, why) = chosen(&answers(Err("no route"), Err("timed out")));
+        assert_eq!((source, why.as_str()), (Source::Packages, "no registry answers"));
+    }
+
+    #[test]
+    fn where_nothing_can_be_built_the_missing_image_is_named() {
+        let cannot = [("Go".to_owned(), Err("go is not on PATH".to_owned())), ("x86_64".to_owned(), Ok(()))];
+        assert_eq!(choose(&answers(Ok(true), Ok(true)), &cannot).expect("a source").0, Source::Registry);
+        let error = choose(&answers(Ok(false), Ok(true)), &cannot).expect_err("no source");
+        assert!(error.lacks_something());
+        let text = error.to_string();
+        assert!(text.contains("docker.io: it has no istio/pilot:1.31.1"), "{text}");
+        assert!(text.contains("Go: go is not on PATH") && !text.contains("x86_64"), "{text}");
     }
 }

@@ -121,36 +121,33 @@ pub async fn sources(settings: &ImageSettings, docker: Option<&Docker>) -> Resul
 }
 
 async fn registries(stack: &Stack, settings: &ImageSettings) -> Vec<Asked> {
-    let urls = match &settings.mirror {
-        Some(mirror) => vec![(mirror.clone(), format!("http://{mirror}"))],
-        None => resolve::registries(stack).into_iter().collect(),
+    let Some(mirror) = &settings.mirror else { return resolve::lacking(&resolve::upstream(stack).await) };
+    let answer = match Http::new() {
+        Ok(http) => http.registry_answers(&format!("http://{mirror}")).await.map_err(|e| e.to_string()),
+        Err(e) => Err(e.to_string()),
     };
-    let http = Http::new();
-    let ask = |(name, url): (String, String)| {
-        let http = &http;
-        async move {
-            let answer = match http {
-                Ok(http) => http.registry_answers(&url).await.map_err(|e| e.to_string()),
-                Err(e) => Err(e.to_string()),
-            };
-            (name, answer)
-        }
+    vec![(mirror.clone(), answer)]
+}
+
+/// The programs that build images from packages, and what of this machine forbids it. Nothing is asked of the network.
+pub(super) async fn builders() -> Vec<Asked> {
+    let pip = Process::new("python3").args(["-m", "pip", "--version"]).output().await;
+    let has = |program: &str| {
+        if on_path(program).is_empty() { Err(format!("{program} is not on PATH")) } else { Ok(()) }
     };
-    join_all(urls.into_iter().map(ask)).await
+    let x86 = std::env::consts::ARCH == "x86_64";
+    vec![
+        ("Go".to_owned(), has("go")),
+        ("Python with pip".to_owned(), pip.map(|_| ()).map_err(|_| "python3 -m pip does not run".to_owned())),
+        ("mmdebstrap".to_owned(), has("mmdebstrap")),
+        ("x86_64".to_owned(), x86.then_some(()).ok_or_else(|| "the Envoy wheel is for x86_64 only".to_owned())),
+    ]
 }
 
 /// The programs that build, and where they download from.
 async fn packages(stack: &Stack) -> (Vec<Asked>, Vec<Asked>) {
     let go = Process::new("go").args(["env", "GOPROXY"]).output().await;
-    let pip = Process::new("python3").args(["-m", "pip", "--version"]).output().await;
-    let has = |found: bool, program: &str| found.then_some(()).ok_or_else(|| format!("{program} is not on PATH"));
-    let x86 = std::env::consts::ARCH == "x86_64";
-    let builders = vec![
-        ("Go".to_owned(), has(go.is_ok(), "go")),
-        ("Python with pip".to_owned(), pip.map(|_| ()).map_err(|_| "python3 -m pip does not run".to_owned())),
-        ("mmdebstrap".to_owned(), has(!on_path("mmdebstrap").is_empty(), "mmdebstrap")),
-        ("x86_64".to_owned(), x86.then_some(()).ok_or_else(|| "the Envoy wheel is for x86_64 only".to_owned())),
-    ];
+    let builders = builders().await;
     let index = async {
         if let Ok(url) = std::env::var("PIP_INDEX_URL") {
             url

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::error::ImagesError;
+use super::reference::Reference;
 use super::tree::Tree;
 
 /// Key of the node image among the images.
 pub const NODE: &str = "node";
+/// Key of istiod's image.
+const PILOT: &str = "istio-pilot";
 
 /// The pinned stack.
 #[derive(Clone, Debug, Deserialize)]
@@ -274,6 +277,17 @@ impl Stack {
         self.images.iter().chain(&self.optional)
     }
 
+    /// How istioctl differs from the Istio of the registry source, for the user; nothing when both are one version.
+    #[must_use]
+    pub fn istioctl_differs(&self) -> Option<String> {
+        let pilot = self.images.get(PILOT)?.registry.as_deref()?;
+        let release = Reference::parse(pilot).tag().to_owned();
+        let own = &self.tools.istioctl.version;
+        (release != *own).then(|| {
+            format!("istioctl is {own} and renders the charts of that version, while the images are Istio {release}")
+        })
+    }
+
     /// Directory under `stack/` with the `go.mod` of a wrapper.
     #[must_use]
     pub fn wrapper_dir(module: &str) -> String {
@@ -286,7 +300,6 @@ impl Stack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::reference::Reference;
 
     fn is_hex(text: &str, length: usize) -> bool {
         text.len() == length && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
@@ -322,6 +335,39 @@ mod tests {
         }
         let upstream = stack.images[NODE].registry.as_deref().unwrap_or_default();
         assert!(upstream.contains("@sha256:"), "the node image is pinned by digest");
+    }
+
+    #[test]
+    fn the_registry_has_what_upstream_still_publishes() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        // Switched off for good in the winter of 2026: from Istio 1.31 on nothing is published there.
+        let closed = ["registry.istio.io", "gcr.io"];
+        for (key, image) in stack.all_images() {
+            let host = image.registry.as_deref().map(|r| Reference::parse(r).host);
+            assert!(host.is_none_or(|host| !closed.contains(&host.as_str())), "{key} is at a registry that is closed");
+        }
+        let minor = |version: &str| version.split('.').take(2).collect::<Vec<_>>().join(".");
+        let node = Reference::parse(stack.images[NODE].registry.as_deref().unwrap_or_default());
+        assert_eq!(minor(node.tag()), minor(&stack.kubernetes), "both sources run the same Kubernetes");
+    }
+
+    #[test]
+    fn the_development_line_is_told_apart_from_the_release() {
+        let mut stack = Stack::embedded().expect("stack.yaml is valid");
+        let told = stack.istioctl_differs().expect("a note");
+        assert!(told.contains("1.32-dev") && told.contains("1.31.1"), "{told}");
+        "1.31.1".clone_into(&mut stack.tools.istioctl.version);
+        assert_eq!(stack.istioctl_differs(), None);
+    }
+
+    #[test]
+    fn nodes_name_images_that_are_in_them() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        let storage = Tree::embedded().text("node/rootfs/kind/manifests/default-storage.yaml").expect("a manifest");
+        let mut named =
+            storage.lines().filter_map(|l| l.trim().strip_prefix("- ").unwrap_or(l.trim()).strip_prefix("image: "));
+        assert!(named.next().is_some_and(|image| stack.images.values().any(|i| i.name == image)));
+        assert_eq!(named.next(), None);
     }
 
     #[test]

@@ -65,8 +65,8 @@ mod tests {
         assert!(says("kind 0.33.0", "v0.33.0"));
         assert!(!says("kind v0.33.0-alpha+1 go1.26", "v0.33.0"));
         assert!(!says("kind v0.33.01", "v0.33.0"));
-        assert!(says("1.31-dev\n", "1.31-dev"));
-        assert!(says("client version: 1.31-dev\n", "1.31-dev"));
-        assert!(!says("", "1.31-dev"));
+        assert!(says("1.32-dev\n", "1.32-dev"));
+        assert!(says("client version: 1.32-dev\n", "1.32-dev"));
+        assert!(!says("", "1.32-dev"));
     }
 }

@@ -93,14 +93,63 @@ impl Http {
         }
     }
 
-    /// Whether a registry holds the manifest of `repository` at `tag`.
-    pub async fn has_manifest(&self, base: &str, repository: &str, tag: &str) -> Result<bool, Unreachable> {
+    /// Whether a registry holds the manifest of `repository` at `reference`, a tag or a digest, for somebody without a login. A registry that
+    /// denies it has nothing for us either: Docker Hub denies what it does not have, so as not to tell.
+    pub async fn has_manifest(&self, base: &str, repository: &str, reference: &str) -> Result<bool, Unreachable> {
         let accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, \
                       application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
-        let request = self.client.head(format!("{base}/v2/{repository}/manifests/{tag}")).header("Accept", accept);
-        let response = request.send().await.map_err(|e| Unreachable(root_cause(&e)))?;
-        Ok(response.status().is_success())
+        let url = format!("{base}/v2/{repository}/manifests/{reference}");
+        let ask = || self.client.head(&url).header("Accept", accept);
+        let mut response = ask().send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        if response.status() == reqwest::StatusCode::UNAUTHORIZED
+            && let Some(token) = self.token(response.headers()).await?
+        {
+            response = ask().bearer_auth(token).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        }
+        match response.status().as_u16() {
+            200..=299 => Ok(true),
+            401 | 403 | 404 => Ok(false),
+            status => Err(Unreachable(format!("it answered {status} for {repository}"))),
+        }
     }
+
+    /// The token that a registry wants even from somebody without a login, from where its challenge says; none where it wants something else.
+    async fn token(&self, headers: &reqwest::header::HeaderMap) -> Result<Option<String>, Unreachable> {
+        let challenge = headers.get(reqwest::header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        let Some((realm, query)) = challenge.and_then(challenge_of) else { return Ok(None) };
+        let mut url =
+            reqwest::Url::parse(&realm).map_err(|e| Unreachable(format!("its login server is {realm}: {e}")))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let response = self.client.get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let text = response.text().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let token = answer["token"].as_str().or_else(|| answer["access_token"].as_str());
+        Ok(token.map(str::to_owned))
+    }
+}
+
+/// Where a `WWW-Authenticate: Bearer` sends for a token, and with which parameters.
+fn challenge_of(header: &str) -> Option<(String, Vec<(String, String)>)> {
+    let (scheme, mut rest) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let (mut realm, mut query) = (None, Vec::new());
+    // A quoted value may have commas in it: `scope="repository:a/b:pull,push"`.
+    while let Some((key, value)) = rest.split_once("=\"") {
+        let (value, after) = value.split_once('"')?;
+        let key = key.trim_start_matches([',', ' ']).to_ascii_lowercase();
+        if key == "realm" {
+            realm = Some(value.to_owned());
+        } else {
+            query.push((key, value.to_owned()));
+        }
+        rest = after;
+    }
+    Some((realm?, query))
 }
 
 /// The innermost cause says what happened; the outer ones only that something did.
@@ -110,4 +159,84 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A registry on loopback that answers each request line with what `answer` makes of it and of its token: status, headers, body.
+    async fn registry(answer: fn(&str, bool, &str) -> (u16, String, &'static str)) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::new(base.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 8192];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let known = request.to_lowercase().contains("authorization: bearer let-me-in");
+                let (status, headers, body) = answer(request.lines().next().unwrap_or_default(), known, &shared);
+                let text = format!(
+                    "HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(text.as_bytes()).await;
+            }
+        });
+        base
+    }
+
+    /// As Docker Hub: a token for everybody, and denial of what is not there.
+    fn hub(line: &str, known: bool, base: &str) -> (u16, String, &'static str) {
+        if line.starts_with("GET /token?service=hub&scope=repository%3Aistio%2Fpilot%3Apull%2Cpush ") {
+            return (200, String::new(), r#"{"token":"let-me-in"}"#);
+        }
+        match (line, known) {
+            ("HEAD /v2/istio/pilot/manifests/1.31.1 HTTP/1.1", true) => (200, String::new(), ""),
+            (_, true) => (404, String::new(), ""),
+            _ => {
+                let scope = "repository:istio/pilot:pull,push";
+                let header =
+                    format!("www-authenticate: Bearer realm=\"{base}/token\",service=\"hub\",scope=\"{scope}\"\r\n");
+                (401, header, "")
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_is_asked_for_the_image_and_not_whether_it_answers() {
+        let http = Http::direct().expect("a client");
+        let base = registry(hub).await;
+        assert!(http.has_manifest(&base, "istio/pilot", "1.31.1").await.expect("an answer"));
+        assert!(!http.has_manifest(&base, "istio/pilot", "1.99").await.expect("an answer"));
+
+        // `/v2/` is answered by each of these.
+        let base = registry(|_, _, _| (403, String::new(), "")).await;
+        assert!(!http.has_manifest(&base, "istio/pilot", "1.31.1").await.expect("an answer"));
+        let base = registry(|_, _, _| (401, "www-authenticate: Basic realm=\"x\"\r\n".to_owned(), "")).await;
+        assert!(!http.has_manifest(&base, "istio/pilot", "1.31.1").await.expect("an answer"));
+        for status in [429, 503] {
+            let answer: fn(&str, bool, &str) -> (u16, String, &'static str) =
+                if status == 429 { |_, _, _| (429, String::new(), "") } else { |_, _, _| (503, String::new(), "") };
+            let refused =
+                http.has_manifest(&registry(answer).await, "istio/pilot", "1.31.1").await.expect_err("no answer");
+            assert_eq!(refused.to_string(), format!("it answered {status} for istio/pilot"));
+        }
+    }
+
+    #[test]
+    fn challenges() {
+        let (realm, query) =
+            challenge_of(r#"Bearer realm="https://a/t",service="r.io",scope="repository:a/b:pull,push""#).expect("one");
+        assert_eq!(realm, "https://a/t");
+        let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+        assert_eq!(query, [pair("service", "r.io"), pair("scope", "repository:a/b:pull,push")]);
+        assert_eq!(challenge_of(r#"Basic realm="x""#), None);
+        assert_eq!(challenge_of("Bearer"), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Istio's installation of one cluster as an `IstioOperator` file.
 //!
-//! The values follow Istio's multicluster installation guides for the 1.31 line.
+//! The values follow Istio's multicluster installation guides for the 1.32 line.
 
 use serde_json::{Value, json};
 

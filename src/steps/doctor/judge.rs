@@ -173,7 +173,7 @@ pub(super) fn sources(facts: &SourceFacts) -> Vec<Judgement> {
     };
     let mut all = vec![serving];
     let answer =
-        if registries { format!("{mirror} answer: {}", names(&facts.registries)) } else { silence(facts, &silent) };
+        if registries { format!("every image is at {}", names(&facts.registries)) } else { silence(facts, &silent) };
     if !facts.mirrored {
         all.push(told(
             "registries",
@@ -196,11 +196,11 @@ pub(super) fn sources(facts: &SourceFacts) -> Vec<Judgement> {
     all
 }
 
-/// How the registries that do not answer are told: all of them in one word, since their reasons are mostly the same.
+/// How the registries that do not serve are told: all of them in one word, since their reasons are mostly the same.
 fn silence(facts: &SourceFacts, silent: &[String]) -> String {
     match silent {
-        [first, ..] if silent.len() == facts.registries.len() => format!("no registry answers ({first})"),
-        some => format!("not all registries answer: {}", some.join("; ")),
+        [first, ..] if silent.len() == facts.registries.len() => format!("no registry serves ({first})"),
+        some => format!("not all registries serve: {}", some.join("; ")),
     }
 }
 

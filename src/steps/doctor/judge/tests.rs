@@ -73,11 +73,11 @@ fn one_source_of_images_is_enough() {
         levels(&none),
         [("images", Level::Failure), ("registries", Level::Warning), ("packages", Level::Warning)]
     );
-    assert_eq!(none[1].found, "no registry answers (quay.io: no route to host)");
+    assert_eq!(none[1].found, "no registry serves (quay.io: no route to host)");
     assert_eq!(none[2].found, "cannot be built: Python packages: no route to host");
     let mut some = facts(Ok(()), no, no);
     some.registries[1] = asked("docker.io", no);
-    assert!(sources(&some)[0].found.contains("not all registries answer: docker.io: no route to host"));
+    assert!(sources(&some)[0].found.contains("not all registries serve: docker.io: no route to host"));
 }
 
 #[test]
