@@ -10,7 +10,7 @@ use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report::{Style, follow};
 use crate::steps::images::SOURCE_FILE;
-use crate::steps::{Context, preflight};
+use crate::steps::{Context, leftovers, preflight};
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
@@ -56,6 +56,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     marked::mark(lab_state.mark());
 
     let mut plan = Plan::of(&lab);
+    for cluster in leftovers(&lab_state, &plan, &lab.clusters)? {
+        plan.retire(&cluster);
+    }
     if args.no_verify {
         plan.steps.retain(|s| s.action != Action::Verify);
     }
@@ -81,6 +84,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         dump::in_ci(&ctx).await;
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
         return Err(CliError::Build { lab: name, failures });
+    }
+    if ctx.untold_changes() > 0 {
+        eprintln!("and {} more objects changed; `lab diff` tells before an `up`", ctx.untold_changes());
     }
     let changed = if finished.changed { "up" } else { "up already, nothing changed" };
     eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());

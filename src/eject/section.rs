@@ -79,7 +79,8 @@ pub(super) fn purpose(action: &Action) -> &'static str {
         Action::KarmadaImages
         | Action::Karmada { .. }
         | Action::KarmadaMember { .. }
-        | Action::FederatedApps { .. } => "Not in an ejected lab.",
+        | Action::FederatedApps { .. }
+        | Action::Retire { .. } => "Not in an ejected lab.",
     }
 }
 

@@ -44,6 +44,16 @@ impl Plan {
         Self { steps: reduce(in_order(steps)) }
     }
 
+    /// Adds the step that takes away what is no longer planned in a cluster, after all others of it and before the verdict.
+    pub fn retire(&mut self, cluster: &str) {
+        let action = Action::Retire { cluster: cluster.to_owned() };
+        let at = self.steps.iter().position(|s| s.action == Action::Verify).unwrap_or(self.steps.len());
+        let here = self.steps.iter().filter(|s| s.action.cluster() == Some(cluster));
+        let needs = here.map(|s| s.id.clone()).collect();
+        self.steps.iter_mut().skip(at).for_each(|verify| verify.needs.push(action.id()));
+        self.steps.insert(at, PlannedStep { id: action.id(), action, needs });
+    }
+
     /// The step of that identifier.
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {

@@ -1,9 +1,9 @@
 //! The typed steps of a plan.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Identifier of a step, unique in a plan: the verb, and the clusters that it is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepId(pub String);
 
@@ -121,6 +121,11 @@ pub enum Action {
         /// Which cluster.
         cluster: String,
     },
+    /// What steps applied to a cluster that are no longer planned is taken away. It is planned only where there is something of that kind.
+    Retire {
+        /// Which cluster.
+        cluster: String,
+    },
     /// What the scenario gives to Karmada, until it runs in the members.
     FederatedApps {
         /// The cluster that runs Karmada.
@@ -165,6 +170,7 @@ impl Action {
             Self::Apps { .. } => "apps",
             Self::Sidecars { .. } => "sidecars",
             Self::Jobs { .. } => "jobs",
+            Self::Retire { .. } => "retire",
             Self::KarmadaImages => "karmada-images",
             Self::Karmada { .. } => "karmada",
             Self::KarmadaMember { .. } => "karmada-member",
@@ -206,6 +212,7 @@ impl Action {
             | Self::EastWestGateway { cluster }
             | Self::IngressGateway { cluster }
             | Self::NodeNetwork { cluster }
+            | Self::Retire { cluster }
             | Self::Karmada { cluster }
             | Self::KarmadaMember { cluster }
             | Self::FederatedApps { cluster }
@@ -239,6 +246,7 @@ impl Action {
             Self::Apps { cluster, apps } => format!("{cluster}: {}", listed(apps)),
             Self::Sidecars { cluster } => format!("{cluster}: sidecars of what runs"),
             Self::Jobs { cluster, jobs } => format!("{cluster}: Jobs {}", listed(jobs)),
+            Self::Retire { cluster } => format!("{cluster}: what is no longer planned"),
             Self::KarmadaImages => "Karmada's images and tool".to_owned(),
             Self::Karmada { cluster } => format!("{cluster}: Karmada"),
             Self::KarmadaMember { cluster } => format!("{cluster}: join the federation"),

@@ -4,14 +4,18 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use super::metallb::NAMESPACE;
-use super::{Context, StepError};
+use super::{Context, StepError, applied};
 use crate::exec::Progress;
-use crate::plan::LabCluster;
 use crate::plan::render;
-use crate::sys::kube::{Cluster, KubeError, Manifest};
+use crate::plan::{Action, LabCluster};
+use crate::sys::kube::{Cluster, Manifest};
 
 /// How long MetalLB's webhook may see an address in the pool that it has just left.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+fn action(cluster: &LabCluster) -> Action {
+    Action::AddressPool { cluster: cluster.name.clone() }
+}
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
@@ -20,7 +24,8 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
             return Ok(false);
         }
     }
-    Ok(client.has(&pool(cluster)?).await? && client.is_on_every_node(NAMESPACE, "speaker").await?)
+    Ok(applied::is_satisfied(ctx, &client, &action(cluster), &pool(cluster)?).await?
+        && client.is_on_every_node(NAMESPACE, "speaker").await?)
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
@@ -30,35 +35,26 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
             client.delete(&empty).await?;
         }
     }
-    let changed = apply(&client, pool(cluster)?).await?;
+    let changed = apply(ctx, &client, cluster, progress).await?;
     client.until_on_every_node(NAMESPACE, "speaker", ctx.patience, progress).await?;
     Ok(changed)
 }
 
-/// Applies pools one after the other, again while one has an address that another is still to lose: the webhook looks at a copy that lags behind.
-async fn apply(client: &Cluster, pools: Manifest) -> Result<bool, StepError> {
+/// Applies the pools, again while one has an address that another is still to lose: the webhook looks at a copy that lags behind.
+async fn apply(ctx: &Context, client: &Cluster, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let start = Instant::now();
-    let mut changed = false;
-    let mut waiting = pools.objects;
-    while !waiting.is_empty() {
-        let mut refused = Vec::new();
-        for object in waiting {
-            match client.apply(&Manifest { objects: vec![object.clone()] }).await {
-                Ok(is_new) => changed |= is_new,
-                Err(error) if overlaps(&error) && start.elapsed() < PATIENCE => refused.push(object),
-                Err(error) => return Err(error.into()),
-            }
+    let mut again = false;
+    loop {
+        match applied::apply(ctx, client, &action(cluster), &pool(cluster)?, progress).await {
+            Err(error) if overlaps(&error) && start.elapsed() < PATIENCE => again = true,
+            changed => return Ok(changed? || again),
         }
-        if !refused.is_empty() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        waiting = refused;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Ok(changed)
 }
 
 /// Whether MetalLB refused a pool because another one has an address of it.
-fn overlaps(error: &KubeError) -> bool {
+fn overlaps(error: &StepError) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.to_string().contains("overlaps with already defined") {

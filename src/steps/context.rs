@@ -1,11 +1,14 @@
 //! What all steps of one run share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::inventory::Inventories;
 use super::render_istio::{self, Rendered};
 use super::{StepError, kubeconfig};
+use crate::exec::Progress;
 use crate::images::karmada::Karmada;
 use crate::images::{Choice, Prepared};
 use crate::plan::{Lab, LabCluster};
@@ -16,6 +19,8 @@ use crate::verdict::Verdict;
 
 /// How long control planes may take to read what they watch.
 const READ: Duration = Duration::from_secs(2);
+/// Most objects whose changes are told one by one in a run.
+const MAX_CHANGES: usize = 30;
 
 /// Everything that steps work with.
 #[derive(Debug)]
@@ -41,6 +46,9 @@ pub struct Context {
     rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
     new: Mutex<BTreeSet<String>>,
     mesh_changed: Mutex<Option<Instant>>,
+    /// What is applied to each cluster.
+    pub(super) inventories: Inventories,
+    changes: AtomicUsize,
 }
 
 impl Context {
@@ -62,6 +70,8 @@ impl Context {
             rendered: Mutex::default(),
             new: Mutex::default(),
             mesh_changed: Mutex::default(),
+            inventories: Inventories::default(),
+            changes: AtomicUsize::new(0),
         }
     }
 
@@ -149,6 +159,19 @@ impl Context {
         if let Some(changed) = changed {
             tokio::time::sleep_until((changed + READ).into()).await;
         }
+    }
+
+    /// Tells a change of one object, unless many were told before.
+    pub(super) fn tell_change(&self, progress: &Progress, line: &str) {
+        if self.changes.fetch_add(1, Ordering::Relaxed) < MAX_CHANGES {
+            progress.note(line);
+        }
+    }
+
+    /// How many changes of objects were not told one by one.
+    #[must_use]
+    pub fn untold_changes(&self) -> usize {
+        self.changes.load(Ordering::Relaxed).saturating_sub(MAX_CHANGES)
     }
 
     /// Whether this run made the cluster.

@@ -2,15 +2,21 @@
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Context, StepError, gateway};
+use super::{Context, StepError, applied, gateway};
 use crate::exec::Progress;
 use crate::plan::render::{self, EXTERNAL_ISTIOD, ISTIO_NAMESPACE};
-use crate::plan::{Gateway, LabCluster};
+use crate::plan::{Action, Gateway, LabCluster};
 use crate::sys::kube::Manifest;
+
+fn action(cluster: &LabCluster) -> Action {
+    Action::ExternalIstiod { cluster: cluster.name.clone() }
+}
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
-    if !client.has(&manifest(ctx, cluster)?).await? || !client.is_available(ISTIO_NAMESPACE, "istiod").await? {
+    if !applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx, cluster)?).await?
+        || !client.is_available(ISTIO_NAMESPACE, "istiod").await?
+    {
         return Ok(false);
     }
     let service: Option<Service> = client.get(ISTIO_NAMESPACE, EXTERNAL_ISTIOD).await?;
@@ -20,7 +26,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     gateway::refuse_taken(ctx, &client, cluster, Gateway::Istiod).await?;
-    let changed = client.apply(&manifest(ctx, cluster)?).await?;
+    let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx, cluster)?, progress).await?;
     client
         .until::<Service>(ISTIO_NAMESPACE, EXTERNAL_ISTIOD, "has no address", ctx.patience, progress, |s| {
             gateway::has_address(s, cluster, Gateway::Istiod)

@@ -2,18 +2,21 @@
 
 use super::{Context, StepError, apps, karmada};
 use crate::exec::Progress;
+use crate::plan::Action;
 use crate::plan::render;
 use crate::sys::kube::Manifest;
 
-/// What lab has applied to Karmada, in the lab's state. No cluster has this name.
-const RECORD: &str = "applied/karmada/api.json";
+fn action(ctx: &Context) -> Action {
+    let cluster = ctx.lab.federation.as_ref().map(|f| f.manager.clone()).unwrap_or_default();
+    Action::FederatedApps { cluster }
+}
 
 pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    apps::is_applied(ctx, &karmada::client(ctx).await?, &manifest(ctx)?, RECORD).await
+    apps::is_applied(ctx, &karmada::client(ctx).await?, &action(ctx), &manifest(ctx)?).await
 }
 
 pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
-    apps::apply(ctx, &karmada::client(ctx).await?, &manifest(ctx)?, RECORD, progress).await
+    apps::apply(ctx, &karmada::client(ctx).await?, &action(ctx), &manifest(ctx)?, progress).await
 }
 
 fn manifest(ctx: &Context) -> Result<Manifest, StepError> {

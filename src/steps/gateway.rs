@@ -4,16 +4,26 @@ use std::net::Ipv4Addr;
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Context, StepError};
+use super::{Context, StepError, applied};
 use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
-use crate::plan::{Gateway, LabCluster};
+use crate::plan::{Action, Gateway, LabCluster};
 use crate::sys::kube::{Cluster, Manifest, load_balancer_addresses};
+
+fn action(cluster: &LabCluster, gateway: Gateway) -> Action {
+    let cluster = cluster.name.clone();
+    match gateway {
+        Gateway::EastWestGateway => Action::EastWestGateway { cluster },
+        _ => Action::IngressGateway { cluster },
+    }
+}
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let name = name(gateway);
-    if !client.has(&manifest(ctx, cluster, gateway)?).await? || !client.is_available(ISTIO_NAMESPACE, name).await? {
+    if !applied::is_satisfied(ctx, &client, &action(cluster, gateway), &manifest(ctx, cluster, gateway)?).await?
+        || !client.is_available(ISTIO_NAMESPACE, name).await?
+    {
         return Ok(false);
     }
     let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
@@ -29,7 +39,8 @@ pub(super) async fn run(
     let client = ctx.client(&cluster.name).await?;
     let name = name(gateway);
     refuse_taken(ctx, &client, cluster, gateway).await?;
-    let mut changed = client.apply(&manifest(ctx, cluster, gateway)?).await?;
+    let mut changed =
+        applied::apply(ctx, &client, &action(cluster, gateway), &manifest(ctx, cluster, gateway)?, progress).await?;
     // A pod that was made while nothing filled in its image never gets one.
     for bare in client.waiting(ISTIO_NAMESPACE, selector(gateway)).await?.iter().filter(|w| w.image == PLACEHOLDER) {
         client.delete_pod(ISTIO_NAMESPACE, &bare.pod).await?;

@@ -2,19 +2,24 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Context, StepError, root_ca};
+use super::{Context, StepError, applied, root_ca};
 use crate::exec::Progress;
-use crate::plan::LabCluster;
 use crate::plan::render::{self, ISTIO_NAMESPACE, token_name};
+use crate::plan::{Action, LabCluster};
 use crate::sys::kube::Manifest;
 
+fn action(cluster: &LabCluster) -> Action {
+    Action::IstioBase { cluster: cluster.name.clone() }
+}
+
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
-    Ok(ctx.client(&cluster.name).await?.has(&manifest(ctx, cluster)?).await?)
+    let client = ctx.client(&cluster.name).await?;
+    applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx, cluster)?).await
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
-    let changed = client.apply(&manifest(ctx, cluster)?).await?;
+    let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx, cluster)?, progress).await?;
     if let Some(account) = render::lent_account(&ctx.lab, cluster) {
         let is_filled = |secret: &Secret| {
             secret.data.as_ref().is_some_and(|data| data.contains_key("token") && data.contains_key("ca.crt"))

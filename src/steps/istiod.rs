@@ -4,15 +4,20 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Context, StepError};
+use super::{Context, StepError, applied};
 use crate::exec::Progress;
+use crate::plan::Action;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
 use crate::sys::kube::{Cluster, KubeError};
+
+fn action(cluster: &str) -> Action {
+    Action::Istiod { cluster: cluster.to_owned() }
+}
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
-    Ok(client.has(&rendered.istiod).await?
+    Ok(applied::is_satisfied(ctx, &client, &action(cluster), &rendered.istiod).await?
         && client.is_available(ISTIO_NAMESPACE, "istiod").await?
         && injects(&client).await?)
 }
@@ -20,7 +25,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, S
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
-    let changed = client.apply(&rendered.istiod).await?;
+    let changed = applied::apply(ctx, &client, &action(cluster), &rendered.istiod, progress).await?;
     client.until_available(ISTIO_NAMESPACE, "istiod", ctx.patience, progress).await?;
     await_injection(&client, "istiod", ctx.patience, progress).await?;
     Ok(changed)

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::{Context, StepError};
+use super::{Context, StepError, applied};
 use crate::exec::Progress;
+use crate::plan::Action;
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, Manifest};
 
@@ -18,15 +19,20 @@ const MEMBERLIST: &str = "memberlist";
 /// File with the key by which speakers know each other.
 const MEMBERLIST_FILE: &str = "ca/memberlist-key";
 
+fn action(cluster: &str) -> Action {
+    Action::Metallb { cluster: cluster.to_owned() }
+}
+
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     restore_key(ctx, &client).await?;
-    Ok(client.has(&manifest(ctx)?).await? && client.is_available(NAMESPACE, "controller").await?)
+    Ok(applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx)?).await?
+        && client.is_available(NAMESPACE, "controller").await?)
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
-    let changed = client.apply(&manifest(ctx)?).await?;
+    let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx)?, progress).await?;
     let (available, refreshed) = tokio::join!(
         client.until_available(NAMESPACE, "controller", ctx.patience, progress),
         refresh_certificate(ctx, &client, progress),

@@ -1,6 +1,7 @@
 //! The steps, one file a verb. Each is `is_satisfied`, which looks and changes nothing, and `run`, which may be repeated.
 
 mod address_pool;
+mod applied;
 mod apps;
 pub mod attach;
 mod cluster;
@@ -18,6 +19,7 @@ mod federated_apps;
 mod gateway;
 mod half_made;
 pub mod images;
+mod inventory;
 mod istio_base;
 mod istiod;
 mod istiod_remote;
@@ -43,6 +45,7 @@ mod warnings;
 
 pub use context::Context;
 pub use error::StepError;
+pub use inventory::leftovers;
 pub use warnings::warnings;
 
 use crate::exec::{Executor, Progress};
@@ -100,6 +103,7 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
         Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::Sidecars { cluster } => sidecars::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::Jobs { cluster, .. } => jobs::is_satisfied(ctx, ctx.cluster(cluster)?).await,
+        Action::Retire { cluster } => applied::is_retired(ctx, cluster),
         Action::KarmadaImages => karmada_images::is_satisfied(ctx).await,
         Action::Karmada { cluster } => karmada::is_satisfied(ctx, ctx.cluster(cluster)?).await,
         Action::KarmadaMember { cluster } => karmada_member::is_satisfied(ctx, ctx.cluster(cluster)?).await,
@@ -117,11 +121,11 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::RootCa => root_ca::run(ctx, progress).await,
         Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Cluster { cluster } => cluster::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?).await,
+        Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Metallb { cluster } => metallb::run(ctx, cluster, progress).await,
         Action::AddressPool { cluster } => address_pool::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::IstioBase { cluster } => istio_base::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to).await,
+        Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to, progress).await,
         Action::Istiod { cluster } => istiod::run(ctx, cluster, progress).await,
         Action::IstiodRemote { cluster } => istiod_remote::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::ExternalIstiod { cluster } => external_istiod::run(ctx, ctx.cluster(cluster)?, progress).await,
@@ -135,6 +139,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Sidecars { cluster } => sidecars::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::Jobs { cluster, .. } => jobs::run(ctx, ctx.cluster(cluster)?, progress).await,
+        Action::Retire { cluster } => applied::retire(ctx, cluster, progress).await,
         Action::KarmadaImages => karmada_images::run(ctx, progress).await,
         Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,

@@ -66,6 +66,11 @@ impl Manifest {
         self
     }
 
+    /// The objects by rank: each slice is applied, and its definitions established, before the next.
+    pub fn ranks(&self) -> impl Iterator<Item = &[DynamicObject]> {
+        self.objects.chunk_by(|a, b| rank(kind(a)) == rank(kind(b)))
+    }
+
     /// Adds labels to every object.
     pub fn label(&mut self, labels: &[(&str, &str)]) {
         for object in &mut self.objects {

@@ -5,6 +5,7 @@ mod attach;
 mod collect;
 mod dynamic;
 mod job;
+mod fields;
 mod logs;
 mod manifest;
 mod pod;
@@ -28,9 +29,11 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
+pub use apply::{How, Manager, Sent, is_covered};
 pub use collect::Collected;
 pub use dynamic::{Condition, condition};
 pub use job::{JobState, is_job};
+pub use fields::{FieldChange, is_applied_by};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
 pub use refusal::Answer;
@@ -81,6 +84,17 @@ pub enum KubeError {
         reason: String,
         /// The command that deletes it.
         delete: String,
+    },
+    /// The scenario and lab itself set the same fields to different values.
+    #[error("{object} is also lab's own, and lab sets {fields} to another value")]
+    #[diagnostic(help(
+        "take that out of the scenario's manifests; what other fields of this object they set is merged with lab's own"
+    ))]
+    Conflict {
+        /// Kind, namespace and name.
+        object: String,
+        /// The fields, as the API server names them.
+        fields: String,
     },
     /// A wait ended without its condition.
     #[error("{what} after {seconds} s{last}")]
@@ -239,7 +253,8 @@ impl Cluster {
 }
 
 /// `Kind namespace/name` of an object, for messages.
-pub(super) fn describe(object: &DynamicObject) -> String {
+#[must_use]
+pub fn describe(object: &DynamicObject) -> String {
     let kind = object.types.as_ref().map_or("object", |t| t.kind.as_str());
     let name = object.metadata.name.as_deref().unwrap_or("?");
     match &object.metadata.namespace {

@@ -1,0 +1,221 @@
+//! Applies the objects of a step so that the cluster has them as they are planned: what is no longer named goes, what was there before comes back.
+
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use super::inventory::{Entry, Inventory, Owner};
+use super::{Context, StepError};
+use crate::exec::Progress;
+use crate::plan::{Action, Plan};
+use crate::sys::docker::LAB_LABEL;
+use crate::sys::kube::{Cluster, FieldChange, How, Manager, Manifest, Sent, describe, is_applied_by, is_covered};
+
+/// Most fields of one object in a line.
+const MAX_FIELDS: usize = 4;
+
+/// Whether exactly these objects are there, of all that the step has applied.
+pub(super) async fn is_satisfied(
+    ctx: &Context,
+    client: &Cluster,
+    action: &Action,
+    manifest: &Manifest,
+) -> Result<bool, StepError> {
+    let owner = Owner::of(action);
+    let inventory = ctx.inventories.get(ctx, &owner.place)?;
+    let manifest = as_applied(manifest, &inventory, &owner);
+    let is_current = manifest.objects.iter().all(|object| inventory.is_current(object, &owner.step));
+    if !is_current || !inventory.stale(&owner.step, &manifest.objects).is_empty() {
+        return Ok(false);
+    }
+    let live = client.live_all(&manifest).await?;
+    let mut pairs = manifest.objects.iter().zip(&live);
+    Ok(pairs.all(|(object, live)| live.as_ref().is_some_and(|live| is_covered(live, object))))
+}
+
+/// Applies the objects, each rank after the one before, and takes away what the step has applied and does not name any more. Tells whether anything
+/// changed; what changed in a cluster that was there before is told object by object.
+pub(super) async fn apply(
+    ctx: &Context,
+    client: &Cluster,
+    action: &Action,
+    manifest: &Manifest,
+    progress: &Progress,
+) -> Result<bool, StepError> {
+    let owner = Owner::of(action);
+    let live = client.live_all(manifest).await?;
+    // Before anything is done, so that an interrupt forgets nothing.
+    ctx.inventories
+        .change(ctx, &owner.place, |inventory| inventory.begin(&owner, &manifest.objects, &live, &ctx.lab.name))?;
+    let inventory = ctx.inventories.get(ctx, &owner.place)?;
+    let manifest = as_applied(manifest, &inventory, &owner);
+    let mut changed = false;
+    let mut live = live.into_iter();
+    for objects in manifest.ranks() {
+        let one = Applying { ctx, client, owner: &owner, inventory: &inventory, progress };
+        let requests =
+            objects.iter().zip(live.by_ref().take(objects.len())).map(|(object, live)| one.run(object, live));
+        changed |= client.side_by_side(requests.collect::<Vec<_>>()).await?.contains(&true);
+        client.until_established(objects).await?;
+    }
+    ctx.inventories.change(ctx, &owner.place, |inventory| inventory.applied(&owner, &manifest.objects))?;
+    for entry in inventory.stale(&owner.step, &manifest.objects).iter().rev() {
+        changed |= take_away(ctx, client, &owner, entry, progress).await?;
+    }
+    Ok(changed)
+}
+
+/// Takes away what steps have applied to a cluster that are no longer planned.
+pub(super) async fn retire(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+    let client = ctx.client(cluster).await?;
+    let inventory = ctx.inventories.get(ctx, cluster)?;
+    let mut changed = false;
+    for step in retired(ctx, &inventory) {
+        let owner = Owner::by(cluster, step);
+        for entry in inventory.stale(&owner.step, &[]).iter().rev() {
+            changed |= take_away(ctx, &client, &owner, entry, progress).await?;
+        }
+    }
+    Ok(changed)
+}
+
+/// Whether there is nothing for [`retire`] to do.
+pub(super) fn is_retired(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
+    Ok(retired(ctx, &ctx.inventories.get(ctx, cluster)?).is_empty())
+}
+
+/// The steps that have applied something and are no longer planned.
+fn retired(ctx: &Context, inventory: &Inventory) -> Vec<crate::plan::StepId> {
+    let plan = Plan::of(&ctx.lab);
+    inventory.steps().into_iter().filter(|step| plan.step(step).is_none()).collect()
+}
+
+/// The objects as they are applied: what lab has found does not get the label of what it has made.
+pub(super) fn as_applied(manifest: &Manifest, inventory: &Inventory, owner: &Owner) -> Manifest {
+    let mut manifest = manifest.clone();
+    for object in &mut manifest.objects {
+        let is_found = inventory.entry(object, &owner.step).is_some_and(|e| e.before.is_some());
+        if is_found && let Some(labels) = &mut object.metadata.labels {
+            labels.remove(LAB_LABEL);
+        }
+    }
+    manifest
+}
+
+/// How an owner applies an object: what lab itself sets is not taken over by a scenario.
+pub(super) fn how(owner: &Owner, inventory: &Inventory, object: &DynamicObject) -> How {
+    let yields = owner.manager == Manager::Scenario && inventory.is_own(object);
+    How { manager: owner.manager, yields, dry_run: false }
+}
+
+/// What the objects of one step are applied with.
+struct Applying<'a> {
+    ctx: &'a Context,
+    client: &'a Cluster,
+    owner: &'a Owner,
+    inventory: &'a Inventory,
+    progress: &'a Progress,
+}
+
+impl Applying<'_> {
+    async fn run(&self, object: &DynamicObject, live: Option<DynamicObject>) -> Result<bool, StepError> {
+        let is_covered = live.as_ref().is_some_and(|live| is_covered(live, object));
+        if is_covered && self.inventory.is_current(object, &self.owner.step) {
+            return Ok(false);
+        }
+        let how = how(self.owner, self.inventory, object);
+        let before = self.inventory.entry(object, &self.owner.step).and_then(|e| e.before.as_ref());
+        // What is named no longer comes back first: taken out by the API server, it would be gone.
+        let restored = match before {
+            Some(before) => self.client.restore(object, before, Some(object), how).await?,
+            None => None,
+        };
+        // An older lab applied what a scenario brings as its own.
+        let was_own = !how.yields
+            && how.manager == Manager::Scenario
+            && live.as_ref().is_some_and(|live| is_applied_by(live, Manager::Lab.name()));
+        let mut sent = self.client.apply_object(object, live, how).await?.since(restored);
+        if was_own {
+            let identity = Manifest::from_values([identity(object)])?;
+            for identity in &identity.objects {
+                sent = self.client.apply_object(identity, None, How::OWN).await?.since(Some(sent));
+            }
+        }
+        if sent.is_new() {
+            tell(self.ctx, self.progress, self.owner, "created", object, &[]);
+        } else if !sent.fields().is_empty() {
+            tell(self.ctx, self.progress, self.owner, "changed", object, &sent.fields());
+        }
+        Ok(sent.is_change())
+    }
+}
+
+fn identity(object: &DynamicObject) -> serde_json::Value {
+    let types = object.types.clone().unwrap_or_default();
+    json!({ "apiVersion": types.api_version, "kind": types.kind,
+        "metadata": { "namespace": object.metadata.namespace, "name": object.metadata.name } })
+}
+
+/// Deletes what lab has made, and gives back to what it has found all that it had.
+async fn take_away(
+    ctx: &Context,
+    client: &Cluster,
+    owner: &Owner,
+    entry: &Entry,
+    progress: &Progress,
+) -> Result<bool, StepError> {
+    let object = entry.to_object()?;
+    let is_shared = ctx.inventories.get(ctx, &owner.place)?.is_shared(entry);
+    let mut changed = false;
+    if let Some(sent) = back(client, owner, entry, is_shared, false).await? {
+        tell(ctx, progress, owner, "restored", &object, &sent.fields());
+        changed = sent.is_change();
+    } else if is_made(entry) && !is_shared {
+        progress.say(format!("deleting {}, which is no longer planned", describe(&object)));
+        changed = client.delete_until_gone(&object, ctx.patience).await?;
+        if changed {
+            tell(ctx, progress, owner, "deleted", &object, &[]);
+        }
+    }
+    ctx.inventories.change(ctx, &owner.place, |inventory| inventory.forget(entry))?;
+    Ok(changed)
+}
+
+/// Whether lab has made the object, so that it may delete it.
+pub(super) fn is_made(entry: &Entry) -> bool {
+    entry.before.is_none() && !entry.is_kept()
+}
+
+/// Gives an object back what it was before, or what other steps make it; nothing when it is to be deleted, or has nothing of the step.
+pub(super) async fn back(
+    client: &Cluster,
+    owner: &Owner,
+    entry: &Entry,
+    is_shared: bool,
+    dry_run: bool,
+) -> Result<Option<Sent>, StepError> {
+    // Steps that apply as the same manager take over from each other by applying.
+    if (is_made(entry) && !is_shared) || (is_shared && owner.manager == Manager::Lab) {
+        return Ok(None);
+    }
+    let how = How { manager: owner.manager, yields: false, dry_run };
+    let nothing = json!({});
+    let before = entry.before.as_ref().unwrap_or(&nothing);
+    Ok(client.restore(&entry.to_object()?, before, None, how).await?)
+}
+
+/// Tells one object, in a cluster that was there before this run.
+fn tell(ctx: &Context, progress: &Progress, owner: &Owner, verb: &str, object: &DynamicObject, fields: &[FieldChange]) {
+    if !ctx.is_new(&owner.place) {
+        ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields));
+    }
+}
+
+/// `changed  c1  ConfigMap sample/settings: data.b removed`.
+pub(super) fn line(verb: &str, place: &str, object: &str, fields: &[FieldChange]) -> String {
+    let mut shown: Vec<String> = fields.iter().take(MAX_FIELDS).map(ToString::to_string).collect();
+    if fields.len() > MAX_FIELDS {
+        shown.push(format!("and {} more fields", fields.len() - MAX_FIELDS));
+    }
+    let shown = if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) };
+    format!("{verb:<8} {place}  {object}{shown}")
+}
