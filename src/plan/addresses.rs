@@ -21,7 +21,7 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, LabMesh, gateways, names};
+use super::{DockerNetwork, Lab, LabCluster, LabMesh, conflicts, gateways, names};
 use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, Scenario, Topology};
 
@@ -82,6 +82,19 @@ pub enum ResolveError {
         what: &'static str,
         /// The cluster.
         cluster: String,
+    },
+    /// The scenario and lab itself set a field of one object to different values.
+    #[error("{place}: {object} is lab's own in cluster `{cluster}`, and lab {what}")]
+    #[diagnostic(help("take that out of the manifest; other fields of the object are merged with lab's own"))]
+    NotOurs {
+        /// `FILE:LINE`.
+        place: String,
+        /// Kind, namespace and name.
+        object: String,
+        /// The cluster.
+        cluster: String,
+        /// What lab does to it, as "sets metadata.labels to another value".
+        what: String,
     },
     /// A host name that is too long.
     #[error("node name `{node}` has {length} characters, and a host name has at most 63")]
@@ -149,6 +162,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         checks: scenario.checks.clone(),
     };
     gateways::assign(&mut lab)?;
+    conflicts::refuse(&lab)?;
     Ok(lab)
 }
 

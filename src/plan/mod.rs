@@ -2,6 +2,7 @@
 
 mod addresses;
 mod checks;
+mod conflicts;
 mod gateways;
 mod graph;
 mod kubeconfig;

@@ -46,7 +46,9 @@ pub(super) fn paths(raw: &RawScenario) -> Vec<String> {
 }
 
 /// Puts the objects of the files before those that the scenario itself has.
-pub(super) fn load(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
+///
+/// `text` is that of the scenario, whose name is `name`.
+pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str, problems: &mut Problems) {
     let apps = raw.apps.iter_mut().flatten();
     let own = apps.filter_map(|app| if let RawAppKind::Manifests(m) = &mut app.kind { Some(m) } else { None });
     for manifests in own.chain(raw.federation.as_mut().map(|f| &mut f.manifests)) {
@@ -83,6 +85,10 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, problems: &mut Problems
             }
         }
         objects.append(&mut manifests.objects);
+        for object in &mut objects {
+            let line = || text.get(..object.span.start).unwrap_or_default().matches('\n').count() + 1;
+            object.at = object.place.clone().unwrap_or_else(|| format!("{name}:{}", line()));
+        }
         manifests.objects = objects;
     }
 }
@@ -105,9 +111,10 @@ fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems:
                         value: item.clone(),
                         span,
                         place: Some(place.clone()),
+                        at: String::new(),
                     }));
                 } else {
-                    objects.push(RawObject { value, span, place: Some(place) });
+                    objects.push(RawObject { value, span, place: Some(place), at: String::new() });
                 }
             }
             Err(error) => {

@@ -43,7 +43,7 @@ pub fn parse_with(text: &str, file: &str, files: &Files) -> Result<Scenario, Sce
     let mut problems = error::Problems::default();
     let scenario =
         tree::parse(text, &mut problems).map(|root| raw::scenario(&root, &mut problems)).and_then(|mut raw| {
-            manifests::load(&mut raw, files, &mut problems);
+            manifests::load(&mut raw, files, text, file, &mut problems);
             validate::scenario(raw, &mut problems)
         });
     problems.into_result(scenario, text, file)

@@ -13,7 +13,7 @@ pub const LEGACY_NODE_PORT: u16 = 30500;
 
 /// What the lab's checks need in a cluster besides its apps: `sleep` to call from and, for the reachability matrix, a `helloworld` that gives
 /// the cluster's name as its version.
-pub(super) fn legacy(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
+pub(in crate::plan) fn legacy(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     let matrix = lab.checks.contains(&Check::Reachability);
     let calls = |check: &Check| match check {
         Check::Request(request) => request.caller.namespace == LEGACY_NAMESPACE,

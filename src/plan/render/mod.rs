@@ -23,6 +23,7 @@ pub use federation::{
 };
 pub use istio::{istio_namespace, istio_operator};
 pub use kind::kind_config;
+pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{
     DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, east_west_resources,

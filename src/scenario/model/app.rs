@@ -31,6 +31,9 @@ pub struct Manifests {
     pub namespace: Option<String>,
     /// The objects, each with apiVersion, kind and metadata.name; those that have a namespace name it, or are in `default`.
     pub objects: Vec<serde_json::Value>,
+    /// Where each object is written, as `FILE:LINE`; none in a lab that was stored.
+    #[serde(skip)]
+    pub places: Vec<String>,
 }
 
 impl App {

@@ -44,6 +44,8 @@ pub(in crate::scenario) struct RawObject {
     pub span: Span,
     /// Where it is in that file, as `FILE:LINE`.
     pub place: Option<String>,
+    /// The same of every object, in whatever file it is.
+    pub at: String,
 }
 
 /// Reads an entry of `apps`.
@@ -107,7 +109,7 @@ pub(super) fn contents(fields: &Fields<'_>, problems: &mut Problems) -> RawManif
     let objects = fields.get("objects").and_then(|node| {
         let items =
             list(node, "`objects`", "objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: c } }]", problems)?;
-        Some(items.iter().map(|n| RawObject { value: json(n), span: n.span, place: None }).collect())
+        Some(items.iter().map(|n| RawObject { value: json(n), span: n.span, place: None, at: String::new() }).collect())
     });
     let is_said =
         |field| fields.get(field).is_some_and(|n| !matches!(&n.value, Value::Sequence(items) if items.is_empty()));

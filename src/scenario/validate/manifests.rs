@@ -86,7 +86,8 @@ impl Reader {
         }
         let namespace = raw.namespace.map(|n| n.value);
         let mut objects = Vec::with_capacity(raw.objects.len());
-        for RawObject { mut value, span, place } in raw.objects {
+        let mut places = Vec::with_capacity(raw.objects.len());
+        for RawObject { mut value, span, place, at } in raw.objects {
             let Err(reason) = identity(&value) else {
                 give_namespace(&mut value, namespace.as_deref());
                 if let Ok(identity) = identity(&value) {
@@ -94,11 +95,12 @@ impl Reader {
                     not_own(&identity, own, &clusters, span, place, problems);
                 }
                 objects.push(value);
+                places.push(at);
                 continue;
             };
             problems.add(span, ManifestProblem::NotAnObject { place, reason });
         }
-        Manifests { name, clusters, namespace, objects }
+        Manifests { name, clusters, namespace, objects, places }
     }
 
     fn name(&mut self, given: Option<Located<String>>, taken: &[String], problems: &mut Problems) -> String {
@@ -163,7 +165,7 @@ fn clusters(named: &Located<Vec<Located<String>>>, drafts: &[Draft], problems: &
 pub(super) fn federated(raw: Vec<RawObject>, problems: &mut Problems) -> Vec<Json> {
     let mut seen: BTreeMap<Identity, Span> = BTreeMap::new();
     let mut objects = Vec::with_capacity(raw.len());
-    for RawObject { value, span, place } in raw {
+    for RawObject { value, span, place, .. } in raw {
         match identity(&value) {
             Err(reason) => _ = problems.add(span, ManifestProblem::NotAnObject { place, reason }),
             Ok(identity) => {
