@@ -9,9 +9,10 @@ mod machine;
 
 use machine::{Machine, Ran, ran, scenario, snapshot};
 
-const VERBS: [&[&str]; 31] = [
+const VERBS: [&[&str]; 32] = [
     &["up"],
     &["down"],
+    &["diff"],
     &["verify"],
     &["doctor"],
     &["explain"],

@@ -23,6 +23,7 @@ Exit codes:
   2    the scenario or the command line is wrong
   3    the machine lacks something
   4    building the lab failed
+  5    `lab up` would change something (lab diff, lab up --dry-run)
   130  interrupted
 `lab exec` ends as its command does.";
 
@@ -42,6 +43,8 @@ pub enum Command {
     Up(Up),
     /// Remove labs: their clusters, networks, images and state
     Down(Down),
+    /// Show what `lab up` would change in a lab, object by object, and change nothing
+    Diff(Diff),
     /// Run the checks of a running lab again
     Verify(Verify),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
@@ -128,6 +131,9 @@ pub struct Up {
     /// Build the lab without running its checks
     #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
+    /// Only show what would change, as `lab diff` does
+    #[arg(long, conflicts_with_all = ["junit", "no_verify"])]
+    pub dry_run: bool,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -140,8 +146,30 @@ impl Up {
     /// `lab up NAME` for a lab that is there.
     #[must_use]
     pub fn again(lab: PathBuf) -> Self {
-        Self { scenario: lab, name: None, images: Choice::Auto, no_verify: false, junit: None, output: Output::Text }
+        Self {
+            scenario: lab,
+            name: None,
+            images: Choice::Auto,
+            no_verify: false,
+            dry_run: false,
+            junit: None,
+            output: Output::Text,
+        }
     }
+}
+
+/// `lab diff`.
+#[derive(Debug, ClapArgs)]
+pub struct Diff {
+    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
+    #[arg(add = ArgValueCompleter::new(files_and_labs))]
+    pub scenario: PathBuf,
+    /// Name the lab so, instead of by the scenario's own name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Form of what is shown
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 /// A verb about one lab.

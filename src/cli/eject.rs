@@ -55,7 +55,7 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
 }
 
 /// Runs the steps that need no cluster.
-async fn prepare(ctx: &Context, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
+pub(super) async fn prepare(ctx: &Context, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
     let mut plan = plan.clone();
     plan.steps.retain(|s| eject::is_before_clusters(&s.action));
     let (events, receiver) = Events::channel();

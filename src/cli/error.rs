@@ -45,6 +45,9 @@ pub enum CliError {
     /// The verdict is red; it has been shown.
     #[error("a check failed")]
     Red,
+    /// `lab up` would change something; what has been shown.
+    #[error("`lab up` would change something")]
+    WouldChange,
     /// The machine cannot carry a lab; why has been shown.
     #[error("this machine cannot carry a lab")]
     Unfit,
@@ -99,6 +102,7 @@ impl CliError {
             Self::Before(_) | Self::Write { .. } | Self::Unfit => 3,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,
+            Self::WouldChange => 5,
             Self::Interrupted { .. } => 130,
         }
     }
@@ -108,7 +112,7 @@ impl CliError {
     pub fn to_text(&self) -> String {
         match self {
             // The verdict itself, or the report, is on standard output, as the command's own words are on both.
-            Self::Red | Self::Unfit | Self::Command { .. } => String::new(),
+            Self::Red | Self::WouldChange | Self::Unfit | Self::Command { .. } => String::new(),
             Self::Scenario(errors) => crate::scenario::render(errors),
             Self::Build { lab, failures } => {
                 let mut text = String::new();

@@ -3,6 +3,7 @@
 mod args;
 mod candidates;
 mod completions;
+mod diff;
 mod doctor;
 mod down;
 mod dump;
@@ -40,7 +41,7 @@ pub use error::CliError;
 /// Runs the command and tells errors; gives the exit code:
 ///
 /// 0 all well, 1 a check failed, 2 the scenario or the command line is wrong, 3 the machine lacks something, 4 building the lab failed,
-/// 130 interrupted. `lab exec` ends as its command does.
+/// 5 `lab up` would change something (`lab diff`, `lab up --dry-run`), 130 interrupted. `lab exec` ends as its command does.
 pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
@@ -64,6 +65,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Verify(args) => verify::run(args, interrupt).await,
         Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
+        Command::Diff(args) => Box::pin(diff::run(args, interrupt)).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
         Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::Report(args) => report::run(&args, interrupt).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, down, dump, output};
+use super::{CliError, args, diff, down, dump, output};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
@@ -28,6 +28,9 @@ const JOURNAL_FILE: &str = "journal.jsonl";
 pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
+    if args.dry_run {
+        return diff::tell(lab, args.images, args.output, interrupt).await;
+    }
     let before = async {
         let engine = Engine::connect().await?;
         let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
@@ -99,7 +102,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
 }
 
 /// What kind fixes when it makes a cluster cannot be changed afterwards, and no cluster may be forgotten.
-fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
+pub(super) fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
     let refuse = |what: String| {
         Err(CliError::Usage {
             problem: format!("lab {} exists, and {what}", new.name),

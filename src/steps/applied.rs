@@ -206,15 +206,15 @@ pub(super) async fn back(
 /// Tells one object, in a cluster that was there before this run.
 fn tell(ctx: &Context, progress: &Progress, owner: &Owner, verb: &str, object: &DynamicObject, fields: &[FieldChange]) {
     if !ctx.is_new(&owner.place) {
-        ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields));
+        ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields, MAX_FIELDS));
     }
 }
 
 /// `changed  c1  ConfigMap sample/settings: data.b removed`.
-pub(super) fn line(verb: &str, place: &str, object: &str, fields: &[FieldChange]) -> String {
-    let mut shown: Vec<String> = fields.iter().take(MAX_FIELDS).map(ToString::to_string).collect();
-    if fields.len() > MAX_FIELDS {
-        shown.push(format!("and {} more fields", fields.len() - MAX_FIELDS));
+pub(super) fn line(verb: &str, place: &str, object: &str, fields: &[FieldChange], most: usize) -> String {
+    let mut shown: Vec<String> = fields.iter().take(most).map(ToString::to_string).collect();
+    if fields.len() > most {
+        shown.push(format!("and {} more fields", fields.len() - most));
     }
     let shown = if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) };
     format!("{verb:<8} {place}  {object}{shown}")

@@ -36,7 +36,7 @@ pub fn objects(ctx: &Context, plan: &Plan) -> Result<BTreeMap<StepId, Vec<Value>
     Ok(all)
 }
 
-fn manifest(ctx: &Context, action: &Action) -> Result<Option<Manifest>, StepError> {
+pub(super) fn manifest(ctx: &Context, action: &Action) -> Result<Option<Manifest>, StepError> {
     Ok(Some(match action {
         Action::Metallb { .. } => metallb::manifest(ctx)?,
         Action::AddressPool { cluster } => address_pool::pool(ctx.cluster(cluster)?)?,

@@ -19,7 +19,7 @@ pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, Step
     apps::apply(ctx, &karmada::client(ctx).await?, &action(ctx), &manifest(ctx)?, progress).await
 }
 
-fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
+pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::from_values(render::federated(&ctx.lab, &ctx.prepared()?.images))?;
     manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
     Ok(manifest)

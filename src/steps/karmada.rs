@@ -65,7 +65,7 @@ fn evicts(ctx: &Context) -> bool {
 }
 
 /// Whether an earlier run has installed it to the end.
-async fn is_installed(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_installed(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
     let marker = render::karmada_marker(&ctx.karmada()?.version);
     Ok(ctx.client(&manager.name).await?.read(&marker).await?.is_some())
 }

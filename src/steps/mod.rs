@@ -7,6 +7,7 @@ pub mod attach;
 mod cluster;
 mod context;
 mod diagnose;
+pub mod diff;
 mod docker_network;
 pub mod doctor;
 pub mod down;

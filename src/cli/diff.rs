@@ -1,0 +1,65 @@
+//! `lab diff` and `lab up --dry-run`: what would change, and nothing changed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, Output, args, eject, output, up};
+use crate::images::Choice;
+use crate::plan::{Lab, Plan};
+use crate::steps::Context;
+use crate::steps::diff::{self, Difference};
+use crate::sys::docker::Engine;
+use crate::sys::fs;
+use crate::sys::state::{LabState, State};
+
+pub(super) async fn run(args: args::Diff, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
+    tell(lab, Choice::Auto, args.output, interrupt).await
+}
+
+/// Tells what `lab up` would change. That it would change something is an exit code of its own.
+pub(super) async fn tell(
+    lab: Lab,
+    choice: Choice,
+    form: Output,
+    interrupt: &CancellationToken,
+) -> Result<(), CliError> {
+    let look = Box::pin(look(lab, choice, interrupt));
+    let difference = tokio::select! {
+        difference = look => difference?,
+        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "nothing was changed".to_owned() }),
+    };
+    match form {
+        Output::Json => output::print_json(&difference)?,
+        Output::Text => output::print_lines(difference.lines())?,
+    }
+    if difference.is_nothing() {
+        eprintln!("`lab up` would change nothing");
+        return Ok(());
+    }
+    Err(CliError::WouldChange)
+}
+
+async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result<Difference, CliError> {
+    let engine = Engine::connect().await?;
+    let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
+    up::refuse_changes(&existing.load()?, &lab)?;
+    let choice = up::keep_source(&existing, &lab, choice)?;
+    // The steps that need no cluster write what they make: here into a copy.
+    let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };
+    let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let copy = LabState::at(scratch.path());
+    for name in existing.files()? {
+        if let Some(text) = existing.read(&name)? {
+            copy.write(&name, &text)?;
+        }
+    }
+    let ctx = Context::new(lab, engine, copy, choice, Duration::ZERO);
+    let plan = Plan::of(&ctx.lab);
+    if diff::is_any_here(&ctx).await? {
+        eject::prepare(&ctx, &plan, interrupt).await?;
+    }
+    Ok(diff::look(&ctx, &plan).await?)
+}
