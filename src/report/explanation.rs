@@ -22,16 +22,32 @@ pub fn explanation_text(explanation: &Explanation) -> String {
             let _ = writeln!(text, "\ncause:    {}\nremedy:   {}", finding.cause, finding.remedy);
         }
         None => {
-            let _ = writeln!(text, "\n{} answers {}: nothing on the way is broken", explanation.to, explanation.from);
+            let _ = writeln!(text, "\n{}", sentence(explanation));
         }
     }
     text
 }
 
+/// Who answers, where nothing is broken.
+fn sentence(explanation: &Explanation) -> String {
+    let Explanation { from, to, .. } = explanation;
+    let clusters = explanation.answered.iter().flat_map(|a| a.clusters.keys());
+    let others: Vec<&str> = clusters.map(String::as_str).filter(|c| c != to).collect();
+    match &explanation.answered {
+        Some(answered) if !answered.is_from(to) && others.is_empty() => {
+            format!("{from} is answered; by which cluster cannot be told")
+        }
+        Some(answered) if !answered.is_from(to) => {
+            format!("{from} is answered, by {} and not by {to}: nothing on the way is broken", others.join(" and "))
+        }
+        _ => format!("{to} answers {from}: nothing on the way is broken"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Finding, Hop};
+    use crate::verdict::{Answered, Finding, Hop};
 
     fn explanation(finding: Option<Finding>) -> Explanation {
         let hops = vec![
@@ -39,7 +55,7 @@ mod tests {
             Hop { name: "remote secret", found: String::new(), finding },
         ];
         let (from, to, service) = ("c1".into(), "c2".into(), "helloworld.sample:5000/hello".into());
-        Explanation { lab: "two".into(), from, to, service, hops }
+        Explanation { lab: "two".into(), from, to, service, hops, answered: None }
     }
 
     #[test]
@@ -57,5 +73,16 @@ mod tests {
              cause:    istiod of c1 does not watch c2\nremedy:   lab up two\n"
         );
         assert!(explanation_text(&explanation(None)).ends_with("c2 answers c1: nothing on the way is broken\n"));
+    }
+
+    #[test]
+    fn who_answers_in_place_of_the_named_cluster_is_said() {
+        let by = |cluster: &str| {
+            let clusters = [(cluster.to_owned(), 31)].into();
+            let answered = Answered { requests: 31, clusters, ..Answered::default() };
+            explanation_text(&Explanation { answered: Some(answered), ..explanation(None) })
+        };
+        assert!(by("c2").ends_with("c2 answers c1: nothing on the way is broken\n"));
+        assert!(by("c1").ends_with("c1 is answered, by c1 and not by c2: nothing on the way is broken\n"));
     }
 }

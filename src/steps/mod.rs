@@ -34,6 +34,7 @@ mod locality;
 pub mod logs;
 mod metallb;
 mod node_network;
+mod observed;
 pub mod pause;
 pub mod preflight;
 mod remote_secret;

@@ -1,8 +1,10 @@
-//! One call, hop by hop, until the first that is broken.
+//! One call, hop by hop, until the first that is broken; and who answered it.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Finding;
+use super::{Endpoint, Finding, Reply};
 
 /// What one call from one cluster to another goes through, and where it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +20,8 @@ pub struct Explanation {
     pub service: String,
     /// What was looked at, in the order in which causes precede each other; the last is the broken one, if any is.
     pub hops: Vec<Hop>,
+    /// What requests came back with, if any were sent.
+    pub answered: Option<Answered>,
 }
 
 /// One thing that a call needs.
@@ -37,5 +41,169 @@ impl Explanation {
     #[must_use]
     pub fn finding(&self) -> Option<&Finding> {
         self.hops.iter().find_map(|h| h.finding.as_ref())
+    }
+}
+
+/// A pod that may answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its cluster.
+    pub cluster: String,
+    /// Its name.
+    pub pod: String,
+    /// Its label `version`.
+    pub version: Option<String>,
+    /// The endpoint by which the caller's Envoy reaches it: its own, or its network's gateway.
+    pub address: String,
+}
+
+/// What a series of requests came back with, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answered {
+    /// Requests sent.
+    pub requests: u32,
+    /// Answers with a status below 400: by version, where they name one.
+    pub answers: BTreeMap<String, u32>,
+    /// All others, by reason.
+    pub failures: BTreeMap<String, u32>,
+    /// Answers by the cluster that gave them, as far as that can be told: by the name of a pod in the answer, by a version that one cluster
+    /// alone has, or by what the caller's Envoy sent where.
+    pub clusters: BTreeMap<String, u32>,
+    /// Whether all failures are an app's own: it was reached, and says so itself.
+    pub is_app: bool,
+}
+
+impl Answered {
+    /// Reads the replies. `endpoints` are the caller's, with what was sent there meanwhile.
+    #[must_use]
+    pub fn of(replies: &[Reply], places: &[Place], endpoints: &[Endpoint]) -> Self {
+        let mut seen = Self { requests: u32::try_from(replies.len()).unwrap_or(u32::MAX), ..Self::default() };
+        let mut unknown = false;
+        let mut is_app = true;
+        for reply in replies {
+            if !(200..400).contains(&reply.status) {
+                *seen.failures.entry(reply.reason()).or_default() += 1;
+                is_app &= is_of_app(reply);
+                continue;
+            }
+            let said = reply.version().map_or_else(|| format!("status {}", reply.status), str::to_owned);
+            *seen.answers.entry(said).or_default() += 1;
+            match cluster_of(reply, places) {
+                Some(cluster) => *seen.clusters.entry(cluster.to_owned()).or_default() += 1,
+                None => unknown = true,
+            }
+        }
+        seen.is_app = is_app && !seen.failures.is_empty();
+        // Requests that failed went somewhere too, so Envoy's counters tell who answers only where none did.
+        if unknown && seen.failures.is_empty() {
+            seen.clusters.clear();
+            for endpoint in endpoints.iter().filter(|e| e.requests > 0) {
+                let Some(place) = places.iter().find(|p| p.address == endpoint.address) else { continue };
+                *seen.clusters.entry(place.cluster.clone()).or_default() +=
+                    u32::try_from(endpoint.requests).unwrap_or(u32::MAX);
+            }
+        }
+        seen
+    }
+
+    /// Whether requests were sent and each was answered.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.requests > 0 && self.failures.is_empty()
+    }
+
+    /// Whether a cluster gave any of the answers.
+    #[must_use]
+    pub fn is_from(&self, cluster: &str) -> bool {
+        self.clusters.contains_key(cluster)
+    }
+
+    /// What came back, in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let all = |counts: &BTreeMap<String, u32>| {
+            counts.iter().map(|(what, count)| format!("{count} x {what}")).collect::<Vec<_>>()
+        };
+        let what = [all(&self.answers), all(&self.failures)].concat().join(", ");
+        let clusters: Vec<String> = self.clusters.iter().map(|(cluster, count)| format!("{cluster} {count}")).collect();
+        let who = if clusters.is_empty() { String::new() } else { format!("; answered by {}", clusters.join(", ")) };
+        format!("{} requests: {what}{who}", self.requests)
+    }
+}
+
+/// The cluster whose pod gave a reply, as the reply itself tells.
+fn cluster_of<'a>(reply: &Reply, places: &'a [Place]) -> Option<&'a str> {
+    let named = places.iter().find(|p| !p.pod.is_empty() && reply.body.contains(&p.pod));
+    if let Some(place) = named {
+        return Some(&place.cluster);
+    }
+    let version = reply.version()?;
+    let mut clusters = places.iter().filter(|p| p.version.as_deref() == Some(version)).map(|p| p.cluster.as_str());
+    let first = clusters.next()?;
+    clusters.all(|c| c == first).then_some(first)
+}
+
+/// Whether a failure is the app's own answer. What an Envoy answers in its place is none, nor what an Envoy beside it says.
+fn is_of_app(reply: &Reply) -> bool {
+    let by_envoy = matches!(reply.status, 0 | 502..=504) || reply.body.starts_with("RBAC:");
+    // Envoy adds this to what it has from elsewhere.
+    !by_envoy && reply.headers.contains_key("x-envoy-upstream-service-time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> Reply {
+        let headers = [("x-envoy-upstream-service-time".to_owned(), vec!["1".to_owned()])].into();
+        Reply { status, body: body.to_owned(), headers, ..Reply::default() }
+    }
+
+    fn places() -> Vec<Place> {
+        let place = |cluster: &str, version: &str, address: &str| Place {
+            cluster: cluster.to_owned(),
+            pod: format!("web-{version}-{cluster}"),
+            version: Some(version.to_owned()),
+            address: address.to_owned(),
+        };
+        vec![
+            place("c1", "v1", "10.1.0.5:5000"),
+            place("c2", "v2", "172.30.255.20:15443"),
+            place("c2", "v1", "172.30.255.20:15443"),
+        ]
+    }
+
+    #[test]
+    fn some_answers_are_not_all() {
+        let replies: Vec<Reply> = (0..20)
+            .map(|n| if n < 2 { reply(200, "Hello version: v2, instance: x") } else { reply(503, "no") })
+            .collect();
+        let seen = Answered::of(&replies, &places(), &[]);
+        assert!(!seen.is_well() && !seen.is_app && seen.is_from("c2"), "{seen:?}");
+        assert_eq!(seen.in_words(), "20 requests: 2 x v2, 18 x status 503: no; answered by c2 2");
+        assert!(!Answered::of(&[], &places(), &[]).is_well(), "nothing sent is nothing answered");
+    }
+
+    #[test]
+    fn who_answers_is_told_by_pod_by_version_or_by_what_envoy_sent() {
+        let by_pod = Answered::of(&[reply(200, "Hello version: v1, instance: web-v1-c2")], &places(), &[]);
+        assert_eq!(by_pod.clusters, BTreeMap::from([("c2".to_owned(), 1)]));
+        let by_version = Answered::of(&[reply(200, "Hello version: v2, instance: x")], &places(), &[]);
+        assert!(by_version.is_from("c2"));
+        let endpoint =
+            |address: &str, requests| Endpoint { address: address.to_owned(), requests, ..Endpoint::default() };
+        let endpoints = [endpoint("10.1.0.5:5000", 0), endpoint("172.30.255.20:15443", 3)];
+        let any = Answered::of(&vec![reply(200, "<html>"); 3], &places(), &endpoints);
+        assert_eq!(any.in_words(), "3 requests: 3 x status 200; answered by c2 3");
+        assert!(any.is_well() && !any.is_from("c1"));
+    }
+
+    #[test]
+    fn an_app_that_says_no_was_reached() {
+        assert!(Answered::of(&[reply(404, "not found")], &places(), &[]).is_app);
+        assert!(!Answered::of(&[reply(403, "RBAC: access denied")], &places(), &[]).is_app);
+        let local = Reply { status: 404, ..Reply::default() };
+        assert!(!Answered::of(&[reply(404, "not found"), local], &places(), &[]).is_app);
     }
 }

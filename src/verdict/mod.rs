@@ -1,5 +1,6 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
+mod cause;
 mod endpoints;
 mod explanation;
 mod failover;
@@ -19,8 +20,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use cause::{CallFacts, Objects, Side, behind, causes, endpoint_port, is_meant, target_port};
 pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
-pub use explanation::{Explanation, Hop};
+pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
 pub use federation::{MemberReplicas, Spread};
 pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};

@@ -61,10 +61,12 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
     let failures = sent - answered;
     let missing: Vec<String> = expected.iter().filter(|v| !versions.contains_key(*v)).cloned().collect();
     let unexpected: Vec<String> = versions.keys().filter(|v| !expected.contains(v)).cloned().collect();
+    let problems = failed_connects(&seen.endpoints);
     let passed = sent >= requests
         && errors.is_empty()
         && missing.is_empty()
         && unexpected.is_empty()
+        && problems.is_empty()
         && seen.endpoint_problems.is_empty();
     SourceVerdict {
         check: check.to_owned(),
@@ -79,8 +81,22 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
         errors,
         endpoints: seen.endpoints,
         endpoint_problems: seen.endpoint_problems,
+        problems,
         ..SourceVerdict::default()
     }
+}
+
+/// Endpoints to which connections failed meanwhile. Envoy tries again elsewhere, so that no caller notices; but that endpoint does not take part.
+fn failed_connects(endpoints: &[Endpoint]) -> Vec<String> {
+    let failed = endpoints.iter().filter(|e| e.connect_failures > 0);
+    let said = |e: &Endpoint| {
+        let s = if e.connect_failures == 1 { "" } else { "s" };
+        format!(
+            "{} connection{s} to {} failed meanwhile, and Envoy tried again elsewhere",
+            e.connect_failures, e.address
+        )
+    };
+    failed.map(said).collect()
 }
 
 #[cfg(test)]
@@ -140,6 +156,20 @@ mod tests {
         let verdict = judge(&format!("{V1}{V2}{stranger}"), 3);
         assert!(!verdict.passed);
         assert_eq!(verdict.unexpected, ["v9"]);
+    }
+
+    #[test]
+    fn a_connection_that_failed_is_red_even_if_every_request_was_answered() {
+        let failed = Endpoint { address: "172.30.255.20:15443".into(), connect_failures: 10, ..Endpoint::default() };
+        let seen = Observation {
+            answers: answers(&format!("{V1}{V2}")),
+            endpoints: vec![Endpoint::default(), failed],
+            ..Observation::default()
+        };
+        let verdict = rotation("r", "c1", 2, &["v1".to_owned(), "v2".to_owned()], seen);
+        assert!(!verdict.passed);
+        let told = "10 connections to 172.30.255.20:15443 failed meanwhile, and Envoy tried again elsewhere";
+        assert_eq!((verdict.problems, verdict.failures), (vec![told.to_owned()], 0));
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! `explain`: walks one call hop by hop, in the order in which causes precede each other, and stops at the first that is broken.
 
+mod answer;
 mod caller;
+mod endpoint;
 mod path;
 
+use tokio::sync::OnceCell;
+
+use super::observed::Observed;
 use super::{Context, StepError, diagnose};
 use crate::plan::LabCluster;
+use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::ServiceUrl;
-use crate::verdict::{Explanation, Finding, Hop};
+use crate::verdict::{Answered, Explanation, Finding, Hop};
+
+/// Who calls: namespace and app.
+const CALLER: (&str, &str) = (APP_NAMESPACE, "sleep");
 
 /// The call that is explained.
 pub(super) struct Journey<'a> {
@@ -16,6 +25,22 @@ pub(super) struct Journey<'a> {
     pub to: &'a LabCluster,
     /// What is called.
     pub service: &'a ServiceUrl,
+    /// What all clusters have.
+    pub seen: &'a Observed,
+    /// What requests came back with, once any were sent.
+    pub answered: OnceCell<Answered>,
+}
+
+impl Journey<'_> {
+    /// Whether the called cluster runs anything that can answer.
+    fn is_answerable(&self) -> bool {
+        !self.seen.behind(&self.to.name, self.service).is_empty()
+    }
+
+    /// The likeliest cause in what is configured about the call.
+    fn cause(&self, ctx: &Context) -> Option<Finding> {
+        self.seen.causes(ctx, (self.from, self.to), self.service, CALLER).into_iter().next()
+    }
 }
 
 /// What a look at one hop gives: what was found, or what is wrong.
@@ -23,7 +48,17 @@ pub(super) type Look = Result<Result<String, Finding>, StepError>;
 
 /// Explains the call of `service` from one cluster to another.
 pub async fn run(ctx: &Context, from: &str, to: &str, service: &ServiceUrl) -> Result<Explanation, StepError> {
-    let journey = Journey { from: ctx.cluster(from)?, to: ctx.cluster(to)?, service };
+    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), service).await
+}
+
+/// The same with what was seen before.
+pub(super) async fn walk(
+    ctx: &Context,
+    seen: &Observed,
+    (from, to): (&LabCluster, &LabCluster),
+    service: &ServiceUrl,
+) -> Result<Explanation, StepError> {
+    let journey = Journey { from, to, service, seen, answered: OnceCell::new() };
     let mut hops = Vec::new();
     for name in HOPS {
         let Some(look) = look(ctx, &journey, name).await else { continue };
@@ -40,10 +75,11 @@ pub async fn run(ctx: &Context, from: &str, to: &str, service: &ServiceUrl) -> R
     }
     Ok(Explanation {
         lab: ctx.lab.name.clone(),
-        from: from.to_owned(),
-        to: to.to_owned(),
+        from: from.name.clone(),
+        to: to.name.clone(),
         service: service.to_string(),
         hops,
+        answered: journey.answered.into_inner(),
     })
 }
 
@@ -64,7 +100,7 @@ const HOPS: [&str; 11] = [
 
 /// Looks at one hop; nothing when the call does not have it.
 async fn look(ctx: &Context, journey: &Journey<'_>, name: &str) -> Option<Look> {
-    let Journey { from, to, .. } = *journey;
+    let (from, to) = (journey.from, journey.to);
     let elsewhere = from.name != to.name;
     let networks = from.network != to.network;
     Some(match name {
@@ -93,8 +129,8 @@ async fn look(ctx: &Context, journey: &Journey<'_>, name: &str) -> Option<Look> 
             or(diagnose::routes(ctx, from, to).await, well)
         }
         "reachable" if networks => path::reachable(ctx, from, to).await,
-        "endpoint" => caller::endpoint(ctx, journey).await,
-        "answer" => caller::answer(ctx, journey).await,
+        "endpoint" => endpoint::look(ctx, journey).await,
+        "answer" => answer::look(ctx, journey).await,
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 
-use super::{Journey, Look};
+use super::{Journey, Look, answer};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
 use crate::steps::verify::traffic::has_sidecar;
@@ -16,25 +16,43 @@ const NETWORK_LABEL: &str = "topology.istio.io/network";
 
 /// The pods behind the service in the called cluster, and their sidecars.
 pub(super) async fn callee(ctx: &Context, journey: &Journey<'_>) -> Look {
-    let Journey { from, to, service } = *journey;
+    let Journey { from, to, service, .. } = journey;
     let client = ctx.client(&to.name).await?;
     let found: Option<Service> = client.get(&service.namespace, &service.service).await?;
     let selector = found.and_then(|s| s.spec).and_then(|s| s.selector).unwrap_or_default();
     let selector: Vec<String> = selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let named = format!("{}/{}", service.namespace, service.service);
+    let others: Vec<&str> = ctx.lab.data_clusters().map(|c| c.name.as_str()).collect();
+    let others: Vec<&str> =
+        others.into_iter().filter(|c| *c != to.name && !journey.seen.behind(c, service).is_empty()).collect();
+    let pods = client.pods(&service.namespace, &selector.join(",")).await?;
+    let pod = pods.iter().find(|p| is_ready(p)).filter(|_| !selector.is_empty());
+    // What is not meant to be there is not missed, as long as somebody answers.
+    if pod.is_none() && !journey.seen.is_meant(&to.name, service) && answer::of(ctx, journey).await?.is_well() {
+        return Ok(Ok(format!("{} runs nothing behind {named}, and calls are answered all the same", to.name)));
+    }
     if selector.is_empty() {
+        let elsewhere = if others.is_empty() { "no cluster".to_owned() } else { others.join(", ") };
         return Ok(Err(Finding {
             cause: format!("{} has no Service {named} with a selector", to.name),
-            evidence: format!("Service {named} in {} is missing, or selects nothing", to.name),
-            remedy: format!("lab up {} (it applies the apps again)", ctx.lab.name),
+            evidence: format!("Service {named} in {} is missing, or selects nothing; {elsewhere} runs it", to.name),
+            remedy: format!(
+                "add {} to the `clusters` of the manifests that have it (`lab up {}` applies helloworld's again), or explain a call to a cluster that runs it",
+                to.name, ctx.lab.name
+            ),
         }));
     }
-    let pods = client.pods(&service.namespace, &selector.join(",")).await?;
-    let Some(pod) = pods.iter().find(|p| is_ready(p)) else {
+    let Some(pod) = pod else {
         return Ok(Err(Finding {
             cause: format!("nothing in {} answers for {named}", to.name),
             evidence: format!("no pod in {} with {} is ready", to.name, selector.join(",")),
-            remedy: format!("lab up {} (it applies the apps again)", ctx.lab.name),
+            remedy: format!(
+                "see why: kubectl --context {} -n {} describe pods -l {} (`lab up {}` applies the apps again)",
+                ctx.lab.context(to),
+                service.namespace,
+                selector.join(","),
+                ctx.lab.name
+            ),
         }));
     };
     if from.network != to.network && !has_sidecar(pod) {

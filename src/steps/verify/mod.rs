@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
-use super::{Context, StepError, diagnose};
+use super::diagnose::{self, Failed};
+use super::{Context, StepError};
 use crate::exec::Progress;
-use crate::scenario::{Check, Through};
+use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
 use crate::verdict::{Cell, SourceVerdict, Spread, Verdict};
 
 /// File of the last verdict in the lab's state.
@@ -59,9 +60,8 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
                 Vec::new()
             }
         };
-        let rotates = matches!(check, Check::Rotation { .. });
-        // A request may be red for reasons of the user's own; where nothing is missing, the mesh is not to blame.
-        unexplained.extend(judged.iter().filter(|s| !s.passed && (rotates || !s.missing.is_empty())).cloned());
+        let failed = judged.iter().filter(|s| !s.passed && is_unexplained(check, s));
+        unexplained.extend(failed.map(|s| Failed { verdict: s.clone(), service: called(check).cloned() }));
         sources.extend(judged);
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
@@ -75,6 +75,33 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
+}
+
+/// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it
+/// counts only if what came back was an Envoy's word that it reached nobody, or nothing.
+fn is_unexplained(check: &Check, source: &SourceVerdict) -> bool {
+    let unreached =
+        |error: &String| ["no answer", "status 502", "status 503", "status 504"].iter().any(|s| error.starts_with(s));
+    match check {
+        Check::Rotation { .. } => true,
+        Check::Request(request) if matches!(request.expect, Expect::Answers(_)) => {
+            !source.missing.is_empty() || source.errors.keys().any(unreached)
+        }
+        _ => !source.missing.is_empty(),
+    }
+}
+
+/// The service that a check calls.
+fn called(check: &Check) -> Option<&ServiceUrl> {
+    match check {
+        Check::Rotation { service, .. } => Some(service),
+        Check::Failover(failover) => Some(&failover.service),
+        Check::Request(request) => match &request.target {
+            Target::Service(service) => Some(service),
+            Target::Url(_) => None,
+        },
+        Check::Federation(_) | Check::Reachability => None,
+    }
 }
 
 /// Between two judgements of a lab that settles.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -13,8 +13,8 @@ use crate::plan::{LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::{Cluster, KubeError};
 use crate::verdict::{
-    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, envoy_endpoints, parse_replies,
-    rejected,
+    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, endpoint_port, envoy_endpoints,
+    parse_replies, rejected,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -269,22 +269,28 @@ pub(in crate::steps) async fn settled(
 
 /// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, clusters in the
 /// order in which they must answer, each also has its priority.
-pub(in crate::steps) async fn expected_endpoints(
+async fn expected_endpoints(
     ctx: &Context,
     service: &ServiceUrl,
     source: &LabCluster,
     priorities: Option<&[String]>,
 ) -> Result<Vec<Expected>, StepError> {
     let mut expected: Vec<Expected> = Vec::new();
+    let known = service_in(ctx, service, &source.name).await?;
     for (name, version) in helloworlds(&ctx.lab) {
         let target = ctx.cluster(name)?;
         let priority = priorities.and_then(|order| order.iter().position(|c| c == name)).map(|p| p.min(2) as u64);
         if target.network == source.network {
             let selector = format!("app={},version={version}", service.service);
+            let theirs = service_in(ctx, service, name).await?;
             for pod in ctx.client(name).await?.pods(&service.namespace, &selector).await? {
                 let address = pod.status.as_ref().and_then(|s| s.pod_ip.clone()).unwrap_or_default();
                 let what = format!("the pod of {version} in {name}, {}", pod.name_any());
-                expected.push(Expected { address: format!("{address}:{}", service.port), what, priority });
+                let pod = serde_json::to_value(&pod).unwrap_or_default();
+                let known = if known.is_null() { &theirs } else { &known };
+                // The Service's port is what callers call; an endpoint has the pod's.
+                let port = endpoint_port(known, &theirs, &pod, service.port).unwrap_or(service.port);
+                expected.push(Expected { address: format!("{address}:{port}"), what, priority });
             }
         } else if let Some(endpoint) = target.east_west_endpoint() {
             let what = format!("the east-west gateway of {name}");
@@ -292,4 +298,10 @@ pub(in crate::steps) async fn expected_endpoints(
         }
     }
     Ok(expected)
+}
+
+/// The called Service of a cluster as JSON; null if there is none.
+async fn service_in(ctx: &Context, service: &ServiceUrl, cluster: &str) -> Result<serde_json::Value, StepError> {
+    let found: Option<Service> = ctx.client(cluster).await?.get(&service.namespace, &service.service).await?;
+    Ok(found.and_then(|s| serde_json::to_value(s).ok()).unwrap_or_default())
 }

@@ -1,0 +1,204 @@
+//! Ports: of the Service in each cluster, of the pods behind it, and what Envoy takes them for.
+
+use serde_json::Value;
+
+use super::object::{list, named, text};
+use super::sides::declared_by_app;
+use super::{CallFacts, Finding};
+
+/// A Service without an address of its own: its callers connect to the pods that DNS names, which are those of one cluster.
+pub(super) fn headless(call: &CallFacts<'_>) -> Option<Finding> {
+    if !call.crosses_clusters() {
+        return None;
+    }
+    let is_headless = |service: &Value| service["spec"]["clusterIP"] == "None";
+    let side = if is_headless(call.caller.service) {
+        &call.caller
+    } else if call.crosses_networks() && is_headless(call.callee.service) {
+        &call.callee
+    } else {
+        return None;
+    };
+    let why = if call.crosses_networks() {
+        "a gateway to another network cannot lead to a pod of one's choice"
+    } else {
+        "its name leads to the pods of the caller's own cluster"
+    };
+    Some(call.blame(
+        format!(
+            "{} is headless in {}, so calls from {} do not reach {}",
+            call.name(),
+            side.cluster,
+            call.caller.cluster,
+            call.callee.cluster
+        ),
+        format!("{} has spec.clusterIP None, and {why}", named(side.service, side.cluster)),
+        side.service,
+        side.cluster,
+        "leave spec.clusterIP out (delete the Service first: it cannot be changed), in every cluster",
+    ))
+}
+
+/// A port that the Service of a cluster does not have.
+pub(super) fn absent(call: &CallFacts<'_>) -> Option<Finding> {
+    let (name, port) = (call.name(), call.port);
+    for side in [&call.caller, &call.callee] {
+        if side.service.is_null() || call.port_of(side.service).is_some() {
+            continue;
+        }
+        let other = if side.cluster == call.caller.cluster { &call.callee } else { &call.caller };
+        let there = call.port_of(other.service);
+        // On one network endpoints are found by the port's name alone.
+        let same_name =
+            there.is_some_and(|there| list(side.service, "/spec/ports").any(|p| p["name"] == there["name"]));
+        if same_name && !call.crosses_networks() && side.cluster == call.callee.cluster {
+            continue;
+        }
+        let evidence =
+            |side: &super::Side<'_>| format!("{} has {}", named(side.service, side.cluster), in_words(side.service));
+        let differs = call.crosses_clusters() && there.is_some();
+        let cause = if differs {
+            format!("the ports of {name} differ: {} has no port {port}, which {} has", side.cluster, other.cluster)
+        } else {
+            format!("{name} has no port {port} in {}", side.cluster)
+        };
+        let mut said = evidence(side);
+        if differs {
+            said = format!("{}; {said}", evidence(other));
+            if call.crosses_networks() {
+                said.push_str(
+                    "; a gateway finds a service by the number of its port, which the caller's cluster gives",
+                );
+            }
+        }
+        return Some(call.blame(
+            cause,
+            said,
+            side.service,
+            side.cluster,
+            &format!("give spec.ports[].port the same number in every cluster, {port}"),
+        ));
+    }
+    None
+}
+
+/// A port that has another name in the other cluster: endpoints of other clusters are found by it.
+pub(super) fn renamed(call: &CallFacts<'_>) -> Option<Finding> {
+    let (ours, theirs) = (call.port_of(call.caller.service)?, call.port_of(call.callee.service)?);
+    if !call.crosses_clusters() || text(ours, "/name") == text(theirs, "/name") {
+        return None;
+    }
+    let (name, port) = (call.name(), call.port);
+    Some(call.blame(
+        format!(
+            "port {port} of {name} has other names in {} and {}, by which its endpoints are found",
+            call.caller.cluster, call.callee.cluster
+        ),
+        format!(
+            "{} has {}; {} has {}",
+            named(call.caller.service, call.caller.cluster),
+            in_words(call.caller.service),
+            named(call.callee.service, call.callee.cluster),
+            in_words(call.callee.service)
+        ),
+        call.callee.service,
+        call.callee.cluster,
+        &format!("give the port {port} the same spec.ports[].name in every cluster, `{}`", text(ours, "/name")),
+    ))
+}
+
+/// A target port by a name that no container has.
+pub(super) fn unresolved(call: &CallFacts<'_>) -> Option<Finding> {
+    let entry = call.port_of(call.callee.service)?;
+    let target = entry["targetPort"].as_str()?;
+    if call.callee.pod.is_null() || call.target_port().is_some() {
+        return None;
+    }
+    Some(call.blame(
+        format!(
+            "no pod behind {} in {} has a port named `{target}`, so it has no endpoint there",
+            call.name(),
+            call.callee.cluster
+        ),
+        format!(
+            "targetPort of port {} of {} is `{target}`{}",
+            call.port,
+            named(call.callee.service, call.callee.cluster),
+            elsewhere(call)
+        ),
+        call.callee.service,
+        call.callee.cluster,
+        "set spec.ports[].targetPort to a name or number that its pods have in spec.containers[].ports",
+    ))
+}
+
+/// A target port by a number that the pods do not declare. They need not; but where calls fail it is the likely reason.
+pub(super) fn undeclared(call: &CallFacts<'_>) -> Option<Finding> {
+    let target = call.target_port()?;
+    let declared = declared_by_app(call.callee.pod);
+    if declared.is_empty() || declared.contains(&u64::from(target)) {
+        return None;
+    }
+    let numbers: Vec<String> = declared.iter().map(ToString::to_string).collect();
+    Some(call.blame(
+        format!(
+            "{} sends to port {target} of its pods in {}, which they do not have",
+            call.name(),
+            call.callee.cluster
+        ),
+        format!(
+            "{} has targetPort {target}, and its pods declare {}{}",
+            named(call.callee.service, call.callee.cluster),
+            numbers.join(", "),
+            elsewhere(call)
+        ),
+        call.callee.service,
+        call.callee.cluster,
+        "set spec.ports[].targetPort to the port on which the app listens",
+    ))
+}
+
+/// What the other cluster's Service has as its target port, if that is another one.
+fn elsewhere(call: &CallFacts<'_>) -> String {
+    let target = |service| call.port_of(service).map(|p| p["targetPort"].to_string().replace('"', "`"));
+    match target(call.caller.service) {
+        Some(ours) if call.crosses_clusters() && Some(&ours) != target(call.callee.service).as_ref() => {
+            format!("; in {} it is {ours}", call.caller.cluster)
+        }
+        _ => String::new(),
+    }
+}
+
+/// A port that is declared as another protocol than the one that is spoken.
+pub(super) fn protocol(call: &CallFacts<'_>) -> Option<Finding> {
+    let (service, cluster) = call.known();
+    let entry = call.port_of(service)?;
+    let (field, declared) = match (entry["appProtocol"].as_str(), text(entry, "/name")) {
+        (Some(protocol), _) => ("appProtocol", protocol),
+        (None, name) => ("name", name),
+    };
+    let protocol = declared.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let says = match protocol.as_str() {
+        "https" | "tls" => "takes what is sent for TLS and routes by its server name only",
+        "http2" | "grpc" => "speaks HTTP/2 to the app, which must understand it",
+        "tcp" | "mongo" | "mysql" | "redis" => {
+            "balances connections rather than requests, applies no route of HTTP and tries nothing again"
+        }
+        _ if entry["protocol"] == "UDP" => "does not handle UDP",
+        _ => return None,
+    };
+    let port = call.port;
+    Some(call.blame(
+        format!("port {port} of {} is declared as {protocol}, and called over HTTP", call.name()),
+        format!("{field} of port {port} of {} is `{declared}`: Envoy {says}", named(service, cluster)),
+        service,
+        cluster,
+        &format!("set spec.ports[].{field} to `http`, in every cluster"),
+    ))
+}
+
+/// The ports of a Service: name, number and target.
+fn in_words(service: &Value) -> String {
+    let port = |p: &Value| format!("{} {}", p["name"].as_str().unwrap_or("(without a name)"), p["port"]);
+    list(service, "/spec/ports").map(port).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,135 @@
+//! Where Istio's routes lead the call.
+
+use serde_json::Value;
+
+use super::object::{export, has_labels, host_matches, is_seen, list, named, namespace, text, texts};
+use super::scope::names_host;
+use super::tls::destination_rules;
+use super::{CallFacts, Finding};
+
+/// The `VirtualServices` for the called host in the caller's mesh, seen there or not.
+fn virtual_services<'a>(call: &CallFacts<'a>) -> impl Iterator<Item = &'a Value> {
+    let all = call.caller.rules.of("VirtualService").collect::<Vec<_>>();
+    let is_for = |v: &Value| {
+        let gateways = texts(v, "/spec/gateways");
+        let in_mesh = gateways.is_empty() || gateways.contains(&"mesh");
+        in_mesh && texts(v, "/spec/hosts").iter().any(|host| names_host(call, v, host))
+    };
+    all.into_iter().filter(|v| is_for(v)).collect::<Vec<_>>().into_iter()
+}
+
+fn is_used(call: &CallFacts<'_>, service: &Value) -> bool {
+    is_seen(call, service, "defaultVirtualServiceExportTo")
+}
+
+/// The destinations of a `VirtualService` that get calls of HTTP.
+fn destinations(service: &Value) -> impl Iterator<Item = &Value> {
+    let routes = list(service, "/spec/http").flat_map(|http| list(http, "/route"));
+    routes.filter(|r| r["weight"] != 0 || r["weight"].is_null()).map(|r| &r["destination"])
+}
+
+/// Whether a destination is the called service.
+fn is_called(call: &CallFacts<'_>, service: &Value, destination: &Value) -> bool {
+    host_matches(text(destination, "/host"), namespace(service), &call.host())
+}
+
+/// A route to a subset that no rule defines which callers see.
+pub(super) fn unknown_subset(call: &CallFacts<'_>) -> Option<Finding> {
+    let seen = destination_rules(call);
+    let defines = |rule: &Value, name: &str| list(rule, "/spec/subsets").any(|s| s["name"] == name);
+    for service in virtual_services(call).filter(|v| is_used(call, v)) {
+        let mut subsets =
+            destinations(service).filter(|d| is_called(call, service, d)).filter_map(|d| d["subset"].as_str());
+        let Some(name) = subsets.find(|name| !seen.iter().any(|rule| defines(rule, name))) else { continue };
+        let config = call.caller.config;
+        let cause = format!(
+            "calls from {} are routed to a subset `{name}` that callers there do not know",
+            call.caller.cluster
+        );
+        let route = named(service, config);
+        let elsewhere = call
+            .caller
+            .rules
+            .of("DestinationRule")
+            .find(|r| names_host(call, r, text(r, "/spec/host")) && defines(r, name));
+        let Some(rule) = elsewhere else {
+            return Some(call.blame(
+                cause,
+                format!("{route} routes to subset `{name}` of {}, and no DestinationRule defines it", call.name()),
+                service,
+                config,
+                &format!("name a subset that a DestinationRule has, or add `{name}` to spec.subsets of one"),
+            ));
+        };
+        let (to, says) = export(call, rule, "defaultDestinationRuleExportTo");
+        return Some(call.blame(
+            cause,
+            format!("{route} routes to it, and {}, which defines it, is exported to [{}] by {says}, or another rule comes before it", named(rule, config), to.join(", ")),
+            rule,
+            config,
+            &format!("add {} to spec.exportTo (\"*\" is all), or define the subset in the rule that comes first", call.caller_namespace()),
+        ));
+    }
+    None
+}
+
+/// Routes that lead past the called cluster: to subsets that its pods are not part of.
+pub(super) fn elsewhere(call: &CallFacts<'_>) -> Option<Finding> {
+    let service = virtual_services(call).find(|v| is_used(call, v))?;
+    let rules = destination_rules(call);
+    let all: Vec<&Value> = destinations(service).collect();
+    let leads_here = |destination: &&Value| {
+        if !is_called(call, service, destination) {
+            return false;
+        }
+        let Some(name) = destination["subset"].as_str() else { return true };
+        let subset = rules.iter().flat_map(|r| list(r, "/spec/subsets")).find(|s| s["name"] == name);
+        subset.is_none_or(|s| has_labels(call.callee.pod, &s["labels"]))
+    };
+    if all.is_empty() || call.callee.pod.is_null() || all.iter().any(leads_here) {
+        return None;
+    }
+    let config = call.caller.config;
+    let words =
+        |d: &&Value| d["subset"].as_str().map_or_else(|| text(d, "/host").to_owned(), |s| format!("subset `{s}`"));
+    let to: Vec<String> = all.iter().map(words).collect();
+    Some(call.blame(
+        format!(
+            "a VirtualService leads calls from {} elsewhere than to {} in {}",
+            call.caller.cluster,
+            call.name(),
+            call.callee.cluster
+        ),
+        format!(
+            "{} routes to {}, and {} is no part of that",
+            named(service, config),
+            to.join(", "),
+            named(call.callee.pod, call.callee.cluster)
+        ),
+        service,
+        config,
+        "add a destination to spec.http[].route that its pods are part of",
+    ))
+}
+
+/// Rules for the host that callers do not see, where they may have been meant to.
+pub(super) fn hidden(call: &CallFacts<'_>) -> Option<Finding> {
+    let services = virtual_services(call).map(|v| (v, "defaultVirtualServiceExportTo"));
+    let rules = call.caller.rules.of("DestinationRule").filter(|r| names_host(call, r, text(r, "/spec/host")));
+    let rules = rules.map(|r| (r, "defaultDestinationRuleExportTo"));
+    let (rule, default) = services.chain(rules).find(|(rule, default)| !is_seen(call, rule, default))?;
+    let config = call.caller.config;
+    let (to, says) = export(call, rule, default);
+    Some(call.blame(
+        format!(
+            "what {} says of {} does not hold for callers in namespace {}",
+            named(rule, config),
+            call.name(),
+            call.caller_namespace()
+        ),
+        format!("it is exported to [{}] by {says}", to.join(", ")),
+        rule,
+        config,
+        &format!("add {} to spec.exportTo (\"*\" is all)", call.caller_namespace()),
+    ))
+}
