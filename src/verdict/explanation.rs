@@ -70,6 +70,8 @@ pub struct Answered {
     /// Answers by the cluster that gave them, as far as that can be told: by the name of a pod in the answer, by a version that one cluster
     /// alone has, or by what the caller's Envoy sent where.
     pub clusters: BTreeMap<String, u32>,
+    /// Connections to its endpoints that failed meanwhile, by address: Envoy tries again elsewhere, and the caller notices nothing.
+    pub failed_connects: BTreeMap<String, u64>,
     /// Whether all failures are an app's own: it was reached, and says so itself.
     pub is_app: bool,
 }
@@ -95,6 +97,8 @@ impl Answered {
             }
         }
         seen.is_app = is_app && !seen.failures.is_empty();
+        let connects = endpoints.iter().filter(|e| e.connect_failures > 0);
+        seen.failed_connects = connects.map(|e| (e.address.clone(), e.connect_failures)).collect();
         // Requests that failed went somewhere too, so Envoy's counters tell who answers only where none did.
         if unknown && seen.failures.is_empty() {
             seen.clusters.clear();
@@ -107,10 +111,10 @@ impl Answered {
         seen
     }
 
-    /// Whether requests were sent and each was answered.
+    /// Whether requests were sent, each was answered, and no connection failed.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.requests > 0 && self.failures.is_empty()
+        self.requests > 0 && self.failures.is_empty() && self.failed_connects.is_empty()
     }
 
     /// Whether a cluster gave any of the answers.
@@ -128,7 +132,8 @@ impl Answered {
         let what = [all(&self.answers), all(&self.failures)].concat().join(", ");
         let clusters: Vec<String> = self.clusters.iter().map(|(cluster, count)| format!("{cluster} {count}")).collect();
         let who = if clusters.is_empty() { String::new() } else { format!("; answered by {}", clusters.join(", ")) };
-        format!("{} requests: {what}{who}", self.requests)
+        let failed = self.failed_connects.iter().map(|(address, n)| format!("; {n} connects to {address} failed"));
+        format!("{} requests: {what}{who}{}", self.requests, failed.collect::<String>())
     }
 }
 
@@ -197,6 +202,9 @@ mod tests {
         let any = Answered::of(&vec![reply(200, "<html>"); 3], &places(), &endpoints);
         assert_eq!(any.in_words(), "3 requests: 3 x status 200; answered by c2 3");
         assert!(any.is_well() && !any.is_from("c1"));
+        let failing = Endpoint { connect_failures: 2, ..endpoints[1].clone() };
+        let hidden = Answered::of(&[reply(200, "<html>")], &places(), &[failing]);
+        assert!(!hidden.is_well() && hidden.in_words().ends_with("; 2 connects to 172.30.255.20:15443 failed"));
     }
 
     #[test]

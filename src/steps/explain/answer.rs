@@ -60,7 +60,9 @@ pub(super) async fn look(ctx: &Context, journey: &Journey<'_>) -> Look {
     if let Some(cause) = journey.cause(ctx) {
         return Ok(Err(Finding { evidence: format!("{}; {said}", cause.evidence), ..cause }));
     }
-    let cause = if answered.answers.is_empty() {
+    let cause = if answered.failures.is_empty() {
+        format!("calls from {} are answered, and connections to an endpoint fail", from.name)
+    } else if answered.answers.is_empty() {
         format!("everything on the way is there, and {} does not answer {}", to.name, from.name)
     } else {
         format!("everything on the way is there, and {failed} of {} calls from {} fail", answered.requests, from.name)

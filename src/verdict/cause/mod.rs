@@ -61,7 +61,7 @@ pub struct CallFacts<'a> {
 /// What explains that the call fails, the likeliest first. Nothing here is wrong by itself: a call that is answered has no cause.
 #[must_use]
 pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
-    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 16] = [
+    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 17] = [
         ports::headless,
         scope::sidecar,
         scope::exported,
@@ -73,6 +73,7 @@ pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
         tls::peer_authentication,
         network_policy::egress,
         network_policy::ingress,
+        routes::fault,
         routes::unknown_subset,
         routes::elsewhere,
         ports::undeclared,

@@ -33,6 +33,22 @@ fn is_called(call: &CallFacts<'_>, service: &Value, destination: &Value) -> bool
     host_matches(text(destination, "/host"), namespace(service), &call.host())
 }
 
+/// Faults that a route injects.
+pub(super) fn fault(call: &CallFacts<'_>) -> Option<Finding> {
+    let has_fault = |v: &&Value| list(v, "/spec/http").any(|http| http["fault"].is_object());
+    let service = virtual_services(call).filter(|v| is_used(call, v)).find(has_fault)?;
+    let config = call.caller.config;
+    let faults: Vec<String> =
+        list(service, "/spec/http").map(|h| &h["fault"]).filter(|f| f.is_object()).map(ToString::to_string).collect();
+    Some(call.blame(
+        format!("a VirtualService has calls from {} to {} fail on purpose", call.caller.cluster, call.name()),
+        format!("{} has spec.http[].fault {}", named(service, config), faults.join(", ")),
+        service,
+        config,
+        "take spec.http[].fault out",
+    ))
+}
+
 /// A route to a subset that no rule defines which callers see.
 pub(super) fn unknown_subset(call: &CallFacts<'_>) -> Option<Finding> {
     let seen = destination_rules(call);

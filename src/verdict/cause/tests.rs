@@ -347,6 +347,17 @@ fn routes_to_subsets_that_nobody_sees_are_named() {
         .is_for("a VirtualService leads calls from c1 elsewhere", "spec.http[].route");
     rules["spec"]["exportTo"] = json!(["."]);
     World::new().c1(route("v2")).c1(rules).is_for("that callers there do not know", "DestinationRule shop/it in c1");
+    let mut faulty = rule(
+        "VirtualService",
+        "shop",
+        json!({ "hosts": ["web.shop.svc.cluster.local"], "http": [
+        { "fault": { "abort": { "httpStatus": 503 } }, "route": [{ "destination": { "host": "web" } }] }] }),
+    );
+    World::new()
+        .c1(faulty.clone())
+        .is_for("has calls from c1 to web.shop fail on purpose", "VirtualService shop/it in c1");
+    faulty["spec"]["http"][0]["fault"] = Value::Null;
+    World::new().c1(faulty).is_well();
     let mut hidden = route("v2");
     hidden["spec"]["exportTo"] = json!(["."]);
     World::new().c1(hidden).is_for("does not hold for callers in namespace sample", "spec.exportTo");
