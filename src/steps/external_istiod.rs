@@ -1,6 +1,7 @@
 //! `external-istiod`: the control plane of other clusters, until it is ready at its planned address.
 
 use k8s_openapi::api::core::v1::Service;
+use sha2::{Digest as _, Sha256};
 
 use super::{Context, StepError, applied, gateway};
 use crate::exec::Progress;
@@ -37,11 +38,26 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 }
 
 pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
-    let mut manifest = ctx.rendered(cluster)?.istiod.clone();
+    let rendered = ctx.rendered(cluster)?;
+    let digest = digest(&rendered.base);
+    let mut manifest = rendered.istiod.clone();
     let is_deployment = |kind: Option<&str>| kind == Some("Deployment");
     for object in manifest.objects.iter_mut().filter(|o| is_deployment(o.types.as_ref().map(|t| t.kind.as_str()))) {
-        render::mount_mesh_configuration(&mut object.data);
+        render::mount_mesh_configuration(&mut object.data, &digest);
     }
     manifest.extend(Manifest::from_values([render::external_istiod_service(cluster)])?);
     Ok(manifest)
+}
+
+/// The digest of what istiod mounts of these objects.
+fn digest(objects: &Manifest) -> String {
+    let mut digest = Sha256::new();
+    for object in &objects.objects {
+        let is_mounted = object.types.as_ref().is_some_and(|t| t.kind == "ConfigMap")
+            && object.metadata.name.as_deref().is_some_and(|name| render::MESH_CONFIGURATION.contains(&name));
+        if is_mounted {
+            digest.update(object.data.to_string());
+        }
+    }
+    format!("{:x}", digest.finalize())
 }

@@ -136,12 +136,18 @@ pub fn external_istiod_service(cluster: &LabCluster) -> Value {
     })
 }
 
+/// The `ConfigMap`s that an external istiod mounts: the mesh configuration and the injection template.
+pub const MESH_CONFIGURATION: [&str; 2] = ["istio", "istio-sidecar-injector"];
+
 /// Mounts the mesh configuration and the injection template into an external istiod's Deployment. An istiod that has neither as files asks
 /// for them in the cluster that it reads its configuration from, where they are not.
-pub fn mount_mesh_configuration(deployment: &mut Value) {
-    let mounts = [("istio", "/etc/istio/config"), ("istio-sidecar-injector", "/var/lib/istio/inject")];
+///
+/// A mount shows a change about a minute late, so `digest`, that of both, is part of the template: after a change istiod starts anew.
+pub fn mount_mesh_configuration(deployment: &mut Value, digest: &str) {
+    let paths = ["/etc/istio/config", "/var/lib/istio/inject"];
+    deployment["spec"]["template"]["metadata"]["annotations"]["dev.lab.configuration"] = json!(digest);
     let template = &mut deployment["spec"]["template"]["spec"];
-    for (name, path) in mounts {
+    for (name, path) in MESH_CONFIGURATION.into_iter().zip(paths) {
         let volume = format!("config-{name}");
         if let Some(volumes) = template["volumes"].as_array_mut() {
             volumes.push(json!({ "name": volume, "configMap": { "name": name } }));
@@ -149,5 +155,23 @@ pub fn mount_mesh_configuration(deployment: &mut Value) {
         if let Some(mounts) = template["containers"][0]["volumeMounts"].as_array_mut() {
             mounts.push(json!({ "name": volume, "mountPath": path, "readOnly": true }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_external_istiod_starts_anew_with_another_configuration() {
+        let with = |digest: &str| {
+            let mut deployment = json!({ "spec": { "template": { "metadata": {}, "spec": {
+                "volumes": [], "containers": [{ "volumeMounts": [] }] } } } });
+            mount_mesh_configuration(&mut deployment, digest);
+            deployment["spec"]["template"].clone()
+        };
+        assert_eq!(with("a"), with("a"));
+        assert_ne!(with("a"), with("b"));
+        assert_eq!(with("a")["spec"]["volumes"][1]["configMap"]["name"], "istio-sidecar-injector");
     }
 }

@@ -26,8 +26,8 @@ pub use kind::kind_config;
 pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{
-    DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, east_west_resources,
-    external_istiod_service, ingress_resources, mount_mesh_configuration,
+    DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, MESH_CONFIGURATION,
+    east_west_resources, external_istiod_service, ingress_resources, mount_mesh_configuration,
 };
 pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests};
