@@ -9,6 +9,7 @@ use crate::plan::ResolveError;
 use crate::scenario::ScenarioErrors;
 use crate::steps::StepError;
 use crate::sys::docker::DockerError;
+use crate::sys::kube::KubeError;
 use crate::sys::state::StateError;
 
 /// Why a command did not end well.
@@ -98,7 +99,9 @@ impl CliError {
             Self::Scenario(_)
             | Self::Resolve(_)
             | Self::Usage { .. }
-            | Self::Before(StepError::State(StateError::Unknown { .. })) => 2,
+            | Self::Before(StepError::State(StateError::Unknown { .. }) | StepError::Kube(KubeError::Fixed { .. })) => {
+                2
+            }
             Self::Before(_) | Self::Write { .. } | Self::Unfit => 3,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,

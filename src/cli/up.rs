@@ -10,7 +10,7 @@ use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report::{Style, follow};
 use crate::steps::images::SOURCE_FILE;
-use crate::steps::{Context, leftovers, preflight};
+use crate::steps::{Context, fixed, leftovers, preflight};
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
@@ -41,6 +41,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
                 refuse_changes(&old, &lab)?;
             }
             choice = keep_source(&existing, &lab, choice)?;
+            fixed::refuse(&lab, &existing).await.map_err(CliError::Before)?;
         }
         for warning in preflight::check(&lab, &engine).await? {
             eprintln!("warning: {warning}");

@@ -140,7 +140,9 @@ impl Applying<'_> {
                 sent = self.client.apply_object(identity, None, How::OWN).await?.since(Some(sent));
             }
         }
-        if sent.is_new() {
+        if let Some(fields) = sent.remade() {
+            tell_remade(self.ctx, self.progress, self.owner, object, fields);
+        } else if sent.is_new() {
             tell(self.ctx, self.progress, self.owner, "created", object, &[]);
         } else if !sent.fields().is_empty() {
             tell(self.ctx, self.progress, self.owner, "changed", object, &sent.fields());
@@ -208,6 +210,14 @@ fn tell(ctx: &Context, progress: &Progress, owner: &Owner, verb: &str, object: &
     if !ctx.is_new(&owner.place) {
         ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields, MAX_FIELDS));
     }
+}
+
+/// Tells an object that was made anew, whatever else is told: it was gone for a moment.
+fn tell_remade(ctx: &Context, progress: &Progress, owner: &Owner, object: &DynamicObject, fields: &str) {
+    ctx.tell_change(
+        progress,
+        &format!("remade   {}  {}, which cannot be changed in place: {fields}", owner.place, describe(object)),
+    );
 }
 
 /// `changed  c1  ConfigMap sample/settings: data.b removed`.

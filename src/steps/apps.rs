@@ -53,12 +53,8 @@ pub(super) async fn is_applied(
     if !applied::is_satisfied(ctx, client, action, manifest).await? {
         return Ok(false);
     }
-    for object in &manifest.objects {
-        if !client.is_rolled_out(object).await? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let out = try_join_all(manifest.objects.iter().map(|object| client.is_rolled_out(object))).await?;
+    Ok(!out.contains(&false))
 }
 
 /// Applies the objects, takes away what the step names no longer, and waits for what runs.

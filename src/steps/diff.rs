@@ -51,7 +51,7 @@ pub struct ObjectChange {
     /// The fields, where the object stays.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
-    /// Why the API server would refuse it.
+    /// Why the API server would refuse it, or what of it cannot be changed in place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -64,6 +64,8 @@ pub enum ObjectVerb {
     Create,
     /// Fields differ.
     Change,
+    /// It cannot be changed in place, and is deleted and made anew.
+    Remake,
     /// It gets back what it had before lab applied to it.
     Restore,
     /// It is no longer planned.
@@ -90,6 +92,7 @@ impl Difference {
             let verb = match o.change {
                 ObjectVerb::Create => "create",
                 ObjectVerb::Change => "change",
+                ObjectVerb::Remake => "remake",
                 ObjectVerb::Restore => "restore",
                 ObjectVerb::Delete => "delete",
                 ObjectVerb::Refuse => "refuse",
@@ -181,6 +184,10 @@ async fn of_step(ctx: &Context, action: &Action) -> Result<Vec<ObjectChange>, St
                 Ok(applied) => applied,
                 Err(error) => return Ok(Some(refused(owner, object, &error))),
             };
+            if let Some(fixed) = applied.remade() {
+                let remake = change(owner, object, ObjectVerb::Remake, Vec::new());
+                return Ok(Some(ObjectChange { reason: Some(fixed.to_owned()), ..remake }));
+            }
             let mut fields = applied.fields();
             let named: Vec<String> = fields.iter().map(|f| f.field.clone()).collect();
             let back = restored.map(|r| r.fields()).unwrap_or_default();

@@ -17,6 +17,7 @@ mod error;
 pub mod explain;
 mod external_istiod;
 mod federated_apps;
+pub mod fixed;
 mod gateway;
 mod half_made;
 pub mod images;

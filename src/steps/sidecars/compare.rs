@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// Annotation in which istiod's webhook writes what it has put into a pod.
 const STATUS: &str = "sidecar.istio.io/status";
 
+/// Annotation in which istiod's webhook keeps what a pod's own template says of the sidecar, names that the API server made up included.
+const OVERRIDES: &str = "proxy.istio.io/overrides";
+
 /// Volumes of an account's token: the API server makes a name up for each pod.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
@@ -42,11 +45,14 @@ pub(super) fn difference(live: &Pod, new: &Pod) -> Option<String> {
         (None, Some(_)) => Some("it has no sidecar, and would get one now".to_owned()),
         (Some(_), None) => Some("it has a sidecar, and would get none now".to_owned()),
         (Some(live), Some(new)) => {
-            let differences: Vec<String> = keys(&live, &new)
+            let mut differences: Vec<String> = keys(&live, &new)
                 .into_iter()
                 .filter(|part| live.get(*part) != new.get(*part))
                 .flat_map(|part| fields(part, live.get(part), new.get(part)))
                 .collect();
+            // The container that runs first has the same environment.
+            let mut seen = BTreeSet::new();
+            differences.retain(|difference| seen.insert(difference.clone()));
             let more = differences.len().saturating_sub(TOLD);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let told = &differences[..differences.len().min(TOLD)];
@@ -87,7 +93,8 @@ fn injected(pod: &Pod) -> Option<BTreeMap<String, Value>> {
     }
     for list in ["labels", "annotations"] {
         let all = pod["metadata"][list].as_object().into_iter().flatten();
-        let istio = all.filter(|(key, _)| key.contains("istio.io/")).map(|(key, value)| (key.clone(), value.clone()));
+        let istio = all.filter(|(key, _)| key.contains("istio.io/") && *key != OVERRIDES);
+        let istio = istio.map(|(key, value)| (key.clone(), value.clone()));
         parts.insert(list.to_owned(), Value::Object(istio.collect()));
     }
     parts.insert("dnsConfig".to_owned(), pod["spec"]["dnsConfig"].clone());
@@ -170,6 +177,7 @@ mod tests {
             pod["metadata"]["name"] = json!("web-2");
             pod["spec"]["initContainers"][0]["volumeMounts"][1]["name"] = json!("kube-api-access-fghij");
             pod["spec"]["volumes"][1]["name"] = json!("kube-api-access-fghij");
+            pod["metadata"]["annotations"][OVERRIDES] = json!("kube-api-access-fghij");
         });
         assert_eq!(difference(&pod("", |_| ()), &other), None);
         assert_eq!(difference(&bare(), &bare()), None);

@@ -161,8 +161,14 @@ async fn until_one_control_plane(ctx: &Context, cluster: &LabCluster) -> Result<
 /// How what a pod carries differs from what it would get now.
 async fn changed(client: &Cluster, pod: &Pod, template: &PodTemplateSpec) -> Result<Option<String>, StepError> {
     let namespace = pod.namespace().unwrap_or_default();
-    match client.dry_run(&namespace, &compare::trial(pod, template)).await {
-        Ok(new) => Ok(compare::difference(pod, &new)),
+    let trial = compare::trial(pod, template);
+    match client.dry_run(&namespace, &trial).await {
+        Ok(new) => {
+            let Some(why) = compare::difference(pod, &new) else { return Ok(None) };
+            // What comes out otherwise each time says nothing, and would restart the pod at every `up`.
+            let again = client.dry_run(&namespace, &trial).await?;
+            Ok(compare::difference(&new, &again).is_none().then_some(why))
+        }
         Err(error @ KubeError::Request { .. }) => {
             // A new pod would be refused as well, so a restart would only take away the one that runs.
             tracing::debug!(pod = pod.name_any(), %error, "cannot be tried");

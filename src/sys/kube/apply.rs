@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::Value;
 
 use super::fields::{bare, changes, restored};
 use super::manifest::kind;
+use super::remake::{fixed_fields, kept_in_silence};
 use super::{Cluster, FieldChange, KubeError, Manifest, covers, describe};
 
 /// How many requests are under way at once to one API server.
@@ -63,6 +64,8 @@ impl How {
 pub struct Sent {
     before: Option<DynamicObject>,
     after: DynamicObject,
+    /// What could not be changed in place, so that the object was made anew.
+    remade: Option<String>,
 }
 
 impl Sent {
@@ -80,11 +83,22 @@ impl Sent {
         self.before.is_none()
     }
 
+    /// An object that was made anew, since these fields cannot be changed in place.
+    pub(super) fn anew(before: Option<DynamicObject>, after: DynamicObject, fields: String) -> Self {
+        Self { before, after, remade: Some(fields) }
+    }
+
+    /// What of the object could not be changed in place, where it was made anew.
+    #[must_use]
+    pub fn remade(&self) -> Option<&str> {
+        self.remade.as_deref()
+    }
+
     /// The same, counted from before another request.
     #[must_use]
     pub fn since(self, first: Option<Self>) -> Self {
         match first {
-            Some(first) => Self { before: first.before, after: self.after },
+            Some(first) => Self { before: first.before, after: self.after, remade: self.remade.or(first.remade) },
             None => self,
         }
     }
@@ -160,14 +174,25 @@ impl Cluster {
                     pause = (pause * 2).min(Duration::from_secs(1));
                     before = self.live(object).await?;
                 }
-                // Here is the place for what can be done about an object that cannot be changed.
-                after => return Ok(Sent { before, after: after? }),
+                Err(KubeError::Request { what, source }) => {
+                    return match fixed_fields(&source) {
+                        Some(fields) => self.remake(object, how, fields).await,
+                        None => Err(KubeError::Request { what, source }),
+                    };
+                }
+                after => {
+                    let after = after?;
+                    return match kept_in_silence(&after, object) {
+                        Some(fields) => self.remake(object, how, fields).await,
+                        None => Ok(Sent { before, after, remade: None }),
+                    };
+                }
             }
         }
     }
 
     /// One request of server-side apply: at first without force, when what lab itself sets has precedence.
-    async fn patch(&self, object: &DynamicObject, how: How) -> Result<DynamicObject, KubeError> {
+    pub(super) async fn patch(&self, object: &DynamicObject, how: How) -> Result<DynamicObject, KubeError> {
         let api = self.api_for(object).await?;
         let name = object.metadata.name.as_deref().unwrap_or_default();
         let what = || KubeError::request(format!("apply {}", describe(object)));
@@ -210,7 +235,7 @@ impl Cluster {
             match self.api_for(object).await?.replace(name, &params, &restored).await {
                 // Somebody else has changed it in between.
                 Err(kube::Error::Api(status)) if status.code == 409 && start.elapsed() < PATIENCE => {}
-                after => return Ok(Some(Sent { before: Some(live), after: after.map_err(what())? })),
+                after => return Ok(Some(Sent { before: Some(live), after: after.map_err(what())?, remade: None })),
             }
         }
     }
@@ -236,11 +261,12 @@ impl Cluster {
         futures::future::try_join_all(waits).await.map(|_| ())
     }
 
-    /// Deletes an object by what it applies to; that it is gone already is well.
+    /// Deletes an object by what it applies to, and what belongs to it: left to itself, the API server keeps the pods of a Job. That it is gone
+    /// already is well.
     pub async fn delete(&self, object: &DynamicObject) -> Result<(), KubeError> {
         let api = self.api_for(object).await?;
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        match api.delete(name, &kube::api::DeleteParams::default()).await {
+        match api.delete(name, &DeleteParams::background()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             result => result.map(|_| ()).map_err(KubeError::request(format!("delete {}", describe(object)))),
         }

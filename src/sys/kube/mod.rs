@@ -10,6 +10,7 @@ mod logs;
 mod manifest;
 mod pod;
 mod refusal;
+mod remake;
 mod restart;
 mod wait;
 mod workload;
@@ -37,6 +38,7 @@ pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
 pub use refusal::Answer;
+pub use remake::may_be_refused;
 pub use wait::{Listener, load_balancer_addresses};
 pub use workload::is_workload;
 
