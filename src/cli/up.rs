@@ -57,6 +57,10 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     let lab_state = state.lab(&lab.name)?;
     lab_state.store(&lab)?;
     down::end_earlier(&lab_state).await;
+    for file in lab_state.forget_damaged()? {
+        let lost = if file.starts_with("applied/") { "; what it named and the scenario does not may stay" } else { "" };
+        eprintln!("warning: {} cannot be read, and is made anew{lost}", lab_state.path(&file).display());
+    }
     marked::mark(lab_state.mark());
 
     let mut plan = Plan::of(&lab);

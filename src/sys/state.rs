@@ -265,6 +265,23 @@ impl LabState {
         self.write(name, &text)
     }
 
+    /// Removes what lab has written down for itself and cannot read any more, so that it is made anew; gives the names of these files. The resolved lab
+    /// is not among them, nor what was rendered, which is compared with what it was rendered from.
+    pub fn forget_damaged(&self) -> Result<Vec<String>, StateError> {
+        let is_note = |name: &String| {
+            let is_json = Path::new(name).extension().is_some_and(|e| e == "json");
+            is_json && name != LAB_FILE && !name.starts_with("manifests/")
+        };
+        let mut damaged = Vec::new();
+        for name in self.files()?.into_iter().filter(is_note) {
+            if self.read(&name)?.is_some_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err()) {
+                self.delete(&name)?;
+                damaged.push(name);
+            }
+        }
+        Ok(damaged)
+    }
+
     /// Removes a file; that it is gone already is well.
     pub fn delete(&self, name: &str) -> Result<(), StateError> {
         match fs::remove_file(self.path(name)) {

@@ -93,3 +93,22 @@ async fn who_waits_for_a_lock_that_goes_gets_the_next_one() {
     second.remove().expect("removes");
     assert!(!path.exists());
 }
+
+#[test]
+fn notes_that_cannot_be_read_are_forgotten_and_told() {
+    let (_dir, state) = state();
+    let lab = state.lab("x").expect("made");
+    for (name, text) in [
+        (LAB_FILE, "{"),
+        ("applied/c1.json", ""),
+        ("applied/c2.json", "[]"),
+        ("manifests/c1/istio-operator.json", "{} // rendered"),
+        ("source.json", "\"pack"),
+        ("ca/root-key.pem", ""),
+    ] {
+        lab.write(name, text).expect("writes");
+    }
+    assert_eq!(lab.forget_damaged().expect("looks"), ["applied/c1.json", "source.json"]);
+    let left = ["applied/c2.json", "ca/root-key.pem", LAB_FILE, "manifests/c1/istio-operator.json"];
+    assert_eq!(lab.files().expect("lists"), left);
+}
