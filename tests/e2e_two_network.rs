@@ -2,6 +2,9 @@
 
 mod e2e;
 
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use e2e::{Running, assert_cause, assert_reaches, block_on, client, mend, restart, source, text, verify_red};
 use k8s_openapi::api::core::v1::ConfigMap;
 use lab::plan::render::{Intermediate, cacerts};
@@ -138,4 +141,33 @@ fn foreign_ca() -> Intermediate {
     let root = CertifiedIssuer::self_signed(params(BasicConstraints::Unconstrained), key()).expect("a root");
     let own = CertifiedIssuer::signed_by(params(BasicConstraints::Constrained(0)), key(), &root).expect("signed");
     Intermediate { certificate: own.pem(), key: own.key().serialize_pem(), root: root.pem() }
+}
+
+/// An API server that stalls on open connections, while a verdict is made and before an explanation: both end in time and name the cluster.
+#[test]
+fn mutate_an_api_server_that_stalls_is_named_in_time() {
+    running();
+    let node = |command: &str| {
+        let docker = ["exec", "two-network-c2-control-plane", "sh", "-c", command];
+        assert!(Command::new("docker").args(docker).status().expect("docker starts").success(), "{command}");
+    };
+    // The kubelet would start it anew.
+    node("systemctl stop kubelet");
+    let start = Instant::now();
+    let verify = Command::new(e2e::LAB).args(["verify", NAME]).stdout(Stdio::piped()).spawn().expect("lab starts");
+    std::thread::sleep(Duration::from_millis(350));
+    node("pkill -STOP kube-apiserver");
+    let verify = verify.wait_with_output().expect("an end");
+    let verified = start.elapsed();
+    let explained = e2e::lab(&["explain", NAME, "c1", "c2"]);
+    let took = start.elapsed();
+    node("pkill -CONT kube-apiserver; systemctl start kubelet");
+    let (verdict, explanation) = (text(&verify.stdout), text(&explained.stdout));
+    assert_eq!(verify.status.code(), Some(1), "{verdict}");
+    assert!(verdict.contains("the API server of c2 does not answer"), "{verdict}");
+    assert!(verified < Duration::from_secs(150), "{verified:?}");
+    assert_eq!(explained.status.code(), Some(1), "{explanation}");
+    assert!(explanation.contains("the API server of c2 does not answer"), "{explanation}");
+    assert!(took - verified < Duration::from_secs(40), "{:?}", took - verified);
+    mend(NAME);
 }

@@ -31,6 +31,9 @@ mod status;
 mod up;
 mod verify;
 
+use std::pin::Pin;
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 pub use crate::sys::keeper::serve as keep_child;
@@ -46,7 +49,7 @@ pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
     watch_signals(&interrupt);
-    match dispatch(args, &interrupt).await {
+    match obeying(&interrupt, Box::pin(dispatch(args, &interrupt))).await {
         Ok(()) => 0,
         Err(error) => {
             let text = error.to_text();
@@ -62,7 +65,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
     match args.command {
         Command::Up(args) => up::run(args, interrupt).await,
         Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
-        Command::Verify(args) => verify::run(args, interrupt).await,
+        Command::Verify(args) => until(interrupt, "the lab is as it was", Box::pin(verify::run(args))).await,
         Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Diff(args) => Box::pin(diff::run(args, interrupt)).await,
@@ -88,6 +91,24 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
+}
+
+/// How long a verb may take to end in order after an interrupt.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Runs any verb. The first interrupt is obeyed wherever it is: what does not end in order in a moment is dropped.
+async fn obeying(
+    interrupt: &CancellationToken,
+    mut verb: Pin<Box<impl Future<Output = Result<(), CliError>>>>,
+) -> Result<(), CliError> {
+    tokio::select! {
+        result = &mut verb => return result,
+        () = interrupt.cancelled() => {}
+    }
+    tokio::time::timeout(LAST_WORDS, verb).await.unwrap_or_else(|_| {
+        let remedy = "what was done so far is kept: the same command goes on from there".to_owned();
+        Err(CliError::Interrupted { remedy })
+    })
 }
 
 /// Runs a verb that holds nothing worth ending in order.

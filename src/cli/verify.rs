@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use super::{CliError, args, dump, output, pause};
 use crate::exec::Events;
 use crate::images::Choice;
@@ -13,7 +11,7 @@ use crate::steps::{Context, verify};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
-pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Result<(), CliError> {
+pub(super) async fn run(args: args::Verify) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
     let engine = Engine::connect().await?;
@@ -22,10 +20,7 @@ pub(super) async fn run(args: args::Verify, interrupt: &CancellationToken) -> Re
     let (events, receiver) = Events::channel();
     let follower = tokio::spawn(follow(receiver, Style::detect()));
     let progress = events.progress(&Action::Verify.id());
-    let verdict = tokio::select! {
-        verdict = verify::run(&ctx, &progress) => verdict,
-        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "the lab is as it was".to_owned() }),
-    };
+    let verdict = verify::run(&ctx, &progress).await;
     drop((events, progress));
     let _ = follower.await;
     let told = verdict.map_err(CliError::from).and_then(|v| output::tell(&v, args.output, args.junit.as_deref()));

@@ -126,9 +126,9 @@ impl ImagesError {
             Self::NoProgram { .. }
             | Self::NoSource { .. }
             | Self::RegistryDown { .. }
-            | Self::Docker(DockerError::Unreachable(_))
             | Self::Cache(_)
             | Self::Copy { .. } => true,
+            Self::Docker(error) => error.is_no_answer(),
             Self::Build { source: ProcessError::Failed { tail, .. }, .. } => tail.to_lowercase().contains(DISK_FULL),
             _ => false,
         }

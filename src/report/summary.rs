@@ -4,7 +4,8 @@ use crate::verdict::{Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, Verdict};
 
 /// PASSED, FAILED or NO CHECKS, and what was proved by it.
 pub(super) fn sentence(verdict: &Verdict) -> String {
-    if verdict.sources.is_empty() && verdict.reachability.is_empty() && verdict.federation.is_empty() {
+    let has_none = verdict.sources.is_empty() && verdict.reachability.is_empty() && verdict.federation.is_empty();
+    if has_none && verdict.passed {
         return format!("NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
     }
     if verdict.passed { passed(verdict) } else { failed(verdict) }
@@ -50,6 +51,9 @@ fn failed(verdict: &Verdict) -> String {
     }
     if cells > 0 && verdict.reachability.iter().all(Cell::passed) {
         said.push(format!("all {cells} cells of the reachability matrix are as expected"));
+    }
+    if said.is_empty() {
+        said.extend(verdict.findings.iter().map(|finding| finding.cause.clone()));
     }
     format!("FAILED  {}: {}", verdict.lab, said.join("; "))
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Context, StepError, half_made, kubeconfig};
+use super::{Context, StepError, half_made, kubeconfig, nodes};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
 use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
+use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
 
 /// Written when kind has finished.
@@ -39,7 +40,7 @@ fn look(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<Found, St
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
-    if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| !n.running) {
+    if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| amiss(ctx, n)) {
         return Ok(false);
     }
     Ok(ctx.client(&cluster.name).await?.is_ready().await)
@@ -71,7 +72,12 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(true)
 }
 
-/// Starts stopped nodes and waits for the API server.
+/// Whether a node is stopped, paused, or detached from the lab's network.
+fn amiss(ctx: &Context, node: &Node) -> bool {
+    nodes::condition(node, &ctx.lab.docker_network.name).is_some()
+}
+
+/// Starts stopped nodes, attaches those that are detached, and waits for the API server.
 async fn restart(
     ctx: &Context,
     cluster: &LabCluster,
@@ -79,7 +85,16 @@ async fn restart(
     patience: Duration,
     progress: &Progress,
 ) -> Result<bool, StepError> {
-    for node in nodes.iter().filter(|n| !n.running) {
+    let network = &ctx.lab.docker_network.name;
+    for node in nodes.iter().filter(|n| amiss(ctx, n)) {
+        if !node.networks.contains(network) {
+            progress.say(format!("attaching {} to {network}", node.name));
+            ctx.engine.attach(network, &node.name).await?;
+            // It has another address now, and only its entrypoint writes that wherever it belongs.
+            if node.running {
+                ctx.engine.stop(&node.name).await?;
+            }
+        }
         progress.say(format!("starting {}", node.name));
         ctx.engine.start(&node.name).await?;
     }
@@ -88,20 +103,33 @@ async fn restart(
     let client = kubeconfig::ask(ctx, &cluster.name).await?;
     ctx.remember_client(&cluster.name, &client);
     progress.say("waiting for the API server");
-    let start = std::time::Instant::now();
     // The API server itself is away, so there is nothing to watch.
-    while !client.is_ready().await {
-        if start.elapsed() > patience {
-            return Err(StepError::Machine {
-                problem: format!("the API server of {} does not become ready", cluster.name),
+    let ready = poll_until(patience, Duration::from_millis(500), async || {
+        if client.is_ready().await {
+            return Ok(Some(()));
+        }
+        // A node that did not stay up will not answer.
+        let gone = ctx.nodes_of(&cluster.name).await?.into_iter().find(|n| amiss(ctx, n));
+        match gone {
+            None => Ok(None),
+            Some(node) => Err(StepError::Failed {
+                problem: format!("the node {} does not keep running; Docker says: {}", node.name, node.status),
                 remedy: format!(
                     "look at `docker logs {}`, or make the lab anew: `lab down {}`",
-                    cluster.control_plane_node(),
-                    ctx.lab.name
+                    node.name, ctx.lab.name
                 ),
-            });
+            }),
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+    });
+    if ready.await?.is_none() {
+        return Err(StepError::Failed {
+            problem: format!("the API server of {} does not become ready", cluster.name),
+            remedy: format!(
+                "look at `docker logs {}`, or make the lab anew: `lab down {}`",
+                cluster.control_plane_node(),
+                ctx.lab.name
+            ),
+        });
     }
     Ok(true)
 }

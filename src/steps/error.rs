@@ -66,6 +66,15 @@ pub enum StepError {
         /// Its name.
         name: String,
     },
+    /// What is built does not come out as it must, though the machine has all that it takes.
+    #[error("{problem}")]
+    #[diagnostic(help("{remedy}"))]
+    Failed {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A step relies on one that did not run: a mistake in the plan.
     #[error("{0} is not there yet")]
     #[diagnostic(help("this is a mistake in lab: please report it with the plan (`lab plan FILE`)"))]
@@ -77,8 +86,8 @@ impl StepError {
     #[must_use]
     pub fn is_machine(&self) -> bool {
         match self {
-            Self::Machine { .. } | Self::Docker(DockerError::Unreachable(_)) => true,
-            Self::State(StateError::Io { .. } | StateError::NoHome) => true,
+            Self::Machine { .. } | Self::State(StateError::Io { .. } | StateError::NoHome) => true,
+            Self::Docker(e) => e.is_no_answer(),
             Self::Images(e) => e.lacks_something(),
             _ => false,
         }

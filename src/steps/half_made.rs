@@ -87,7 +87,7 @@ pub(super) async fn remove(
             continue;
         }
         if start.elapsed() > PATIENCE {
-            return Err(StepError::Machine {
+            return Err(StepError::Failed {
                 problem: format!("the Docker engine is still making {name}, which an aborted run asked for"),
                 remedy: "wait until it has come to an end, and run the command again; `docker ps -a` shows it then"
                     .to_owned(),

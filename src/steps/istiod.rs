@@ -1,6 +1,6 @@
 //! `istiod`: the control plane, until a pod that is created now gets its sidecar.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -9,6 +9,12 @@ use crate::exec::Progress;
 use crate::plan::Action;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
 use crate::sys::kube::{Cluster, KubeError};
+use crate::sys::poll::poll_until;
+
+/// Between two dry runs.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After so many of them a user is told.
+const TELL: u32 = 30;
 
 fn action(cluster: &str) -> Action {
     Action::Istiod { cluster: cluster.to_owned() }
@@ -41,24 +47,18 @@ pub(super) async fn await_injection(
     limit: Duration,
     progress: &Progress,
 ) -> Result<(), StepError> {
-    let start = Instant::now();
-    let mut told = false;
-    while !injects(client).await? {
-        if start.elapsed() > limit {
-            return Err(KubeError::Timeout {
-                what: format!("{istiod} is available, but its webhook injects no sidecar"),
-                seconds: limit.as_secs(),
-                last: String::new(),
-            }
-            .into());
-        }
-        if !told && start.elapsed() > Duration::from_secs(4) {
+    let mut asked = 0_u32;
+    let injected = poll_until(limit, PAUSE, async || {
+        asked += 1;
+        if asked == TELL {
             progress.say(format!("waiting, the webhook of {istiod} does not inject yet"));
-            told = true;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
+        Ok::<_, StepError>(injects(client).await?.then_some(()))
+    });
+    injected.await?.ok_or_else(|| {
+        let what = format!("{istiod} is available, but its webhook injects no sidecar");
+        KubeError::Timeout { what, seconds: limit.as_secs(), last: String::new() }.into()
+    })
 }
 
 /// Whether a pod that were created now would get its sidecar.

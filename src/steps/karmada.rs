@@ -1,7 +1,7 @@
 //! `karmada`: Karmada's control plane in the manager, until its API answers. karmadactl runs in the manager's node, where the names of all nodes
 //! resolve, which they do not on the host.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 
@@ -11,6 +11,7 @@ use crate::images::karmada::{CONTROL_PLANE, load};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE};
 use crate::sys::kube::{Cluster, Manifest};
+use crate::sys::poll::poll_until;
 
 /// Kubeconfig of Karmada's API with the name of the manager's node in it.
 const KUBECONFIG: &str = "karmada/kubeconfig.yaml";
@@ -102,26 +103,24 @@ async fn install(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Re
 
 /// Waits for the Deployments and the API. After a restart the API server itself is away for a while, so there is nothing to watch.
 async fn until_ready(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
-    let start = Instant::now();
     let host = ctx.client(&manager.name).await?;
-    loop {
-        let state = match host.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await? {
-            Ok(()) if client(ctx).await?.is_ready().await => return Ok(()),
+    let mut state = String::new();
+    let ready = poll_until(ctx.patience, Duration::from_secs(1), async || {
+        state = match host.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await? {
+            Ok(()) if client(ctx).await?.is_ready().await => return Ok(Some(())),
             Ok(()) => "Karmada's API does not answer yet".to_owned(),
             Err(waiting) => waiting,
         };
-        if start.elapsed() > ctx.patience {
-            return Err(StepError::Machine {
-                problem: format!("Karmada does not become ready: {state}"),
-                remedy: format!(
-                    "look at `kubectl --context {} get pods -n {KARMADA_NAMESPACE}`, then run `lab up` again",
-                    ctx.lab.context(manager)
-                ),
-            });
-        }
         progress.say(format!("waiting, {state}"));
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+        Ok::<_, StepError>(None)
+    });
+    ready.await?.ok_or_else(|| StepError::Failed {
+        problem: format!("Karmada does not become ready: {state}"),
+        remedy: format!(
+            "look at `kubectl --context {} get pods -n {KARMADA_NAMESPACE}`, then run `lab up` again",
+            ctx.lab.context(manager)
+        ),
+    })
 }
 
 /// Name of the client of Karmada's API among those of the clusters; none of them can have it.
@@ -136,7 +135,7 @@ pub(super) async fn client(ctx: &Context) -> Result<Cluster, StepError> {
     let name = ctx.cluster(manager)?.control_plane_node();
     let nodes = ctx.nodes_of(manager).await?;
     let address = nodes.into_iter().find(|n| n.name == name).and_then(|n| n.address);
-    let address = address.ok_or_else(|| StepError::Machine {
+    let address = address.ok_or_else(|| StepError::Failed {
         problem: format!("the node {name} has no address"),
         remedy: format!("`lab up {}` starts it again", ctx.lab.name),
     })?;
@@ -159,7 +158,7 @@ pub(super) fn kubeconfig(ctx: &Context) -> Result<String, StepError> {
 }
 
 fn unusable(ctx: &Context, reason: &str) -> StepError {
-    StepError::Machine {
+    StepError::Failed {
         problem: format!("cannot read the kubeconfig of Karmada: {reason}"),
         remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
     }
@@ -191,7 +190,7 @@ pub(super) async fn in_node(
     // Of a shell it does not matter what it was told, but what it ran.
     let words = if command.first() == Some(&"sh") { command.get(4..).unwrap_or(command) } else { command };
     let what: Vec<&str> = words.iter().take(2).map(|w| w.rsplit('/').next().unwrap_or(w)).collect();
-    Err(StepError::Machine {
+    Err(StepError::Failed {
         problem: format!("`{}` failed in {node}:\n  {tail}", what.join(" ")),
         remedy: format!("`lab up {}` tries again", ctx.lab.name),
     })

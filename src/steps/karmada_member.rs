@@ -34,7 +34,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     if let Some(member) = &known
         && mode_of(member) != Some(wanted)
     {
-        return Err(StepError::Machine {
+        return Err(StepError::Failed {
             problem: format!("cluster {} is a member of the federation, but not by {}", cluster.name, wanted.as_str()),
             remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
         });
@@ -98,7 +98,7 @@ async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError
     let printed = karmadactl(ctx, &node, &args).await?;
     match invited(&printed) {
         Some((token, hash)) => Ok((format!("{node}:{KARMADA_PORT}"), token, hash)),
-        None => Err(StepError::Machine {
+        None => Err(StepError::Failed {
             problem: "karmadactl printed no token".to_owned(),
             remedy: format!("`lab up {}` tries again", ctx.lab.name),
         }),

@@ -30,7 +30,7 @@ pub(super) async fn client(ctx: &Context, cluster: &str) -> Result<Cluster, Step
 pub(super) async fn ask(ctx: &Context, cluster: &str) -> Result<Cluster, StepError> {
     let node = ctx.cluster(cluster)?.control_plane_node();
     if !ctx.nodes_of(cluster).await?.iter().any(|n| n.name == node && n.running) {
-        return Err(StepError::Machine {
+        return Err(StepError::Failed {
             problem: format!(
                 "cluster {cluster} cannot be asked: there is no kubeconfig of it, and its node {node} does not run"
             ),
@@ -38,7 +38,7 @@ pub(super) async fn ask(ctx: &Context, cluster: &str) -> Result<Cluster, StepErr
         });
     }
     let told = ctx.engine.exec(&node, &["cat", IN_NODE], None).await?;
-    let unusable = |reason: String| StepError::Machine {
+    let unusable = |reason: String| StepError::Failed {
         problem: format!("cannot read the kubeconfig of {cluster} in its node: {reason}"),
         remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
     };

@@ -27,7 +27,8 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, S
     let client = ctx.client(cluster).await?;
     restore_key(ctx, &client).await?;
     Ok(applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx)?).await?
-        && client.is_available(NAMESPACE, "controller").await?)
+        && client.is_available(NAMESPACE, "controller").await?
+        && client.get::<Secret>(NAMESPACE, WEBHOOK_CERT).await?.as_ref().is_some_and(has_certificate))
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
@@ -45,8 +46,6 @@ pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Re
 /// The controller waits until the certificate that it has written is in its mount, and the kubelet refreshes mounts about once a minute,
 /// but also whenever the pod changes. So the pod is given an annotation as soon as the certificate is there.
 async fn refresh_certificate(ctx: &Context, client: &Cluster, progress: &Progress) -> Result<(), StepError> {
-    let has_certificate =
-        |secret: &Secret| secret.data.as_ref().is_some_and(|data| data.get("tls.crt").is_some_and(|d| !d.0.is_empty()));
     let secret =
         client.until(NAMESPACE, WEBHOOK_CERT, "has no certificate", ctx.patience, progress, has_certificate).await?;
     let version = secret.metadata.resource_version.unwrap_or_default();
@@ -55,6 +54,10 @@ async fn refresh_certificate(ctx: &Context, client: &Cluster, progress: &Progres
         client.annotate_pod(NAMESPACE, &name, "dev.lab/certificate", &version).await?;
     }
     Ok(())
+}
+
+fn has_certificate(secret: &Secret) -> bool {
+    secret.data.as_ref().is_some_and(|data| data.get("tls.crt").is_some_and(|d| !d.0.is_empty()))
 }
 
 /// MetalLB's manifest with the stack's image references, and with probes that see readiness when it is there.

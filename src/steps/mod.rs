@@ -35,6 +35,7 @@ mod locality;
 pub mod logs;
 mod metallb;
 mod node_network;
+mod nodes;
 mod observed;
 pub mod pause;
 pub mod preflight;
@@ -51,8 +52,11 @@ pub use error::StepError;
 pub use inventory::leftovers;
 pub use warnings::warnings;
 
+use std::time::Duration;
+
 use crate::exec::{Executor, Progress};
 use crate::plan::{Action, Gateway, PlannedStep};
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::Listener;
 
 impl Executor for Context {
@@ -147,6 +151,26 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::FederatedApps { .. } => federated_apps::run(ctx, progress).await,
-        Action::Verify => verify::run(ctx, progress).await.map(|_| true),
+        Action::Verify => {
+            // What was ready for an instant, and has crashed since, is not ready.
+            steady(ctx, Duration::ZERO, progress).await?;
+            if verify::run(ctx, progress).await?.passed {
+                steady(ctx, TRIAL, progress).await?;
+            }
+            Ok(true)
+        }
     }
+}
+
+/// So long a container must have run when a lab is called up.
+const TRIAL: Duration = Duration::from_secs(3);
+
+/// Waits until everything of the lab's that runs pods runs them, and has not just crashed.
+async fn steady(ctx: &Context, trial: Duration, progress: &Progress) -> Result<(), StepError> {
+    let label = format!("{LAB_LABEL}={}", ctx.lab.name);
+    let waits = ctx.lab.clusters.iter().map(|cluster| async {
+        let client = ctx.client(&cluster.name).await?;
+        Ok::<_, StepError>(client.until_all_steady(&label, trial, ctx.patience, progress).await?)
+    });
+    futures::future::try_join_all(waits).await.map(|_| ())
 }

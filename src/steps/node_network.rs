@@ -1,6 +1,8 @@
 //! `node-network`: on every node of a cluster, routes to the pods of other clusters on the same network, and none to those of other networks.
 //! It is a service of the node, so that it survives a restart of the node.
 
+use std::time::Duration;
+
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
@@ -11,6 +13,10 @@ use crate::plan::LabCluster;
 use crate::plan::render::{self, NODE_NETWORK_SCRIPT as SCRIPT, NODE_NETWORK_UNIT as UNIT, NodePods};
 use crate::sys::docker::Engine;
 use crate::sys::kube::KubeError;
+use crate::sys::poll::poll_until;
+
+/// Between two looks at the nodes.
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(difference(ctx, cluster).await?.is_none())
@@ -34,14 +40,19 @@ pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Op
 }
 
 pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let script = loop {
-        if let Some(script) = script(ctx, cluster).await? {
-            break script;
+    // A node has its pod subnet a moment after it has joined.
+    let found = poll_until(ctx.patience, PAUSE, async || {
+        let script = script(ctx, cluster).await?;
+        if script.is_none() {
+            progress.say("waiting, a node has no pod subnet yet");
         }
-        // A node has its pod subnet a moment after it has joined.
-        progress.say("waiting, a node has no pod subnet yet");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    };
+        Ok::<_, StepError>(script)
+    });
+    let script = found.await?.ok_or_else(|| KubeError::Timeout {
+        what: format!("a node on network {} has no pod subnet", cluster.network),
+        seconds: ctx.patience.as_secs(),
+        last: String::new(),
+    })?;
     let nodes = ctx.nodes_of(&cluster.name).await?;
     let installs = nodes.iter().map(|node| install(&ctx.engine, &node.name, &script));
     futures::future::try_join_all(installs).await?;
@@ -59,7 +70,7 @@ async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepEr
     if output.success {
         return Ok(());
     }
-    Err(StepError::Machine {
+    Err(StepError::Failed {
         problem: format!("the routes of node {node} cannot be set: {}", output.text.trim()),
         remedy: format!("look at `docker exec {node} sh -x {SCRIPT}`: a node needs iptables' raw table and ip"),
     })
@@ -68,16 +79,19 @@ async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepEr
 /// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.
 async fn script(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
     let own: Vec<String> = ctx.nodes_of(&cluster.name).await?.into_iter().map(|n| n.name).collect();
+    let lists = ctx
+        .lab
+        .network_peers(cluster)
+        .into_iter()
+        .map(|peer| async { Ok::<Vec<Node>, StepError>(ctx.client(&peer.name).await?.list().await?) });
+    let nodes = futures::future::try_join_all(lists).await?.into_iter().flatten();
     let mut peers = Vec::new();
-    for peer in ctx.lab.network_peers(cluster) {
-        let nodes: Vec<Node> = ctx.client(&peer.name).await?.list().await?;
-        for node in nodes {
-            let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
-            let pods: Ipv4Net = pods.parse().map_err(|_| {
-                KubeError::Manifest(format!("pod subnet {pods} of node {} is no subnet", node.name_any()))
-            })?;
-            peers.push(NodePods { node: node.name_any(), pods });
-        }
+    for node in nodes {
+        let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
+        let pods: Ipv4Net = pods
+            .parse()
+            .map_err(|_| KubeError::Manifest(format!("pod subnet {pods} of node {} is no subnet", node.name_any())))?;
+        peers.push(NodePods { node: node.name_any(), pods });
     }
     Ok(Some(render::node_network(&ctx.lab, cluster, &own, &peers)))
 }

@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 
 pub use bollard::Docker;
 pub use bollard::errors::Error;
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::models::{
+    ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
+};
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
     RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
@@ -16,6 +18,9 @@ use futures::TryStreamExt;
 use ipnet::Ipv4Net;
 use miette::Diagnostic;
 use thiserror::Error;
+
+pub use super::docker_answer::ANSWER;
+pub(super) use super::docker_answer::{DEED, ask, while_it_answers, within};
 
 /// Label that everything made for a lab carries; its value is the lab's name.
 pub const LAB_LABEL: &str = "dev.lab.lab";
@@ -34,6 +39,15 @@ pub enum DockerError {
         "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu, `./dev setup` as root installs and starts one"
     ))]
     Unreachable(#[source] Box<Error>),
+    /// The engine is there and says nothing.
+    #[error("the Docker engine did not answer within {} s when it was to {what}", ANSWER.as_secs())]
+    #[diagnostic(help(
+        "see whether `docker version` answers; restart the engine if it does not, and run the command again, which goes on where it stopped"
+    ))]
+    Silent {
+        /// What was asked.
+        what: String,
+    },
     /// A request failed.
     #[error("the Docker engine cannot {what}")]
     #[diagnostic(help(
@@ -60,7 +74,16 @@ pub enum DockerError {
 impl DockerError {
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(Error) -> Self {
         let what = what.into();
-        move |source| Self::Request { what, source: Box::new(source) }
+        move |source| match source {
+            Error::RequestTimeoutError => Self::Silent { what },
+            source => Self::Request { what, source: Box::new(source) },
+        }
+    }
+
+    /// Whether the engine itself did not answer.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Silent { .. })
     }
 }
 
@@ -81,6 +104,8 @@ pub struct Node {
     pub status: String,
     /// Its address on the lab's network, when it runs.
     pub address: Option<String>,
+    /// Names of the Docker networks that it is attached to.
+    pub networks: Vec<String>,
 }
 
 /// An existing Docker network.
@@ -106,14 +131,24 @@ impl Engine {
     pub async fn connect() -> Result<Self, DockerError> {
         let unreachable = |e| DockerError::Unreachable(Box::new(e));
         let docker = Docker::connect_with_defaults().map_err(unreachable)?;
-        let docker = docker.negotiate_version().await.map_err(unreachable)?;
-        Ok(Self { docker })
+        let docker = tokio::time::timeout(ANSWER, docker.with_timeout(DEED).negotiate_version()).await;
+        let docker = docker.map_err(|_| DockerError::Silent { what: "tell its version".to_owned() })?;
+        Ok(Self { docker: docker.map_err(unreachable)? })
+    }
+
+    /// Has the engine do something that takes its time.
+    async fn deed<T>(
+        &self,
+        what: impl Into<String>,
+        deed: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, DockerError> {
+        while_it_answers(&self.docker, deed).await.map_err(DockerError::request(what))
     }
 
     /// All networks of the engine.
     pub async fn networks(&self) -> Result<Vec<Network>, DockerError> {
         let options = ListNetworksOptionsBuilder::default().build();
-        let all = self.docker.list_networks(Some(options)).await.map_err(DockerError::request("list networks"))?;
+        let all = ask("list networks", self.docker.list_networks(Some(options))).await?;
         Ok(all
             .into_iter()
             .map(|n| Network {
@@ -156,13 +191,13 @@ impl Engine {
             ..NetworkCreateRequest::default()
         };
         let what = format!("create network {name} with subnet {subnet}");
-        self.docker.create_network(request).await.map(|_| ()).map_err(DockerError::request(what))
+        self.deed(what, self.docker.create_network(request)).await.map(|_| ())
     }
 
     /// Removes a network; that it is gone already is well.
     pub async fn remove_network(&self, name: &str) -> Result<(), DockerError> {
-        gone_is_well(self.docker.remove_network(name).await)
-            .map_err(DockerError::request(format!("remove network {name}")))
+        let gone = async { gone_is_well(self.docker.remove_network(name).await) };
+        self.deed(format!("remove network {name}"), gone).await
     }
 
     /// The nodes of one lab, or of all.
@@ -172,7 +207,7 @@ impl Engine {
             .all(true)
             .filters(&HashMap::from([("label", vec![label.as_str()])]))
             .build();
-        let all = self.docker.list_containers(Some(options)).await.map_err(DockerError::request("list containers"))?;
+        let all = ask("list containers", self.docker.list_containers(Some(options))).await?;
         let mut nodes: Vec<Node> = all.into_iter().filter_map(node).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
@@ -185,13 +220,13 @@ impl Engine {
             .all(true)
             .filters(&HashMap::from([("label", vec![label.as_str()])]))
             .build();
-        let all = self.docker.list_containers(Some(options)).await.map_err(DockerError::request("list containers"))?;
+        let all = ask("list containers", self.docker.list_containers(Some(options))).await?;
         Ok(all.into_iter().filter_map(|c| container_name(&c)).collect())
     }
 
     /// Labels of a container, if there is one of that name.
     pub async fn labels(&self, container: &str) -> Result<Option<HashMap<String, String>>, DockerError> {
-        match self.docker.inspect_container(container, None).await {
+        match within(self.docker.inspect_container(container, None)).await {
             Ok(found) => Ok(Some(found.config.and_then(|c| c.labels).unwrap_or_default())),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(DockerError::request(format!("look at {container}"))(error)),
@@ -200,8 +235,7 @@ impl Engine {
 
     /// Where a TCP port of a container is published on the engine's machine, as `ADDRESS:PORT`.
     pub async fn published(&self, container: &str, port: u16) -> Result<Option<String>, DockerError> {
-        let found = self.docker.inspect_container(container, None).await;
-        let found = found.map_err(DockerError::request(format!("look at {container}")))?;
+        let found = ask(format!("look at {container}"), self.docker.inspect_container(container, None)).await?;
         let mut ports = found.network_settings.and_then(|s| s.ports).unwrap_or_default();
         let binding = ports.remove(&format!("{port}/tcp")).flatten().and_then(|all| all.into_iter().next());
         Ok(binding.and_then(|b| Some(format!("{}:{}", b.host_ip?, b.host_port?))))
@@ -209,24 +243,35 @@ impl Engine {
 
     /// Starts a stopped container, or lets a frozen one go on.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
-        let state =
-            self.docker.inspect_container(name, None).await.map_err(DockerError::request(format!("look at {name}")))?;
+        let state = ask(format!("look at {name}"), self.docker.inspect_container(name, None)).await?;
         if state.state.and_then(|s| s.paused) == Some(true) {
             return self.unpause(name).await;
         }
-        self.docker.start_container(name, None).await.map_err(DockerError::request(format!("start {name}")))
+        self.deed(format!("start {name}"), self.docker.start_container(name, None)).await
+    }
+
+    /// Attaches a container to a network; that it is attached already is well.
+    pub async fn attach(&self, network: &str, container: &str) -> Result<(), DockerError> {
+        let request = NetworkConnectRequest { container: container.to_owned(), ..NetworkConnectRequest::default() };
+        let attached = async {
+            match self.docker.connect_network(network, request).await {
+                Err(Error::DockerResponseServerError { message, .. }) if message.contains("already exists") => Ok(()),
+                result => result,
+            }
+        };
+        self.deed(format!("attach {container} to network {network}"), attached).await
     }
 
     /// Stops a container.
     pub async fn stop(&self, name: &str) -> Result<(), DockerError> {
-        self.docker.stop_container(name, None).await.map_err(DockerError::request(format!("stop {name}")))
+        self.deed(format!("stop {name}"), self.docker.stop_container(name, None)).await
     }
 
     /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
         let mut again = 1..FREEZES;
         loop {
-            match self.docker.pause_container(name).await {
+            match while_it_answers(&self.docker, self.docker.pause_container(name)).await {
                 Err(Error::DockerResponseServerError { message, .. })
                     if message.contains("unable to freeze") && again.next().is_some() => {}
                 result => return result.map_err(DockerError::request(format!("pause {name}"))),
@@ -236,7 +281,7 @@ impl Engine {
 
     /// Lets a frozen container go on; that it runs already is well.
     pub async fn unpause(&self, name: &str) -> Result<(), DockerError> {
-        match self.docker.unpause_container(name).await {
+        match while_it_answers(&self.docker, self.docker.unpause_container(name)).await {
             Err(Error::DockerResponseServerError { message, .. }) if message.contains("not paused") => Ok(()),
             result => result.map_err(DockerError::request(format!("unpause {name}"))),
         }
@@ -245,8 +290,8 @@ impl Engine {
     /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.
     pub async fn remove(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        gone_is_well(self.docker.remove_container(name, Some(options)).await)
-            .map_err(DockerError::request(format!("remove container {name}")))
+        let gone = async { gone_is_well(self.docker.remove_container(name, Some(options)).await) };
+        self.deed(format!("remove container {name}"), gone).await
     }
 
     /// Makes an image that differs from `base` in its labels only. Containers inherit an image's labels, which is how nodes made by kind
@@ -268,11 +313,8 @@ impl Engine {
         context.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).map_err(io)?;
         let context = Bytes::from(context.into_inner().map_err(io)?);
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).build();
-        self.docker
-            .build_image(options, None, Some(bollard::body_full(context)))
-            .try_for_each(|_| async { Ok(()) })
-            .await
-            .map_err(DockerError::request(what()))
+        let built = self.docker.build_image(options, None, Some(bollard::body_full(context)));
+        self.deed(what(), built.try_for_each(|_| async { Ok(()) })).await
     }
 
     /// Tags of the images that carry a lab's label.
@@ -280,15 +322,15 @@ impl Engine {
         let label = format!("{LAB_LABEL}={lab}");
         let options =
             ListImagesOptionsBuilder::default().filters(&HashMap::from([("label", vec![label.as_str()])])).build();
-        let all = self.docker.list_images(Some(options)).await.map_err(DockerError::request("list images"))?;
+        let all = ask("list images", self.docker.list_images(Some(options))).await?;
         Ok(all.into_iter().flat_map(|i| i.repo_tags).collect())
     }
 
     /// Removes an image's tag; that it is gone already is well.
     pub async fn remove_image(&self, tag: &str) -> Result<(), DockerError> {
         let options = RemoveImageOptionsBuilder::default().force(true).noprune(true).build();
-        gone_is_well(self.docker.remove_image(tag, Some(options), None).await.map(|_| ()))
-            .map_err(DockerError::request(format!("remove image {tag}")))
+        let gone = async { gone_is_well(self.docker.remove_image(tag, Some(options), None).await.map(|_| ())) };
+        self.deed(format!("remove image {tag}"), gone).await
     }
 }
 
@@ -307,6 +349,7 @@ fn node(container: ContainerSummary) -> Option<Node> {
     let name = container_name(&container)?;
     let labels = container.labels.unwrap_or_default();
     let networks = container.network_settings.and_then(|s| s.networks).unwrap_or_default();
+    let names = networks.keys().cloned().collect();
     let address = networks.into_values().find_map(|e| e.ip_address.filter(|a| !a.is_empty()));
     Some(Node {
         cluster: labels.get(CLUSTER_LABEL)?.clone(),
@@ -316,5 +359,6 @@ fn node(container: ContainerSummary) -> Option<Node> {
         status: container.status.unwrap_or_default(),
         name,
         address,
+        networks: names,
     })
 }

@@ -1,14 +1,18 @@
 //! Commands in node containers.
 
 use std::io;
+use std::time::Duration;
 
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
-use super::docker::{DockerError, Engine};
+use super::docker::{DockerError, Engine, ask, while_it_answers};
 use super::pipe::feed;
+
+/// How long a command in a node may take that is sent no stream. The slowest waits until a control plane of Karmada is up.
+const WHOLE: Duration = Duration::from_secs(600);
 
 /// What a command in a container printed, and whether it ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +32,14 @@ impl Engine {
         input: Option<&str>,
     ) -> Result<ContainerOutput, DockerError> {
         let input = input.map(|text| futures::stream::iter([Ok(Bytes::copy_from_slice(text.as_bytes()))]));
-        self.exec_stream(container, command, input).await
+        let run = self.exec_stream(container, command, input);
+        // On the heap: it is a large future, and every step that runs something in a node would carry it.
+        let ended = tokio::time::timeout(WHOLE, Box::pin(run)).await;
+        let what = command.first().copied().unwrap_or_default();
+        ended.unwrap_or_else(|_| {
+            let late = io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", WHOLE.as_secs()));
+            Err(DockerError::request(format!("run {what} in {container} to its end"))(late.into()))
+        })
     }
 
     /// The same with a stream as its standard input.
@@ -49,9 +60,8 @@ impl Engine {
             cmd: Some(command.iter().map(|w| (*w).to_owned()).collect()),
             ..ExecConfig::default()
         };
-        let id = self.docker.create_exec(container, config).await.map_err(DockerError::request(what()))?.id;
-        let started =
-            self.docker.start_exec(&id, None::<StartExecOptions>).await.map_err(DockerError::request(what()))?;
+        let id = ask(what(), self.docker.create_exec(container, config)).await?.id;
+        let started = ask(what(), self.docker.start_exec(&id, None::<StartExecOptions>)).await?;
         let mut text = String::new();
         if let StartExecResults::Attached { mut output, input: stdin } = started {
             let write = async {
@@ -62,19 +72,21 @@ impl Engine {
             };
             let read = async {
                 while let Some(part) = output.next().await {
-                    let part = part.map_err(DockerError::request(what()))?;
-                    text.push_str(&String::from_utf8_lossy(&part.into_bytes()));
+                    text.push_str(&String::from_utf8_lossy(&part?.into_bytes()));
                 }
                 Ok(())
             };
+            let both = async {
+                let (written, read) = tokio::join!(write, read);
+                read.map(|()| written)
+            };
             // A command that reads nothing more has its own words for why.
-            let (written, read) = tokio::join!(write, read);
-            read?;
+            let written = while_it_answers(&self.docker, both).await.map_err(DockerError::request(what()))?;
             if text.is_empty() {
                 written.map_err(|e| DockerError::request(what())(e.into()))?;
             }
         }
-        let ended = self.docker.inspect_exec(&id).await.map_err(DockerError::request(what()))?;
+        let ended = ask(what(), self.docker.inspect_exec(&id)).await?;
         Ok(ContainerOutput { text, success: ended.exit_code == Some(0) })
     }
 }

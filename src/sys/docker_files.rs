@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bollard::query_parameters::UploadToContainerOptionsBuilder;
 
-use super::docker::{DockerError, Engine};
+use super::docker::{DockerError, Engine, while_it_answers};
 use super::pipe;
 
 impl Engine {
@@ -28,9 +28,8 @@ impl Engine {
             archive.finish()
         });
         let options = UploadToContainerOptionsBuilder::default().path("/").build();
-        self.docker
-            .upload_to_container(container, Some(options), bollard::body_try_stream(archive))
-            .await
-            .map_err(DockerError::request(format!("copy files into {container}")))
+        let upload = self.docker.upload_to_container(container, Some(options), bollard::body_try_stream(archive));
+        let uploaded = while_it_answers(&self.docker, upload).await;
+        uploaded.map_err(DockerError::request(format!("copy files into {container}")))
     }
 }

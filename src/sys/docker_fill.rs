@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::docker::DockerError;
+use super::docker::{DockerError, ask, while_it_answers};
 use super::docker_images::{ImageStore, request};
 use super::pipe::feed;
 
@@ -75,7 +75,9 @@ where
 {
     let container = Container { store, name: format!("{PREFIX}{}", what.name) };
     remove(store, &container.name).await?;
-    let result = run_and_commit(store, &what, &container.name, input, on_line).await;
+    let deed = async { Ok(run_and_commit(store, &what, &container.name, input, on_line).await) };
+    let result = while_it_answers(store.docker(), deed).await;
+    let result = result.unwrap_or_else(|e| Err(request(format!("derive an image from {}", what.from))(e)));
     remove(store, &container.name).await?;
     result
 }
@@ -134,7 +136,7 @@ where
 pub async fn remove_leftovers(store: &ImageStore, is_free: impl Fn(&str) -> bool) -> Result<(), DockerError> {
     let filters = HashMap::from([("label".to_owned(), vec![format!("{BUILD_LABEL}={BUILDING}")])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let left = store.docker().list_containers(Some(options)).await.map_err(request("list containers"))?;
+    let left = ask("list containers", store.docker().list_containers(Some(options))).await?;
     for name in left.into_iter().flat_map(|c| c.names.unwrap_or_default()) {
         let name = name.trim_start_matches('/');
         if name.strip_prefix(PREFIX).is_some_and(&is_free) {
@@ -189,7 +191,7 @@ fn config(base: ImageConfig, what: &Derivation<'_>) -> ContainerConfig {
 
 async fn remove(store: &ImageStore, name: &str) -> Result<(), DockerError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match store.docker().remove_container(name, Some(options)).await {
+    match while_it_answers(store.docker(), store.docker().remove_container(name, Some(options))).await {
         Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         Err(e) => Err(request(format!("remove container {name}"))(e)),
     }

@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::docker::DockerError;
+use super::docker::{DockerError, ask, while_it_answers, within};
 use super::docker_login::login;
 
 /// An image of the engine.
@@ -61,7 +61,7 @@ impl ImageStore {
     pub async fn labelled(&self, label: &str) -> Result<Vec<LocalImage>, DockerError> {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-        let images = self.docker.list_images(Some(options)).await.map_err(request("list images"))?;
+        let images = ask("list images", self.docker.list_images(Some(options))).await?;
         let local = |mut i: bollard::models::ImageSummary| LocalImage {
             tags: i.repo_tags,
             label: i.labels.remove(label).unwrap_or_default(),
@@ -72,7 +72,7 @@ impl ImageStore {
 
     /// How an image starts; `None` when the engine does not have it.
     pub async fn config(&self, reference: &str) -> Result<Option<ImageConfig>, DockerError> {
-        match self.docker.inspect_image(reference).await {
+        match within(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.config.unwrap_or_default())),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(e) => Err(request(format!("inspect image {reference}"))(e)),
@@ -81,7 +81,7 @@ impl ImageStore {
 
     /// The names of an image, each `REPOSITORY:TAG`; `None` when the engine does not have it.
     pub async fn names(&self, reference: &str) -> Result<Option<Vec<String>>, DockerError> {
-        match self.docker.inspect_image(reference).await {
+        match within(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.repo_tags.unwrap_or_default())),
             // What is no name at all names nothing.
             Err(Error::DockerResponseServerError { status_code: 400 | 404, .. }) => Ok(None),
@@ -104,12 +104,9 @@ impl ImageStore {
         let options =
             CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(changes).build();
         let body = bollard::body_try_stream(rootfs);
-        let what = || request(format!("import {repository}"));
-        let mut answers = self.docker.create_image(Some(options), Some(body), None);
-        while let Some(answer) = answers.next().await {
-            answer.map_err(what())?;
-        }
-        Ok(())
+        let answers = self.docker.create_image(Some(options), Some(body), None);
+        let imported = answers.try_for_each(|_| std::future::ready(Ok(())));
+        while_it_answers(&self.docker, imported).await.map_err(request(format!("import {repository}")))
     }
 
     /// Builds an image from a context with a `Dockerfile` in it. No step of it runs anything.
@@ -118,49 +115,48 @@ impl ImageStore {
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).networkmode("none").build();
-        let what = || request(format!("build {tag}"));
-        let mut answers =
-            std::pin::pin!(self.docker.build_image(options, None, Some(bollard::body_try_stream(context))));
-        while let Some(answer) = answers.next().await {
-            let answer = answer.map_err(what())?;
-            if let Some(ErrorDetail { message: Some(error), .. }) = answer.error_detail {
-                return Err(what()(Error::DockerStreamError { error }));
-            }
-        }
-        Ok(())
+        let answers = self.docker.build_image(options, None, Some(bollard::body_try_stream(context)));
+        let built = answers.try_for_each(|answer| {
+            std::future::ready(match answer.error_detail {
+                Some(ErrorDetail { message: Some(error), .. }) => Err(Error::DockerStreamError { error }),
+                _ => Ok(()),
+            })
+        });
+        while_it_answers(&self.docker, built).await.map_err(request(format!("build {tag}")))
     }
 
     /// Pulls an image with the login of its registry, if there is one; `on_layer` sees each layer's identifier and what the engine does with it.
     pub async fn pull(&self, reference: &str, host: &str, mut on_layer: impl FnMut(&str, &str)) -> Result<(), Error> {
         let options = CreateImageOptionsBuilder::default().from_image(reference).build();
-        let mut answers = self.docker.create_image(Some(options), None, login(host).await);
-        while let Some(answer) = answers.next().await {
-            let answer = answer?;
+        let answers = self.docker.create_image(Some(options), None, login(host).await);
+        let pulled = answers.try_for_each(|answer| {
             if let (Some(layer), Some(status)) = (answer.id, answer.status) {
                 on_layer(&layer, &status);
             }
-        }
-        Ok(())
+            std::future::ready(Ok(()))
+        });
+        while_it_answers(&self.docker, pulled).await
     }
 
     /// Pushes `repository:tag`.
     pub async fn push(&self, repository: &str, tag: &str, host: &str) -> Result<(), Error> {
         let options = PushImageOptionsBuilder::default().tag(tag).build();
         let answers = self.docker.push_image(repository, Some(options), login(host).await);
-        answers.try_for_each(|_| std::future::ready(Ok(()))).await
+        while_it_answers(&self.docker, answers.try_for_each(|_| std::future::ready(Ok(())))).await
     }
 
     /// Gives an image a further name.
     pub async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), DockerError> {
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        self.docker.tag_image(image, Some(options)).await.map_err(request(format!("tag {image}")))
+        let tagged = while_it_answers(&self.docker, self.docker.tag_image(image, Some(options))).await;
+        tagged.map_err(request(format!("tag {image}")))
     }
 
     /// Takes a name from an image, and removes the image with its last name. That it is gone already is well; it stays while a container
     /// uses it, which the answer tells.
     pub async fn remove(&self, reference: &str) -> Result<bool, DockerError> {
         let options = RemoveImageOptionsBuilder::default().build();
-        match self.docker.remove_image(reference, Some(options), None).await {
+        match while_it_answers(&self.docker, self.docker.remove_image(reference, Some(options), None)).await {
             Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(true),
             Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(false),
             Err(e) => Err(request(format!("remove image {reference}"))(e)),
@@ -176,7 +172,9 @@ impl ImageStore {
         tokio::spawn(async move {
             let references: Vec<&str> = references.iter().map(String::as_str).collect();
             let mut archive = std::pin::pin!(docker.export_images(&references));
-            while let Some(chunk) = archive.next().await {
+            let mut next =
+                async || while_it_answers(&docker, async { archive.next().await.transpose() }).await.transpose();
+            while let Some(chunk) = next().await {
                 if sender.send(chunk.map_err(io::Error::other)).await.is_err() {
                     return;
                 }
@@ -195,12 +193,12 @@ impl ImageStore {
     {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let answers = self.docker.import_image(options, bollard::body_try_stream(archive), None);
-        answers.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(request("load images"))
+        let loaded = answers.try_for_each(|_| std::future::ready(Ok(())));
+        while_it_answers(&self.docker, loaded).await.map_err(request("load images"))
     }
 }
 
 /// Makes an error of the engine's.
 pub fn request(what: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
-    let what = what.into();
-    move |source| DockerError::Request { what, source: Box::new(source) }
+    DockerError::request(what)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::docker::{DockerError, Engine};
+use super::docker::{DockerError, Engine, ask};
 
 /// Facts about an engine. What it does not say is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,9 +32,9 @@ pub struct EngineFacts {
 impl Engine {
     /// Asks the engine about itself.
     pub async fn facts(&self) -> Result<EngineFacts, DockerError> {
-        let version = self.docker.version().await.map_err(DockerError::request("tell its version"))?;
+        let version = ask("tell its version", self.docker.version()).await?;
         let before = Timestamp::now();
-        let info = self.docker.info().await.map_err(DockerError::request("tell about itself"))?;
+        let info = ask("tell about itself", self.docker.info()).await?;
         let after = Timestamp::now();
         let security = info.security_options.unwrap_or_default();
         Ok(EngineFacts {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::docker::{DockerError, Engine, Error};
+use super::docker::{DockerError, Engine, Error, while_it_answers};
 
 /// Label of what is made for the trial.
 const LABEL: &str = "dev.lab.probe";
@@ -71,9 +71,9 @@ impl Engine {
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(&trial.name).build();
-        let created = self.docker.create_container(Some(options), body).await;
+        let created = while_it_answers(&self.docker, self.docker.create_container(Some(options), body)).await;
         let started = match created.map_err(DockerError::request("create a container")) {
-            Ok(_) => Ok(self.docker.start_container(&trial.name, None).await),
+            Ok(_) => Ok(while_it_answers(&self.docker, self.docker.start_container(&trial.name, None)).await),
             Err(error) => Err(error),
         };
         let ended = trial.end().await;
@@ -99,7 +99,7 @@ impl Engine {
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        match self.docker.create_container(Some(options), body).await {
+        match while_it_answers(&self.docker, self.docker.create_container(Some(options), body)).await {
             Ok(_) => self.remove(name).await.map(|()| true),
             Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(false),
             Err(error) => Err(DockerError::request(format!("make a container named {name}"))(error)),

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod docker;
+mod docker_answer;
 pub mod docker_exec;
 pub mod docker_files;
 pub mod docker_fill;
@@ -16,6 +17,7 @@ pub mod keeper;
 pub mod kube;
 pub mod marked;
 pub mod pipe;
+pub mod poll;
 pub mod process;
 pub mod routes;
 pub mod state;

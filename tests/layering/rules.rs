@@ -98,6 +98,7 @@ const IO: &[&str] = &[
     "tokio::fs",
     "tokio::net",
     "tokio::process",
+    "tower",
 ];
 
 /// What makes a result depend on more than the arguments.

@@ -8,7 +8,7 @@ mod path;
 use tokio::sync::OnceCell;
 
 use super::observed::Observed;
-use super::{Context, StepError, diagnose};
+use super::{Context, StepError, diagnose, nodes};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::ServiceUrl;
@@ -48,6 +48,17 @@ pub(super) type Look = Result<Result<String, Finding>, StepError>;
 
 /// Explains the call of `service` from one cluster to another.
 pub async fn run(ctx: &Context, from: &str, to: &str, service: &ServiceUrl) -> Result<Explanation, StepError> {
+    // Before anything is asked that cannot answer.
+    if let Some(finding) = nodes::findings(ctx).await?.into_iter().next() {
+        return Ok(Explanation {
+            lab: ctx.lab.name.clone(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            service: service.to_string(),
+            hops: vec![Hop { name: "nodes", found: String::new(), finding: Some(finding) }],
+            answered: None,
+        });
+    }
     walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), service).await
 }
 
@@ -65,7 +76,11 @@ pub(super) async fn walk(
         let (found, finding) = match look {
             Ok(Ok(found)) => (found, None),
             Ok(Err(finding)) => (String::new(), Some(finding)),
-            Err(error) => (String::new(), Some(unknown(ctx, name, &error))),
+            Err(error) => {
+                // Something may have gone down on the way.
+                let amiss = nodes::findings(ctx).await?.into_iter().next();
+                (String::new(), Some(amiss.unwrap_or_else(|| unknown(ctx, name, &error))))
+            }
         };
         let broken = finding.is_some();
         hops.push(Hop { name, found, finding });

@@ -123,7 +123,7 @@ impl Stopped {
         let deployment: Option<Deployment> = client.get(APP_NAMESPACE, &name).await?;
         let replicas = deployment.map_or(0, |d| d.spec.replicas.unwrap_or(1));
         if replicas == 0 {
-            return Err(StepError::Machine {
+            return Err(StepError::Failed {
                 problem: format!("Deployment {APP_NAMESPACE}/{name} has no replicas"),
                 remedy: "`lab up` starts it again".to_owned(),
             });

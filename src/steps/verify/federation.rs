@@ -1,6 +1,7 @@
 //! Replicas of a federation: where they are and, if exercised, where they go when a member is lost.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -15,6 +16,7 @@ use crate::plan::render;
 use crate::scenario::FederationCheck;
 use crate::sys::docker::Engine;
 use crate::sys::kube::{Condition, Manifest, condition};
+use crate::sys::poll::poll_until;
 use crate::verdict::{Measure, Spread};
 
 /// How long a member may take to answer.
@@ -169,16 +171,8 @@ async fn is_rolled_out(ctx: &Context, check: &FederationCheck) -> bool {
 
 /// Asks until it is so, or time is up.
 async fn within<F: Future<Output = bool>>(limit: Duration, is_so: impl Fn() -> F) -> bool {
-    let start = Instant::now();
-    loop {
-        if is_so().await {
-            return true;
-        }
-        if start.elapsed() > limit {
-            return false;
-        }
-        tokio::time::sleep(OFTEN).await;
-    }
+    let asked = poll_until(limit, OFTEN, async || Ok::<_, Infallible>(is_so().await.then_some(())));
+    matches!(asked.await, Ok(Some(())))
 }
 
 /// Nodes that are frozen. However the check ends, by an error or by an interrupt that drops it half-way, they go on afterwards. If even that is

@@ -11,10 +11,10 @@ pub(super) mod traffic;
 
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::diagnose::{self, Failed};
-use super::{Context, StepError};
+use super::{Context, StepError, nodes};
 use crate::exec::Progress;
 use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
 use crate::verdict::{Cell, SourceVerdict, Spread, Verdict};
@@ -34,7 +34,11 @@ pub async fn run(ctx: &Context, progress: &Progress) -> Result<Verdict, StepErro
 
 /// Runs every check of the context's lab, and stores nothing.
 pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepError> {
-    let run = &Run { progress, until: Instant::now() + ctx.retry };
+    let amiss = nodes::findings(ctx).await?;
+    for finding in &amiss {
+        progress.say(&finding.cause);
+    }
+    let run = &Run::begin(ctx, progress, nodes::are_up(ctx).await?);
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
     let mut spreads = Vec::new();
@@ -42,13 +46,13 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
     for check in &ctx.lab.checks {
         let judged = match check {
             Check::Rotation { service, from, through: Through::Mesh } => {
-                try_join_all(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), run))).await?
+                side_by_side(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), run))).await?
             }
             Check::Rotation { service, from, through: Through::Ingress } => {
-                try_join_all(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), run))).await?
+                side_by_side(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), run))).await?
             }
             Check::Request(check) => {
-                try_join_all(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
+                side_by_side(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
             }
             Check::Failover(check) => failover::sources(ctx, check, run).await?,
             Check::Federation(check) => {
@@ -65,13 +69,17 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
         sources.extend(judged);
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
-    let passed = reached && spreads.iter().all(Spread::passed);
+    // Without any check that asks them too, nodes that cannot answer are no lab that is well.
+    let passed = amiss.is_empty() && reached && spreads.iter().all(Spread::passed);
     let findings = if passed {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
+        // Where nodes cannot answer, nothing else is worth asking.
+        let now = nodes::findings(ctx).await?;
+        let amiss = if now.is_empty() { amiss } else { now };
         let red = diagnose::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
-        diagnose::findings(ctx, &red).await
+        if amiss.is_empty() { diagnose::findings(ctx, &red).await } else { amiss }
     };
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
@@ -107,11 +115,56 @@ fn called(check: &Check) -> Option<&ServiceUrl> {
 /// Between two judgements of a lab that settles.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a verdict may take at most, before causes are looked for; a lab that still settles included.
+const VERDICT: Duration = Duration::from_secs(300);
+/// How much longer for each cluster from which something is taken away.
+const EXERCISE: Duration = Duration::from_secs(900);
+/// Sources that are judged at once.
+const AT_ONCE: usize = 8;
+
 /// What all checks of one verdict share.
 struct Run<'a> {
+    ctx: &'a Context,
     progress: &'a Progress,
     /// Until then a check that is red is made again from the beginning: the lab has just been changed.
     until: Instant,
+    /// Until then endpoints may settle, of whatever source.
+    settles: Instant,
+    /// Until then all must be seen.
+    end: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// `is_whole`: whether everything can answer. Where it cannot, waiting does not help.
+    fn begin(ctx: &'a Context, progress: &'a Progress, is_whole: bool) -> Self {
+        let now = Instant::now();
+        let taken_away = ctx.lab.checks.iter().map(|check| match check {
+            Check::Failover(check) => check.exercise.len(),
+            Check::Federation(check) => check.exercise.len(),
+            Check::Rotation { .. } | Check::Request(_) | Check::Reachability => 0,
+        });
+        let exercises = u32::try_from(taken_away.sum::<usize>()).unwrap_or(u32::MAX);
+        let (until, settles) = if is_whole { (now + ctx.retry, now + ctx.settle) } else { (now, now) };
+        Self { ctx, progress, until, settles, end: now + VERDICT + EXERCISE.saturating_mul(exercises) }
+    }
+
+    /// What was seen, if it was in time.
+    async fn in_time<T>(&self, look: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+        let late = || StepError::Failed {
+            problem: format!("it was not seen within the {} s that a verdict may take", VERDICT.as_secs()),
+            remedy: format!("`lab status {}` shows what does not answer", self.ctx.lab.name),
+        };
+        // On the heap: what looks is a large future.
+        tokio::time::timeout_at(self.end.into(), Box::pin(look)).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// Judges sources side by side, but not too many at once.
+async fn side_by_side<F>(sources: impl Iterator<Item = F>) -> Result<Vec<SourceVerdict>, StepError>
+where
+    F: Future<Output = Result<SourceVerdict, StepError>>,
+{
+    stream::iter(sources).buffered(AT_ONCE).try_collect().await
 }
 
 /// Judges a source, again while a lab that has just been changed settles: nodes that have just started report what was so before they
@@ -122,13 +175,16 @@ async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn(bool) -> F) 
 where
     F: Future<Output = Result<SourceVerdict, StepError>>,
 {
+    let mut is_lost = false;
     loop {
-        let counts = Instant::now() >= run.until;
+        let counts = is_lost || Instant::now() >= run.until;
         let verdict = judge(counts).await?;
         if verdict.passed || counts {
             return Ok(verdict);
         }
         run.progress.say(format!("{cluster}: waiting, not all is well yet"));
         tokio::time::sleep(PAUSE).await;
+        // A node that has gone down does not settle.
+        is_lost = !nodes::are_up(run.ctx).await?;
     }
 }

@@ -33,7 +33,7 @@ const HELLO_PORT: u16 = 5000;
 pub(super) async fn cells(ctx: &Context, run: &Run<'_>) -> Result<Vec<Cell>, StepError> {
     loop {
         run.progress.say("who reaches what");
-        let cells = once(ctx).await?;
+        let cells = run.in_time(once(ctx)).await?;
         if cells.iter().all(Cell::passed) || Instant::now() >= run.until {
             return Ok(cells);
         }
@@ -204,7 +204,7 @@ fn probes<'a>(
 /// What one call came back with, or why it could not be made.
 async fn ask(caller: Result<&Caller, &str>, url: &str, limit: u32) -> Result<Reply, String> {
     let limit = limit.to_string();
-    let output = caller?.curl(&["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT, url], WHOLE).await;
+    let output = caller?.curl(&["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT, url], WHOLE, WHOLE).await;
     let replies = parse_replies(&output.map_err(|e| e.to_string())?);
     replies.into_iter().next().ok_or_else(|| "curl printed nothing".to_owned())
 }
@@ -225,7 +225,8 @@ async fn takes_connections(caller: Result<&Caller, &str>, address: &str, limit: 
     let limit = limit.to_string();
     let url = format!("http://{address}/");
     let asked = async {
-        let output = caller?.curl(&["-s", "-m", &limit, "-w", "\\n%{time_connect} %{errormsg}", &url], WHOLE).await;
+        let output =
+            caller?.curl(&["-s", "-m", &limit, "-w", "\\n%{time_connect} %{errormsg}", &url], WHOLE, WHOLE).await;
         output.map_err(|e| e.to_string())
     };
     match asked.await {

@@ -21,7 +21,7 @@ pub(super) async fn source(
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let requests = requests_for(check, versions.len());
     until_well(run, cluster, |_| async {
-        let seen = observe(ctx, check, cluster, requests, run).await;
+        let seen = run.in_time(observe(ctx, check, cluster, requests, run)).await;
         let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
         Ok(request(check, cluster, &versions, requests, seen))
     })

@@ -55,7 +55,7 @@ fn versions(ctx: &Context) -> Vec<String> {
 /// Judges a series, again while the lab settles.
 pub(super) async fn judged(ctx: &Context, series: &Series<'_>, run: &Run<'_>) -> Result<SourceVerdict, StepError> {
     until_well(run, series.cluster, async |counts| {
-        let seen = observe(ctx, series, counts, run).await;
+        let seen = run.in_time(observe(ctx, series, counts, run)).await;
         let mut verdict = rotation(&series.title, series.cluster, series.requests, &series.expected, or_broken(seen));
         verdict.caller = format!("{APP_NAMESPACE}/sleep");
         Ok(verdict)
@@ -72,7 +72,7 @@ async fn observe(ctx: &Context, series: &Series<'_>, counts: bool, run: &Run<'_>
     let source = ctx.cluster(series.cluster)?;
     let caller = Caller::find(ctx, &source.name, APP_NAMESPACE, "sleep").await?;
     let (before, endpoint_problems) =
-        settled(ctx, caller.envoy(), series.service, source, series.order, run.progress).await?;
+        settled(ctx, caller.envoy(), series.service, source, series.order, (run.progress, run.settles)).await?;
     run.progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
     let call = Call { to_first_failure: !counts, ..Call::get(format!("http://{}", series.service)) };
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
@@ -98,7 +98,7 @@ pub(super) async fn ingress(
     let requests = requests_needed(expected.len(), sources);
     let title = format!("rotation {service} through ingress");
     until_well(run, cluster, |_| async {
-        let seen = observe_outside(ctx, service, cluster, requests, run).await;
+        let seen = run.in_time(observe_outside(ctx, service, cluster, requests, run)).await;
         let mut verdict = rotation(&title, cluster, requests, &expected, or_broken(seen));
         OUTSIDE.clone_into(&mut verdict.caller);
         Ok(verdict)
@@ -115,7 +115,8 @@ async fn observe_outside(
 ) -> Result<Observation, StepError> {
     let source = ctx.cluster(cluster)?;
     let outside = Outside::find(ctx, source, service, None, &BTreeMap::new()).await?;
-    let (before, endpoint_problems) = settled(ctx, outside.envoy(), service, source, None, run.progress).await?;
+    let (before, endpoint_problems) =
+        settled(ctx, outside.envoy(), service, source, None, (run.progress, run.settles)).await?;
     run.progress.say(format!("{cluster}: {requests} requests to {}", outside.url));
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
     let replies = outside.send(requests, ENOUGH_FAILURES, failed).await;

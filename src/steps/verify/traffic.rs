@@ -11,7 +11,7 @@ use super::super::{Context, StepError};
 use crate::exec::Progress;
 use crate::plan::{LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
-use crate::sys::kube::{Cluster, KubeError};
+use crate::sys::kube::{ANSWER, Cluster, KubeError};
 use crate::verdict::{
     Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, endpoint_port, envoy_endpoints,
     parse_replies, rejected,
@@ -51,10 +51,17 @@ impl Caller {
         Ok(Self { client, pod, container: app.to_owned(), has_sidecar })
     }
 
-    /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed.
-    pub(in crate::steps) async fn curl(&self, arguments: &[&str], limit: Duration) -> Result<String, StepError> {
-        let command: Vec<&str> = std::iter::once("curl").chain(arguments.iter().copied()).collect();
-        let run = self.client.exec(&self.pod.namespace, &self.pod.name, &self.container, &command);
+    /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed. `silence` is how
+    /// long it may print nothing: longer than one of its requests may take, since what is silent then is the way to it.
+    pub(in crate::steps) async fn curl(
+        &self,
+        arguments: &[&str],
+        silence: Duration,
+        limit: Duration,
+    ) -> Result<String, StepError> {
+        // Unbuffered, so that each answer comes when it is there.
+        let command: Vec<&str> = ["curl", "-N"].into_iter().chain(arguments.iter().copied()).collect();
+        let run = self.client.exec_talking(&self.pod.namespace, &self.pod.name, &self.container, &command, silence);
         match tokio::time::timeout(limit, run).await {
             Ok(output) => Ok(output?.stdout),
             Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),
@@ -136,8 +143,9 @@ impl Caller {
         let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_argument(name, value)).collect();
         arguments.extend(headers.iter().flat_map(|h| ["-H", h.as_str()]));
         arguments.push(&url);
-        let whole = Duration::from_secs(u64::from(call.limit * requests) + 10);
-        Ok(parse_replies(&self.curl(&arguments, whole).await?))
+        let silence = Duration::from_secs(call.limit.into()) + ANSWER;
+        let whole = Duration::from_secs(u64::from(call.limit * requests)) + ANSWER;
+        Ok(parse_replies(&self.curl(&arguments, silence, whole).await?))
     }
 
     /// What its Envoy has of a service; nothing without a sidecar.
@@ -232,7 +240,7 @@ impl EnvoyPod {
     }
 }
 
-/// Waits until the Envoy has exactly the endpoints that it must, at most as long as the verdict may wait. Gives what it has then, and how
+/// Waits until the Envoy has exactly the endpoints that it must, until a time that all sources of the verdict share. Gives what it has then, and how
 /// that differs.
 pub(in crate::steps) async fn settled(
     ctx: &Context,
@@ -240,9 +248,8 @@ pub(in crate::steps) async fn settled(
     service: &ServiceUrl,
     source: &LabCluster,
     priorities: Option<&[String]>,
-    progress: &Progress,
+    (progress, until): (&Progress, Instant),
 ) -> Result<(Vec<Endpoint>, Vec<String>), StepError> {
-    let start = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
         // Pods come and go while a lab settles, so what is expected is asked each time.
@@ -257,7 +264,7 @@ pub(in crate::steps) async fn settled(
             Err(error) => (Vec::new(), vec![format!("list cannot be had from Envoy: {error}")]),
         };
         match problems.first() {
-            Some(problem) if start.elapsed() < ctx.settle => {
+            Some(problem) if Instant::now() < until => {
                 progress.say(format!("{}: waiting, endpoint {problem}", source.name));
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));

@@ -1,5 +1,7 @@
 //! All that a cluster has of some kinds, and what its containers have logged, for somebody who looks at it elsewhere.
 
+use std::time::Duration;
+
 use futures::stream::{self, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DynamicObject, ListParams, LogParams};
@@ -7,6 +9,9 @@ use kube::discovery::{ApiGroup, Discovery, verbs};
 use serde_json::Value;
 
 use super::{Cluster, KubeError};
+
+/// How long the end of a log may take.
+const LOG: Duration = Duration::from_secs(30);
 
 /// Lists under way at once.
 const CONCURRENCY: usize = 8;
@@ -79,7 +84,10 @@ impl Cluster {
         };
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("read the log of {namespace}/{pod} {container}");
-        let text = api.logs(pod, &params).await.map_err(KubeError::request(what))?;
+        let silent =
+            || KubeError::Timeout { what: format!("cannot {what}"), seconds: LOG.as_secs(), last: String::new() };
+        let text = tokio::time::timeout(LOG, api.logs(pod, &params)).await.map_err(|_| silent())?;
+        let text = text.map_err(KubeError::request(what.clone()))?;
         let mut from = text.len().saturating_sub(bytes);
         while !text.is_char_boundary(from) {
             from += 1;

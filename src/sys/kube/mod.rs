@@ -3,6 +3,8 @@
 mod apply;
 mod attach;
 mod collect;
+mod dead_end;
+mod deadline;
 mod dynamic;
 mod fields;
 mod job;
@@ -32,6 +34,7 @@ use tokio::sync::Mutex;
 
 pub use apply::{How, Manager, Sent, is_covered};
 pub use collect::Collected;
+pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};
 pub use fields::{FieldChange, is_applied_by};
 pub use job::{JobState, is_job};
@@ -111,6 +114,17 @@ pub enum KubeError {
         /// The last event about it, with a leading separator, or nothing.
         last: String,
     },
+    /// A wait that would have ended without its condition, whatever was waited for.
+    #[error("{what}, and waiting does not help: {reason}")]
+    #[diagnostic(help(
+        "mend what is named in the scenario or on the machine, then run `lab up` again: it goes on where it stopped"
+    ))]
+    Hopeless {
+        /// What is not so, as "Deployment istio-system/istiod is not available".
+        what: String,
+        /// Why it never will be: the object, its event, the image.
+        reason: String,
+    },
     /// A manifest cannot be read.
     #[error("cannot read manifest: {0}")]
     #[diagnostic(help(
@@ -149,6 +163,22 @@ pub enum KubeError {
 }
 
 impl KubeError {
+    /// What it comes down to, in one line for people.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Request { source, .. } => source.to_string(),
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether the API server itself did not answer, so that nothing is said about what was asked.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Request { source, .. }
+            if matches!(&**source, kube::Error::Service(e) if e.is::<NoAnswer>()))
+    }
+
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
         move |source| Self::Request { what, source: source.into() }
@@ -174,20 +204,29 @@ impl Cluster {
     /// A client by the text of a kubeconfig. Nothing is asked of the cluster yet.
     pub async fn connect(kubeconfig: &str) -> Result<Self, KubeError> {
         let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let cluster = kubeconfig.clusters.first().map_or("a cluster", |c| c.name.as_str());
+        let cluster = cluster.strip_prefix("kind-").unwrap_or(cluster).to_owned();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|e| KubeError::Kubeconfig(e.into()))?;
-        let client = Client::try_from(config).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let client = deadline::client(config, &cluster).map_err(|e| KubeError::Kubeconfig(e.into()))?;
         Ok(Self { client, served: Arc::default() })
     }
 
     /// Whether the API server answers and says that it is ready.
     pub async fn is_ready(&self) -> bool {
-        let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
-        matches!(
-            tokio::time::timeout(std::time::Duration::from_secs(5), self.client.request_text(request)).await,
-            Ok(Ok(_))
-        )
+        self.readiness().await.is_ok()
+    }
+
+    /// The same, with what is wrong.
+    ///
+    /// # Errors
+    /// The API server does not answer, or it says that it is not ready.
+    pub async fn readiness(&self) -> Result<(), KubeError> {
+        let what = "ask whether the API server is ready";
+        let request = http::Request::get("/readyz").body(Vec::new());
+        let request = request.map_err(|e| KubeError::request(what)(kube::Error::HttpError(e)))?;
+        self.client.request_text(request).await.map(|_| ()).map_err(KubeError::request(what))
     }
 
     /// Reads one namespaced object, if it exists.

@@ -1,5 +1,7 @@
 //! Calls into pods: commands, and HTTP to a port that only the pod itself can reach.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -8,8 +10,14 @@ use kube::ResourceExt;
 use kube::api::AttachedProcess;
 use kube::api::{Api, AttachParams, DeleteParams, ListParams, Patch, PatchParams};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::deadline::ANSWER;
 use super::{Cluster, KubeError};
+
+/// How long a command may print nothing of which nothing else is known.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What a command in a pod printed, and whether it ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +107,7 @@ impl Cluster {
         deleted.map_err(KubeError::request(format!("delete pod {namespace}/{pod}")))
     }
 
-    async fn all_pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
+    pub(super) async fn all_pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, KubeError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let pods = api.list(&ListParams::default().labels(selector)).await;
         let pods = pods.map_err(KubeError::request(format!("list pods in {namespace} with {selector}")))?;
@@ -124,7 +132,10 @@ impl Cluster {
             .map_err(KubeError::request(format!("annotate pod {namespace}/{pod}")))
     }
 
-    /// Runs a command in a container to its end.
+    /// Runs a command in a container to its end. It must print something once a minute.
+    ///
+    /// # Errors
+    /// The container cannot be reached, or the command is silent for too long.
     pub async fn exec(
         &self,
         namespace: &str,
@@ -132,29 +143,38 @@ impl Cluster {
         container: &str,
         command: &[&str],
     ) -> Result<ExecOutput, KubeError> {
+        self.exec_talking(namespace, pod, container, command, SILENCE).await
+    }
+
+    /// The same. `silence` is how long it may print nothing.
+    ///
+    /// # Errors
+    /// The container cannot be reached, or the command is silent for too long.
+    pub async fn exec_talking(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        command: &[&str],
+        silence: Duration,
+    ) -> Result<ExecOutput, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = AttachParams::default().container(container).stderr(true);
-        let mut process = api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(e.to_string()))?;
-        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let mut process =
+            api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(super::refusal::in_words(&e)))?;
         let status = process.take_status();
         let (out, err) = (process.stdout(), process.stderr());
-        let read_out = async {
-            if let Some(mut out) = out {
-                let _ = out.read_to_string(&mut stdout).await;
-            }
+        let silent = |_| broken(format!("the command was silent for {} s", silence.as_secs()));
+        let (stdout, stderr) = tokio::try_join!(read_all(out, silence), read_all(err, silence)).map_err(silent)?;
+        let end = async {
+            let status = match status {
+                Some(status) => status.await,
+                None => None,
+            };
+            process.join().await.map(|()| status)
         };
-        let read_err = async {
-            if let Some(mut err) = err {
-                let _ = err.read_to_string(&mut stderr).await;
-            }
-        };
-        tokio::join!(read_out, read_err);
-        let status = match status {
-            Some(status) => status.await,
-            None => None,
-        };
-        process.join().await.map_err(|e| broken(e.to_string()))?;
+        let status = timeout(silence, end).await.map_err(silent)?.map_err(|e| broken(e.to_string()))?;
         let success = status.and_then(|s| s.status).as_deref() == Some("Success");
         Ok(ExecOutput { stdout, stderr, success })
     }
@@ -174,7 +194,7 @@ impl Cluster {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = AttachParams::default().container(container).stdin(true).stderr(false);
         let command = ["sh", "-c", "\"$@\" & read -r _; kill $!", "sh"].into_iter().chain(command.iter().copied());
-        let mut process = api.exec(pod, command, &params).await.map_err(|e| broken(e.to_string()))?;
+        let mut process = api.exec(pod, command, &params).await.map_err(|e| broken(super::refusal::in_words(&e)))?;
         let stdout = process.stdout().ok_or_else(|| broken("the command has no output".to_owned()))?;
         let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
         Ok(CommandLines { process, lines: BufReader::new(stdout).lines() })
@@ -183,17 +203,24 @@ impl Cluster {
     /// Asks a port on a pod's loopback interface for `path`.
     pub async fn http_get(&self, namespace: &str, pod: &str, port: u16, path: &str) -> Result<HttpAnswer, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod} port {port}"), reason };
+        let asked = timeout(ANSWER, self.ask_port(namespace, pod, port, path)).await;
+        let silent = format!("port {port} did not answer {path} within {} s", ANSWER.as_secs());
+        asked.unwrap_or(Err(silent)).map_err(broken)
+    }
+
+    async fn ask_port(&self, namespace: &str, pod: &str, port: u16, path: &str) -> Result<HttpAnswer, String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let mut forward = api.portforward(pod, &[port]).await.map_err(|e| broken(e.to_string()))?;
-        let stream = forward.take_stream(port).ok_or_else(|| broken("no stream".to_owned()))?;
+        let mut forward = api.portforward(pod, &[port]).await.map_err(|e| super::refusal::in_words(&e))?;
+        let stream = forward.take_stream(port).ok_or_else(|| "no stream".to_owned())?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(e.to_string()))?;
-        let connection = tokio::spawn(connection);
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        // It ends with this call, however that ends.
+        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = hyper::Request::get(path)
             .header("host", "localhost")
             .header("connection", "close")
             .body(Empty::<Bytes>::new())
-            .map_err(|e| broken(e.to_string()))?;
+            .map_err(|e| e.to_string())?;
         let answer = async {
             let answer = sender.send_request(request).await?;
             let status = answer.status().as_u16();
@@ -201,8 +228,42 @@ impl Cluster {
             Ok::<_, hyper::Error>(HttpAnswer { status, body: String::from_utf8_lossy(&body).into_owned() })
         }
         .await;
-        connection.abort();
         forward.abort();
-        answer.map_err(|e| broken(e.to_string()))
+        answer.map_err(|e| e.to_string())
+    }
+}
+
+/// Reads to the end, with at most so much silence between two pieces.
+async fn read_all(
+    from: Option<impl AsyncRead + Unpin>,
+    silence: Duration,
+) -> Result<String, tokio::time::error::Elapsed> {
+    let mut all = Vec::new();
+    if let Some(mut from) = from {
+        // What breaks off has ended; the status says how.
+        while let Ok(1..) = timeout(silence, from.read_buf(&mut all)).await? {}
+    }
+    Ok(String::from_utf8_lossy(&all).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn a_silent_command_ends_and_one_that_prints_now_and_then_does_not() {
+        let silence = Duration::from_millis(200);
+        let (mut writer, reader) = tokio::io::duplex(64);
+        let write = async move {
+            for _ in 0..6 {
+                tokio::time::sleep(silence / 4).await;
+                writer.write_all(b"x").await.expect("a reader");
+            }
+        };
+        let (read, ()) = tokio::join!(read_all(Some(reader), silence), write);
+        assert_eq!(read.expect("an end"), "xxxxxx");
+        let (_writer, reader) = tokio::io::duplex(64);
+        assert!(read_all(Some(reader), silence).await.is_err());
     }
 }

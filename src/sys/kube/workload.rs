@@ -3,16 +3,22 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
-use kube::api::{Api, DynamicObject};
-use kube::core::NamespaceResourceScope;
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::{await_condition, conditions};
+
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::manifest::kind;
 use super::wait::{Listener, is_on_every_node};
-use super::{Cluster, KubeError, describe};
+use super::{Cluster, KubeError, Manifest, describe};
+
+/// Workloads that are waited for at once.
+const CONCURRENCY: usize = 8;
 
 /// Whether an object runs pods that can be waited for.
 #[must_use]
@@ -27,19 +33,12 @@ impl Cluster {
         if !is_workload(object) {
             return Ok(true);
         }
-        match kind(object) {
-            "Deployment" => self.holds(object, deployed).await,
-            "StatefulSet" => self.holds(object, stateful).await,
-            _ => self.holds(object, on_nodes).await,
-        }
-    }
-
-    async fn holds<K>(&self, object: &DynamicObject, condition: fn(&K) -> bool) -> Result<bool, KubeError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-    {
         let (namespace, name) = place(object);
-        Ok(self.get(namespace, name).await?.as_ref().is_some_and(condition))
+        match kind(object) {
+            "Deployment" => self.is_steady(namespace, name, deployed).await,
+            "StatefulSet" => self.is_steady(namespace, name, stateful).await,
+            _ => self.is_steady(namespace, name, on_nodes).await,
+        }
     }
 
     /// Watches a workload until it has rolled out; anything else is not waited for.
@@ -54,12 +53,52 @@ impl Cluster {
         }
         let (namespace, name) = place(object);
         match kind(object) {
-            "Deployment" => {
-                self.until(namespace, name, "is not available", limit, listener, deployed).await.map(|_| ())
-            }
-            "StatefulSet" => self.until(namespace, name, "is not ready", limit, listener, stateful).await.map(|_| ()),
-            _ => self.until(namespace, name, "is not ready on every node", limit, listener, on_nodes).await.map(|_| ()),
+            "Deployment" => self.until_steady(namespace, name, "is not available", limit, listener, deployed).await,
+            "StatefulSet" => self.until_steady(namespace, name, "is not ready", limit, listener, stateful).await,
+            _ => self.until_steady(namespace, name, "is not ready on every node", limit, listener, on_nodes).await,
         }
+    }
+
+    /// Waits until every workload with the label has rolled out and runs steadily. What has been started just now is given `trial`, since it may be
+    /// ready for an instant and crash.
+    ///
+    /// # Errors
+    /// One does not, with why; or the API server cannot be asked.
+    pub async fn until_all_steady(
+        &self,
+        label: &str,
+        trial: Duration,
+        limit: Duration,
+        listener: &impl Listener,
+    ) -> Result<(), KubeError> {
+        let (deployments, stateful, on_nodes) = tokio::try_join!(
+            self.labelled::<Deployment>(label),
+            self.labelled::<StatefulSet>(label),
+            self.labelled::<DaemonSet>(label)
+        )?;
+        let all = Manifest::from_values([deployments, stateful, on_nodes].concat())?;
+        if !trial.is_zero() {
+            let pods: Vec<Pod> = self.everywhere().await?;
+            let is_ours = |pod: &&Pod| all.objects.iter().any(|o| o.metadata.namespace == pod.metadata.namespace);
+            let age = pods.iter().filter(is_ours).filter_map(youngest).min().unwrap_or(Duration::MAX);
+            tokio::time::sleep(trial.saturating_sub(age)).await;
+        }
+        let waits = all.objects.iter().map(|object| self.until_rolled_out(object, limit, listener));
+        stream::iter(waits).buffer_unordered(CONCURRENCY).try_collect().await
+    }
+
+    /// What identifies the workloads of a kind that have the label.
+    async fn labelled<K>(&self, label: &str) -> Result<Vec<Value>, KubeError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let all = Api::<K>::all(self.client.clone()).list(&ListParams::default().labels(label)).await;
+        let all = all.map_err(KubeError::request(format!("list {}", K::plural(&()))))?;
+        let identity = |object: K| {
+            let metadata = json!({ "namespace": object.meta().namespace, "name": object.meta().name });
+            json!({ "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata })
+        };
+        Ok(all.items.into_iter().map(identity).collect())
     }
 
     /// Deletes an object and waits until it is gone. That it, or its whole kind, is gone already is well. Tells whether it was there.
@@ -83,6 +122,14 @@ impl Cluster {
             }),
         }
     }
+}
+
+/// How long the container of a pod has run that was started last.
+fn youngest(pod: &Pod) -> Option<Duration> {
+    let containers = pod.status.as_ref()?.container_statuses.iter().flatten();
+    let started = containers.filter_map(|c| Some(c.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));
+    let age = started.map(|at| k8s_openapi::jiff::Timestamp::now().duration_since(at));
+    age.min().map(|age| Duration::try_from(age).unwrap_or_default())
 }
 
 fn place(object: &DynamicObject) -> (&str, &str) {
@@ -129,7 +176,6 @@ fn on_nodes(set: &DaemonSet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn read<K: DeserializeOwned>(value: serde_json::Value) -> K {
         serde_json::from_value(value).expect("an object")
