@@ -35,7 +35,7 @@ fn manifests<'a>(lab: &'a Lab, cluster: &LabCluster) -> impl Iterator<Item = (&'
     let entries = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
     let name = cluster.name.clone();
     entries.filter(move |m| m.is_in(&name)).flat_map(|m| {
-        let places = m.places.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let places = m.places.0.iter().map(String::as_str).chain(std::iter::repeat(""));
         m.objects.iter().zip(places)
     })
 }
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn the_same_value_is_no_conflict() {
-        let same = "{ apiVersion: metallb.io/v1beta1, kind: L2Advertisement, metadata: { name: lab, namespace: metallb-system }, spec: { ipAddressPools: [lab] } }";
+        let same = "{ apiVersion: metallb.io/v1beta1, kind: L2Advertisement, metadata: { name: lab, namespace: metallb-system }, spec: { ipAddressPools: [lab, lab-gateways] } }";
         assert_eq!(refused(same, ""), None);
-        assert!(refused(&same.replace("[lab]", "[mine]"), "").is_some_and(|e| e.contains("spec.ipAddressPools")));
+        assert!(refused(&same.replace("[lab, ", "[mine, "), "").is_some_and(|e| e.contains("spec.ipAddressPools")));
     }
 
     #[test]

@@ -18,7 +18,9 @@ mod validate;
 pub use describe::schema;
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
-pub use model::{AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Scenario, Topology};
+pub use model::{
+    AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Places, Scenario, Topology,
+};
 pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
 pub use model::{Federation, FederationCheck, FederationFailover, Member, MemberMode};
 pub use problem::{AddressProblem, AppProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem};

@@ -2,7 +2,7 @@
 
 mod app;
 
-pub use app::{App, Manifests};
+pub use app::{App, Manifests, Places};
 mod check;
 mod federation;
 

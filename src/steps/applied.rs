@@ -4,10 +4,9 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::inventory::{Entry, Inventory, Owner};
-use super::{Context, StepError};
+use super::{Context, StepError, inventory};
 use crate::exec::Progress;
 use crate::plan::{Action, Plan};
-use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, FieldChange, How, Manager, Manifest, Sent, describe, is_applied_by, is_covered};
 
 /// Most fields of one object in a line.
@@ -89,16 +88,11 @@ fn retired(ctx: &Context, inventory: &Inventory) -> Vec<crate::plan::StepId> {
     inventory.steps().into_iter().filter(|step| plan.step(step).is_none()).collect()
 }
 
-/// The objects as they are applied: what lab has found does not get the label of what it has made.
+/// The objects as they are applied.
 pub(super) fn as_applied(manifest: &Manifest, inventory: &Inventory, owner: &Owner) -> Manifest {
-    let mut manifest = manifest.clone();
-    for object in &mut manifest.objects {
-        let is_found = inventory.entry(object, &owner.step).is_some_and(|e| e.before.is_some());
-        if is_found && let Some(labels) = &mut object.metadata.labels {
-            labels.remove(LAB_LABEL);
-        }
-    }
-    manifest
+    let is_found = |object: &DynamicObject| inventory.entry(object, &owner.step).is_some_and(|e| e.before.is_some());
+    let objects = manifest.objects.iter().map(|object| inventory::as_applied(object, is_found(object)));
+    Manifest { objects: objects.collect() }
 }
 
 /// How an owner applies an object: what lab itself sets is not taken over by a scenario.

@@ -159,9 +159,11 @@ async fn missing(ctx: &Context, cluster: &LabCluster) -> Result<Option<ClusterVe
 async fn of_step(ctx: &Context, action: &Action) -> Result<Vec<ObjectChange>, StepError> {
     let Some((client, manifest)) = planned(ctx, action).await? else { return Ok(Vec::new()) };
     let owner = Owner::of(action);
-    let inventory = ctx.inventories.get(ctx, &owner.place)?;
-    let manifest = as_applied(&manifest, &inventory, &owner);
+    let mut inventory = ctx.inventories.get(ctx, &owner.place)?;
     let live = client.live_all(&manifest).await?;
+    // As an `up` would, without writing it.
+    inventory.begin(&owner, &manifest.objects, &live, &ctx.lab.name);
+    let manifest = as_applied(&manifest, &inventory, &owner);
     let requests = manifest.objects.iter().zip(live).map(|(object, live)| {
         let how = How { dry_run: true, ..how(&owner, &inventory, object) };
         let is_current = inventory.is_current(object, &owner.step);

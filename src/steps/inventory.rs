@@ -131,7 +131,8 @@ impl Inventory {
             let new = Entry::of(object, &owner.step, None);
             let known = self.0.iter_mut().find(|e| e.is_by(&owner.step) && e.is_same(&new));
             if let Some(known) = known {
-                if known.digest.as_ref() != Some(&digest(object)) {
+                let planned = digest(&as_applied(object, known.before.is_some()));
+                if known.digest.as_ref() != Some(&planned) {
                     known.digest = None;
                 }
                 known.api_version = new.api_version;
@@ -186,6 +187,15 @@ impl Inventory {
     pub(super) fn is_current(&self, object: &DynamicObject, step: &StepId) -> bool {
         self.entry(object, step).is_some_and(|e| e.digest.as_ref() == Some(&digest(object)))
     }
+}
+
+/// An object as it is applied: what lab has found does not get the label of what it has made.
+pub(super) fn as_applied(object: &DynamicObject, is_found: bool) -> DynamicObject {
+    let mut object = object.clone();
+    if is_found && let Some(labels) = &mut object.metadata.labels {
+        labels.remove(LAB_LABEL);
+    }
+    object
 }
 
 /// Whether lab has made an object, rather than found it: then its label tells, or that lab's own steps apply it. A node is never lab's.
@@ -339,6 +349,14 @@ mod tests {
         inventory.begin(&apps(), &wanted, &[Some(there), Some(made)], "demo");
         let before = |i: usize| inventory.entry(&wanted[i], &apps().step).and_then(|e| e.before.clone());
         assert_eq!(before(0).expect("remembered")["data"]["Corefile"], "old");
+        // It is applied without lab's label, and is current with the one that was planned.
+        let mut labelled = wanted[0].clone();
+        labelled.metadata.labels = Some([(LAB_LABEL.to_owned(), "demo".to_owned())].into());
+        let bare = as_applied(&labelled, true);
+        let mut again = inventory.clone();
+        again.applied(&apps(), std::slice::from_ref(&bare));
+        again.begin(&apps(), &[labelled], &[None], "demo");
+        assert!(again.is_current(&bare, &apps().step));
         assert_eq!(before(1), None);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{Draft, Located, Problems, data_cluster, names};
-use crate::scenario::model::{App, Manifests};
+use crate::scenario::model::{App, Manifests, Places};
 use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
 use crate::scenario::tree::Span;
@@ -100,7 +100,7 @@ impl Reader {
             };
             problems.add(span, ManifestProblem::NotAnObject { place, reason });
         }
-        Manifests { name, clusters, namespace, objects, places }
+        Manifests { name, clusters, namespace, objects, places: Places(places) }
     }
 
     fn name(&mut self, given: Option<Located<String>>, taken: &[String], problems: &mut Problems) -> String {

@@ -279,8 +279,8 @@ mod tests {
         assert_eq!(
             told(before.clone(), after),
             [
-                "metadata.labels.team a -> b",
                 "metadata.labels[\"a.b/tier\"] removed",
+                "metadata.labels.team a -> b",
                 "data.b removed",
                 "data.c added: 3"
             ]
