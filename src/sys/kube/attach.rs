@@ -46,7 +46,7 @@ impl Cluster {
         let request = Request::new(Pod::url_path(&(), Some(namespace))).exec(pod, command, &params);
         let mut request = request.map_err(Error::BuildRequest).map_err(|e| broken(e.to_string()))?;
         request.extensions_mut().insert("exec");
-        let connection = self.client.connect(request).await.map_err(|e| broken(e.to_string()))?;
+        let connection = self.client.connect(request).await.map_err(|e| broken(super::refusal::in_words(&e)))?;
         let can_close = connection.supports_stream_close();
         let (mut sender, mut receiver) = connection.into_stream().split();
         let send = async {

@@ -8,6 +8,7 @@ use kube::api::{Api, DynamicObject, ListParams, LogParams};
 use kube::discovery::{ApiGroup, Discovery, verbs};
 use serde_json::Value;
 
+use super::refusal::in_words;
 use super::{Cluster, KubeError};
 
 /// How long the end of a log may take.
@@ -44,7 +45,7 @@ impl Cluster {
             let dot = if kind.group.is_empty() { "" } else { "." };
             let resource = format!("{}{dot}{}", kind.plural, kind.group);
             let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
-            let objects = api.list(&ListParams::default()).await.map_err(|e| e.to_string());
+            let objects = api.list(&ListParams::default()).await.map_err(|e| in_words(&e));
             let value = |mut object: DynamicObject| {
                 object.metadata.managed_fields = None;
                 let mut value = serde_json::to_value(&object).unwrap_or_default();

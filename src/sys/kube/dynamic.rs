@@ -7,7 +7,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::Value;
 
-use super::wait::Listener;
+use super::wait::{Listener, broken_wait};
 use super::{Cluster, KubeError, Manifest, describe};
 
 impl Cluster {
@@ -39,7 +39,7 @@ impl Cluster {
         let wait = Box::pin(tokio::time::timeout(limit, await_condition(api, name, holds)));
         match wait.await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(KubeError::Timeout { what, seconds: 0, last: format!("; {error}") }),
+            Ok(Err(error)) => Err(broken_wait(&what, error)),
             Err(_) => Err(KubeError::Timeout { what, seconds: limit.as_secs(), last: String::new() }),
         }
     }

@@ -9,7 +9,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 
 use super::manifest::kind;
-use super::wait::Listener;
+use super::wait::{Listener, broken_wait};
 use super::{Cluster, KubeError, describe};
 
 /// How far a Job is.
@@ -52,8 +52,8 @@ fn trouble(pods: &[Pod]) -> Option<String> {
     pods.iter().find_map(|pod| {
         let status = pod.status.as_ref()?;
         let first = status.init_container_statuses.as_deref().unwrap_or_default();
-        let all = first.iter().chain(status.container_statuses.as_deref().unwrap_or_default());
-        let why = all.filter_map(container_trouble).next();
+        let mut all = first.iter().chain(status.container_statuses.as_deref().unwrap_or_default());
+        let why = all.find_map(container_trouble);
         let why = why.or_else(|| {
             Some(format!("{}: {}", status.reason.as_deref()?, status.message.as_deref().unwrap_or_default()))
         })?;
@@ -110,7 +110,7 @@ impl Cluster {
                 }
                 JobState::Done | JobState::Running => Ok(()),
             },
-            Ok(Err(error)) => Err(KubeError::Pod { pod: what, reason: error.to_string() }),
+            Ok(Err(error)) => Err(broken_wait(&what, error)),
             Err(_) => Err(KubeError::Timeout {
                 what: format!("{what} is not done"),
                 seconds: limit.as_secs(),

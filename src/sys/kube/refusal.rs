@@ -53,6 +53,7 @@ impl StdError for Answer {
 pub(super) fn in_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => refusal(status),
+        // Without the library's name for its own part.
         kube::Error::Service(error) => error.to_string(),
         error => error.to_string(),
     }

@@ -273,6 +273,13 @@ enum Look {
     Event(Option<String>),
 }
 
+/// Why a wait broke off, in words for a person.
+pub(super) fn broken_wait(what: &str, error: kube::runtime::wait::Error) -> KubeError {
+    match error {
+        kube::runtime::wait::Error::ProbeFailed(error) => broken_watch(what, error),
+    }
+}
+
 fn broken_watch(what: &str, error: watcher::Error) -> KubeError {
     match error {
         watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
