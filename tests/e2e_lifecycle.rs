@@ -5,6 +5,7 @@ mod e2e;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use e2e::{LAB, lab, lab_ok, text};
 use serde_json::Value;
@@ -12,6 +13,19 @@ use serde_json::Value;
 const NAME: &str = "e2e-lifecycle";
 /// A kind cluster that lab did not make.
 const FOREIGN: &str = "e2e-foreign";
+
+/// Labs of the other tests of this file.
+const ABORTED: &str = "e2e-aborted";
+const DAMAGED: &str = "e2e-damaged";
+
+/// Removes a lab at the end, also when an assertion failed.
+struct Down(&'static str);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        lab(&["down", self.0]);
+    }
+}
 
 /// Removes both at the end, also when an assertion failed.
 struct CleanUp;
@@ -92,4 +106,130 @@ fn an_interrupted_lab_goes_on_and_down_removes_it_and_nothing_else() {
     assert!(!docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(NAME));
     assert!(lab::sys::state::State::open().expect("state").existing(NAME).is_err(), "its state is gone");
     assert_eq!(lab(&["status", NAME]).status.code(), Some(2));
+}
+
+/// Whether kind has asked the engine for a node of the lab, and waits for it.
+fn is_in_flight(name: &str) -> bool {
+    let node = format!("{name}-c1-control-plane");
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok()).any(|line| {
+        let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
+        words.contains(&b"run".as_slice()) && words.contains(&node.as_bytes())
+    })
+}
+
+/// What the engine has of a lab.
+fn things(name: &str) -> Vec<String> {
+    let lists: [(&[&str], String); 3] = [
+        (&["ps", "--all", "--format", "{{.Names}}"], format!("{name}-c")),
+        (&["network", "ls", "--format", "{{.Name}}"], format!("lab-{name}")),
+        (&["images", "--format", "{{.Repository}}:{{.Tag}}"], format!("lab/cluster:{name}.")),
+    ];
+    let found = |(list, prefix): (&[&str], String)| {
+        let all = docker(list);
+        all.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    lists.into_iter().flat_map(found).collect()
+}
+
+/// Ends `up` by a signal as soon as the engine makes nodes for it, and runs another verb at once.
+fn abort(trials: &[(rustix::process::Signal, &str)]) {
+    let file = e2e::run_dir().join("aborted.yaml");
+    std::fs::write(&file, format!("name: {ABORTED}\nmesh: none\nclusters: [c1, c2]\n")).expect("a scenario");
+    let file = file.to_string_lossy();
+    let _down = Down(ABORTED);
+    for (signal, verb) in trials {
+        let mut up = Command::new(LAB).args(["up", &file, "--no-verify"]).stderr(Stdio::null()).spawn().expect("lab");
+        while !is_in_flight(ABORTED) {
+            assert!(up.try_wait().expect("looks").is_none(), "kind never ran a container");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let pid = rustix::process::Pid::from_raw(i32::try_from(up.id()).expect("a pid")).expect("a pid");
+        rustix::process::kill_process(pid, *signal).expect("signalled");
+        up.wait().expect("an exit status");
+        if *verb == "up" {
+            lab_ok(&["up", &file, "--no-verify"]);
+            let running = docker(&["ps", "--format", "{{.Names}}"]);
+            assert_eq!(running.lines().filter(|n| n.starts_with(ABORTED)).count(), 2, "{signal:?}: {running}");
+        }
+        lab_ok(&["down", ABORTED]);
+        for wait in [0, 1, 4] {
+            std::thread::sleep(Duration::from_secs(wait));
+            assert_eq!(things(ABORTED), [""; 0], "{signal:?}, then {verb}");
+        }
+    }
+}
+
+#[test]
+fn what_an_aborted_up_asked_for_does_not_come_back() {
+    use rustix::process::Signal;
+    abort(&[(Signal::KILL, "down"), (Signal::TERM, "down"), (Signal::HUP, "up")]);
+}
+
+#[test]
+fn aborted_in_full() {
+    use rustix::process::Signal;
+    let all = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+    let trials: Vec<_> =
+        all.into_iter().flat_map(|signal| [(signal, "down"), (signal, "up"), (signal, "down")]).collect();
+    abort(&trials);
+}
+
+const DAMAGES: [Option<&[u8]>; 4] = [Some(b""), Some(b"-----BEGIN"), Some(b"\xff\xfe{garbage"), None];
+
+/// Damages each file of a lab's state by those damages that `chosen` picks for it, and has `up` mend it: the cluster stays, with its secrets.
+fn damage(chosen: impl Fn(usize, usize) -> bool) {
+    let scenario = e2e::run_dir().join("damaged.yaml");
+    std::fs::write(&scenario, format!("name: {DAMAGED}\nclusters: [c1]\n")).expect("a scenario");
+    let scenario = scenario.to_string_lossy();
+    let _down = Down(DAMAGED);
+    lab_ok(&["up", &scenario]);
+    let node = format!("{DAMAGED}-c1-control-plane");
+    let facts = || {
+        let secret = |namespace: &str, name: &str| {
+            let of = ["-n", namespace, "get", "secret", name, "-o", "jsonpath={.data}"];
+            docker(&[&["exec", &node, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"][..], &of].concat())
+        };
+        let id = docker(&["inspect", "--format", "{{.Id}}", &node]);
+        [id, secret("istio-system", "cacerts"), secret("metallb-system", "memberlist")]
+    };
+    let before = facts();
+    let state = lab::sys::state::State::open().expect("state").existing(DAMAGED).expect("the lab");
+    let logs = ["lab.json", "events.jsonl", "journal.jsonl"];
+    let files: Vec<String> =
+        state.files().expect("files").into_iter().filter(|f| !logs.contains(&f.as_str())).collect();
+    for (at, file) in files.iter().enumerate() {
+        for (_, damage) in DAMAGES.into_iter().enumerate().filter(|(which, _)| chosen(at, *which)) {
+            match damage {
+                Some(bytes) => std::fs::write(state.path(file), bytes).expect("writes"),
+                None => std::fs::remove_file(state.path(file)).expect("removes"),
+            }
+            let status = text(&lab(&["status", DAMAGED]).stderr);
+            assert!(!status.contains("lab down"), "{file} {damage:?}: {status}");
+            lab_ok(&["up", &scenario, "--no-verify"]);
+            assert_eq!(facts(), before, "{file} {damage:?}");
+            if damage.is_none() && file != "ca/root-key.pem" && file != "verdict.json" {
+                assert!(state.path(file).exists(), "{file} is made anew");
+            }
+        }
+    }
+    // A lab that has lost its own file takes its keys with it.
+    std::fs::remove_file(state.path("lab.json")).expect("removes");
+    assert!(lab_ok(&["list"]).lines().any(|l| l.contains(DAMAGED) && l.contains("damaged")));
+    let refused = lab(&["status", DAMAGED]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("`lab down e2e-damaged`"), "{}", text(&refused.stderr));
+    lab_ok(&["down", DAMAGED]);
+    assert!(!state.path("").exists() && things(DAMAGED).is_empty());
+}
+
+#[test]
+fn each_file_of_the_state_heals() {
+    // Another damage for each.
+    damage(|file, which| file % DAMAGES.len() == which);
+}
+
+#[test]
+fn damaged_in_full() {
+    damage(|_, _| true);
 }
