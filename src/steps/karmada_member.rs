@@ -1,5 +1,6 @@
 //! `karmada-member`: a cluster as a member of the federation, by name rather than by address, until Karmada finds it ready.
 
+use futures::future::try_join_all;
 use kube::api::DynamicObject;
 
 use super::karmada::{self, in_node, karmadactl};
@@ -11,8 +12,12 @@ use crate::plan::render::{self, KARMADA_AGENT, KARMADA_DIR, KARMADA_NAMESPACE, K
 use crate::scenario::MemberMode;
 use crate::sys::kube::{Condition, Manifest, condition};
 
-/// Kubeconfig of Karmada in a node, while a cluster joins.
-const NODE_KUBECONFIG: &str = "/var/lib/lab/karmada/join.config";
+/// Runs a command in a node with a kubeconfig from standard input. The node's own shell sees to it that no file of it stays, however the command ends,
+/// and also when lab is gone by then.
+const WITH_KUBECONFIG: &str = r#"umask 077
+file=$(mktemp) && trap 'rm -f "$file"' EXIT HUP INT TERM && cat >"$file" && "$@" --kubeconfig "$file""#;
+/// How long the token counts that an agent shows once, to register: it is an argument of karmadactl, which others on the machine can see.
+const TOKEN_LIFE: &str = "10m";
 
 pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
     let member = karmada::client(ctx).await?.read(&render::karmada_cluster(&cluster.name)).await?;
@@ -55,29 +60,35 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
     progress.say("copying karmadactl into the node");
     let tool = vec![("karmadactl".to_owned(), 0o755, ctx.karmada()?.karmadactl.clone())];
     ctx.engine.copy_into(&node, KARMADA_DIR, tool).await?;
-    let mut args: Vec<String> = match mode {
+    progress.say(format!("joining by {}", mode.as_str()));
+    match mode {
         MemberMode::Push => {
-            let write = ["sh", "-c", &format!("umask 077; cat > {NODE_KUBECONFIG}")];
-            in_node(ctx, &node, &write, Some(&karmada::kubeconfig(ctx)?)).await?;
-            let files = ["--kubeconfig", NODE_KUBECONFIG, "--cluster-kubeconfig", "/etc/kubernetes/admin.conf"];
-            ["join", &cluster.name].into_iter().chain(files).map(str::to_owned).collect()
+            let karmadactl = format!("{KARMADA_DIR}/karmadactl");
+            let known = ["sh", "-c", WITH_KUBECONFIG, "sh", &karmadactl, "join", &cluster.name];
+            let own = ["--cluster-kubeconfig", "/etc/kubernetes/admin.conf"];
+            let about = render::karmada_member(cluster);
+            let command: Vec<&str> = known.into_iter().chain(own).chain(about.iter().map(String::as_str)).collect();
+            in_node(ctx, &node, &command, Some(&karmada::kubeconfig(ctx)?)).await?;
         }
         MemberMode::Pull => {
-            for node in ctx.nodes_of(&cluster.name).await? {
-                load(ctx.karmada()?, &ctx.engine, &node.name, &AGENT, progress).await?;
-            }
+            let (karmada, nodes) = (ctx.karmada()?, ctx.nodes_of(&cluster.name).await?);
+            try_join_all(nodes.iter().map(|n| load(karmada, &ctx.engine, &n.name, &AGENT, progress))).await?;
             // What an interrupted run left: karmadactl refuses to write over it.
             in_node(ctx, &node, &["rm", "-rf", "/etc/karmada"], None).await?;
             let (server, token, hash) = invitation(ctx).await?;
             let known = ["register", &server, "--token", &token, "--discovery-token-ca-cert-hash", &hash];
             let own = ["--cluster-name", &cluster.name, "--kubeconfig", "/etc/kubernetes/admin.conf"];
-            known.into_iter().chain(own).map(str::to_owned).collect()
+            let mut args: Vec<String> = known.into_iter().chain(own).map(str::to_owned).collect();
+            args.extend(render::karmada_member(cluster));
+            let registered = karmadactl(ctx, &node, &args).await;
+            if take_back(ctx, &token).await.is_err() {
+                progress.say(format!(
+                    "the token by which it registered could not be deleted, and ends within {TOKEN_LIFE}"
+                ));
+            }
+            registered?;
         }
-    };
-    args.extend(render::karmada_member(cluster));
-    progress.say(format!("joining by {}", mode.as_str()));
-    karmadactl(ctx, &node, &args).await?;
-    in_node(ctx, &node, &["rm", "-f", NODE_KUBECONFIG], None).await?;
+    }
     if mode == MemberMode::Pull {
         let client = ctx.client(&cluster.name).await?;
         client.until_available(KARMADA_NAMESPACE, KARMADA_AGENT, ctx.patience, progress).await?;
@@ -93,8 +104,8 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
 async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError> {
     let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
     let node = ctx.cluster(manager)?.control_plane_node();
-    let config = format!("{KARMADA_DIR}/data/karmada-apiserver.config");
-    let args = ["token", "create", "--print-register-command", "--kubeconfig", &config].map(str::to_owned);
+    let args = ["token", "create", "--print-register-command", "--ttl", TOKEN_LIFE, "--kubeconfig", &own_kubeconfig()];
+    let args = args.map(str::to_owned);
     let printed = karmadactl(ctx, &node, &args).await?;
     match invited(&printed) {
         Some((token, hash)) => Ok((format!("{node}:{KARMADA_PORT}"), token, hash)),
@@ -103,6 +114,21 @@ async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError
             remedy: format!("`lab up {}` tries again", ctx.lab.name),
         }),
     }
+}
+
+/// Has a token count no more.
+async fn take_back(ctx: &Context, token: &str) -> Result<(), StepError> {
+    let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
+    let node = ctx.cluster(manager)?.control_plane_node();
+    // What comes before the dot names it, and is no secret.
+    let name = token.split('.').next().unwrap_or_default();
+    let args = ["token", "delete", name, "--kubeconfig", &own_kubeconfig()].map(str::to_owned);
+    karmadactl(ctx, &node, &args).await.map(|_| ())
+}
+
+/// Kubeconfig of Karmada in the node that runs it.
+fn own_kubeconfig() -> String {
+    format!("{KARMADA_DIR}/data/karmada-apiserver.config")
 }
 
 /// Token and hash in the command that karmadactl prints.
