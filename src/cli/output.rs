@@ -10,6 +10,7 @@ use super::{CliError, Output, manifests};
 use crate::plan::{Lab, resolve};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
+use crate::sys::input::{self, Refused};
 use crate::sys::state::{State, StateError};
 use crate::verdict::Verdict;
 
@@ -75,6 +76,25 @@ pub(super) fn scenario_file(path: &Path) -> Option<PathBuf> {
     crate::sys::fs::is_file(&inside).then_some(inside)
 }
 
+/// Runs what may take long, or wait for a pipe, so that an interrupt is obeyed meanwhile.
+pub(super) async fn aside<T: Send + 'static>(
+    interrupt: &CancellationToken,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CliError> {
+    tokio::select! {
+        biased;
+        () = interrupt.cancelled() => Err(nothing_begun()),
+        done = tokio::task::spawn_blocking(work) => {
+            done.map_err(|e| CliError::Write { what: "what was read".to_owned(), source: e.into() })
+        }
+    }
+}
+
+/// An interrupt before anything was changed.
+pub(super) fn nothing_begun() -> CliError {
+    CliError::Interrupted { remedy: "nothing was begun".to_owned() }
+}
+
 /// Reads, checks and resolves a scenario file with the files that it names, or that of a directory.
 pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &CancellationToken) -> Result<Lab, CliError> {
     let unreadable = |problem: String| CliError::Usage {
@@ -85,15 +105,26 @@ pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &Cancellati
     let Some(file) = scenario_file(path) else {
         return Err(unreadable(format!("{} is a directory without {SCENARIO_FILE}", path.display())));
     };
-    let text = crate::sys::fs::read(&file).map_err(|source| {
-        unreadable(match source.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no file {}", file.display()),
-            _ => format!("cannot read {}: {source}", file.display()),
-        })
-    })?;
-    let files = manifests::read(&text, &file, interrupt).await?;
-    let mut scenario = scenario::parse_with(&text, &file.display().to_string(), &files)
-        .map_err(|e| CliError::Scenario(Box::new(e)))?;
+    let at = file.clone();
+    let read = aside(interrupt, move || -> Result<_, Refused> {
+        let bytes = input::read_or_pipe(&at, input::FILE_LIMIT)?;
+        Ok(scenario::decode(bytes).map(|text| (scenario::paths(&text), text)))
+    });
+    let (paths, text) = match read.await? {
+        Ok(Ok(read)) => read,
+        Ok(Err(e)) => {
+            let problem = format!("{}:{}:{}: {e}", file.display(), e.line, e.column);
+            return Err(CliError::Usage { problem, remedy: e.remedy().to_owned() });
+        }
+        Err(Refused::Missing) => return Err(unreadable(format!("there is no file {}", file.display()))),
+        Err(e @ Refused::TooLarge(_)) => {
+            return Err(CliError::Usage { problem: format!("{}: {e}", file.display()), remedy: manifests::limits() });
+        }
+        Err(e) => return Err(unreadable(format!("cannot read {}: {e}", file.display()))),
+    };
+    let files = manifests::read(paths, &file, text.len(), interrupt).await?;
+    let parse = move || scenario::parse_with(&text, &file.display().to_string(), &files);
+    let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
     if let Some(name) = name {
         scenario.rename(name).map_err(|problem| CliError::Usage {
             problem: format!("--name {name}: {problem}"),

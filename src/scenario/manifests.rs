@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::error::Problems;
+use super::guard;
 use super::problem::ManifestProblem;
 use super::raw::{RawAppKind, RawObject, RawScenario};
 use super::tree::Span;
@@ -96,6 +97,11 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
 /// Reads the documents of one file.
 fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems: &mut Problems) {
     for (document, first_line) in documents(&file.text) {
+        if let Err(refusal) = guard::check(&document) {
+            let place = format!("{}:{}:{}", file.name, first_line + refusal.line - 1, refusal.column);
+            problems.add(span, ManifestProblem::Refused { place, message: refusal.message });
+            continue;
+        }
         // As kubectl reads it: `yes` is true and `0644` is octal.
         let options = serde_yaml::options! { legacy_octal_numbers: true, with_snippet: false };
         match serde_yaml::from_str_with_options::<Value>(&document, options) {

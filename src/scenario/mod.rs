@@ -4,7 +4,9 @@
 //! at a mistake: [`parse`] returns all of them.
 
 mod describe;
+mod encoding;
 mod error;
+mod guard;
 pub mod layout;
 mod manifests;
 mod model;
@@ -16,6 +18,7 @@ mod tree;
 mod validate;
 
 pub use describe::schema;
+pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{

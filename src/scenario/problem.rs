@@ -55,7 +55,9 @@ pub enum Problem {
     Alias,
     /// Bounds on size and nesting.
     #[error("the scenario is too large or nested too deeply")]
-    #[diagnostic(help("it may have 64 levels and 200000 values, aliases counted each time they are used"))]
+    #[diagnostic(help(
+        "it may have 64 levels, 200000 values and 16 MiB of text; what an alias stands for counts each time"
+    ))]
     TooMuch,
     /// A list or mapping as a key.
     #[error("the name of a field must be text, not {found}")]

@@ -6,6 +6,12 @@ use super::error::Problems;
 use super::problem::Problem;
 use super::tree::{Entry, Located, Node, Span, Value};
 
+/// Bytes of the longest word that may be a misspelt one.
+const MAX_WORD: usize = 80;
+
+/// So many mistakes are no slips of the pen.
+const MANY: usize = 1000;
+
 /// The fields of a mapping whose names have been checked.
 pub(super) struct Fields<'n> {
     of: &'static str,
@@ -34,8 +40,9 @@ impl<'n> Fields<'n> {
         };
         let mut meant = Vec::new();
         for entry in entries.iter().filter(|e| !known.contains(&e.key.value.as_str())) {
-            let near = nearest(&entry.key.value, known.iter().copied());
-            let help = suggestion(&entry.key.value, known, "its fields are");
+            // Comparing words takes time, and after so many mistakes nobody reads what one was meant to be.
+            let near = nearest(&entry.key.value, known.iter().copied().filter(|_| problems.count() < MANY));
+            let help = suggested(near, known, "its fields are");
             meant.extend(known.iter().copied().find(|k| Some(*k) == near));
             problems.add(entry.key.span, Problem::UnknownField { field: entry.key.value.clone(), of, help });
         }
@@ -176,6 +183,10 @@ fn plain_json(text: &str) -> Json {
 
 /// The nearest of some names, if one is nearer than the others and near enough to have been meant.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing that is so long was meant to be one of them, and comparing it would take its length times theirs.
+    if name.len() > MAX_WORD {
+        return None;
+    }
     let lower = name.to_lowercase();
     let mut by_distance: Vec<(usize, &str)> =
         known.into_iter().map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k)).collect();
@@ -188,7 +199,11 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// Help for a word that is none of those allowed: the nearest, or all of them after `introduction`.
 pub(super) fn suggestion(word: &str, allowed: &[&str], introduction: &str) -> String {
-    match nearest(word, allowed.iter().copied()) {
+    suggested(nearest(word, allowed.iter().copied()), allowed, introduction)
+}
+
+fn suggested(near: Option<&str>, allowed: &[&str], introduction: &str) -> String {
+    match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("{introduction} {}", quoted_list(allowed)),
     }

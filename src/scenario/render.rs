@@ -17,16 +17,22 @@ const KEPT_BEFORE: usize = 60;
 /// Most characters of a message: it may quote what the file says, however long.
 const MAX_MESSAGE: usize = 600;
 
-/// Shows all errors of a scenario, each with its place, its source line and its remedy.
+/// Most errors that are shown: nobody reads more, and the first of them often explain the others.
+const MAX_ERRORS: usize = 50;
+
+/// Shows the errors of a scenario, each with its place, its source line and its remedy: the first fifty, and how many there are.
 #[must_use]
 pub fn render(errors: &ScenarioErrors) -> String {
     let mut out = String::new();
-    for (i, error) in errors.errors().iter().enumerate() {
+    for (i, error) in errors.errors().iter().take(MAX_ERRORS).enumerate() {
         if i > 0 {
             out.push('\n');
         }
         // Writing to a string cannot fail.
         _ = write_error(&mut out, error);
+    }
+    if let Some(more) = errors.errors().len().checked_sub(MAX_ERRORS).filter(|more| *more > 0) {
+        _ = writeln!(out, "\nand {more} more");
     }
     if errors.errors().len() > 1 {
         _ = writeln!(out, "\n{errors}");

@@ -16,6 +16,8 @@ use super::problem::Problem;
 const MAX_DEPTH: usize = 64;
 /// More nodes than any scenario needs; it bounds what aliases can multiply.
 const MAX_NODES: usize = 200_000;
+/// More bytes of text than any document needs, what aliases stand for counted each time.
+pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// Where something is written: bytes from the start of the file, the end excluded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,22 +69,48 @@ impl Node {
         }
     }
 
-    /// Number of nodes and levels below and including this one.
-    fn size(&self) -> (usize, usize) {
-        let children: Vec<&Node> = match &self.value {
-            Value::Null | Value::Scalar { .. } => Vec::new(),
-            Value::Sequence(items) => items.iter().collect(),
-            Value::Mapping(entries) => entries.iter().map(|e| &e.value).collect(),
-        };
-        let (nodes, depth) =
-            children.into_iter().map(Node::size).fold((0, 0), |(nodes, depth), (n, d)| (nodes + n, depth.max(d)));
-        (nodes + 1, depth + 1)
+    /// What it is, all below included.
+    fn size(&self) -> Size {
+        let mut size = Size { nodes: 1, bytes: 0, depth: 0 };
+        match &self.value {
+            Value::Null => {}
+            Value::Scalar { text, .. } => size.bytes = text.len(),
+            Value::Sequence(items) => items.iter().for_each(|n| size.add(n.size())),
+            Value::Mapping(entries) => {
+                for Entry { key, value } in entries {
+                    size.add(Size { nodes: 1, bytes: key.value.len(), depth: 0 });
+                    size.add(value.size());
+                }
+            }
+        }
+        size.depth += 1;
+        size
+    }
+}
+
+/// How much a node is with all below it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    nodes: usize,
+    /// Of text.
+    bytes: usize,
+    /// Levels.
+    depth: usize,
+}
+
+impl Size {
+    /// Puts another beside what is there.
+    fn add(&mut self, other: Self) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
+        self.depth = self.depth.max(other.depth);
     }
 }
 
 /// Reads the one document of a file. `None` when it has none that can be read; the reason is then among the problems.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
-    let mut builder = Builder { text, problems, frames: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut builder =
+        Builder { text, problems, frames: Vec::new(), anchors: HashMap::new(), all: Size::default(), root: None };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         match event {
@@ -124,7 +152,7 @@ struct Frame {
 
 enum Content {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<Entry>, key: Option<Located<String>> },
+    Mapping { entries: Vec<Entry>, key: Option<Located<String>>, seen: HashMap<String, Span> },
 }
 
 struct Builder<'t, 'p> {
@@ -132,7 +160,8 @@ struct Builder<'t, 'p> {
     problems: &'p mut Problems,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    /// Nodes and bytes so far; those of an anchor count once more, since they are kept for its aliases.
+    all: Size,
     root: Option<Node>,
 }
 
@@ -152,7 +181,7 @@ impl Builder<'_, '_> {
             Event::Scalar(text, style, anchor, _) => self.complete(scalar(text, style, at), anchor),
             Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, Content::Sequence(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                self.begin(at, anchor, Content::Mapping { entries: Vec::new(), key: None })
+                self.begin(at, anchor, Content::Mapping { entries: Vec::new(), key: None, seen: HashMap::new() })
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(frame) = self.frames.pop() else { return false };
@@ -164,13 +193,17 @@ impl Builder<'_, '_> {
                 self.complete(Node { value, span: whole }, frame.anchor)
             }
             Event::Alias(id) => {
-                let Some(node) = self.anchors.get(&id).cloned() else {
+                let Some(node) = self.anchors.get(&id) else {
                     self.problems.add(at, Problem::Alias);
                     return false;
                 };
-                let (nodes, depth) = node.size();
-                self.nodes += nodes;
-                self.within_limits(at, depth) && self.complete(node, 0)
+                let size = node.size();
+                // Nothing is copied that does not fit.
+                if !self.count(size, at) {
+                    return false;
+                }
+                let Some(node) = self.anchors.get(&id).cloned() else { return false };
+                self.place(node)
             }
             _ => true,
         }
@@ -178,26 +211,38 @@ impl Builder<'_, '_> {
 
     fn begin(&mut self, start: Span, anchor: usize, content: Content) -> bool {
         self.frames.push(Frame { start, anchor, content });
-        self.within_limits(start, 0)
+        self.count(Size::default(), start)
     }
 
-    fn within_limits(&mut self, at: Span, deeper: usize) -> bool {
-        let within = self.nodes <= MAX_NODES && self.frames.len() + deeper <= MAX_DEPTH;
+    /// Counts what is about to be kept. `false` when it is too much.
+    fn count(&mut self, size: Size, at: Span) -> bool {
+        self.all.nodes += size.nodes;
+        self.all.bytes += size.bytes;
+        let within =
+            self.all.nodes <= MAX_NODES && self.all.bytes <= MAX_BYTES && self.frames.len() + size.depth <= MAX_DEPTH;
         if !within {
             self.problems.add(at, Problem::TooMuch);
         }
         within
     }
 
-    /// Hands a finished node to the collection that it is in.
+    /// Takes a node that is finished.
     fn complete(&mut self, node: Node, anchor: usize) -> bool {
-        self.nodes += 1;
-        if !self.within_limits(node.span, 0) {
+        let bytes = if let Value::Scalar { text, .. } = &node.value { text.len() } else { 0 };
+        if !self.count(Size { nodes: 1, bytes, depth: 0 }, node.span) {
             return false;
         }
         if anchor != 0 {
+            if !self.count(Size { depth: 0, ..node.size() }, node.span) {
+                return false;
+            }
             self.anchors.insert(anchor, node.clone());
         }
+        self.place(node)
+    }
+
+    /// Hands a node to the collection that it is in.
+    fn place(&mut self, node: Node) -> bool {
         match self.frames.last_mut().map(|f| &mut f.content) {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
@@ -209,12 +254,13 @@ impl Builder<'_, '_> {
                 };
                 *key = Some(Located { value: text, span: node.span });
             }
-            Some(Content::Mapping { entries, key }) => {
+            Some(Content::Mapping { entries, key, seen }) => {
                 let Some(key) = key.take() else { return false };
-                if let Some(first) = entries.iter().find(|e| e.key.value == key.value) {
+                if let Some(first) = seen.get(&key.value) {
                     let problem = Problem::DuplicateKey { key: key.value };
-                    self.problems.add(key.span, problem).also(first.key.span, "first given here");
+                    self.problems.add(key.span, problem).also(*first, "first given here");
                 } else {
+                    seen.insert(key.value.clone(), key.span);
                     // Nothing has no place of its own: the field that says nothing is where to point.
                     let span = if matches!(node.value, Value::Null) { key.span } else { node.span };
                     entries.push(Entry { key, value: Node { span, ..node } });

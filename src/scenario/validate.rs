@@ -10,6 +10,8 @@ mod topology;
 
 pub(super) use names::is_lab_name;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
@@ -130,6 +132,10 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
     count(raw_clusters.value.len(), raw_clusters.span, problems);
+    // Every two clusters are compared; of so many that no lab could have them, one mistake says enough.
+    if raw_clusters.value.len() > 10 * MAX_CLUSTERS {
+        return None;
+    }
     let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c, problems)).collect();
     federation::assign(raw.federation.as_ref(), &mut drafts);
     topology::assign(mesh.topology, &mut drafts);
@@ -155,6 +161,19 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
         federation,
         checks,
     })
+}
+
+/// The names that were given before, each with the place of the first of its name.
+fn repeated<'n>(names: impl IntoIterator<Item = &'n Located<String>>) -> Vec<(&'n Located<String>, Span)> {
+    let mut seen = HashMap::new();
+    let mut repeated = Vec::new();
+    for name in names {
+        match seen.entry(name.value.as_str()) {
+            Entry::Occupied(first) => repeated.push((name, *first.get())),
+            Entry::Vacant(place) => _ = place.insert(name.span),
+        }
+    }
+    repeated
 }
 
 fn count(count: usize, span: Span, problems: &mut Problems) {

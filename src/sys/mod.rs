@@ -14,6 +14,7 @@ pub mod fs;
 pub mod host;
 pub mod http;
 pub mod keeper;
+pub mod input;
 pub mod kube;
 pub mod marked;
 pub mod pipe;

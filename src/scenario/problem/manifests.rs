@@ -40,6 +40,15 @@ pub enum ManifestProblem {
         /// What the parser says.
         message: String,
     },
+    /// A file that is YAML, but not of a kind that a manifest may be.
+    #[error("{place}: {message}")]
+    #[diagnostic(help("write the value out, as `kubectl` would print it"))]
+    Refused {
+        /// `FILE:LINE:COLUMN`.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A file without a single object.
     #[error("`{path}` holds no object")]
     #[diagnostic(help("write objects into it, or take it out of `files`"))]

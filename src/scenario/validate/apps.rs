@@ -1,6 +1,6 @@
 //! Rules for apps, and what they are when the scenario says nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Draft, Problems, data_cluster, manifests, names};
 use crate::scenario::model::{App, Topology};
@@ -24,7 +24,7 @@ pub(super) fn or_default(apps: Option<Vec<RawApp>>, topology: Topology) -> Vec<R
 pub(super) fn read(apps: Vec<RawApp>, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
     duplicates(&apps, problems);
     let given = apps.iter().filter_map(|a| if let RawAppKind::Manifests(m) = &a.kind { m.name.as_ref() } else { None });
-    let taken: Vec<String> = given.map(|n| n.value.clone()).collect();
+    let taken: HashSet<String> = given.map(|n| n.value.clone()).collect();
     let mut own = Vec::new();
     let mut others = Vec::new();
     for (i, RawApp { span, kind }) in apps.into_iter().enumerate() {

@@ -3,9 +3,9 @@
 mod federation;
 mod request;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Draft, Located, Problems, data_cluster, names};
+use super::{Draft, Located, Problems, data_cluster, names, repeated};
 use crate::scenario::model::{Check, FailoverCheck, Federation, Mesh, ServiceUrl, Through, Topology};
 use crate::scenario::problem::{CheckProblem, FederationProblem};
 use crate::scenario::raw::{Names, RawApp, RawAppKind, RawCheck, RawCheckKind, RawFailover, RawSources, RawVersions};
@@ -98,14 +98,17 @@ fn tells_clusters_apart(check: &RawCheck) -> bool {
 }
 
 fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
-    for (i, (cluster, version)) in versions.value.iter().enumerate() {
-        if let Some((first, theirs)) = versions.value[..i].iter().find(|(_, v)| v.value == version.value) {
+    let mut seen: HashMap<&str, (&Located<String>, &Located<String>)> = HashMap::new();
+    for (cluster, version) in &versions.value {
+        if let Some((first, theirs)) = seen.get(version.value.as_str()) {
             let problem = CheckProblem::SameVersion {
                 first: first.value.clone(),
                 second: cluster.value.clone(),
                 version: version.value.clone(),
             };
             problems.add(version.span, problem).also(theirs.span, "the same version");
+        } else {
+            seen.insert(version.value.as_str(), (cluster, version));
         }
     }
 }
@@ -167,7 +170,7 @@ fn failover(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &mut Prob
         }
         order.insert(caller.value, plain(clusters));
     }
-    let mut exercise = Vec::new();
+    let (mut exercise, mut exercised) = (Vec::new(), HashSet::new());
     for cluster in raw.exercise.map(|e| e.value).unwrap_or_default() {
         let theirs: &[String] = order.get(&cluster.value).map_or(&[], Vec::as_slice);
         let why = match theirs {
@@ -180,7 +183,7 @@ fn failover(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &mut Prob
         if let Some(why) = why {
             problems.add(cluster.span, CheckProblem::CannotExercise { cluster: cluster.value.clone(), why });
         }
-        if exercise.contains(&cluster.value) {
+        if !exercised.insert(cluster.value.clone()) {
             let name = cluster.value.clone();
             problems.add(cluster.span, CheckProblem::Duplicate { field: "exercise", what: "cluster", name });
         }
@@ -268,11 +271,9 @@ fn named(field: &'static str, what: &'static str, remedy: &'static str, names: &
     if names.value.is_empty() {
         problems.add(names.span, CheckProblem::NamesNothing { field, what, remedy });
     }
-    for (i, name) in names.value.iter().enumerate() {
-        if let Some(first) = names.value[..i].iter().find(|n| n.value == name.value) {
-            let problem = CheckProblem::Duplicate { field, what, name: name.value.clone() };
-            problems.add(name.span, problem).also(first.span, "first named here");
-        }
+    for (name, first) in repeated(&names.value) {
+        let problem = CheckProblem::Duplicate { field, what, name: name.value.clone() };
+        problems.add(name.span, problem).also(first, "first named here");
     }
 }
 

@@ -1,10 +1,10 @@
 //! Rules for the user's own objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::{Draft, Located, Problems, data_cluster, names};
+use super::{Draft, Located, Problems, data_cluster, names, repeated};
 use crate::scenario::model::{App, Manifests, Places};
 use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
@@ -69,7 +69,7 @@ impl Reader {
         &mut self,
         raw: RawManifests,
         span: Span,
-        taken: &[String],
+        taken: &HashSet<String>,
         own: &[App],
         drafts: &[Draft],
         problems: &mut Problems,
@@ -103,7 +103,7 @@ impl Reader {
         Manifests { name, clusters, namespace, objects, places: Places(places) }
     }
 
-    fn name(&mut self, given: Option<Located<String>>, taken: &[String], problems: &mut Problems) -> String {
+    fn name(&mut self, given: Option<Located<String>>, taken: &HashSet<String>, problems: &mut Problems) -> String {
         let Some(name) = given else {
             // One of so many is free: no more names than these are given.
             let most = self.count + taken.len() + self.names.len();
@@ -150,12 +150,12 @@ fn clusters(named: &Located<Vec<Located<String>>>, drafts: &[Draft], problems: &
         let remedy = "write `clusters: all`, or name clusters";
         problems.add(named.span, AppProblem::NamesNothing { field: "clusters", remedy });
     }
-    for (i, name) in named.value.iter().enumerate() {
+    for name in &named.value {
         data_cluster("clusters", name, drafts, problems);
-        if let Some(first) = named.value[..i].iter().find(|n| n.value == name.value) {
-            let problem = AppProblem::DuplicateCluster { name: name.value.clone() };
-            problems.add(name.span, problem).also(first.span, "first named here");
-        }
+    }
+    for (name, first) in repeated(&named.value) {
+        let problem = AppProblem::DuplicateCluster { name: name.value.clone() };
+        problems.add(name.span, problem).also(first, "first named here");
     }
     // In the scenario's order, so that `all` and a list of all are the same.
     drafts.iter().map(|d| d.name.value.clone()).filter(|c| named.value.iter().any(|n| n.value == *c)).collect()
