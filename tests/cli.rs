@@ -360,3 +360,36 @@ fn a_damaged_kubeconfig_leads_to_up() {
         assert!(refused.contains("`lab up demo`"), "{text:?}: {refused}");
     }
 }
+
+#[test]
+fn the_engine_is_the_one_that_docker_uses() {
+    let machine = Machine::new();
+    machine.file(".docker/config.json", r#"{ "currentContext": "near" }"#);
+    // Docker names the directory by the SHA-256 of the context's name.
+    machine.file(
+        ".docker/contexts/meta/46ba34770bccfde756708d47d83fb7c8257fe8a4b3a35f25d385a8284021f476/meta.json",
+        r#"{ "Name": "near", "Endpoints": { "docker": { "Host": "unix:///nonexistent/near.sock" } } }"#,
+    );
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = machine.command(&["list"]);
+        command.env_remove("DOCKER_HOST").envs(variables.iter().copied());
+        ran(&mut command, &["list"]).refused(3).stderr
+    };
+    assert!(run(&[]).contains("at unix:///nonexistent/near.sock (Docker context `near`)"), "{}", run(&[]));
+    assert!(run(&[("DOCKER_CONTEXT", "far")]).contains("there is no Docker context `far`"));
+    let host = run(&[("DOCKER_HOST", "unix:///nonexistent/other.sock"), ("DOCKER_CONTEXT", "far")]);
+    assert!(host.contains("at unix:///nonexistent/other.sock (DOCKER_HOST)"), "{host}");
+    // Without `docker` there is no way to an engine elsewhere.
+    let elsewhere = run(&[("DOCKER_HOST", "tcp://127.0.0.1:9"), ("PATH", "/nonexistent")]);
+    assert!(elsewhere.contains("tcp://127.0.0.1:9") && elsewhere.contains("the command `docker`"), "{elsewhere}");
+}
+
+#[test]
+fn an_archive_needs_a_checksum() {
+    let machine = Machine::new();
+    machine.file("lab.tar", "");
+    let refused = machine.run(&["images", "import", "lab.tar"]).refused(2);
+    assert!(refused.stderr.contains("lab.tar.sha256") && refused.stderr.contains("--trust"), "{}", refused.stderr);
+    let both = machine.run(&["images", "import", "lab.tar", "--sha256", "0", "--trust"]).refused(2);
+    assert!(both.stderr.contains("cannot be used with"), "{}", both.stderr);
+}

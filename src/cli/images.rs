@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, output};
 use crate::exec::{Event, Events, Outcome, Progress};
-use crate::images::{self, Choice, Entry, ImagesError, Prepared};
+use crate::images::{self, Choice, Entry, ImagesError, Prepared, Trust};
 use crate::plan::StepId;
 use crate::report::{self, Style, follow};
 use crate::scenario::ImageSettings;
@@ -73,6 +73,12 @@ pub struct Export {
 pub struct Import {
     /// The archive to load
     pub file: PathBuf,
+    /// Its SHA-256, as `lab images export` printed it; otherwise it is read from FILE.sha256
+    #[arg(long, value_name = "DIGEST", conflicts_with = "trust")]
+    pub sha256: Option<String>,
+    /// Load it without a checksum: nobody else could have changed it
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `lab images push`.
@@ -84,6 +90,10 @@ pub struct Push {
 }
 
 pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(), CliError> {
+    // What the command line lacks is told before an engine is asked for.
+    if let Verb::Import(args) = &args.verb {
+        trust(args)?;
+    }
     let docker = &Engine::connect().await?.docker;
     match args.verb {
         Verb::List(args) => list(&images::inventory(docker).await.map_err(StepError::from)?, args.output),
@@ -93,11 +103,12 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
         }
         Verb::Export(args) => {
             let export = async |p: Progress| images::export(args.images, &args.file, docker, &p).await;
-            watched("export images", interrupt, export).await?;
-            output::print(&format!("{}\n", args.file.display()))
+            let sum = watched("export images", interrupt, export).await?;
+            output::print(&format!("{sum}  {}\n", args.file.display()))
         }
         Verb::Import(args) => {
-            let import = async |p: Progress| images::import(&args.file, docker, &p).await;
+            let trust = trust(&args)?;
+            let import = async |p: Progress| images::import(&args.file, &trust, docker, &p).await;
             ready(&watched("import images", interrupt, import).await?)
         }
         Verb::Prune => {
@@ -116,6 +127,25 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print_lines(&pushed)
         }
     }
+}
+
+/// Why an archive is taken for what it says it is.
+fn trust(args: &Import) -> Result<Trust, CliError> {
+    if args.trust {
+        return Ok(Trust::Given);
+    }
+    let beside = || images::checksum_beside(&args.file).map_err(StepError::from);
+    let sum = match &args.sha256 {
+        Some(sum) => Some(sum.clone()),
+        None => beside()?,
+    };
+    sum.map(Trust::Sum).ok_or_else(|| CliError::Usage {
+        problem: format!("nothing says which archive {} must be", args.file.display()),
+        remedy: format!(
+            "give the SHA-256 that `lab images export` printed with --sha256, or write it into {}.sha256; --trust loads it without",
+            args.file.display()
+        ),
+    })
 }
 
 /// What `lab up` will use.

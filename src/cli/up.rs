@@ -114,6 +114,9 @@ pub(super) fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
             remedy: format!("remove it first with `lab down {}`, or make another lab with --name", new.name),
         })
     };
+    if old.docker_network.api_server_address != new.docker_network.api_server_address {
+        return refuse("dockerNetwork.apiServerAddress would change".to_owned());
+    }
     if old.docker_network != new.docker_network {
         let (old, new) = (old.docker_network.subnet, new.docker_network.subnet);
         return refuse(format!("its Docker network would change from {old} to {new}"));

@@ -1,18 +1,20 @@
 //! One archive with everything that `lab up` needs, for a machine that reaches neither a registry nor a package index.
 
-use std::io::{self, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::sys::docker::Docker;
 use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
+use super::check::{self, Hashing, Summing};
 use super::digests::Digests;
 use super::prepare::{Record, USE_LOCK};
 use super::resolve::Choice;
 use super::stack::Stack;
-use super::{ImagesError, Prepared, Source, node, prepare};
+use super::{ImagesError, NODE_LABEL, Prepared, SOURCE_LABEL, Source, node, prepare};
 use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
@@ -25,6 +27,13 @@ const KIND: &str = "kind";
 const ISTIOCTL: &str = "istioctl";
 const MANIFEST: &str = "metallb.yaml";
 const NODE: &str = "node.tar";
+/// SHA-256 of each other member, as `sha256sum` writes them.
+const SUMS: &str = "SHA256SUMS";
+
+/// Most bytes of a member that is read as text.
+const TEXT: u64 = 16 << 20;
+/// Most bytes of a program.
+const PROGRAM: u64 = 1 << 30;
 
 /// What an archive says of itself.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +48,7 @@ struct Contents {
     node_image: String,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 impl Contents {
     fn of(source: Source, digests: &Digests) -> Self {
@@ -54,59 +63,79 @@ impl Contents {
     }
 }
 
-/// Writes an archive, preparing first what is missing. The file appears when it is whole.
-pub async fn export(
-    choice: Choice,
-    file: &Path,
-    docker: &Docker,
-    progress: &Progress,
-) -> Result<Prepared, ImagesError> {
+/// Why an archive is taken for the one that was exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Its SHA-256 must be this.
+    Sum(String),
+    /// The user says so.
+    Given,
+}
+
+/// Writes an archive, preparing first what is missing. The file appears when it is whole. Gives its SHA-256 in hexadecimal.
+pub async fn export(choice: Choice, file: &Path, docker: &Docker, progress: &Progress) -> Result<String, ImagesError> {
     let prepared = prepare(choice, &ImageSettings::default(), docker, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
     let contents = Contents::of(prepared.source, &digests);
     progress.say(format!("writing {}", file.display()));
     let store = ImageStore::new(docker);
     let (reader, _task) = pipe::reading(store.save(&[&prepared.node_image]));
-    let (to, from) = (file.to_owned(), prepared.clone());
-    blocking(file, move || write(&to, &contents, &from, reader)).await?;
-    Ok(prepared)
+    let to = file.to_owned();
+    blocking(file, move || write(&to, &contents, &prepared, reader)).await
 }
 
-fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl Read) -> io::Result<()> {
+fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl Read) -> io::Result<String> {
     let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut out = fs::temporary_file(parent)?;
     let mut archive = tar::Builder::new(out.as_file_mut());
+    let mut sums = String::new();
+    let mut note = |name: &str, sum: String| sums.push_str(&format!("{sum}  {name}\n"));
     let text = serde_json::to_vec_pretty(contents)?;
-    append_file(&mut archive, CONTENTS, 0o644, text.len() as u64, &text[..])?;
-    let manifest = prepared.metallb_manifest.as_bytes();
-    append_file(&mut archive, MANIFEST, 0o644, manifest.len() as u64, manifest)?;
+    for (name, text) in [(CONTENTS, &text[..]), (MANIFEST, prepared.metallb_manifest.as_bytes())] {
+        append_file(&mut archive, name, 0o644, text.len() as u64, text)?;
+        note(name, Hashing::new(text).finish()?);
+    }
     for (name, path) in [(KIND, &prepared.kind), (ISTIOCTL, &prepared.istioctl)] {
         let tool = fs::open(path)?;
         let size = tool.metadata()?.len();
-        append_file(&mut archive, name, 0o755, size, tool)?;
+        let mut tool = Hashing::new(tool);
+        append_file(&mut archive, name, 0o755, size, &mut tool)?;
+        note(name, tool.finish()?);
     }
     // The engine does not tell the size beforehand; the header is completed once it is known.
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o644);
-    let mut entry = archive.append_writer(&mut header, NODE)?;
+    let mut entry = Summing::new(archive.append_writer(&mut header, NODE)?);
     io::copy(&mut node, &mut entry)?;
+    let (entry, sum) = entry.finish();
     entry.finish()?;
+    note(NODE, sum);
+    append_file(&mut archive, SUMS, 0o644, sums.len() as u64, sums.as_bytes())?;
     archive.into_inner()?.flush()?;
+    out.as_file_mut().rewind()?;
+    let sum = Hashing::new(io::BufReader::new(out.as_file())).finish()?;
     // It is made for somebody else's machine: the private mode of temporary files does not suit it.
     out.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     out.persist(file)?;
-    Ok(())
+    Ok(sum)
 }
 
-/// Loads an archive: afterwards this machine has everything that `lab up` needs.
-pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result<Prepared, ImagesError> {
+/// Loads an archive: afterwards this machine has everything that `lab up` needs. Nothing of it is loaded or installed before all of it has been
+/// looked through.
+pub async fn import(file: &Path, trust: &Trust, docker: &Docker, progress: &Progress) -> Result<Prepared, ImagesError> {
     let stack = Stack::embedded()?;
     let digests = Digests::of(&stack);
     let (cache, store) = (Cache::open()?, ImageStore::new(docker));
     let misfit = |reason: String| ImagesError::Archive { file: file.display().to_string(), reason };
 
     let from = file.to_owned();
-    let contents = blocking(file, move || head(&from)).await?;
+    // The file stays open until all is loaded, so that what was looked at is what is loaded, whatever takes its name meanwhile.
+    let (archive, contents) = blocking(file, move || {
+        let archive = fs::open(&from)?;
+        let contents = head(&archive)?;
+        Ok((archive, contents))
+    })
+    .await?;
     let expected = Contents::of(contents.source, &digests);
     if contents != expected {
         let reason = if contents.architecture == expected.architecture {
@@ -121,20 +150,26 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
     let _lock = cache.lock(&id, || progress.say("waiting for another lab: importing")).await?;
     let scratch = cache.scratch(&id)?;
 
-    progress.say(format!("loading {} from {}", contents.node_image, file.display()));
-    let (from, tools) = (file.to_owned(), scratch.clone());
-    let node = pipe::writing(move |writer| read(&from, &tools, writer));
+    progress.say(format!("looking through {}", file.display()));
+    let (tools, again) = (scratch.clone(), archive.try_clone());
+    let (sum, looked) = blocking(file, move || verify(&again?, &tools, &expected)).await?;
+    if let Trust::Sum(wanted) = trust
+        && !wanted.eq_ignore_ascii_case(&sum)
+    {
+        let (file, wanted) = (file.display().to_string(), wanted.clone());
+        return Err(ImagesError::Checksum { file, wanted, found: sum });
+    }
+    looked.map_err(misfit)?;
+
+    progress.say(format!("loading {}", contents.node_image));
+    let node = pipe::writing(move |writer| node_image(&archive, writer));
     store.load(node).await?;
     if store.config(&contents.node_image).await?.is_none() {
-        return Err(misfit("it does not hold the node image".to_owned()));
+        return Err(misfit("the engine does not find the node image in it".to_owned()));
     }
-    let place = |name: &str| cache.artifact(&format!("imported/{name}"), &expected.digest);
+    let place = |name: &str| cache.artifact(&format!("imported/{name}"), &contents.digest);
     for name in [KIND, ISTIOCTL, MANIFEST] {
-        let made = scratch.join(name);
-        if !fs::is_file(&made) {
-            return Err(misfit(format!("it does not hold {name}")));
-        }
-        cache.publish(&made, &place(name))?;
+        cache.publish(&scratch.join(name), &place(name))?;
     }
     cache.clear(&scratch)?;
     let executable = |name: &str| {
@@ -154,43 +189,114 @@ pub async fn import(file: &Path, docker: &Docker, progress: &Progress) -> Result
     record.prepared(&stack).ok_or_else(|| misfit("what it holds cannot be used".to_owned()))
 }
 
-fn head(file: &Path) -> io::Result<Contents> {
-    let file = fs::open(file)?;
-    let first =
-        tar::Archive::new(file).entries().and_then(|mut entries| entries.next().transpose().map(|e| e.map(contents)));
-    match first {
-        Ok(Some(Some(contents))) => Ok(contents),
-        _ => Err(io::Error::other("it is no archive of `lab images export`")),
-    }
+fn head(file: &fs::File) -> io::Result<Contents> {
+    let mut archive = tar::Archive::new(file);
+    let first = archive.entries().and_then(|mut entries| entries.next().transpose());
+    let contents = first.ok().flatten().filter(|e| e.path().is_ok_and(|path| path == Path::new(CONTENTS)));
+    contents
+        .and_then(|entry| serde_json::from_reader(entry.take(TEXT)).ok())
+        .ok_or_else(|| io::Error::other("it is no archive of `lab images export`"))
 }
 
-fn contents(entry: tar::Entry<'_, fs::File>) -> Option<Contents> {
-    if entry.path().ok()? != Path::new(CONTENTS) {
-        return None;
-    }
-    serde_json::from_reader(entry).ok()
+/// Reads the whole archive, and writes its small members to `dir`. Gives its SHA-256, and what is wrong with what it holds.
+fn verify(mut file: &fs::File, dir: &Path, expected: &Contents) -> io::Result<(String, Result<(), String>)> {
+    file.rewind()?;
+    let mut whole = Hashing::new(io::BufReader::new(file));
+    let looked = members(&mut whole, dir, expected);
+    Ok((whole.finish()?, looked))
 }
 
-/// Writes the small members to `dir` and the node image to `node`.
-fn read(file: &Path, dir: &Path, node: &mut impl Write) -> io::Result<()> {
-    let mut archive = tar::Archive::new(io::BufReader::new(fs::open(file)?));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let path: PathBuf = entry.path()?.into_owned();
-        match path.to_str() {
-            Some(NODE) => {
-                io::copy(&mut entry, node)?;
+/// Looks at each member.
+fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), String> {
+    let broken = |e: io::Error| format!("it is broken: {e}");
+    let source = expected.source.to_string();
+    let labels = [(NODE_LABEL, expected.digest.as_str()), (SOURCE_LABEL, source.as_str())];
+    let mut sums: BTreeMap<String, String> = BTreeMap::new();
+    let mut listed = None;
+    for entry in tar::Archive::new(from).entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
+        if !entry.header().entry_type().is_file() {
+            return Err(format!("{name} in it is no file"));
+        }
+        let limit = match name.as_str() {
+            NODE => u64::MAX,
+            KIND | ISTIOCTL => PROGRAM,
+            CONTENTS | MANIFEST | SUMS => TEXT,
+            _ => return Err(format!("it holds {name}, which is no part of it")),
+        };
+        if entry.size() > limit {
+            return Err(format!("{name} in it is larger than {} MiB", limit >> 20));
+        }
+        let mut content = Vec::new();
+        let mut hashing = Hashing::new(&mut entry);
+        if name == NODE {
+            check::image(&mut hashing, &expected.node_image, &labels).map_err(|e| format!("{NODE}: {e}"))?;
+        } else {
+            hashing.read_to_end(&mut content).map_err(broken)?;
+        }
+        let sum = hashing.finish().map_err(broken)?;
+        if name == SUMS && listed.is_some() || sums.insert(name.clone(), sum).is_some() {
+            return Err(format!("{name} is in it twice"));
+        }
+        match name.as_str() {
+            CONTENTS if serde_json::from_slice::<Contents>(&content).ok().as_ref() != Some(expected) => {
+                return Err(format!("{CONTENTS} in it is not what it was"));
             }
-            Some(name @ (KIND | ISTIOCTL | MANIFEST)) => {
-                let mut content = Vec::new();
-                entry.read_to_end(&mut content)?;
+            KIND | ISTIOCTL | MANIFEST => {
                 let mode = if name == MANIFEST { 0o644 } else { 0o755 };
-                cache::write_file(&dir.join(name), &content, mode).map_err(io::Error::other)?;
+                cache::write_file(&dir.join(&name), &content, mode).map_err(|e| e.to_string())?;
             }
+            SUMS => listed = Some(content),
             _ => {}
         }
     }
-    Ok(())
+    sums.remove(SUMS);
+    for name in [CONTENTS, MANIFEST, KIND, ISTIOCTL, NODE] {
+        if !sums.contains_key(name) {
+            return Err(format!("it does not hold {name}"));
+        }
+    }
+    let listed = String::from_utf8(listed.ok_or(format!("it does not hold {SUMS}"))?).unwrap_or_default();
+    let listed: BTreeMap<String, String> = listed
+        .lines()
+        .filter_map(|l| l.split_once("  "))
+        .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
+        .collect();
+    match sums.iter().find(|(name, sum)| listed.get(*name) != Some(*sum)) {
+        Some((name, _)) => Err(format!("{name} in it has another digest than {SUMS} says")),
+        None => Ok(()),
+    }
+}
+
+/// Writes the node image to `node`.
+fn node_image(mut file: &fs::File, node: &mut impl Write) -> io::Result<()> {
+    file.rewind()?;
+    let mut archive = tar::Archive::new(io::BufReader::new(file));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.path()? == Path::new(NODE) {
+            return io::copy(&mut entry, node).map(|_| ());
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// The checksum that lies beside an archive, as `sha256sum` writes it; none if there is none.
+///
+/// # Errors
+/// The file is there and holds none.
+pub fn checksum_beside(file: &Path) -> Result<Option<String>, ImagesError> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".sha256");
+    let beside = Path::new(&beside);
+    if !fs::exists(beside) {
+        return Ok(None);
+    }
+    let failed = |source| ImagesError::Copy { what: beside.display().to_string(), source };
+    let text = fs::read(beside).map_err(failed)?;
+    let sum = text.split_whitespace().next().filter(|word| check::is_sum(word)).map(str::to_owned);
+    sum.map(Some).ok_or_else(|| failed(io::Error::other("it holds no SHA-256")))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -202,42 +308,4 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_comes_back_as_it_was() {
-        let dir = fs::temporary_dir().expect("a directory");
-        let tool = dir.path().join("tool");
-        fs::write(&tool, "#!/bin/sh\n").expect("writes");
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        let digests = Digests::of(&stack);
-        let prepared = Prepared {
-            source: Source::Packages,
-            mirror: None,
-            node_image: "lab/node:x".into(),
-            images: std::collections::BTreeMap::new(),
-            kind: tool.clone(),
-            istioctl: tool,
-            metallb_manifest: "kind: List\n".into(),
-            istio_values: serde_json::Value::Null,
-        };
-        let contents = Contents::of(Source::Packages, &digests);
-        let file = dir.path().join("lab.tar");
-        write(&file, &contents, &prepared, &b"node image"[..]).expect("writes");
-        assert_eq!(head(&file).expect("reads"), contents);
-        let (out, mut node) = (dir.path().join("out"), Vec::new());
-        read(&file, &out, &mut node).expect("reads");
-        assert_eq!(node, b"node image");
-        assert_eq!(fs::read(&out.join(MANIFEST)).expect("reads"), "kind: List\n");
-        assert!(Fingerprint::of_executable(&out.join(KIND)).is_some());
-    }
-
-    #[test]
-    fn something_else_is_refused() {
-        let dir = fs::temporary_dir().expect("a directory");
-        let file = dir.path().join("zeros");
-        fs::write(&file, &"\0".repeat(2048)).expect("writes");
-        assert!(head(&file).is_err());
-    }
-}
+mod tests;

@@ -103,6 +103,19 @@ pub enum ImagesError {
         /// Why.
         reason: String,
     },
+    /// An archive is not the one that was exported.
+    #[error("{file} is not the archive that was exported: its SHA-256 is {found}, not {wanted}")]
+    #[diagnostic(help(
+        "copy the archive and its checksum anew from where `lab images export` wrote them, and do not load this one"
+    ))]
+    Checksum {
+        /// The archive.
+        file: String,
+        /// The checksum that it should have.
+        wanted: String,
+        /// The one that it has.
+        found: String,
+    },
     /// A file that the user named, or that was downloaded, could not be read or written.
     #[error("cannot read or write {what}")]
     #[diagnostic(help("see that the file is what you mean, that it may be used, and that its disk has space left"))]

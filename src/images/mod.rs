@@ -13,6 +13,7 @@
 
 mod archive;
 mod bundle;
+mod check;
 mod debian;
 mod digest;
 mod digests;
@@ -39,7 +40,7 @@ mod workshop;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use bundle::{export, import};
+pub use bundle::{Trust, checksum_beside, export, import};
 pub use error::ImagesError;
 pub use inventory::{Entry, inventory};
 pub use kubectl::{kubectl, kubectl_here};

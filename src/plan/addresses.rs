@@ -154,6 +154,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
             subnet,
             gateway: layout::gateway(subnet),
             node_range: layout::node_range(subnet),
+            api_server_address: scenario.api_server_address,
         },
         images: scenario.images.clone(),
         clusters,

@@ -67,6 +67,9 @@ pub struct DockerNetwork {
     pub gateway: Ipv4Addr,
     /// Docker deals node addresses from here only, so that they never meet a load balancer's.
     pub node_range: Ipv4Net,
+    /// The address of the engine's machine at which it publishes API servers; none for its loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_server_address: Option<Ipv4Addr>,
 }
 
 /// One cluster, resolved.
@@ -239,6 +242,24 @@ impl Lab {
     pub fn network_peers<'a>(&'a self, cluster: &'a LabCluster) -> impl Iterator<Item = &'a LabCluster> {
         self.data_clusters()
             .filter(|c| c.name != cluster.name && c.network == cluster.network && !self.is_host(cluster))
+    }
+
+    /// All that belongs to the lab or to this machine, by address or by name: no proxy leads there.
+    #[must_use]
+    pub fn own_hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<String> =
+            ["localhost", "127.0.0.0/8", "::1", ".svc", ".cluster.local"].map(str::to_owned).into();
+        hosts.push(self.docker_network.subnet.to_string());
+        hosts.extend(self.docker_network.api_server_address.map(|a| a.to_string()));
+        for cluster in &self.clusters {
+            hosts.extend([cluster.pod_subnet.to_string(), cluster.service_subnet.to_string()]);
+            hosts.push(cluster.control_plane_node());
+            // As kind names them.
+            let worker =
+                |n: u8| format!("{}-worker{}", cluster.kind_name, if n == 1 { String::new() } else { n.to_string() });
+            hosts.extend((1..=cluster.workers).map(worker));
+        }
+        hosts
     }
 
     /// The kubeconfig context of a cluster, as `lab kubeconfig` names it.

@@ -21,7 +21,9 @@ pub fn scenario_yaml(lab: &Lab) -> String {
 fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
     writeln!(out, "apiVersion: lab/v1\nkind: Scenario\nname: {}", text(&lab.name))?;
     write_mesh(out, lab)?;
-    writeln!(out, "dockerNetwork: {{ subnet: {} }}", lab.docker_network.subnet)?;
+    let address =
+        lab.docker_network.api_server_address.map_or_else(String::new, |a| format!(", apiServerAddress: {a}"));
+    writeln!(out, "dockerNetwork: {{ subnet: {}{address} }}", lab.docker_network.subnet)?;
     if let Some(mirror) = &lab.images.mirror {
         writeln!(out, "images: {{ mirror: {} }}", text(mirror))?;
     }

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub mesh: Mesh,
     /// Subnet of the lab's Docker network.
     pub docker_subnet: Option<Ipv4Net>,
+    /// Where the engine publishes API servers; its loopback when the file does not say.
+    pub api_server_address: Option<std::net::Ipv4Addr>,
     /// Where images come from.
     pub images: ImageSettings,
     /// The clusters, at least one.

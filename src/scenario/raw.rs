@@ -25,6 +25,7 @@ pub(super) struct RawScenario {
     pub name: Option<Located<String>>,
     pub mesh: RawMesh,
     pub docker_subnet: Option<Located<String>>,
+    pub api_server_address: Option<Located<String>>,
     pub mirror: Option<Located<String>>,
     /// `None` when it is missing or no list; that is recorded already.
     pub clusters: Option<Located<Vec<RawCluster>>>,
@@ -82,18 +83,13 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     if fields.get("clusters").is_none() {
         fields.missing("clusters", "[c1, c2]", problems);
     }
-    let docker_subnet = fields
-        .get("dockerNetwork")
-        .and_then(|n| {
-            Fields::of(
-                n,
-                "`dockerNetwork`",
-                &DOCKER_NETWORK.names(),
-                "dockerNetwork: { subnet: 172.30.0.0/16 }",
-                problems,
-            )
-        })
-        .and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
+    let docker_network = fields.get("dockerNetwork").and_then(|n| {
+        let example = "dockerNetwork: { subnet: 172.30.0.0/16 }";
+        Fields::of(n, "`dockerNetwork`", &DOCKER_NETWORK.names(), example, problems)
+    });
+    let docker_subnet = docker_network.as_ref().and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
+    let api_server_address =
+        docker_network.as_ref().and_then(|f| f.text("apiServerAddress", "apiServerAddress: 172.17.0.1", problems));
     let mirror = fields
         .get("images")
         .and_then(|n| {
@@ -118,7 +114,7 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
         Some(items.iter().filter_map(|n| checks::check(n, problems)).collect())
     });
     let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
-    RawScenario { name, mesh, docker_subnet, mirror, clusters, apps, federation, checks }
+    RawScenario { name, mesh, docker_subnet, api_server_address, mirror, clusters, apps, federation, checks }
 }
 
 /// A field that may be left out and has one value.

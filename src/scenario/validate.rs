@@ -128,6 +128,7 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
         .docker_subnet
         .as_ref()
         .and_then(|s| addresses::subnet(&format!("the Docker network `{}`", s.value), s, problems));
+    let api_server_address = raw.api_server_address.as_ref().and_then(|a| addresses::api_server(a, problems));
 
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
@@ -155,6 +156,7 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
         name: name?.value,
         mesh,
         docker_subnet: docker_subnet.map(|s| s.value),
+        api_server_address,
         images: ImageSettings { mirror: raw.mirror.map(|m| m.value) },
         clusters: drafts.into_iter().map(cluster).collect(),
         apps,

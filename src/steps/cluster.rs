@@ -7,6 +7,7 @@ use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
 use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
+use crate::sys::http::without_proxy;
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
 
@@ -142,7 +143,7 @@ async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Res
         .label_image(&prepared.node_image, &image, &[(LAB_LABEL, &ctx.lab.name), (CLUSTER_LABEL, &cluster.name)])
         .await?;
     let mirror = mirror_dir(ctx)?;
-    let config = render::kind_config(cluster, mirror.as_deref());
+    let config = render::kind_config(&ctx.lab, cluster, mirror.as_deref());
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
     ctx.state.delete(&made_path(cluster))?;
@@ -152,6 +153,8 @@ async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Res
         .args([kubeconfig.to_string_lossy()])
         .env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &ctx.lab.docker_network.name)
         .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
+        .envs(ctx.engine.endpoint.variables())
+        .envs(without_proxy(&ctx.lab.own_hosts()))
         .input(config.to_string())
         .run(|line| {
             if let Some(message) = kind_progress(line) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use bollard::API_DEFAULT_VERSION;
 pub use bollard::Docker;
 pub use bollard::errors::Error;
 use bollard::models::{
@@ -21,6 +22,8 @@ use thiserror::Error;
 
 pub use super::docker_answer::ANSWER;
 pub(super) use super::docker_answer::{DEED, ask, while_it_answers, within};
+use super::docker_dial;
+use super::docker_host::Endpoint;
 
 /// Label that everything made for a lab carries; its value is the lab's name.
 pub const LAB_LABEL: &str = "dev.lab.lab";
@@ -34,11 +37,21 @@ const FREEZES: usize = 5;
 #[derive(Debug, Error, Diagnostic)]
 pub enum DockerError {
     /// No engine answers.
-    #[error("no Docker engine answers")]
+    #[error("no Docker engine answers at {tried}")]
+    #[diagnostic(help("{NO_ENGINE}"))]
+    Unreachable {
+        /// The engine, and what says that it is this one.
+        tried: String,
+        /// Why.
+        #[source]
+        source: Box<Error>,
+    },
+    /// What says which engine to use cannot be followed.
+    #[error("{0}")]
     #[diagnostic(help(
-        "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu, `./dev setup` as root installs and starts one"
+        "`docker context ls` lists the contexts, `docker context use NAME` chooses one, and DOCKER_HOST is stronger than all of them"
     ))]
-    Unreachable(#[source] Box<Error>),
+    NoContext(String),
     /// The engine is there and says nothing.
     #[error("the Docker engine did not answer within {} s when it was to {what}", ANSWER.as_secs())]
     #[diagnostic(help(
@@ -70,6 +83,9 @@ pub enum DockerError {
         reason: String,
     },
 }
+
+/// What to do where no engine answers.
+pub const NO_ENGINE: &str = "start Docker, or choose an engine that runs with DOCKER_HOST or `docker context use`; on Debian or Ubuntu, `./dev setup` as root installs and starts one";
 
 impl DockerError {
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(Error) -> Self {
@@ -117,6 +133,8 @@ pub struct Network {
     pub lab: Option<String>,
     /// Its IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
+    /// Addresses of its bridge on the engine's machine; none if it has no bridge there.
+    pub gateways: Vec<Ipv4Addr>,
 }
 
 /// A connection to the engine.
@@ -124,16 +142,25 @@ pub struct Network {
 pub struct Engine {
     /// The client, for what this module does not cover.
     pub docker: Docker,
+    /// Which engine it is.
+    pub endpoint: Endpoint,
 }
 
 impl Engine {
-    /// Connects where the `docker` command line would, `DOCKER_HOST` included.
+    /// Connects to the engine that the `docker` command line uses.
     pub async fn connect() -> Result<Self, DockerError> {
-        let unreachable = |e| DockerError::Unreachable(Box::new(e));
-        let docker = Docker::connect_with_defaults().map_err(unreachable)?;
-        let docker = tokio::time::timeout(ANSWER, docker.with_timeout(DEED).negotiate_version()).await;
-        let docker = docker.map_err(|_| DockerError::Silent { what: "tell its version".to_owned() })?;
-        Ok(Self { docker: docker.map_err(unreachable)? })
+        let endpoint = Endpoint::here().map_err(DockerError::NoContext)?;
+        let unreachable = |e| DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) };
+        let seconds = DEED.as_secs();
+        let client = match endpoint.socket() {
+            Some(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
+            None => docker_dial::client(&endpoint, seconds, API_DEFAULT_VERSION),
+        };
+        let client = client.map_err(unreachable)?;
+        let asked = tokio::time::timeout(ANSWER, client.negotiate_version()).await;
+        let silent = |_| DockerError::Silent { what: format!("tell its version at {endpoint}") };
+        let docker = asked.map_err(silent)?.map_err(unreachable)?;
+        Ok(Self { docker, endpoint })
     }
 
     /// Has the engine do something that takes its time.
@@ -151,16 +178,16 @@ impl Engine {
         let all = ask("list networks", self.docker.list_networks(Some(options))).await?;
         Ok(all
             .into_iter()
-            .map(|n| Network {
-                name: n.name.unwrap_or_default(),
-                lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
-                subnets: n
-                    .ipam
-                    .and_then(|i| i.config)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|c| c.subnet?.parse().ok())
-                    .collect(),
+            .map(|n| {
+                let configs: Vec<IpamConfig> = n.ipam.and_then(|i| i.config).unwrap_or_default();
+                let is_bridge = n.driver.as_deref() == Some("bridge");
+                let gateway = |c: &IpamConfig| c.gateway.as_ref()?.parse().ok().filter(|_| is_bridge);
+                Network {
+                    name: n.name.unwrap_or_default(),
+                    lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
+                    subnets: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
+                    gateways: configs.iter().filter_map(gateway).collect(),
+                }
             })
             .collect())
     }

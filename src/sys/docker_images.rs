@@ -48,7 +48,9 @@ impl ImageStore {
     pub fn none() -> Result<Self, DockerError> {
         // A client connects when it is first used; until then anything that exists will do as its socket.
         let docker = Docker::connect_with_unix("/dev/null", 1, bollard::API_DEFAULT_VERSION);
-        docker.map(|docker| Self { docker }).map_err(|e| DockerError::Unreachable(Box::new(e)))
+        docker
+            .map(|docker| Self { docker })
+            .map_err(|e| DockerError::Unreachable { tried: "no address".to_owned(), source: Box::new(e) })
     }
 
     /// The client, with a timeout that suits copying images.

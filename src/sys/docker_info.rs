@@ -27,6 +27,8 @@ pub struct EngineFacts {
     pub runtime: Option<String>,
     /// Whether it runs without the rights of root.
     pub rootless: bool,
+    /// Whether it is Docker Desktop's, which forwards what it publishes to the loopback of the machine that it is on.
+    pub desktop: bool,
 }
 
 impl Engine {
@@ -41,6 +43,7 @@ impl Engine {
             cgroup_version: info.cgroup_version.map(|v| v.to_string()).filter(|v| !v.is_empty()),
             runtime: info.default_runtime,
             rootless: security.iter().any(|option| option.contains("name=rootless")),
+            desktop: info.operating_system.is_some_and(|name| name.contains("Docker Desktop")),
             version: version.version,
             api_version: version.api_version,
             kernel: info.kernel_version,

@@ -88,6 +88,23 @@ pub fn free_space(path: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether an address is one of this machine's, as this process sees it: in a container, or in another network namespace, the engine's bridges are not.
+#[must_use]
+pub fn is_local(address: std::net::IpAddr) -> bool {
+    // To an address of its own the kernel sends from that very address. Connecting a datagram socket chooses the source, and sends nothing.
+    let any: std::net::IpAddr =
+        if address.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+    let Ok(socket) = std::net::UdpSocket::bind((any, 0)) else { return false };
+    socket.connect((address, 9)).is_ok() && socket.local_addr().is_ok_and(|own| own.ip() == address)
+}
+
+/// The addresses of a machine; none if its name says none here.
+#[must_use]
+pub fn addresses_of(machine: &str) -> Vec<std::net::IpAddr> {
+    use std::net::ToSocketAddrs as _;
+    (machine, 0).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()).unwrap_or_default()
+}
+
 fn text(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
@@ -136,6 +153,14 @@ mod tests {
         assert_eq!(raise_below(dir.path(), "fs.inotify.max_user_instances", 256).expect("left"), 512);
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "512\n");
         assert!(raise_below(dir.path(), "fs.inotify.max_user_watches", 1).is_err());
+    }
+
+    #[test]
+    fn loopback_is_here_and_documentation_is_nowhere() {
+        let local = |address: &str| is_local(address.parse().expect("an address"));
+        assert!(local("127.0.0.1") && local("127.9.9.9"));
+        assert!(!local("192.0.2.1") && !local("2001:db8::1"));
+        assert_eq!(addresses_of("127.0.0.1"), ["127.0.0.1".parse::<std::net::IpAddr>().expect("an address")]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Plain questions over HTTP: does a registry answer, does it hold a manifest, what does a gateway of a lab answer.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long a registry may take to answer before it counts as unreachable.
@@ -22,37 +23,34 @@ pub struct Answered {
     pub body: String,
 }
 
-/// Asks registries, or a lab. One client serves all questions.
+/// Asks registries, or a lab.
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+    /// For what is on this machine, to which no proxy leads.
+    direct: reqwest::Client,
 }
 
 impl Http {
-    /// A client with the user's proxy settings.
+    /// A client with the user's proxy settings, which are for other machines only.
     pub fn new() -> Result<Self, Unreachable> {
-        // The binary installs ring's provider first thing; a library user or a test may not have. A second time changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::limited(3))
-            .build()
-            .map_err(|e| Unreachable(e.to_string()))?;
-        Ok(Self { client })
+        let plain = || {
+            let redirect = reqwest::redirect::Policy::limited(3);
+            builder().connect_timeout(TIMEOUT).timeout(TIMEOUT).redirect(redirect)
+        };
+        Ok(Self { client: built(plain())?, direct: built(plain().no_proxy())? })
     }
 
     /// A client for addresses of a lab on this machine: no proxy is asked, and each request has a connection of its own.
     pub fn direct() -> Result<Self, Unreachable> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| Unreachable(e.to_string()))?;
-        Ok(Self { client })
+        let redirect = reqwest::redirect::Policy::none();
+        let client = built(builder().no_proxy().pool_max_idle_per_host(0).timeout(TIMEOUT).redirect(redirect))?;
+        Ok(Self { direct: client.clone(), client })
+    }
+
+    /// The client for a URL.
+    fn client(&self, url: &str) -> &reqwest::Client {
+        if is_loopback(url) { &self.direct } else { &self.client }
     }
 
     /// Calls a URL; a header `Host` names the virtual host.
@@ -63,7 +61,8 @@ impl Http {
         headers: &BTreeMap<String, String>,
     ) -> Result<Answered, Unreachable> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| Unreachable(e.to_string()))?;
-        let request = headers.iter().fold(self.client.request(method, url), |r, (name, value)| r.header(name, value));
+        let request =
+            headers.iter().fold(self.client(url).request(method, url), |r, (name, value)| r.header(name, value));
         let response = request.send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         let status = response.status().as_u16();
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -77,7 +76,8 @@ impl Http {
 
     /// Asks for `BASE/v2/`, which every registry answers, if only with "who are you".
     pub async fn registry_answers(&self, base: &str) -> Result<(), Unreachable> {
-        let response = self.client.get(format!("{base}/v2/")).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let response =
+            self.client(base).get(format!("{base}/v2/")).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         match response.status().as_u16() {
             200 | 401 => Ok(()),
             status => Err(Unreachable(format!("it answered {status} to /v2/"))),
@@ -86,7 +86,7 @@ impl Http {
 
     /// Whether there is anything at a URL that can be read.
     pub async fn serves(&self, url: &str) -> Result<(), Unreachable> {
-        let response = self.client.get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let response = self.client(url).get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(Unreachable(format!("it answered {}", status.as_u16()))),
@@ -99,7 +99,7 @@ impl Http {
         let accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, \
                       application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
         let url = format!("{base}/v2/{repository}/manifests/{reference}");
-        let ask = || self.client.head(&url).header("Accept", accept);
+        let ask = || self.client(base).head(&url).header("Accept", accept);
         let mut response = ask().send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         if response.status() == reqwest::StatusCode::UNAUTHORIZED
             && let Some(token) = self.token(response.headers()).await?
@@ -120,7 +120,8 @@ impl Http {
         let mut url =
             reqwest::Url::parse(&realm).map_err(|e| Unreachable(format!("its login server is {realm}: {e}")))?;
         url.query_pairs_mut().extend_pairs(query);
-        let response = self.client.get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let response =
+            self.client(url.as_str()).get(url.clone()).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         if !response.status().is_success() {
             return Ok(None);
         }
@@ -150,6 +151,49 @@ fn challenge_of(header: &str) -> Option<(String, Vec<(String, String)>)> {
         rest = after;
     }
     Some((realm?, query))
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    // The binary installs ring's provider first thing; a library user or a test may not have. A second time changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unreachable> {
+    builder.build().map_err(|e| Unreachable(e.to_string()))
+}
+
+/// Whether a URL names this machine itself.
+fn is_loopback(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.ends_with(".localhost") || bare.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
+/// Variables that keep a child, and what it starts in turn, from asking a proxy for `hosts`: names, addresses and subnets. There are none where the
+/// user has no proxy.
+#[must_use]
+pub fn without_proxy(hosts: &[String]) -> Vec<(&'static str, String)> {
+    exceptions(hosts, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn exceptions(hosts: &[String], variable: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    if !PROXIES.iter().any(|name| variable(name).is_some()) {
+        return Vec::new();
+    }
+    let given = ["NO_PROXY", "no_proxy"].into_iter().filter_map(&variable);
+    let given: Vec<String> =
+        given.flat_map(|list| list.split(',').map(|host| host.trim().to_owned()).collect::<Vec<_>>()).collect();
+    let mut all: Vec<String> = Vec::new();
+    for host in given.iter().chain(hosts).filter(|host| !host.is_empty()) {
+        if !all.contains(host) {
+            all.push(host.clone());
+        }
+    }
+    // Some programs read the one, some the other.
+    ["NO_PROXY", "no_proxy"].map(|name| (name, all.join(","))).into()
 }
 
 /// The innermost cause says what happened; the outer ones only that something did.
@@ -238,5 +282,30 @@ mod tests {
         assert_eq!(query, [pair("service", "r.io"), pair("scope", "repository:a/b:pull,push")]);
         assert_eq!(challenge_of(r#"Basic realm="x""#), None);
         assert_eq!(challenge_of("Bearer"), None);
+    }
+
+    #[test]
+    fn this_machine_needs_no_proxy() {
+        for url in ["http://127.0.0.1:5000/v2/", "http://localhost:5000", "https://[::1]/x", "http://r.localhost/"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://registry.k8s.io/v2/", "http://10.0.0.1:5000", "http://127.0.0.1.example.org/"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn children_ask_no_proxy_for_a_lab() {
+        let hosts = ["localhost".to_owned(), "172.30.0.0/16".to_owned()];
+        let asked = |set: &[(&str, &str)]| {
+            exceptions(&hosts, |name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(asked(&[("NO_PROXY", "a")]), []);
+        let both = |list: &str| vec![("NO_PROXY", list.to_owned()), ("no_proxy", list.to_owned())];
+        assert_eq!(asked(&[("https_proxy", "p")]), both("localhost,172.30.0.0/16"));
+        assert_eq!(
+            asked(&[("ALL_PROXY", "p"), ("NO_PROXY", "a, localhost"), ("no_proxy", "b")]),
+            both("a,localhost,b,172.30.0.0/16")
+        );
     }
 }

@@ -96,6 +96,12 @@ impl Process {
         self
     }
 
+    /// Sets several.
+    #[must_use]
+    pub fn envs<V: AsRef<OsStr>>(self, variables: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+        variables.into_iter().fold(self, |process, (key, value)| process.env(key, value))
+    }
+
     /// Sets the working directory.
     #[must_use]
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {

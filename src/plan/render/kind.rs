@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::LabCluster;
+use crate::plan::{Lab, LabCluster};
 
 /// A configuration for `kind create cluster --config`. `mirror_dir` is a host directory with containerd's `hosts.toml` files, when
 /// images come from a mirror.
 #[must_use]
-pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
+pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
     let node = |role: &str| {
         let mut node = json!({ "role": role });
         if let Some(dir) = mirror_dir {
@@ -33,15 +33,19 @@ pub fn kind_config(cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
         // A control plane that was paused with its only node would give that up as soon as both go on, and its pods with it.
         controller_manager["node-monitor-grace-period"] = json!("24h");
     }
+    let mut networking = json!({
+        "ipFamily": "ipv4",
+        "podSubnet": cluster.pod_subnet.to_string(),
+        "serviceSubnet": cluster.service_subnet.to_string(),
+    });
+    if let Some(address) = lab.docker_network.api_server_address {
+        networking["apiServerAddress"] = address.to_string().into();
+    }
     json!({
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": cluster.kind_name,
-        "networking": {
-            "ipFamily": "ipv4",
-            "podSubnet": cluster.pod_subnet.to_string(),
-            "serviceSubnet": cluster.service_subnet.to_string(),
-        },
+        "networking": networking,
         "kubeadmConfigPatches": [json!({
             "kind": "ClusterConfiguration",
             "controllerManager": { "extraArgs": controller_manager },
@@ -57,11 +61,22 @@ mod tests {
     use crate::{plan::resolve, scenario::parse};
 
     #[test]
+    fn api_servers_are_published_where_they_are_reached() {
+        let address = |network: &str| {
+            let scenario = format!("name: demo\nclusters: [c1]\n{network}");
+            let lab = resolve(&parse(&scenario, "lab.yaml").expect("valid")).expect("addresses");
+            kind_config(&lab, &lab.clusters[0], None)["networking"]["apiServerAddress"].clone()
+        };
+        assert_eq!(address(""), Value::Null);
+        assert_eq!(address("dockerNetwork: { apiServerAddress: 172.17.0.1 }\n"), json!("172.17.0.1"));
+    }
+
+    #[test]
     fn a_node_without_others_is_not_given_up() {
         let scenario = "name: demo\nclusters: [c1, { name: c2, nodes: { workers: 1 } }]\n";
         let lab = resolve(&parse(scenario, "lab.yaml").expect("valid")).expect("addresses");
         let patience = |i: usize| {
-            let patches = kind_config(&lab.clusters[i], None)["kubeadmConfigPatches"][0].clone();
+            let patches = kind_config(&lab, &lab.clusters[i], None)["kubeadmConfigPatches"][0].clone();
             let patch: Value = serde_json::from_str(patches.as_str().expect("text")).expect("JSON");
             patch["controllerManager"]["extraArgs"]["node-monitor-grace-period"].clone()
         };

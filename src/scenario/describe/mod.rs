@@ -149,12 +149,20 @@ pub(super) const MESH: Mapping = Mapping {
 /// `dockerNetwork`.
 pub(super) const DOCKER_NETWORK: Mapping = Mapping {
     description: "The Docker network that all nodes are on",
-    fields: &[field(
-        "subnet",
-        SUBNET,
-        "Its IPv4 subnet; by default the /16 around the pools that the file fixes or, without any, a /20 that follows from the name",
-    )
-    .example("172.30.0.0/16")],
+    fields: &[
+        field(
+            "subnet",
+            SUBNET,
+            "Its IPv4 subnet; by default the /16 around the pools that the file fixes or, without any, a /20 that follows from the name",
+        )
+        .example("172.30.0.0/16"),
+        field(
+            "apiServerAddress",
+            ANY_TEXT,
+            "The IPv4 address of the engine's machine at which it publishes the API servers, where lab cannot reach its loopback; by default 127.0.0.1",
+        )
+        .example("172.17.0.1"),
+    ],
 };
 
 /// `images`.

@@ -23,6 +23,13 @@ pub enum AddressProblem {
         #[help]
         help: String,
     },
+    /// An address that no machine has.
+    #[error("no machine has the address {address}, so no API server is reached there")]
+    #[diagnostic(help("write one that the engine's machine has and that is reached from here, such as 172.17.0.1"))]
+    NoMachine {
+        /// The address.
+        address: Ipv4Addr,
+    },
     /// Host bits in a CIDR.
     #[error("{what} has host bits set: it is an address inside a subnet, not a subnet")]
     #[diagnostic(help("write {corrected}"))]

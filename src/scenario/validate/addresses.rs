@@ -28,6 +28,17 @@ pub(super) fn address(what: &str, text: &Located<String>, problems: &mut Problem
     keep(parse_address(what, &text.value), text, problems)
 }
 
+/// Reads the address at which API servers are published.
+pub(super) fn api_server(text: &Located<String>, problems: &mut Problems) -> Option<Ipv4Addr> {
+    let Located { value, span } = address(&format!("`apiServerAddress: {}`", text.value), text, problems)?;
+    // Who listens at every address is reached at none of that name.
+    if value.is_unspecified() || value.is_multicast() || value.is_broadcast() {
+        problems.add(span, AddressProblem::NoMachine { address: value });
+        return None;
+    }
+    Some(value)
+}
+
 /// Reads a pool: `FIRST-LAST`, a CIDR or `auto`, which is no fixed pool.
 pub(super) fn pool(what: &str, text: &Located<String>, problems: &mut Problems) -> Option<Located<AddressRange>> {
     let Located { value, span } = keep(parse_pool(what, &text.value), text, problems)?;

@@ -2,8 +2,10 @@
 
 use std::error::Error;
 
+use miette::Diagnostic;
+
 use crate::images::{Asked, SourceFacts, ToolFacts, ToolPlace};
-use crate::sys::docker::DockerError;
+use crate::sys::docker::{DockerError, NO_ENGINE};
 use crate::sys::docker_info::EngineFacts;
 use crate::verdict::Judgement;
 
@@ -60,7 +62,7 @@ pub(super) fn no_engine(error: &DockerError) -> Judgement {
     Judgement::failure(
         "engine",
         format!("{error}{why}"),
-        "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu, `./dev setup` as root installs and starts one",
+        error.help().map_or_else(|| NO_ENGINE.to_owned(), |help| help.to_string()),
     )
 }
 

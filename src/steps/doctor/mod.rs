@@ -64,6 +64,7 @@ async fn with_engine(patient: Patient<'_>, engine: &Engine) -> Result<Vec<Judgem
     let mut judged = preflight::engine_itself(&facts);
     judged.push(privileged(engine, &facts).await);
     judged.push(judge::cgroups(facts.cgroup_version.as_deref(), &images::kubernetes()?));
+    judged.push(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
     if patient.is_planned {
         judged.extend(preflight::taken(lab, engine).await?);

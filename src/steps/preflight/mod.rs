@@ -2,6 +2,9 @@
 
 pub(super) mod addresses;
 pub(super) mod judge;
+mod reach;
+
+use std::net::Ipv4Addr;
 
 use super::StepError;
 use crate::plan::Lab;
@@ -17,6 +20,7 @@ use judge::Need;
 pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError> {
     let facts = engine.facts().await?;
     let mut judged = engine_itself(&facts);
+    judged.push(reach(lab, engine, &facts).await?);
     judged.extend(taken(lab, engine).await?);
     judged.extend(resources(lab, engine, &facts).await?);
 
@@ -37,6 +41,29 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError>
 /// The engine's version and clock.
 pub(super) fn engine_itself(facts: &EngineFacts) -> Vec<Judgement> {
     vec![judge::engine(facts.version.as_deref(), facts.api_version.as_deref()), judge::clock(facts.clock_ahead)]
+}
+
+/// Whether lab will reach the API servers that the engine publishes.
+pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Judgement, StepError> {
+    let host = Host::read();
+    let gateways: Vec<Ipv4Addr> = engine.networks().await?.into_iter().flat_map(|n| n.gateways).collect();
+    let machine = engine.endpoint.machine();
+    Ok(reach::api_servers(
+        lab,
+        &reach::Engine {
+            is_elsewhere: machine.is_some_and(|name| !host::addresses_of(name).into_iter().any(host::is_local)),
+            machine,
+            shares_kernel: judge::is_here(
+                facts.kernel.as_deref(),
+                facts.memory,
+                host.kernel.as_deref(),
+                host.memory_total,
+            ),
+            forwards: facts.desktop || facts.rootless,
+            is_bridge_here: gateways.iter().any(|gateway| host::is_local((*gateway).into())),
+            gateway: gateways.first().copied(),
+        },
+    ))
 }
 
 /// Whether the lab's addresses and names are taken by something else.

@@ -206,9 +206,11 @@ impl Cluster {
         let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| KubeError::Kubeconfig(e.into()))?;
         let cluster = kubeconfig.clusters.first().map_or("a cluster", |c| c.name.as_str());
         let cluster = cluster.strip_prefix("kind-").unwrap_or(cluster).to_owned();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        // It is taken from HTTPS_PROXY, and no proxy leads to a lab's clusters.
+        config.proxy_url = None;
         let client = deadline::client(config, &cluster).map_err(|e| KubeError::Kubeconfig(e.into()))?;
         Ok(Self { client, served: Arc::default() })
     }

@@ -1,0 +1,121 @@
+//! Archives that were tampered with.
+
+use super::*;
+
+/// The files of a node image's archive, as engines before 25 save it.
+fn node(contents: &Contents) -> Vec<u8> {
+    let sum = |bytes: &[u8]| Hashing::new(bytes).finish().expect("reads");
+    let (digest, name) = (&contents.digest, &contents.node_image);
+    let config = format!(
+        r#"{{"config":{{"Labels":{{"{NODE_LABEL}":"{digest}","{SOURCE_LABEL}":"packages"}}}},"rootfs":{{"diff_ids":["sha256:{}"]}}}}"#,
+        sum(b"layer")
+    );
+    let path = format!("{}.json", sum(config.as_bytes()));
+    let manifest = format!(r#"[{{"Config":"{path}","RepoTags":["{name}"],"Layers":["a/layer.tar"]}}]"#);
+    tar_of(&[("a/layer.tar", b"layer"), (&path, config.as_bytes()), ("manifest.json", manifest.as_bytes())])
+}
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        append_file(&mut out, name, 0o644, content.len() as u64, *content).expect("appends");
+    }
+    out.into_inner().expect("finishes")
+}
+
+fn packages() -> Contents {
+    Contents::of(Source::Packages, &Digests::of(&Stack::embedded().expect("stack.yaml is valid")))
+}
+
+/// An archive that `write` makes in `dir`, and its checksum.
+fn written(dir: &Path, node: &[u8]) -> (fs::File, String) {
+    let tool = dir.join("tool");
+    fs::write(&tool, "#!/bin/sh\n").expect("writes");
+    let prepared = Prepared {
+        source: Source::Packages,
+        mirror: None,
+        node_image: "lab/node:x".into(),
+        images: BTreeMap::new(),
+        kind: tool.clone(),
+        istioctl: tool,
+        metallb_manifest: "kind: List\n".into(),
+        istio_values: serde_json::Value::Null,
+    };
+    let file = dir.join("lab.tar");
+    let sum = write(&file, &packages(), &prepared, node).expect("writes");
+    (fs::open(&file).expect("opens"), sum)
+}
+
+#[test]
+fn an_archive_comes_back_as_it_was() {
+    let dir = fs::temporary_dir().expect("a directory");
+    let node = node(&packages());
+    let (file, sum) = written(dir.path(), &node);
+    assert_eq!(head(&file).expect("reads"), packages());
+    let out = dir.path().join("out");
+    assert_eq!(verify(&file, &out, &packages()).expect("reads"), (sum, Ok(())));
+    assert_eq!(fs::read(&out.join(MANIFEST)).expect("reads"), "kind: List\n");
+    assert!(Fingerprint::of_executable(&out.join(KIND)).is_some());
+    let mut loaded = Vec::new();
+    node_image(&file, &mut loaded).expect("reads");
+    assert_eq!(loaded, node);
+}
+
+/// What is wrong with an archive after a change of its members.
+fn refusal(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> String {
+    let dir = fs::temporary_dir().expect("a directory");
+    let (mut file, _) = written(dir.path(), &node(&packages()));
+    file.rewind().expect("rewinds");
+    let mut members: Vec<(String, Vec<u8>)> = Vec::new();
+    for entry in tar::Archive::new(file).entries().expect("entries") {
+        let mut entry = entry.expect("entry");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("reads");
+        members.push((entry.path().expect("path").to_string_lossy().into_owned(), content));
+    }
+    change(&mut members);
+    let changed: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (name.as_str(), &content[..])).collect();
+    super::members(&tar_of(&changed)[..], &dir.path().join("out"), &packages()).expect_err("refused")
+}
+
+#[test]
+fn a_crafted_archive_is_refused_before_anything_is_loaded() {
+    let at = |members: &[(String, Vec<u8>)], name: &str| members.iter().position(|(n, _)| n == name).expect("there");
+    let swapped = refusal(|members| {
+        let i = at(members, ISTIOCTL);
+        members[i].1 = b"#!/bin/sh\nrm -rf /\n".to_vec();
+    });
+    assert_eq!(swapped, "istioctl in it has another digest than SHA256SUMS says");
+    // Digests that fit do not help where another image comes along.
+    let tagged = refusal(|members| {
+        let i = at(members, NODE);
+        let text =
+            String::from_utf8_lossy(&members[i].1).replace("\"RepoTags\":[\"lab/node:", "\"RepoTags\":[\"bad/node:");
+        members[i].1 = text.into_bytes();
+    });
+    assert!(tagged.starts_with("node.tar: it names its image [\"bad/node:"), "{tagged}");
+    assert!(refusal(|members| members.push(("x".to_owned(), Vec::new()))).contains("no part of it"));
+    assert!(refusal(|members| members.push(members[0].clone())).contains("contents.json is in it twice"));
+    assert!(refusal(|members| _ = members.remove(at(members, KIND))).contains("does not hold kind"));
+    assert!(refusal(|members| _ = members.pop()).contains("does not hold SHA256SUMS"));
+}
+
+#[test]
+fn a_checksum_lies_beside_its_archive() {
+    let dir = fs::temporary_dir().expect("a directory");
+    let file = dir.path().join("lab.tar");
+    assert_eq!(checksum_beside(&file).expect("none"), None);
+    let sum = "0".repeat(64);
+    fs::write(&dir.path().join("lab.tar.sha256"), &format!("{sum}  lab.tar\n")).expect("writes");
+    assert_eq!(checksum_beside(&file).expect("one"), Some(sum));
+    fs::write(&dir.path().join("lab.tar.sha256"), "lab.tar\n").expect("writes");
+    assert!(checksum_beside(&file).is_err());
+}
+
+#[test]
+fn something_else_is_refused() {
+    let dir = fs::temporary_dir().expect("a directory");
+    let file = dir.path().join("zeros");
+    fs::write(&file, &"\0".repeat(2048)).expect("writes");
+    assert!(head(&fs::open(&file).expect("opens")).is_err());
+}

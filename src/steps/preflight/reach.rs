@@ -1,0 +1,116 @@
+//! Whether what the engine publishes on its loopback is reached from here. Pure: what is there goes in.
+
+use std::net::Ipv4Addr;
+
+use crate::plan::Lab;
+use crate::verdict::Judgement;
+
+const WHAT: &str = "API servers";
+
+/// How the engine and this process lie to each other.
+pub(super) struct Engine<'a> {
+    /// The name of its machine, if it is reached over a network.
+    pub machine: Option<&'a str>,
+    /// Whether that name is of another machine, or of another network namespace of this one.
+    pub is_elsewhere: bool,
+    /// Whether it has this machine's kernel and memory.
+    pub shares_kernel: bool,
+    /// Whether it is of a kind that forwards published ports to the loopback of its user.
+    pub forwards: bool,
+    /// Whether one of its bridges has an address of this process's network.
+    pub is_bridge_here: bool,
+    /// The address of one of its bridges.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// kind has the engine publish each API server at one address of the engine's machine. Unless the scenario says which, it is the loopback, and that
+/// is another one in each network namespace.
+pub(super) fn api_servers(lab: &Lab, engine: &Engine<'_>) -> Judgement {
+    let remedy = |such: String| {
+        format!(
+            "set dockerNetwork.apiServerAddress in the scenario to an address of the engine's machine that is reached from here{such}; or run lab where the engine runs, in a container with `--network host`"
+        )
+    };
+    if let Some(address) = lab.docker_network.api_server_address.filter(|a| !a.is_loopback()) {
+        return Judgement::ok(WHAT, format!("the engine will publish them at {address}, as the scenario says"));
+    }
+    if let Some(machine) = engine.machine.filter(|_| engine.is_elsewhere) {
+        return Judgement::failure(
+            WHAT,
+            format!(
+                "the engine runs elsewhere, at {machine}, and would publish API servers on its own loopback, which is not reached from here"
+            ),
+            remedy(String::new()),
+        );
+    }
+    let Some(gateway) = engine.gateway else {
+        return Judgement::unknown(WHAT, "the engine has no bridge that tells whether its loopback is this one");
+    };
+    if engine.is_bridge_here || engine.forwards {
+        return Judgement::ok(WHAT, "what the engine publishes on its loopback is reached from here");
+    }
+    let found = format!(
+        "the engine would publish API servers on a loopback that is not this one: its bridge {gateway} is no address here, so lab runs in a container or another network namespace"
+    );
+    if engine.shares_kernel {
+        return Judgement::failure(WHAT, found, remedy(format!(", such as {gateway} from a container")));
+    }
+    // An engine in a virtual machine, whose ports may be forwarded to here.
+    Judgement::unknown(
+        WHAT,
+        format!("the engine's bridge {gateway} is no address here; whether its loopback is forwarded cannot be told"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+    use crate::verdict::Level;
+
+    fn lab(network: &str) -> Lab {
+        resolve(&parse(&format!("name: demo\nclusters: [c1]\n{network}"), "lab.yaml").expect("valid"))
+            .expect("addresses")
+    }
+
+    const HERE: Engine<'_> = Engine {
+        machine: None,
+        is_elsewhere: false,
+        shares_kernel: true,
+        forwards: false,
+        is_bridge_here: true,
+        gateway: Some(Ipv4Addr::new(172, 17, 0, 1)),
+    };
+
+    #[test]
+    fn another_loopback_is_told_before_anything_is_built() {
+        let judged = |engine: &Engine<'_>| api_servers(&lab(""), engine);
+        assert_eq!(judged(&HERE).level, Level::Ok);
+        let apart = judged(&Engine { is_bridge_here: false, ..HERE });
+        assert_eq!(apart.level, Level::Failure);
+        assert!(apart.line().contains("172.17.0.1") && apart.line().contains("apiServerAddress"), "{apart:?}");
+        let far = judged(&Engine { machine: Some("far.example"), is_elsewhere: true, ..HERE });
+        assert!(far.level == Level::Failure && far.line().contains("far.example"), "{far:?}");
+        // By TCP to this very machine is no other place.
+        assert_eq!(judged(&Engine { machine: Some("localhost"), ..HERE }).level, Level::Ok);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_held_against_a_machine() {
+        let judged = |engine: &Engine<'_>| api_servers(&lab(""), engine).level;
+        let apart = || Engine { is_bridge_here: false, ..HERE };
+        assert_eq!(judged(&Engine { shares_kernel: false, ..apart() }), Level::Unknown);
+        assert_eq!(judged(&Engine { gateway: None, ..apart() }), Level::Unknown);
+        assert_eq!(judged(&Engine { forwards: true, ..apart() }), Level::Ok);
+    }
+
+    #[test]
+    fn an_address_of_the_users_is_taken() {
+        let lab = lab("dockerNetwork: { apiServerAddress: 172.17.0.1 }\n");
+        let far = Engine { machine: Some("far.example"), is_elsewhere: true, is_bridge_here: false, ..HERE };
+        assert_eq!(api_servers(&lab, &far).level, Level::Ok);
+        let loopback = self::lab("dockerNetwork: { apiServerAddress: 127.0.0.2 }\n");
+        assert_eq!(api_servers(&loopback, &far).level, Level::Failure);
+    }
+}
