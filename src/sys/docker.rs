@@ -99,7 +99,7 @@ impl DockerError {
     /// Whether the engine itself did not answer.
     #[must_use]
     pub fn is_no_answer(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Silent { .. })
+        matches!(self, Self::Unreachable { .. } | Self::NoContext(_) | Self::Silent { .. })
     }
 }
 
@@ -153,7 +153,7 @@ impl Engine {
         let unreachable = |e| DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) };
         let seconds = DEED.as_secs();
         let client = match endpoint.socket() {
-            Some(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
+            Some(path) => Docker::connect_with_socket(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
             None => docker_dial::client(&endpoint, seconds, API_DEFAULT_VERSION),
         };
         let client = client.map_err(unreachable)?;
