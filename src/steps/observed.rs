@@ -56,7 +56,7 @@ impl Observed {
         let pods = self.0.get(&from.name).into_iter().flat_map(|o| o.of("Pod"));
         let is_caller = |p: &&Value| p["metadata"]["namespace"] == namespace && p["metadata"]["labels"]["app"] == app;
         let Some(caller) = pods.filter(is_caller).last() else { return Vec::new() };
-        let callee = self.behind(&to.name, service).first().copied().unwrap_or(&Value::Null);
+        let answering = self.behind(&to.name, service).first().copied().unwrap_or(&Value::Null);
         let side = |cluster: &'_ LabCluster| {
             let config = ctx.lab.config_cluster(cluster);
             Some((self.0.get(&cluster.name)?, self.0.get(&config.name)?, config.name.clone()))
@@ -80,7 +80,7 @@ impl Observed {
             callee: Side {
                 cluster: &to.name,
                 config: &their_config,
-                pod: callee,
+                pod: answering,
                 service: there.get("Service", &service.namespace, &service.service),
                 here: there,
                 rules: their_rules,

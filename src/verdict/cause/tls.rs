@@ -142,20 +142,20 @@ pub(super) fn peer_authentication(call: &CallFacts<'_>) -> Option<Finding> {
         Some((mode, ..)) => *mode == "ISTIO_MUTUAL",
         None => automatic && has_sidecar(call.caller.pod) && has_sidecar(pod) && !is(&assumes, "DISABLE"),
     };
-    let (caller, callee, name) = (call.caller.cluster, call.callee.cluster, call.name());
+    let (from, to, name) = (call.caller.cluster, call.callee.cluster, call.name());
     if sends_tls && is(&takes, "DISABLE") {
         let takes = takes?;
-        let assumed = match (&rule, &assumes) {
+        let because = match (&rule, &assumes) {
             (Some((_, rule, field)), _) => format!("{} has {field} ISTIO_MUTUAL", named(rule, call.caller.config)),
             (None, Some(assumes)) => assumes.evidence(),
             (None, None) => format!(
-                "no PeerAuthentication in {} says so to the control plane of {caller}, which assumes mutual TLS",
+                "no PeerAuthentication in {} says so to the control plane of {from}, which assumes mutual TLS",
                 call.caller.config
             ),
         };
         return Some(call.blame(
-            format!("PeerAuthentication: {callee} takes only plain text on port {port} of {name}, and callers in {caller} send mutual TLS"),
-            format!("{}; {assumed}", takes.evidence()),
+            format!("PeerAuthentication: {to} takes only plain text on port {port} of {name}, and callers in {from} send mutual TLS"),
+            format!("{}; {because}", takes.evidence()),
             takes.policy,
             takes.cluster,
             &format!("set {} to STRICT or PERMISSIVE{}", takes.field, if call.crosses_networks() {
@@ -181,7 +181,7 @@ pub(super) fn peer_authentication(call: &CallFacts<'_>) -> Option<Finding> {
         return None;
     };
     let cause = format!(
-        "PeerAuthentication: the control plane of {caller} takes {name} for plain text, which does not reach {callee}"
+        "PeerAuthentication: the control plane of {from} takes {name} for plain text, which does not reach {to}"
     );
     let evidence = format!("{plain}; {refused}");
     match &assumes {
