@@ -143,9 +143,23 @@ impl Context {
         if let Some(rendered) = lock(&self.rendered).get(&cluster.name) {
             return Ok(Arc::clone(rendered));
         }
-        let rendered = Arc::new(render_istio::rendered(self, cluster)?);
+        let rendered = Arc::new(render_istio::rendered(&render_istio::written(self, cluster)?, &self.lab.name)?);
         lock(&self.rendered).insert(cluster.name.clone(), Arc::clone(&rendered));
         Ok(rendered)
+    }
+
+    /// Reads them on a thread of their own, so that an interrupt is seen meanwhile and other steps go on.
+    pub(super) async fn read_rendered(&self, cluster: &str) -> Result<(), StepError> {
+        if lock(&self.rendered).contains_key(cluster) {
+            return Ok(());
+        }
+        let (yaml, lab) = (render_istio::written(self, self.cluster(cluster)?)?, self.lab.name.clone());
+        let read = tokio::task::spawn_blocking(move || render_istio::rendered(&yaml, &lab)).await;
+        // A thread that panicked has nothing; whoever asks reads them itself.
+        if let Ok(rendered) = read {
+            lock(&self.rendered).insert(cluster.to_owned(), Arc::new(rendered?));
+        }
+        Ok(())
     }
 
     /// Remembers that what control planes read has just changed.

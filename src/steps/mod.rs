@@ -66,6 +66,15 @@ impl Executor for Context {
         let action = &step.action;
         // A cluster that this run has just made has nothing yet, so there is nothing to look for.
         let is_new = action.cluster().is_some_and(|cluster| self.is_new(cluster));
+        if let Action::IstioBase { cluster }
+        | Action::Istiod { cluster }
+        | Action::IstiodRemote { cluster }
+        | Action::ExternalIstiod { cluster }
+        | Action::EastWestGateway { cluster }
+        | Action::IngressGateway { cluster } = action
+        {
+            self.read_rendered(cluster).await?;
+        }
         if !is_new && is_satisfied(self, action).await? {
             return Ok(false);
         }

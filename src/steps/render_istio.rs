@@ -77,14 +77,16 @@ fn split_warnings(output: &str) -> (Vec<&str>, &str) {
     (warnings, manifest)
 }
 
-/// Reads what [`run`] rendered.
-pub(super) fn rendered(ctx: &Context, cluster: &LabCluster) -> Result<Rendered, StepError> {
-    let yaml = ctx
-        .state
-        .read(&manifest_path(cluster))?
-        .ok_or_else(|| StepError::Missing(format!("Istio's manifests of {}", cluster.name)))?;
-    let mut all = Manifest::parse(&yaml)?;
-    all.label(&[("dev.lab.lab", &ctx.lab.name)]);
+/// What [`run`] rendered, as it is written.
+pub(super) fn written(ctx: &Context, cluster: &LabCluster) -> Result<String, StepError> {
+    let yaml = ctx.state.read(&manifest_path(cluster))?;
+    yaml.ok_or_else(|| StepError::Missing(format!("Istio's manifests of {}", cluster.name)))
+}
+
+/// Reads what is written for a cluster of the lab of that name.
+pub(super) fn rendered(yaml: &str, lab: &str) -> Result<Rendered, StepError> {
+    let mut all = Manifest::parse(yaml)?;
+    all.label(&[("dev.lab.lab", lab)]);
     all.state_replicas();
     all.objects.iter_mut().for_each(|object| {
         leave_to_istiod(object);
