@@ -55,6 +55,7 @@ pub use warnings::warnings;
 use std::time::Duration;
 
 use crate::exec::{Executor, Progress};
+use crate::plan::render;
 use crate::plan::{Action, Gateway, PlannedStep};
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::Listener;
@@ -171,15 +172,17 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
     }
 }
 
-/// So long a container must have run when a lab is called up.
-const TRIAL: Duration = Duration::from_secs(3);
+/// So long a container of the user's must have run when a lab is called up: what ends at once is seen by then, also on a busy machine.
+const TRIAL: Duration = Duration::from_secs(5);
 
 /// Waits until everything of the lab's that runs pods runs them, and has not just crashed.
 async fn steady(ctx: &Context, trial: Duration, progress: &Progress) -> Result<(), StepError> {
     let label = format!("{LAB_LABEL}={}", ctx.lab.name);
+    let own = [render::APP_NAMESPACE, render::LEGACY_NAMESPACE, render::ISTIO_NAMESPACE, metallb::NAMESPACE];
+    let is_users = |namespace: &str| !own.contains(&namespace);
     let waits = ctx.lab.clusters.iter().map(|cluster| async {
         let client = ctx.client(&cluster.name).await?;
-        Ok::<_, StepError>(client.until_all_steady(&label, trial, ctx.patience, progress).await?)
+        Ok::<_, StepError>(client.until_all_steady(&label, trial, is_users, ctx.patience, progress).await?)
     });
     futures::future::try_join_all(waits).await.map(|_| ())
 }

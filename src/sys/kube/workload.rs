@@ -59,8 +59,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until every workload with the label has rolled out and runs steadily. What has been started just now is given `trial`, since it may be
-    /// ready for an instant and crash.
+    /// Waits until every workload with the label has rolled out and runs steadily. What has been started just now in a
+    /// namespace that is `tried` is given `trial`, since it may be ready for an instant and crash.
     ///
     /// # Errors
     /// One does not, with why; or the API server cannot be asked.
@@ -68,6 +68,7 @@ impl Cluster {
         &self,
         label: &str,
         trial: Duration,
+        tried: impl Fn(&str) -> bool,
         limit: Duration,
         listener: &impl Listener,
     ) -> Result<(), KubeError> {
@@ -79,7 +80,10 @@ impl Cluster {
         let all = Manifest::from_values([deployments, stateful, on_nodes].concat())?;
         if !trial.is_zero() {
             let pods: Vec<Pod> = self.everywhere().await?;
-            let is_ours = |pod: &&Pod| all.objects.iter().any(|o| o.metadata.namespace == pod.metadata.namespace);
+            let is_ours = |pod: &&Pod| {
+                pod.metadata.namespace.as_deref().is_some_and(&tried)
+                    && all.objects.iter().any(|o| o.metadata.namespace == pod.metadata.namespace)
+            };
             let age = pods.iter().filter(is_ours).filter_map(youngest).min().unwrap_or(Duration::MAX);
             tokio::time::sleep(trial.saturating_sub(age)).await;
         }
