@@ -197,8 +197,9 @@ fn crashing(pod: &Pod, now: k8s_openapi::jiff::Timestamp) -> Option<String> {
                 what(&format!("ended with exit code {}", ended.exit_code))
             };
         }
-        let crashed =
-            container.last_state.as_ref().and_then(|s| s.terminated.as_ref()).is_some_and(|t| t.exit_code != 0);
+        let ended = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
+        // What was killed from outside, as by a node that stops, has not crashed.
+        let crashed = ended.is_some_and(|t| !matches!(t.exit_code, 0 | 137 | 143 | 255));
         let since = state.running.as_ref()?.started_at.as_ref()?.0;
         let is_fresh = now.duration_since(since).as_secs_f64() < STEADY;
         if crashed && is_fresh { what(&format!("was started again a moment ago{}", last_end(container))) } else { None }
