@@ -27,7 +27,7 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     }
     for name in names {
         let start = std::time::Instant::now();
-        let lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+        let _lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
         let lab = state.existing(&name).ok();
         if let Some(lab) = &lab {
             end_earlier(lab).await;
@@ -36,7 +36,6 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
         if let Some(lab) = lab {
             lab.remove()?;
         }
-        lock.remove()?;
         eprintln!(
             "lab {name} is down after {:.1} s: removed {}",
             start.elapsed().as_secs_f64(),

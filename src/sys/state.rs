@@ -68,6 +68,7 @@ pub struct LabState {
 pub struct Lock {
     file: File,
     path: PathBuf,
+    lab: PathBuf,
 }
 
 const LAB_FILE: &str = "lab.json";
@@ -131,19 +132,20 @@ impl State {
     /// Takes the lock of a lab, which outlives the lab's own directory. `on_wait` is called when another process holds it.
     pub async fn lock(&self, name: &str, on_wait: impl FnOnce()) -> Result<Lock, StateError> {
         let path = self.root.join(format!(".{name}.lock"));
+        let lab = self.root.join(name);
         let io = |source| StateError::Io { what: "lock", path: path.clone(), source };
         let mut on_wait = Some(on_wait);
         loop {
             let file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(io)?;
             let lock = if file.try_lock().is_ok() {
-                Lock { file, path: path.clone() }
+                Lock { file, path: path.clone(), lab: lab.clone() }
             } else {
                 if let Some(on_wait) = on_wait.take() {
                     on_wait();
                 }
                 let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
                 let file = locked.map_err(std::io::Error::other).and_then(|r| r).map_err(io)?;
-                Lock { file, path: path.clone() }
+                Lock { file, path: path.clone(), lab: lab.clone() }
             };
             // Who held it may have removed the file, and then the next to come would lock another.
             if lock.is_the_file() {
@@ -160,11 +162,14 @@ impl Lock {
         let (own, there) = (self.file.metadata().map(identity), fs::metadata(&self.path).map(identity));
         matches!((own, there), (Ok(own), Ok(there)) if own == there)
     }
+}
 
-    /// Removes the file with the lock; those who wait for it make a new one.
-    pub fn remove(self) -> Result<(), StateError> {
-        let removed = fs::remove_file(&self.path);
-        removed.map_err(|source| StateError::Io { what: "remove", path: self.path, source })
+impl Drop for Lock {
+    /// The file goes with the lab, or when there was none; those who wait for it make a new one.
+    fn drop(&mut self) {
+        if !self.lab.exists() && self.is_the_file() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
