@@ -216,7 +216,7 @@ fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), Strin
     for entry in tar::Archive::new(from).entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
-        if !entry.header().entry_type().is_file() {
+        if entry.header().entry_type() != tar::EntryType::Regular {
             return Err(format!("{name} in it is no file"));
         }
         let limit = match name.as_str() {

@@ -141,7 +141,7 @@ impl Files {
             let mut entry = entry.map_err(broken)?;
             let written = entry.path().map_err(broken)?.into_owned();
             let path = inside(Path::new(""), &written)?;
-            if entry.header().entry_type().is_dir() {
+            if entry.header().entry_type() == tar::EntryType::Directory {
                 continue;
             }
             // Of two files of one name, one reader takes the first and another the second.

@@ -95,7 +95,9 @@ pub fn is_local(address: std::net::IpAddr) -> bool {
     let any: std::net::IpAddr =
         if address.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
     let Ok(socket) = std::net::UdpSocket::bind((any, 0)) else { return false };
-    socket.connect((address, 9)).is_ok() && socket.local_addr().is_ok_and(|own| own.ip() == address)
+    // All of 127.0.0.0/8 is, though the kernel sends from its first address there.
+    address.is_loopback()
+        || socket.connect((address, 9)).is_ok() && socket.local_addr().is_ok_and(|own| own.ip() == address)
 }
 
 /// The addresses of a machine; none if its name says none here.

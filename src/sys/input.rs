@@ -18,7 +18,7 @@ const DESCRIPTORS: [&str; 3] = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"];
 
 /// Magic numbers of file systems whose files the kernel makes up while they are read, some of them without an end: proc, sysfs, debugfs, tracefs, and
 /// control groups of both versions.
-const MADE_UP: [u64; 6] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x0027_e0eb, 0x6367_7270];
+const MADE_UP: [i128; 6] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x0027_e0eb, 0x6367_7270];
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -60,9 +60,8 @@ impl From<io::Error> for Refused {
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refused> {
     regular(&std::fs::metadata(path)?)?;
     let stat = rustix::fs::statfs(path).map_err(io::Error::from)?;
-    #[expect(clippy::allow_attributes, reason = "the type of this number differs between machines")]
-    #[allow(clippy::cast_sign_loss, clippy::useless_conversion, clippy::unnecessary_cast)]
-    if MADE_UP.contains(&(stat.f_type as u64)) {
+    // Wide enough for the type of this number on every machine.
+    if MADE_UP.contains(&i128::from(stat.f_type)) {
         return Err(Refused::NotAFile("a view into the kernel"));
     }
     // Between the look and the opening something else may have taken its place: opening must not wait either.
