@@ -181,3 +181,45 @@ fn a_rule_of_the_users_own_for_helloworld_stands() {
     }
     assert_eq!(ruled(&with("echo")), ["a", "b", "c"]);
 }
+
+fn refusal(text: &str) -> String {
+    render(&parse(text, "lab.yaml").expect_err("refused"))
+}
+
+#[test]
+fn the_secret_of_the_mesh_is_refused_and_its_field_named() {
+    let object = "{ apiVersion: v1, kind: Secret, metadata: { name: cacerts, namespace: istio-system } }";
+    let text = scenario(&format!("  - manifests: {{ objects: [{object}] }}\n"));
+    let told = refusal(&text);
+    assert!(told.contains("Secret istio-system/cacerts") && told.contains("mesh: { ca:"), "{told}");
+    // Somebody who installs Istio by hand needs it.
+    let bare = format!("name: demo\nmesh: none\nclusters: [c1, c2]\napps:\n  - manifests: {{ objects: [{object}] }}\n");
+    parse(&bare, "lab.yaml").unwrap_or_else(|e| panic!("{}", render(&e)));
+}
+
+#[test]
+fn a_service_for_which_no_address_is_left_is_refused() {
+    let services = |count: usize, more: &str| -> String {
+        let one = |n: usize| {
+            format!(
+                "{{ apiVersion: v1, kind: Service, metadata: {{ name: s{n}{more} }}, spec: {{ type: LoadBalancer }} }}"
+            )
+        };
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let text = |pool: &str, objects: &str| {
+        format!(
+            "name: demo\nclusters:\n  - {{ name: c1, loadBalancer: {{ pool: {pool} }} }}\n  - c2\napps:\n  - manifests: {{ clusters: [c1], objects: [{objects}] }}\n"
+        )
+    };
+    let taken = |text: &str| parse(text, "lab.yaml").map(drop).unwrap_or_else(|e| panic!("{}", render(&e)));
+    taken(&text("auto", &services(8, "")));
+    taken(&text("172.30.9.1-172.30.9.2", &services(1, "")));
+    // A pool for the gateway alone is well.
+    taken(&text("172.30.9.1/32", "{ apiVersion: v1, kind: ConfigMap, metadata: { name: c } }"));
+    taken(&text("172.30.9.1-172.30.9.2", &services(3, ", annotations: { metallb.io/allow-shared-ip: a }")));
+    let told = refusal(&text("auto", &services(9, "")));
+    assert!(told.contains("Service default/s8 finds no address in cluster `c1`"), "{told}");
+    let told = refusal(&text("172.30.9.1/32", &services(1, "")));
+    assert!(told.contains("its pool has 1, of which 1 are for gateways"), "{told}");
+}

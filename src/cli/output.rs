@@ -123,7 +123,8 @@ pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &Cancellati
         Err(e) => return Err(unreadable(format!("cannot read {}: {e}", file.display()))),
     };
     let files = manifests::read(paths, &file, text.len(), interrupt).await?;
-    let parse = move || scenario::parse_with(&text, &file.display().to_string(), &files);
+    let now = time::OffsetDateTime::now_utc();
+    let parse = move || scenario::parse_at(&text, &file.display().to_string(), &files, Some(now));
     let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
     if let Some(name) = name {
         scenario.rename(name).map_err(|problem| CliError::Usage {

@@ -9,6 +9,7 @@ use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report::{Style, follow};
+use crate::scenario::Authority;
 use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, fixed, leftovers, preflight};
 use crate::sys::docker::Engine;
@@ -123,6 +124,10 @@ pub(super) fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
     }
     if old.images != new.images {
         return refuse("images.mirror would change".to_owned());
+    }
+    let clusters = old.istio_clusters().map(|c| c.name.as_str());
+    if let Some(change) = Authority::change(old.mesh.ca.as_ref(), new.mesh.ca.as_ref(), clusters) {
+        return refuse(change);
     }
     if let Some(change) = federation_change(old, new) {
         return refuse(change);

@@ -147,6 +147,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
             mesh_networks: scenario.mesh.mesh_networks,
             dns_capture: scenario.mesh.dns_capture,
             ingress_gateway: scenario.mesh.ingress_gateway,
+            ca: scenario.mesh.ca.clone(),
             values: scenario.mesh.values.clone(),
         },
         docker_network: DockerNetwork {

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::render::EAST_WEST_PORT;
-use crate::scenario::{AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Topology};
+use crate::scenario::{AddressRange, App, Authority, Check, Federation, Gateway, ImageSettings, Locality, Topology};
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct LabMesh {
     /// Whether every cluster of the mesh has an ingress gateway.
     #[serde(default)]
     pub ingress_gateway: bool,
+    /// The certificate authority, if the scenario brings one; lab makes one otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Authority>,
     /// Helm values merged over those that lab derives, as the user wrote them.
     pub values: serde_json::Value,
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, Federation, Manifests, Topology};
+use crate::scenario::{App, Authority, Federation, Manifests, PemFile, Topology};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -48,9 +48,31 @@ fn write_mesh(out: &mut String, lab: &Lab) -> std::fmt::Result {
     let (id, domain) = (text(&lab.mesh.id), text(&lab.mesh.trust_domain));
     writeln!(out, "mesh:\n  id: {id}\n  trustDomain: {domain}\n  topology: {topology}")?;
     writeln!(out, "  meshNetworks: {}\n  dnsCapture: {}", lab.mesh.mesh_networks, lab.mesh.dns_capture)?;
-    write!(out, "  ingressGateway: {}\n  values:", lab.mesh.ingress_gateway)?;
+    writeln!(out, "  ingressGateway: {}", lab.mesh.ingress_gateway)?;
+    if let Some(ca) = &lab.mesh.ca {
+        write_authority(out, ca)?;
+    }
+    write!(out, "  values:")?;
     write_value(out, &lab.mesh.values, 4)?;
     writeln!(out)
+}
+
+/// Names of files alone: keys are written nowhere.
+fn write_authority(out: &mut String, ca: &Authority) -> std::fmt::Result {
+    let files = |files: &[(&str, Option<&PemFile>)]| {
+        let named = files.iter().filter_map(|(field, file)| Some(format!("{field}: {}", text(&(*file)?.path))));
+        join(named)
+    };
+    let root = files(&[("rootCert", Some(&ca.root_cert)), ("rootKey", ca.root_key.as_ref())]);
+    writeln!(out, "  ca:\n    files: {{ {root} }}")?;
+    if !ca.intermediates.is_empty() {
+        writeln!(out, "    intermediates:")?;
+    }
+    ca.intermediates.iter().try_for_each(|(cluster, own)| {
+        let chain = ("certChain", own.cert_chain.as_ref());
+        let own = files(&[("caCert", Some(&own.ca_cert)), ("caKey", Some(&own.ca_key)), chain]);
+        writeln!(out, "      {}: {{ {own} }}", text(cluster))
+    })
 }
 
 fn write_federation(out: &mut String, federation: &Federation) -> std::fmt::Result {

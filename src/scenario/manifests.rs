@@ -32,15 +32,17 @@ pub struct Unusable {
 }
 
 /// The paths that a scenario names, each once.
-pub(super) fn paths(raw: &RawScenario) -> Vec<String> {
-    let mut paths: Vec<String> = raw
+pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
+    let authority = raw.mesh.ca.iter_mut().flat_map(|ca| ca.files()).map(|file| file.path.value.clone()).collect();
+    let mut paths: Vec<String> = authority;
+    let manifests = raw
         .apps
         .iter()
         .flatten()
         .filter_map(|app| if let RawAppKind::Manifests(m) = &app.kind { Some(m) } else { None })
         .chain(raw.federation.as_ref().map(|f| &f.manifests))
-        .flat_map(|m| m.files.iter().map(|f| f.value.clone()))
-        .collect();
+        .flat_map(|m| m.files.iter().map(|f| f.value.clone()));
+    paths.extend(manifests);
     paths.sort();
     paths.dedup();
     paths
@@ -91,6 +93,23 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
             object.at = object.place.clone().unwrap_or_else(|| format!("{name}:{}", line()));
         }
         manifests.objects = objects;
+    }
+}
+
+/// Puts the text of its files into a certificate authority.
+pub(super) fn load_authority(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
+    for file in raw.mesh.ca.iter_mut().flat_map(|ca| ca.files()) {
+        let reason = match files.get(&file.path.value) {
+            Some(Ok(found)) if found.len() == 1 => {
+                file.content = found.first().map(|f| (f.name.clone(), f.text.clone()));
+                continue;
+            }
+            Some(Ok(_)) => "it is a directory".to_owned(),
+            Some(Err(unusable)) => unusable.reason.clone(),
+            None => "it was not read".to_owned(),
+        };
+        let remedy = "give a PEM file, relative to the scenario's file".to_owned();
+        problems.add(file.path.span, ManifestProblem::File { path: file.path.value.clone(), reason, remedy });
     }
 }
 

@@ -3,6 +3,7 @@
 //! `tree` reads YAML with the place of every node, `raw` finds the fields in it, `validate` applies the rules. None of them stops
 //! at a mistake: [`parse`] returns all of them.
 
+mod certificate;
 mod describe;
 mod encoding;
 mod error;
@@ -10,6 +11,7 @@ mod guard;
 pub mod layout;
 mod manifests;
 mod model;
+mod pem;
 mod problem;
 mod raw;
 mod read;
@@ -17,6 +19,7 @@ mod render;
 mod tree;
 mod validate;
 
+pub use certificate::Certificate;
 pub use describe::schema;
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
@@ -25,10 +28,16 @@ pub use model::{
     AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Places, Scenario, Topology,
 };
 pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
+pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationCheck, FederationFailover, Member, MemberMode};
-pub use problem::{AddressProblem, AppProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem};
+pub use pem::{decode as decode_pem, encode as encode_pem};
+pub use problem::{
+    AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem,
+};
 pub use problem::{Problem, TopologyProblem};
 pub use render::render;
+
+use time::OffsetDateTime;
 
 /// Reads a scenario file that names no other files. `file` is its name for messages only; nothing is read from disk.
 ///
@@ -45,11 +54,26 @@ pub fn parse(text: &str, file: &str) -> Result<Scenario, ScenarioErrors> {
 ///
 /// Everything that is wrong with it and with those files, in the order of the scenario.
 pub fn parse_with(text: &str, file: &str, files: &Files) -> Result<Scenario, ScenarioErrors> {
+    parse_at(text, file, files, None)
+}
+
+/// The same, certificates that it names being valid at a time.
+///
+/// # Errors
+///
+/// As [`parse_with`], and certificates that have expired or are not valid yet.
+pub fn parse_at(
+    text: &str,
+    file: &str,
+    files: &Files,
+    now: Option<OffsetDateTime>,
+) -> Result<Scenario, ScenarioErrors> {
     let mut problems = error::Problems::default();
     let scenario =
         tree::parse(text, &mut problems).map(|root| raw::scenario(&root, &mut problems)).and_then(|mut raw| {
             manifests::load(&mut raw, files, text, file, &mut problems);
-            validate::scenario(raw, &mut problems)
+            manifests::load_authority(&mut raw, files, &mut problems);
+            validate::scenario(raw, now, &mut problems)
         });
     problems.into_result(scenario, text, file)
 }
@@ -59,5 +83,5 @@ pub fn parse_with(text: &str, file: &str, files: &Files) -> Result<Scenario, Sce
 pub fn paths(text: &str) -> Vec<String> {
     let mut problems = error::Problems::default();
     let root = tree::parse(text, &mut problems);
-    root.map(|root| manifests::paths(&raw::scenario(&root, &mut problems))).unwrap_or_default()
+    root.map(|root| manifests::paths(&mut raw::scenario(&root, &mut problems))).unwrap_or_default()
 }

@@ -1,8 +1,10 @@
 //! What a valid scenario says. Fields that may be left out are `Option` here; `plan` decides them.
 
 mod app;
+mod authority;
 
 pub use app::{App, Manifests, Places};
+pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
 mod check;
 mod federation;
 
@@ -69,6 +71,8 @@ pub struct Mesh {
     pub dns_capture: bool,
     /// Whether every cluster has an ingress gateway.
     pub ingress_gateway: bool,
+    /// The certificate authority, if the scenario brings one.
+    pub ca: Option<Authority>,
     /// Istio Helm values merged last, free-form.
     pub values: serde_json::Value,
 }

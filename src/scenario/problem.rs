@@ -5,6 +5,7 @@
 
 mod addresses;
 mod apps;
+mod authority;
 mod checks;
 mod federation;
 mod manifests;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use addresses::AddressProblem;
 pub use apps::AppProblem;
+pub use authority::AuthorityProblem;
 pub use checks::CheckProblem;
 pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
@@ -144,6 +146,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Address(#[from] AddressProblem),
+    /// A certificate authority of the user's own that no mesh could trust.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Authority(#[from] AuthorityProblem),
     /// An app that cannot work.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -1,11 +1,13 @@
 //! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
 
 mod apps;
+mod authority;
 mod checks;
 mod federation;
 mod values;
 
 pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
+pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
 pub(super) use checks::{
     Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawFederationCheck, RawRequest, RawSources,
 };
@@ -45,6 +47,7 @@ pub(super) struct RawMesh {
     pub dns_capture: Option<Located<bool>>,
     pub ingress_gateway: Option<Located<bool>>,
     pub values: Option<serde_json::Value>,
+    pub ca: Option<RawAuthority>,
 }
 
 #[derive(Debug, Default)]
@@ -150,6 +153,7 @@ fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
         mesh_networks: fields.truth("meshNetworks", "meshNetworks: true", problems),
         dns_capture: fields.truth("dnsCapture", "dnsCapture: true", problems),
         ingress_gateway: fields.truth("ingressGateway", "ingressGateway: true", problems),
+        ca: fields.get("ca").and_then(|n| authority::authority(n, problems)),
         values,
     }
 }

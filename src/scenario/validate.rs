@@ -2,10 +2,12 @@
 
 mod addresses;
 mod apps;
+mod authority;
 mod checks;
 mod federation;
 mod manifests;
 mod names;
+mod room;
 mod topology;
 
 pub(super) use names::is_lab_name;
@@ -16,6 +18,7 @@ use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use time::OffsetDateTime;
 
 use super::error::Problems;
 use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, Topology};
@@ -100,9 +103,9 @@ fn setting(cluster: &str, field: &str, value: impl Display) -> String {
 }
 
 /// The scenario, if nothing is wrong with it; otherwise the problems say what.
-pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scenario> {
+pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: &mut Problems) -> Option<Scenario> {
     let name = raw.name.filter(|n| names::lab(n, problems));
-    let mesh = Mesh {
+    let mut mesh = Mesh {
         id: raw.mesh.id.map_or_else(|| "mesh1".to_owned(), |id| names::label_value("mesh ID", id, problems)),
         trust_domain: raw.mesh.trust_domain.map_or_else(
             || "cluster.local".to_owned(),
@@ -119,6 +122,7 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
         mesh_networks: raw.mesh.mesh_networks.is_some_and(|m| m.value),
         dns_capture: raw.mesh.dns_capture.is_some_and(|d| d.value),
         ingress_gateway: raw.mesh.ingress_gateway.is_some_and(|i| i.value),
+        ca: None,
         values: raw.mesh.values.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
     };
     if let Some(mirror) = &raw.mirror {
@@ -142,15 +146,16 @@ pub(super) fn scenario(raw: RawScenario, problems: &mut Problems) -> Option<Scen
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
+    mesh.ca = raw.mesh.ca.and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
     let apps = apps::or_default(raw.apps, mesh.topology);
     let is_federation = raw.federation.is_some();
-    let federation = raw.federation.and_then(|f| federation::read(f, &drafts, problems));
+    let federation = raw.federation.and_then(|f| federation::read(f, &mesh, &drafts, problems));
     let about = checks::About { apps: &apps, drafts: &drafts, federation: federation.as_ref(), mesh: &mesh };
     // Of a federation that cannot be read nothing can be said.
     let checks =
         if is_federation && federation.is_none() { Vec::new() } else { checks::read(raw.checks, about, problems) };
-    let apps = apps::read(apps, &drafts, problems);
+    let apps = apps::read(apps, &mesh, &drafts, problems);
 
     Some(Scenario {
         name: name?.value,

@@ -46,6 +46,17 @@ pub enum StepError {
         /// What to do.
         remedy: String,
     },
+    /// The state has lost what the scenario brought.
+    #[error("{path} in the state of lab {lab} is lost, and comes from the scenario's own certificate authority")]
+    #[diagnostic(help(
+        "bring the lab up with its scenario file again, which names the files (`mesh.ca`): `lab up FILE`"
+    ))]
+    OwnAuthority {
+        /// The lab.
+        lab: String,
+        /// The file.
+        path: String,
+    },
     /// Something else has the address of a gateway.
     #[error("Service {namespace}/{name} in {cluster} has the address {address}, which is planned for the {}", gateway.title())]
     #[diagnostic(help(

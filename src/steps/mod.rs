@@ -37,6 +37,7 @@ mod metallb;
 mod node_network;
 mod nodes;
 mod observed;
+mod own_ca;
 pub mod pause;
 pub mod preflight;
 mod remote_secret;

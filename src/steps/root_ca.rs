@@ -11,22 +11,27 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
 
-use super::{Context, StepError, half_made};
+use super::{Context, StepError, half_made, own_ca};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{ISTIO_NAMESPACE, Intermediate};
 
-const ROOT_CERT: &str = "ca/root-cert.pem";
-const ROOT_KEY: &str = "ca/root-key.pem";
+pub(super) const ROOT_CERT: &str = "ca/root-cert.pem";
+pub(super) const ROOT_KEY: &str = "ca/root-key.pem";
 /// Secret with what a cluster uses.
 const CACERTS: &str = "cacerts";
 
-fn cert_path(cluster: &str) -> String {
+pub(super) fn cert_path(cluster: &str) -> String {
     format!("ca/{cluster}/ca-cert.pem")
 }
 
-fn key_path(cluster: &str) -> String {
+pub(super) fn key_path(cluster: &str) -> String {
     format!("ca/{cluster}/ca-key.pem")
+}
+
+/// From a cluster's intermediate to the root, where the scenario brings both.
+pub(super) fn chain_path(cluster: &str) -> String {
+    format!("ca/{cluster}/cert-chain.pem")
 }
 
 /// Whether a certificate and a private key are whole and belong together: a certificate has the public half of its key in it.
@@ -53,10 +58,16 @@ fn lack(ctx: &Context) -> Result<Vec<&LabCluster>, StepError> {
 }
 
 pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
+    if let Some(own) = &ctx.lab.mesh.ca {
+        return own_ca::is_satisfied(ctx, own);
+    }
     Ok(is_whole(ctx, ROOT_CERT, ROOT_KEY)? && lack(ctx)?.is_empty())
 }
 
 pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
+    if let Some(own) = &ctx.lab.mesh.ca {
+        return own_ca::run(ctx, own);
+    }
     let mut changed = false;
     let mut is_used = false;
     if !is_satisfied(ctx)? {
@@ -91,9 +102,7 @@ pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, Step
     let root = Issuer::new(root_params, KeyPair::from_pem(&root_key)?);
     for cluster in lack(ctx)? {
         let name = &cluster.name;
-        // Path length 0: an intermediate signs workloads and no further authority.
-        let params = params("Intermediate CA", Some(name), 730, BasicConstraints::Constrained(0))?;
-        let intermediate = CertifiedIssuer::signed_by(params, key()?, &root)?;
+        let intermediate = CertifiedIssuer::signed_by(intermediate_params(name)?, key()?, &root)?;
         ctx.state.write(&cert_path(name), &intermediate.pem())?;
         ctx.state.write(&key_path(name), &intermediate.key().serialize_pem())?;
     }
@@ -170,17 +179,28 @@ pub(super) fn intermediate(ctx: &Context, cluster: &str) -> Result<Intermediate,
     let read = |path: &str| -> Result<String, StepError> {
         ctx.state.read(path)?.ok_or_else(|| StepError::Missing(format!("certificate {path}")))
     };
-    Ok(Intermediate { certificate: read(&cert_path(cluster))?, key: read(&key_path(cluster))?, root: read(ROOT_CERT)? })
+    let (certificate, root) = (read(&cert_path(cluster))?, read(ROOT_CERT)?);
+    let is_brought = ctx.lab.mesh.ca.as_ref().is_some_and(|ca| ca.intermediates.contains_key(cluster));
+    let chain = if is_brought { read(&chain_path(cluster))? } else { format!("{certificate}{root}") };
+    Ok(Intermediate { certificate, key: read(&key_path(cluster))?, root, chain })
 }
 
 /// Paths of all that [`run`] made, in the lab's state.
 pub(super) fn paths(ctx: &Context) -> Vec<String> {
+    if let Some(own) = &ctx.lab.mesh.ca {
+        return own_ca::paths(ctx, own);
+    }
     let own = ctx.lab.istio_clusters().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
     [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(own).collect()
 }
 
-fn key() -> Result<KeyPair, rcgen::Error> {
+pub(super) fn key() -> Result<KeyPair, rcgen::Error> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+}
+
+/// Path length 0: an intermediate signs workloads and no further authority.
+pub(super) fn intermediate_params(cluster: &str) -> Result<CertificateParams, rcgen::Error> {
+    params("Intermediate CA", Some(cluster), 730, BasicConstraints::Constrained(0))
 }
 
 fn params(

@@ -14,6 +14,8 @@ pub struct Intermediate {
     pub key: String,
     /// The root certificate, the same in every cluster.
     pub root: String,
+    /// The certificates from its own to the root, for workloads to present.
+    pub chain: String,
 }
 
 /// The Secret `cacerts`, which istiod reads when it starts. A partial bundle is fatal to istiod, so all four parts are here.
@@ -28,7 +30,7 @@ pub fn cacerts(intermediate: &Intermediate) -> Value {
             "ca-cert.pem": base64(&intermediate.certificate),
             "ca-key.pem": base64(&intermediate.key),
             "root-cert.pem": base64(&intermediate.root),
-            "cert-chain.pem": base64(&format!("{}{}", intermediate.certificate, intermediate.root)),
+            "cert-chain.pem": base64(&intermediate.chain),
         },
     })
 }

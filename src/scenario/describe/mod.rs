@@ -1,6 +1,7 @@
 //! The format of scenarios, said once: the parser knows no fields but these, and the JSON schema is generated from them.
 
 mod apps;
+mod authority;
 mod checks;
 mod federation;
 mod schema;
@@ -8,6 +9,7 @@ mod schema;
 pub use schema::schema;
 
 pub(super) use apps::{APPS, HELLOWORLD, MANIFESTS, SLEEP};
+pub(super) use authority::{CA, CA_FILES, INTERMEDIATE};
 pub(super) use checks::{CALLER, CHECKS, EXPECT, FAILOVER, FEDERATION_CHECK, REACHABILITY, REQUEST, ROTATION};
 pub(super) use federation::{FEDERATION, MEMBER, MEMBER_LOST};
 
@@ -140,6 +142,7 @@ pub(super) const MESH: Mapping = Mapping {
         field("dnsCapture", Kind::Truth, "Whether sidecars answer DNS queries").default("false"),
         field("ingressGateway", Kind::Truth, "Whether every cluster of the mesh has an ingress gateway, with a route /hello to helloworld")
             .default("false"),
+        field("ca", Kind::Mapping(&CA), CA.description),
         field("values", Kind::Free, "Istio's Helm values, merged over lab's own")
             .default("{}")
             .example("{\"pilot\": {\"traceSampling\": 100}}"),

@@ -78,6 +78,32 @@ pub enum ManifestProblem {
         /// Where the first one is, as "; the first is at ..."; nothing when it is in the scenario.
         first: String,
     },
+    /// The Secret that lab makes of the mesh's certificate authority.
+    #[error("{}Secret istio-system/cacerts is made by lab for each cluster, and a second one would be overwritten", before(.place.as_ref()))]
+    #[diagnostic(help(
+        "remove it, and name the files of your certificate authority: `mesh: {{ ca: {{ files: {{ rootCert: ..., rootKey: ... }} }} }}`"
+    ))]
+    Cacerts {
+        /// `FILE:LINE` for an object of a file.
+        place: Option<String>,
+    },
+    /// A Service that would wait for an address for ever.
+    #[error("{}{object} finds no address in cluster `{cluster}`: its pool has {size}, of which {kept} are for gateways, and other Services have the rest", before(.place.as_ref()))]
+    #[diagnostic(help(
+        "make the pool larger, such as `loadBalancer: {{ pool: 172.30.255.10-172.30.255.29 }}`, or let Services share an address (metallb.io/allow-shared-ip)"
+    ))]
+    NoAddress {
+        /// `FILE:LINE` for an object of a file.
+        place: Option<String>,
+        /// Kind, namespace and name.
+        object: String,
+        /// The cluster.
+        cluster: String,
+        /// How many addresses its pool has.
+        size: u32,
+        /// How many of them gateways have, or may get.
+        kept: u32,
+    },
     /// An object that lab itself makes.
     #[error("{}{object} is made by lab's own app `{app}`", before(.place.as_ref()))]
     #[diagnostic(help("give it another name or namespace, or take `{app}` out of `apps`"))]

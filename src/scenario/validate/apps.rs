@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Draft, Problems, data_cluster, manifests, names};
+use super::{Draft, Mesh, Problems, data_cluster, manifests, names, room};
 use crate::scenario::model::{App, Topology};
 use crate::scenario::problem::AppProblem;
 use crate::scenario::raw::{RawApp, RawAppKind, RawVersions};
@@ -21,7 +21,7 @@ pub(super) fn or_default(apps: Option<Vec<RawApp>>, topology: Topology) -> Vec<R
 }
 
 /// The apps of a scenario, in their order; lab's own are read first, because others must not make the same objects.
-pub(super) fn read(apps: Vec<RawApp>, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
+pub(super) fn read(apps: Vec<RawApp>, mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
     duplicates(&apps, problems);
     let given = apps.iter().filter_map(|a| if let RawAppKind::Manifests(m) = &a.kind { m.name.as_ref() } else { None });
     let taken: HashSet<String> = given.map(|n| n.value.clone()).collect();
@@ -35,10 +35,12 @@ pub(super) fn read(apps: Vec<RawApp>, drafts: &[Draft], problems: &mut Problems)
         }
     }
     let own_apps: Vec<App> = own.iter().map(|(_, app)| app.clone()).collect();
-    let mut reader = manifests::Reader::default();
-    let others = others
+    let mut reader = manifests::Reader::of(mesh);
+    let others: Vec<(usize, App)> = others
         .into_iter()
-        .map(|(i, span, raw)| (i, App::Manifests(reader.read(raw, span, &taken, &own_apps, drafts, problems))));
+        .map(|(i, span, raw)| (i, App::Manifests(reader.read(raw, span, &taken, &own_apps, drafts, problems))))
+        .collect();
+    room::check(reader.balanced(), mesh, drafts, problems);
     let mut apps: Vec<(usize, App)> = own.into_iter().chain(others).collect();
     apps.sort_by_key(|(i, _)| *i);
     apps.into_iter().map(|(_, app)| app).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Located, Problems, data_cluster, known_cluster, manifests};
+use super::{Draft, Located, Mesh, Problems, data_cluster, known_cluster, manifests};
 use crate::scenario::model::{Federation, FederationFailover, Member, MemberMode};
 use crate::scenario::problem::FederationProblem;
 use crate::scenario::raw::{RawFederation, RawMember};
@@ -22,7 +22,7 @@ pub(super) fn assign(federation: Option<&RawFederation>, drafts: &mut [Draft]) {
 }
 
 /// The federation, with all that is wrong with it recorded.
-pub(super) fn read(raw: RawFederation, drafts: &[Draft], problems: &mut Problems) -> Option<Federation> {
+pub(super) fn read(raw: RawFederation, mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) -> Option<Federation> {
     let manager = raw.manager.filter(|m| known_cluster("manager", m, drafts, problems));
     for draft in drafts {
         roles(draft, drafts, problems);
@@ -47,7 +47,7 @@ pub(super) fn read(raw: RawFederation, drafts: &[Draft], problems: &mut Problems
         });
         FederationFailover { toleration_seconds }
     });
-    let objects = manifests::federated(raw.manifests.objects, problems);
+    let objects = manifests::federated(raw.manifests.objects, mesh, problems);
     Some(Federation { manager: manager?.value, members, failover, objects })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::{Draft, Located, Problems, data_cluster, names, repeated};
+use super::{Draft, Located, Mesh, Problems, Topology, data_cluster, names, repeated, room};
 use crate::scenario::model::{App, Manifests, Places};
 use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
@@ -61,9 +61,28 @@ pub(super) struct Reader {
     count: usize,
     /// By cluster and identity.
     seen: BTreeMap<(String, Identity), Seen>,
+    has_mesh: bool,
+    balanced: Vec<Balanced>,
+}
+
+/// A Service that wants a load balancer's address.
+pub(super) struct Balanced {
+    pub name: String,
+    pub clusters: Vec<String>,
+    pub span: Span,
+    pub place: Option<String>,
 }
 
 impl Reader {
+    pub(super) fn of(mesh: &Mesh) -> Self {
+        Self { has_mesh: mesh.topology != Topology::None, ..Self::default() }
+    }
+
+    /// The Services that each want an address of their own, in the order in which they were read.
+    pub(super) fn balanced(&self) -> &[Balanced] {
+        &self.balanced
+    }
+
     /// One entry. `own` are lab's own apps of the scenario, `taken` the names that other entries of the file give themselves.
     pub(super) fn read(
         &mut self,
@@ -92,7 +111,14 @@ impl Reader {
                 give_namespace(&mut value, namespace.as_deref());
                 if let Ok(identity) = identity(&value) {
                     self.once(&identity, &clusters, &Seen { span, place: place.clone() }, problems);
-                    not_own(&identity, own, &clusters, span, place, problems);
+                    not_own(&identity, own, &clusters, span, place.clone(), problems);
+                    if self.has_mesh {
+                        not_cacerts(&identity, span, place.clone(), problems);
+                    }
+                    if room::wants_address(&value) {
+                        let (name, clusters) = (describe(&identity), clusters.clone());
+                        self.balanced.push(Balanced { name, clusters, span, place });
+                    }
                 }
                 objects.push(value);
                 places.push(at);
@@ -162,13 +188,16 @@ fn clusters(named: &Located<Vec<Located<String>>>, drafts: &[Draft], problems: &
 }
 
 /// The objects that Karmada gets.
-pub(super) fn federated(raw: Vec<RawObject>, problems: &mut Problems) -> Vec<Json> {
+pub(super) fn federated(raw: Vec<RawObject>, mesh: &Mesh, problems: &mut Problems) -> Vec<Json> {
     let mut seen: BTreeMap<Identity, Span> = BTreeMap::new();
     let mut objects = Vec::with_capacity(raw.len());
     for RawObject { value, span, place, .. } in raw {
         match identity(&value) {
             Err(reason) => _ = problems.add(span, ManifestProblem::NotAnObject { place, reason }),
             Ok(identity) => {
+                if mesh.topology != Topology::None {
+                    not_cacerts(&identity, span, place.clone(), problems);
+                }
                 if let Some(first) = seen.get(&identity) {
                     let problem = FederationProblem::SameObject { place, object: describe(&identity) };
                     problems.add(span, problem).also(*first, "the first one");
@@ -250,6 +279,14 @@ fn not_own(
     });
     if let Some(app) = app {
         problems.add(span, ManifestProblem::OwnObject { place, object: describe(identity), app });
+    }
+}
+
+/// Records the Secret that lab makes of the mesh's certificate authority: one of the user's would change with it at every `up`.
+fn not_cacerts(identity: &Identity, span: Span, place: Option<String>, problems: &mut Problems) {
+    let (group, kind, namespace, name) = identity;
+    if (group.as_str(), kind.as_str(), namespace.as_str(), name.as_str()) == ("", "Secret", "istio-system", "cacerts") {
+        problems.add(span, ManifestProblem::Cacerts { place });
     }
 }
 
