@@ -140,7 +140,12 @@ fn foreign_ca() -> Intermediate {
     let key = || KeyPair::generate().expect("a key");
     let root = CertifiedIssuer::self_signed(params(BasicConstraints::Unconstrained), key()).expect("a root");
     let own = CertifiedIssuer::signed_by(params(BasicConstraints::Constrained(0)), key(), &root).expect("signed");
-    Intermediate { certificate: own.pem(), key: own.key().serialize_pem(), root: root.pem() }
+    Intermediate {
+        certificate: own.pem(),
+        key: own.key().serialize_pem(),
+        root: root.pem(),
+        chain: own.pem() + &root.pem(),
+    }
 }
 
 /// An API server that stalls on open connections, while a verdict is made and before an explanation: both end in time and name the cluster.
