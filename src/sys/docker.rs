@@ -181,7 +181,11 @@ impl Engine {
             .map(|n| {
                 let configs: Vec<IpamConfig> = n.ipam.and_then(|i| i.config).unwrap_or_default();
                 let is_bridge = n.driver.as_deref() == Some("bridge");
-                let gateway = |c: &IpamConfig| c.gateway.as_ref()?.parse().ok().filter(|_| is_bridge);
+                // Of its own first bridge an engine does not tell the gateway; there it is the first address too.
+                let first = |c: &IpamConfig| c.subnet.as_ref()?.parse::<Ipv4Net>().ok()?.hosts().next();
+                let gateway = |c: &IpamConfig| {
+                    c.gateway.as_ref().map_or_else(|| first(c), |g| g.parse().ok()).filter(|_| is_bridge)
+                };
                 Network {
                     name: n.name.unwrap_or_default(),
                     lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
