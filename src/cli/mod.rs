@@ -36,10 +36,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use crate::sys::keeper::serve as keep_child;
 pub use args::{Args, Command, Output};
 pub use completions::complete;
 pub use error::CliError;
+
+/// Where this process was started to keep a program of another lab process, does that to its end and gives the exit code.
+#[must_use]
+pub fn keep_child() -> Option<u8> {
+    crate::sys::keeper::serve()
+}
 
 /// Runs the command and tells errors; gives the exit code:
 ///
