@@ -164,8 +164,9 @@ fn mutate_an_api_server_that_stalls_is_named_in_time() {
     node("pkill -STOP kube-apiserver");
     let verify = verify.wait_with_output().expect("an end");
     let verified = start.elapsed();
+    let asked = Instant::now();
     let explained = e2e::lab(&["explain", NAME, "c1", "c2"]);
-    let took = start.elapsed();
+    let explaining = asked.elapsed();
     node("pkill -CONT kube-apiserver; systemctl start kubelet");
     let (verdict, explanation) = (text(&verify.stdout), text(&explained.stdout));
     assert_eq!(verify.status.code(), Some(1), "{verdict}");
@@ -173,6 +174,6 @@ fn mutate_an_api_server_that_stalls_is_named_in_time() {
     assert!(verified < Duration::from_secs(150), "{verified:?}");
     assert_eq!(explained.status.code(), Some(1), "{explanation}");
     assert!(explanation.contains("the API server of c2 does not answer"), "{explanation}");
-    assert!(took - verified < Duration::from_secs(40), "{:?}", took - verified);
+    assert!(explaining < Duration::from_secs(40), "{explaining:?}");
     mend(NAME);
 }

@@ -212,7 +212,7 @@ fn a_service_for_which_no_address_is_left_is_refused() {
             "name: demo\nclusters:\n  - {{ name: c1, loadBalancer: {{ pool: {pool} }} }}\n  - c2\napps:\n  - manifests: {{ clusters: [c1], objects: [{objects}] }}\n"
         )
     };
-    let taken = |text: &str| parse(text, "lab.yaml").map(drop).unwrap_or_else(|e| panic!("{}", render(&e)));
+    let taken = |text: &str| parse(text, "lab.yaml").map_or_else(|e| panic!("{}", render(&e)), drop);
     taken(&text("auto", &services(8, "")));
     taken(&text("172.30.9.1-172.30.9.2", &services(1, "")));
     // A pool for the gateway alone is well.

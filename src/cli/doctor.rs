@@ -25,10 +25,10 @@ pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Re
     };
     let patient = Patient { lab: &lab, is_planned: args.scenario.is_some() };
     let looked = async {
-        let judged = doctor::look(patient).await?;
+        let judged = Box::pin(doctor::look(patient)).await?;
         let fixed = if args.fix { doctor::fix(&judged) } else { Vec::new() };
         // What was raised counts as it is now.
-        let judged = if fixed.is_empty() { judged } else { doctor::look(patient).await? };
+        let judged = if fixed.is_empty() { judged } else { Box::pin(doctor::look(patient)).await? };
         Ok::<_, CliError>(MachineReport::new(judged_for, fixed, judged))
     };
     let report = tokio::select! {

@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> u8 {
 async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliError> {
     match args.command {
         Command::Up(args) => up::run(args, interrupt).await,
-        Command::Down(args) => until(interrupt, "`lab down` again removes the rest", down::run(args)).await,
+        Command::Down(args) => until(interrupt, "`lab down` again removes the rest", Box::pin(down::run(args))).await,
         Command::Verify(args) => until(interrupt, "the lab is as it was", Box::pin(verify::run(args))).await,
         Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
@@ -78,7 +78,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Graph(args) => graph::run(&args, interrupt).await,
         Command::Report(args) => report::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
-        Command::Status(args) => until(interrupt, "nothing was changed", status::run(&args)).await,
+        Command::Status(args) => until(interrupt, "nothing was changed", Box::pin(status::run(&args))).await,
         Command::Dump(args) => until(interrupt, "the lab is as it was", Box::pin(dump::run(args))).await,
         Command::Eject(args) => Box::pin(eject::run(args, interrupt)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
@@ -91,7 +91,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Resume(args) => until(interrupt, "`lab resume` again goes on", Box::pin(pause::resume(&args))).await,
         Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
-        Command::Images(args) => images::run(args, interrupt).await,
+        Command::Images(args) => Box::pin(images::run(args, interrupt)).await,
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

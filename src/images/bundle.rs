@@ -89,18 +89,18 @@ fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl R
     let mut out = fs::temporary_file(parent)?;
     let mut archive = tar::Builder::new(out.as_file_mut());
     let mut sums = String::new();
-    let mut note = |name: &str, sum: String| sums.push_str(&format!("{sum}  {name}\n"));
+    let mut add = |name: &str, sum: String| sums.extend([&sum, "  ", name, "\n"]);
     let text = serde_json::to_vec_pretty(contents)?;
     for (name, text) in [(CONTENTS, &text[..]), (MANIFEST, prepared.metallb_manifest.as_bytes())] {
         append_file(&mut archive, name, 0o644, text.len() as u64, text)?;
-        note(name, Hashing::new(text).finish()?);
+        add(name, Hashing::new(text).finish()?);
     }
     for (name, path) in [(KIND, &prepared.kind), (ISTIOCTL, &prepared.istioctl)] {
         let tool = fs::open(path)?;
         let size = tool.metadata()?.len();
         let mut tool = Hashing::new(tool);
         append_file(&mut archive, name, 0o755, size, &mut tool)?;
-        note(name, tool.finish()?);
+        add(name, tool.finish()?);
     }
     // The engine does not tell the size beforehand; the header is completed once it is known.
     let mut header = tar::Header::new_gnu();
@@ -109,7 +109,7 @@ fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl R
     io::copy(&mut node, &mut entry)?;
     let (entry, sum) = entry.finish();
     entry.finish()?;
-    note(NODE, sum);
+    add(NODE, sum);
     append_file(&mut archive, SUMS, 0o644, sums.len() as u64, sums.as_bytes())?;
     archive.into_inner()?.flush()?;
     out.as_file_mut().rewind()?;

@@ -68,7 +68,7 @@ impl<W: Write> Write for Summing<W> {
 }
 
 fn hex(sum: Sha256) -> String {
-    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", sum.finalize())
 }
 
 /// Whether a word is a SHA-256 in hexadecimal.

@@ -23,8 +23,8 @@ pub struct Certificate<'d> {
     pub not_before: OffsetDateTime,
     /// Until when it is valid.
     pub not_after: OffsetDateTime,
-    /// Whether it is an authority, and how many authorities it allows below it.
-    pub authority: Option<Option<u64>>,
+    /// How many authorities it allows below it, `u64::MAX` where it sets no bound; none if it is no authority.
+    pub authority: Option<u64>,
     /// Whether its key may sign certificates.
     pub signs_certificates: bool,
 }
@@ -180,11 +180,11 @@ fn extension<'d>(mut wrapped: &'d [u8], id: &[u8]) -> Option<&'d [u8]> {
 }
 
 /// What basic constraints say: none if it is no authority.
-fn authority(mut value: &[u8]) -> Option<Option<u64>> {
+fn authority(mut value: &[u8]) -> Option<u64> {
     let mut fields = take(&mut value, SEQUENCE)?.content;
     let is_authority = take(&mut fields, BOOLEAN)?.content != [0];
     let most = take(&mut fields, INTEGER).map(|v| v.content.iter().fold(0, |n: u64, b| n << 8 | u64::from(*b)));
-    is_authority.then_some(most)
+    is_authority.then(|| most.unwrap_or(u64::MAX))
 }
 
 fn may_sign(mut value: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::Problems;
 use super::guard;
 use super::problem::ManifestProblem;
-use super::raw::{RawAppKind, RawObject, RawScenario};
+use super::raw::{RawAppKind, RawAuthority, RawObject, RawScenario};
 use super::tree::Span;
 
 /// What is at the paths that a scenario names, by the path as it is written there.
@@ -33,7 +33,7 @@ pub struct Unusable {
 
 /// The paths that a scenario names, each once.
 pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
-    let authority = raw.mesh.ca.iter_mut().flat_map(|ca| ca.files()).map(|file| file.path.value.clone()).collect();
+    let authority = raw.mesh.ca.iter_mut().flat_map(RawAuthority::files).map(|file| file.path.value.clone()).collect();
     let mut paths: Vec<String> = authority;
     let manifests = raw
         .apps
@@ -98,7 +98,7 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
 
 /// Puts the text of its files into a certificate authority.
 pub(super) fn load_authority(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
-    for file in raw.mesh.ca.iter_mut().flat_map(|ca| ca.files()) {
+    for file in raw.mesh.ca.iter_mut().flat_map(RawAuthority::files) {
         let reason = match files.get(&file.path.value) {
             Some(Ok(found)) if found.len() == 1 => {
                 file.content = found.first().map(|f| (f.name.clone(), f.text.clone()));

@@ -146,7 +146,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
-    mesh.ca = raw.mesh.ca.and_then(|ca| authority::read(ca, &drafts, now, problems));
+    mesh.ca = raw.mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
     let apps = apps::or_default(raw.apps, mesh.topology);
     let is_federation = raw.federation.is_some();

@@ -82,7 +82,6 @@ async fn script(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, S
     let lists = ctx
         .lab
         .network_peers(cluster)
-        .into_iter()
         .map(|peer| async { Ok::<Vec<Node>, StepError>(ctx.client(&peer.name).await?.list().await?) });
     let nodes = futures::future::try_join_all(lists).await?.into_iter().flatten();
     let mut peers = Vec::new();

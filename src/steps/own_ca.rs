@@ -117,7 +117,7 @@ mod tests {
             let (root, issued) =
                 (Certificate::read(&root).expect("a root"), Certificate::read(&issued).expect("issued"));
             assert!(issued.is_signed_by(&root) && !root.is_signed_by(&issued));
-            assert_eq!(issued.authority, Some(Some(0)));
+            assert_eq!(issued.authority, Some(0));
             assert!(issued.not_after <= root.not_after);
             assert_eq!(KeyPair::from_pem(&own_key).expect("a key").public_key_raw(), issued.public_key);
         }

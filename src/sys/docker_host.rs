@@ -81,7 +81,7 @@ impl Endpoint {
             return Ok(Self { host: SOCKET.to_owned(), from: Chosen::Default });
         };
         // Docker keeps a context in a directory that is named by the digest of its name.
-        let directory: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let directory = format!("{:x}", Sha256::digest(name.as_bytes()));
         let path = config.join("contexts/meta").join(directory).join("meta.json");
         let text = read(&path).ok_or_else(|| format!("there is no Docker context `{name}`"))?;
         let context: Context = serde_json::from_str(&text)
@@ -148,7 +148,7 @@ mod tests {
             let given = variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
             given.or_else(|| (name == "HOME").then(|| "/home/u".to_owned()))
         };
-        let far = Sha256::digest(b"far").iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let far = format!("{:x}", Sha256::digest(b"far"));
         let read = |path: &Path| {
             let below = path.strip_prefix("/home/u/.docker").or_else(|_| path.strip_prefix("/etc/other")).ok()?;
             if below == Path::new("config.json") {

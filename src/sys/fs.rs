@@ -40,7 +40,8 @@ pub fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
     if let Some(parent) = path.parent() {
-        let mode = if mode & 0o077 == 0 { 0o700 } else { 0o755 };
+        let is_private = mode.trailing_zeros() >= 6;
+        let mode = if is_private { 0o700 } else { 0o755 };
         std::fs::DirBuilder::new().recursive(true).mode(mode).create(parent)?;
     }
     let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;

@@ -1,7 +1,6 @@
 //! Rules for a certificate authority of the user's own: all that Istio, Envoy or lab would choke on later is refused here.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use rcgen::{KeyPair, PKCS_ED25519};
 use sha2::{Digest, Sha256};
@@ -35,11 +34,7 @@ impl Certificate {
     }
 
     fn fingerprint(&self) -> String {
-        Sha256::digest(&self.der).iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            _ = write!(text, "{byte:02x}");
-            text
-        })
+        format!("{:x}", Sha256::digest(&self.der))
     }
 
     /// Where it is, as `FILE:LINE`.
@@ -50,18 +45,18 @@ impl Certificate {
 
 /// The authority of a scenario, if nothing is wrong with it. `now` is when certificates must be valid; without it nobody asks.
 pub(super) fn read(
-    raw: RawAuthority,
+    raw: &RawAuthority,
     drafts: &[Draft],
     now: Option<OffsetDateTime>,
     problems: &mut Problems,
 ) -> Option<Authority> {
     let before = problems.count();
-    needed(&raw, drafts, problems);
+    needed(raw, drafts, problems);
     let root = raw.root_cert.as_ref().and_then(|file| keep(file, root(file, now), problems));
     let root_key = raw.root_key.as_ref().and_then(|file| {
         let key = keep(file, private_key(file), problems)?;
         let fits = root.as_ref().is_none_or(|root| belongs(&key, root));
-        let told = if fits { Ok(()) } else { Err(mismatch(&raw.root_cert)) };
+        let told = if fits { Ok(()) } else { Err(mismatch(raw.root_cert.as_ref())) };
         keep(file, told, problems)?;
         Some(key)
     });
@@ -201,7 +196,7 @@ fn authority(found: &Certificate, now: Option<OffsetDateTime>) -> Result<(), Unf
 
 /// Whether a certificate allows so many authorities below it.
 fn room_below(certificate: &Certificate, below: u64) -> Result<(), Unfit> {
-    match parsed(certificate)?.authority.flatten() {
+    match parsed(certificate)?.authority {
         Some(most) if most < below => {
             let reason =
                 format!("this certificate allows {most} authorities below it (pathlen), and there would be {below}");
@@ -241,8 +236,8 @@ fn belongs(key: &str, certificate: &Certificate) -> bool {
     KeyPair::from_pem(key).is_ok_and(|key| key.public_key_raw() == certificate.public_key)
 }
 
-fn mismatch(certificate: &Option<RawPem>) -> Unfit {
-    let path = certificate.as_ref().map_or("", |file| file.path.value.as_str());
+fn mismatch(certificate: Option<&RawPem>) -> Unfit {
+    let path = certificate.map_or("", |file| file.path.value.as_str());
     let remedy = format!(
         "the public key of both must be the same: openssl x509 -in {path} -noout -pubkey, openssl pkey -in KEY -pubout"
     );
@@ -272,7 +267,7 @@ fn intermediate(
         return keep(cert_file, told, problems).and(None);
     }
     let key = key?;
-    let fits = if belongs(&key, &chain[0]) { Ok(()) } else { Err(mismatch(&raw.ca_cert)) };
+    let fits = if belongs(&key, &chain[0]) { Ok(()) } else { Err(mismatch(raw.ca_cert.as_ref())) };
     keep(key_file, fits, problems)?;
     let in_file = |certificate: &Certificate| {
         let from_chain =

@@ -8,6 +8,7 @@ use crate::verdict::Judgement;
 const WHAT: &str = "API servers";
 
 /// How the engine and this process lie to each other.
+#[expect(clippy::struct_excessive_bools, reason = "each is seen apart from the others")]
 pub(super) struct Engine<'a> {
     /// The name of its machine, if it is reached over a network.
     pub machine: Option<&'a str>,

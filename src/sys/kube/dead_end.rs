@@ -334,8 +334,8 @@ mod tests {
     #[test]
     fn a_pool_that_has_run_out_is_named() {
         let failed = event("edge", "AllocationFailed", "Failed to allocate IP for \"shop/edge\": no available IPs", 1);
-        assert_eq!(without_address(&[failed.clone()], "edge", SOON), None);
-        let why = without_address(&[failed.clone()], "edge", LATER);
+        assert_eq!(without_address(std::slice::from_ref(&failed), "edge", SOON), None);
+        let why = without_address(std::slice::from_ref(&failed), "edge", LATER);
         assert!(why.is_some_and(|why| why.contains("no available IPs")));
         assert_eq!(without_address(&[failed], "other", LATER), None);
     }

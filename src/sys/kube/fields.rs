@@ -77,7 +77,9 @@ pub(super) fn bare(object: &DynamicObject) -> Value {
     if let Some(map) = value.as_object_mut() {
         map.remove("status");
         if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-            KEPT_BY_SERVER.iter().for_each(|field| _ = metadata.remove(*field));
+            for field in KEPT_BY_SERVER {
+                metadata.remove(field);
+            }
         }
     }
     value

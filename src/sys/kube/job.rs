@@ -138,12 +138,12 @@ mod tests {
 
     use super::*;
 
-    fn of(spec: Value, conditions: Value) -> JobState {
+    fn of(spec: &Value, conditions: &Value) -> JobState {
         let job = json!({ "metadata": { "name": "seed" }, "spec": spec, "status": { "conditions": conditions } });
         state(Some(&serde_json::from_value(job).expect("a Job")))
     }
 
-    fn spec(more: Value) -> Value {
+    fn spec(more: &Value) -> Value {
         let mut spec = json!({ "template": {} });
         spec.as_object_mut().expect("a mapping").extend(more.as_object().expect("a mapping").clone());
         spec
@@ -152,19 +152,19 @@ mod tests {
     #[test]
     fn a_job_is_done_when_it_says_so_and_a_failed_one_is_not() {
         let condition = |kind: &str, status: &str| json!([{ "type": kind, "status": status, "reason": "BackoffLimitExceeded", "message": "too often" }]);
-        assert_eq!(of(spec(json!({})), json!([])), JobState::Running);
-        assert_eq!(of(spec(json!({})), condition("Complete", "True")), JobState::Done);
-        assert_eq!(of(spec(json!({})), condition("Complete", "False")), JobState::Running);
+        assert_eq!(of(&spec(&json!({})), &json!([])), JobState::Running);
+        assert_eq!(of(&spec(&json!({})), &condition("Complete", "True")), JobState::Done);
+        assert_eq!(of(&spec(&json!({})), &condition("Complete", "False")), JobState::Running);
         let failed = JobState::Failed("BackoffLimitExceeded: too often".to_owned());
-        assert_eq!(of(spec(json!({})), condition("Failed", "True")), failed);
+        assert_eq!(of(&spec(&json!({})), &condition("Failed", "True")), failed);
         assert_eq!(state(None), JobState::Done);
     }
 
     #[test]
     fn a_job_that_nobody_has_started_is_not_waited_for() {
-        assert_eq!(of(spec(json!({ "suspend": true })), json!([])), JobState::Done);
-        assert_eq!(of(spec(json!({ "parallelism": 0 })), json!([])), JobState::Done);
-        assert_eq!(of(spec(json!({ "suspend": false, "parallelism": 2 })), json!([])), JobState::Running);
+        assert_eq!(of(&spec(&json!({ "suspend": true })), &json!([])), JobState::Done);
+        assert_eq!(of(&spec(&json!({ "parallelism": 0 })), &json!([])), JobState::Done);
+        assert_eq!(of(&spec(&json!({ "suspend": false, "parallelism": 2 })), &json!([])), JobState::Running);
     }
 
     #[test]

@@ -22,7 +22,8 @@ fn web(port: &Value) -> Value {
         "spec": { "clusterIP": "10.1.1.1", "selector": { "app": "web" }, "ports": [port] } })
 }
 
-fn rule(kind: &str, namespace: &str, spec: Value) -> Value {
+fn rule(kind: &str, namespace: &str, spec: impl Into<Value>) -> Value {
+    let spec = spec.into();
     json!({ "kind": kind, "metadata": { "name": "it", "namespace": namespace }, "spec": spec })
 }
 
@@ -70,9 +71,9 @@ impl World {
             Side { cluster, config: cluster, pod, service, here, rules: here }
         };
         let gateway = (to == "c2" && !self.same_network).then(|| "172.30.255.20:15443".parse().expect("an address"));
-        let callee = side(if to == "c2" { "c2" } else { "c1" }, "shop", "web");
+        let target = side(if to == "c2" { "c2" } else { "c1" }, "shop", "web");
         let caller = side("c1", "sample", "sleep");
-        causes(&CallFacts { lab: "demo", service: "web", namespace: "shop", port, caller, callee, gateway })
+        causes(&CallFacts { lab: "demo", service: "web", namespace: "shop", port, caller, callee: target, gateway })
     }
 
     /// The first cause must say this of this object.
@@ -202,19 +203,19 @@ fn peer_authentication_is_seen_from_both_sides() {
                 "portLevelMtls": { "5000": { "mode": "DISABLE" } } }),
     );
     // The callee takes plain text only, and the caller's control plane knows nothing of it.
-    let callee = World::new().c2(port.clone());
-    callee.is_for(
+    let takes_plain = World::new().c2(port.clone());
+    takes_plain.is_for(
         "c2 takes only plain text on port 5000 of web.shop, and callers in c1 send mutual TLS",
         "PeerAuthentication shop/it in c2",
     );
-    insta::assert_debug_snapshot!(callee.causes()[0]);
+    insta::assert_debug_snapshot!(takes_plain.causes()[0]);
     // The reverse: the caller's control plane takes it for plain text.
-    let caller = World::new().c1(port.clone());
-    caller.is_for(
+    let sends_plain = World::new().c1(port.clone());
+    sends_plain.is_for(
         "the control plane of c1 takes web.shop for plain text, which does not reach c2",
         "PeerAuthentication shop/it in c1",
     );
-    insta::assert_debug_snapshot!(caller.causes()[0]);
+    insta::assert_debug_snapshot!(sends_plain.causes()[0]);
     // Both agree: well on one network, and no way through a gateway.
     World::flat().both(&port).is_well();
     World::new().both(&port).is_for("takes web.shop for plain text", "in c1");
