@@ -4,7 +4,7 @@ mod e2e;
 
 use std::process::Command;
 
-use e2e::{LAB, Running, assert_cause, assert_reaches, block_on, client, lab_ok, mend, source, text, verify_red};
+use e2e::{LAB, Running, assert_cause, block_on, client, lab_ok, mend, source, text, verify_red};
 use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use lab::sys::kube::{Manifest, load_balancer_addresses};
 use serde_json::{Value, json};
@@ -13,24 +13,6 @@ const NAME: &str = "three-network";
 
 fn running() -> Running {
     e2e::shared(NAME)
-}
-
-macro_rules! reaches {
-    ($($test:ident: $from:literal $version:literal;)*) => {
-        $(#[test] fn $test() { assert_reaches(&running(), $from, $version); })*
-    };
-}
-
-reaches! {
-    c1_reaches_v1: "c1" "v1";
-    c1_reaches_v2: "c1" "v2";
-    c1_reaches_v3: "c1" "v3";
-    c2_reaches_v1: "c2" "v1";
-    c2_reaches_v2: "c2" "v2";
-    c2_reaches_v3: "c2" "v3";
-    c3_reaches_v1: "c3" "v1";
-    c3_reaches_v2: "c3" "v2";
-    c3_reaches_v3: "c3" "v3";
 }
 
 #[test]
@@ -55,20 +37,9 @@ fn endpoints_are_the_local_pod_and_the_other_gateways() {
     assert!(endpoints.iter().all(|e| e["healthy"] == true), "{endpoints:?}");
 }
 
-/// The same calls without lab's own verify: a plain curl in a plain exec.
 #[test]
-fn a_plain_curl_from_sleep_sees_all_versions() {
-    running();
-    let seen = block_on(async {
-        let cluster = client(NAME, "c2").await;
-        let pod = cluster.pod("sample", "app=sleep").await.expect("sleep");
-        let script = "for i in $(seq 60); do curl -sS -m 5 helloworld.sample:5000/hello; done";
-        cluster.exec("sample", &pod, "sleep", &["sh", "-c", script]).await.expect("exec").stdout
-    });
-    assert_eq!(seen.lines().filter(|l| l.starts_with("Hello version: ")).count(), 60, "{seen}");
-    for version in ["v1", "v2", "v3"] {
-        assert!(seen.contains(&format!("Hello version: {version},")), "{seen}");
-    }
+fn a_plain_curl_sees_all_versions_from_everywhere() {
+    e2e::assert_plain_curl_agrees(&running(), &["c1", "c2", "c3"], &["v1", "v2", "v3"]);
 }
 
 #[test]

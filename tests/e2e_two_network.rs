@@ -5,7 +5,7 @@ mod e2e;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::{Running, assert_cause, assert_reaches, block_on, client, mend, restart, source, text, verify_red};
+use e2e::{Running, assert_cause, block_on, client, mend, restart, source, text, verify_red};
 use k8s_openapi::api::core::v1::ConfigMap;
 use lab::plan::render::{Intermediate, cacerts};
 use lab::sys::kube::Manifest;
@@ -18,23 +18,8 @@ fn running() -> Running {
 }
 
 #[test]
-fn c1_reaches_v1() {
-    assert_reaches(&running(), "c1", "v1");
-}
-
-#[test]
-fn c1_reaches_v2() {
-    assert_reaches(&running(), "c1", "v2");
-}
-
-#[test]
-fn c2_reaches_v1() {
-    assert_reaches(&running(), "c2", "v1");
-}
-
-#[test]
-fn c2_reaches_v2() {
-    assert_reaches(&running(), "c2", "v2");
+fn a_plain_curl_sees_both_versions_from_both() {
+    e2e::assert_plain_curl_agrees(&running(), &["c1", "c2"], &["v1", "v2"]);
 }
 
 #[test]

@@ -96,13 +96,29 @@ pub fn source<'a>(verdict: &'a Value, cluster: &str) -> &'a Value {
     sources.iter().find(|s| s["cluster"] == cluster).unwrap_or_else(|| panic!("no source {cluster} in {verdict:#}"))
 }
 
-/// Asserts that a version answered a source, with all that goes with it.
-pub fn assert_reaches(running: &Running, cluster: &str, version: &str) {
-    let source = source(&running.verdict, cluster);
-    let count = source["versions"][version].as_u64().unwrap_or(0);
-    assert!(count > 0, "{version} did not answer {cluster}: {source:#}");
-    assert_eq!(source["failures"], 0, "{source:#}");
-    assert_eq!(source["missing"], serde_json::json!([]), "{source:#}");
+/// Makes the calls without lab's judgement, with a plain curl in the sleep pod of every cluster, side by side: nothing fails, every version answers
+/// everywhere, and lab's own verdict said the same.
+pub fn assert_plain_curl_agrees(running: &Running, clusters: &[&str], versions: &[&str]) {
+    const CALLS: &str = "for i in $(seq 60); do curl -sS -m 5 helloworld.sample:5000/hello; done";
+    let calls = clusters.iter().map(|cluster| async move {
+        let client = client(running.name, cluster).await;
+        let pod = client.pod("sample", "app=sleep").await.expect("sleep");
+        client.exec("sample", &pod, "sleep", &["sh", "-c", CALLS]).await.expect("exec").stdout
+    });
+    let answers = block_on(futures::future::join_all(calls));
+    for (cluster, answers) in clusters.iter().zip(answers) {
+        assert_eq!(
+            answers.lines().filter(|l| l.starts_with("Hello version: ")).count(),
+            60,
+            "from {cluster}: {answers}"
+        );
+        let source = source(&running.verdict, cluster);
+        assert_eq!((&source["failures"], &source["missing"]), (&Value::from(0), &serde_json::json!([])), "{source:#}");
+        for version in versions {
+            assert!(answers.contains(&format!("Hello version: {version},")), "from {cluster}: {answers}");
+            assert!(source["versions"][*version].as_u64() > Some(0), "{version} did not answer {cluster}: {source:#}");
+        }
+    }
 }
 
 /// Runs asynchronous code in a test.
