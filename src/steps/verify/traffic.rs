@@ -132,7 +132,8 @@ impl Caller {
         // One curl for all of them: it numbers them in the fragment, which is not sent.
         let url = format!("{}#[1-{requests}]", call.url);
         let limit = call.limit.to_string();
-        let mut arguments = vec!["-s", "-k", "-m", &limit, "-w", REPLY_FORMAT];
+        // Without a buffer each answer is heard when it comes.
+        let mut arguments = vec!["-sN", "-k", "-m", &limit, "-w", REPLY_FORMAT];
         if call.to_first_failure {
             arguments.push("--fail-early");
         }

@@ -166,7 +166,7 @@ impl Cluster {
         let status = process.take_status();
         let (out, err) = (process.stdout(), process.stderr());
         let silent = |_| broken(format!("the command was silent for {} s", silence.as_secs()));
-        let (stdout, stderr) = tokio::try_join!(read_all(out, silence), read_all(err, silence)).map_err(silent)?;
+        let (stdout, stderr) = read_both(out, err, silence).await.map_err(silent)?;
         let end = async {
             let status = match status {
                 Some(status) => status.await,
@@ -233,17 +233,31 @@ impl Cluster {
     }
 }
 
-/// Reads to the end, with at most so much silence between two pieces.
-async fn read_all(
-    from: Option<impl AsyncRead + Unpin>,
+/// Reads both to their ends, with at most so much silence between two pieces of either.
+async fn read_both(
+    mut out: Option<impl AsyncRead + Unpin>,
+    mut err: Option<impl AsyncRead + Unpin>,
     silence: Duration,
-) -> Result<String, tokio::time::error::Elapsed> {
-    let mut all = Vec::new();
-    if let Some(mut from) = from {
-        // What breaks off has ended; the status says how.
-        while let Ok(1..) = timeout(silence, from.read_buf(&mut all)).await? {}
+) -> Result<(String, String), tokio::time::error::Elapsed> {
+    let (mut printed, mut told) = (Vec::new(), Vec::new());
+    while out.is_some() || err.is_some() {
+        // A command that says nothing on one of them, as a quiet curl does, is not silent while it prints on the other.
+        let heard = async {
+            tokio::select! { () = read_more(&mut out, &mut printed) => (), () = read_more(&mut err, &mut told) => () }
+        };
+        timeout(silence, heard).await?;
     }
-    Ok(String::from_utf8_lossy(&all).into_owned())
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((text(printed), text(told)))
+}
+
+/// Waits for more of a stream, or for its end, after which it is none; never ends for one that has ended.
+async fn read_more(from: &mut Option<impl AsyncRead + Unpin>, all: &mut Vec<u8>) {
+    let Some(stream) = from else { return std::future::pending().await };
+    // What breaks off has ended; the status says how.
+    if !matches!(stream.read_buf(all).await, Ok(1..)) {
+        *from = None;
+    }
 }
 
 #[cfg(test)]
@@ -261,9 +275,15 @@ mod tests {
                 writer.write_all(b"x").await.expect("a reader");
             }
         };
-        let (read, ()) = tokio::join!(read_all(Some(reader), silence), write);
-        assert_eq!(read.expect("an end"), "xxxxxx");
+        // It says nothing on the other stream for longer than that.
+        let (held, quiet) = tokio::io::duplex(64);
+        let write = async {
+            write.await;
+            drop(held);
+        };
+        let (read, ()) = tokio::join!(read_both(Some(reader), Some(quiet), silence), write);
+        assert_eq!(read.expect("an end").0, "xxxxxx");
         let (_writer, reader) = tokio::io::duplex(64);
-        assert!(read_all(Some(reader), silence).await.is_err());
+        assert!(read_both(Some(reader), None::<tokio::io::DuplexStream>, silence).await.is_err());
     }
 }
