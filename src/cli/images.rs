@@ -94,25 +94,25 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
     if let Verb::Import(args) = &args.verb {
         trust(args)?;
     }
-    let docker = &Engine::connect().await?.docker;
+    let engine = &Engine::connect().await?;
     match args.verb {
-        Verb::List(args) => list(&images::inventory(docker).await.map_err(StepError::from)?, args.output),
+        Verb::List(args) => list(&images::inventory(engine).await.map_err(StepError::from)?, args.output),
         Verb::Build(args) => {
-            let build = async |p: Progress| images::prepare(args.images, &ImageSettings::default(), docker, &p).await;
+            let build = async |p: Progress| images::prepare(args.images, &ImageSettings::default(), engine, &p).await;
             ready(&watched("prepare images", interrupt, build).await?)
         }
         Verb::Export(args) => {
-            let export = async |p: Progress| images::export(args.images, &args.file, docker, &p).await;
+            let export = async |p: Progress| images::export(args.images, &args.file, engine, &p).await;
             let sum = watched("export images", interrupt, export).await?;
             output::print(&format!("{sum}  {}\n", args.file.display()))
         }
         Verb::Import(args) => {
             let trust = trust(&args)?;
-            let import = async |p: Progress| images::import(&args.file, &trust, docker, &p).await;
+            let import = async |p: Progress| images::import(&args.file, &trust, engine, &p).await;
             ready(&watched("import images", interrupt, import).await?)
         }
         Verb::Prune => {
-            let prune = async |p: Progress| images::prune(docker, &p).await;
+            let prune = async |p: Progress| images::prune(engine, &p).await;
             let pruned = watched("remove old images", interrupt, prune).await?;
             for name in &pruned.kept {
                 eprintln!("{name} stays: a container uses it");
@@ -122,7 +122,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print(&freed)
         }
         Verb::Push(args) => {
-            let push = async |p: Progress| images::push(&args.registry, docker, &p).await;
+            let push = async |p: Progress| images::push(&args.registry, engine, &p).await;
             let pushed = watched("push images", interrupt, push).await?;
             output::print_lines(&pushed)
         }

@@ -28,7 +28,7 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
     let timeline: Option<Timeline> = state.recall(TIMELINE_FILE)?;
     let source: Option<Source> = state.recall(SOURCE_FILE)?;
     let engine = Engine::connect().await?;
-    let inventory = images::inventory(&engine.docker).await.map_err(StepError::from)?;
+    let inventory = images::inventory(&engine).await.map_err(StepError::from)?;
     let ctx = Context::new(lab.clone(), engine, state, Choice::Auto, Duration::ZERO);
     let warnings = tokio::select! {
         found = warnings(&ctx) => sorted(found),

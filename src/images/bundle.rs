@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::sys::docker::Docker;
 use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
@@ -18,7 +17,7 @@ use super::{ImagesError, NODE_LABEL, Prepared, SOURCE_LABEL, Source, node, prepa
 use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 use crate::sys::{fs, pipe};
 
 /// Names of the archive's members. The first tells whether the others fit, before a gigabyte is read.
@@ -73,13 +72,12 @@ pub enum Trust {
 }
 
 /// Writes an archive, preparing first what is missing. The file appears when it is whole. Gives its SHA-256 in hexadecimal.
-pub async fn export(choice: Choice, file: &Path, docker: &Docker, progress: &Progress) -> Result<String, ImagesError> {
-    let prepared = prepare(choice, &ImageSettings::default(), docker, progress).await?;
+pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Progress) -> Result<String, ImagesError> {
+    let prepared = prepare(choice, &ImageSettings::default(), engine, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
     let contents = Contents::of(prepared.source, &digests);
     progress.say(format!("writing {}", file.display()));
-    let store = ImageStore::new(docker);
-    let (reader, _task) = pipe::reading(store.save(&[&prepared.node_image]));
+    let (reader, _task) = pipe::reading(engine.save_images(&[&prepared.node_image]));
     let to = file.to_owned();
     blocking(file, move || write(&to, &contents, &prepared, reader)).await
 }
@@ -122,10 +120,10 @@ fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl R
 
 /// Loads an archive: afterwards this machine has everything that `lab up` needs. Nothing of it is loaded or installed before all of it has been
 /// looked through.
-pub async fn import(file: &Path, trust: &Trust, docker: &Docker, progress: &Progress) -> Result<Prepared, ImagesError> {
+pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Progress) -> Result<Prepared, ImagesError> {
     let stack = Stack::embedded()?;
     let digests = Digests::of(&stack);
-    let (cache, store) = (Cache::open()?, ImageStore::new(docker));
+    let cache = Cache::open()?;
     let misfit = |reason: String| ImagesError::Archive { file: file.display().to_string(), reason };
 
     let from = file.to_owned();
@@ -163,8 +161,8 @@ pub async fn import(file: &Path, trust: &Trust, docker: &Docker, progress: &Prog
 
     progress.say(format!("loading {}", contents.node_image));
     let node = pipe::writing(move |writer| node_image(&archive, writer));
-    store.load(node).await?;
-    if store.config(&contents.node_image).await?.is_none() {
+    engine.load_images(node).await?;
+    if engine.image_config(&contents.node_image).await?.is_none() {
         return Err(misfit("the engine does not find the node image in it".to_owned()));
     }
     let place = |name: &str| cache.artifact(&format!("imported/{name}"), &contents.digest);

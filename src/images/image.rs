@@ -44,7 +44,7 @@ pub(super) async fn base(shop: &Workshop<'_>, name: &str, rootfs: PathBuf) -> Re
     let repository = format!("{REPOSITORY}/{}", base_key(name));
     shop.in_turn(Needs::Processor, async {
         let _job = shop.begin(format!("making image {}", base_key(name)));
-        shop.store.import(layer, &repository, digest.short(), &[(IMAGE_LABEL, digest.as_str())]).await
+        shop.engine.import_image(layer, &repository, digest.short(), &[(IMAGE_LABEL, digest.as_str())]).await
     })
     .await?;
     Ok(())
@@ -64,7 +64,7 @@ pub(super) async fn build(
     let dockerfile = dockerfile(build, base.as_deref().unwrap_or("scratch"), digest);
     shop.in_turn(Needs::Processor, async {
         let _job = shop.begin(format!("making image {key}"));
-        shop.store.build(context(dockerfile, files), &local_name(key, digest)).await
+        shop.engine.build_image(context(dockerfile, files), &local_name(key, digest)).await
     })
     .await?;
     Ok(())

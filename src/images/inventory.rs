@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::sys::docker::Docker;
 use serde::Serialize;
 
 use super::digests::Digests;
@@ -10,7 +9,7 @@ use super::prepare::Record;
 use super::stack::Stack;
 use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, Source, image, node};
 use crate::sys::cache::{Cache, Fingerprint};
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 
 /// One part of the stack.
 #[derive(Clone, Debug, Serialize)]
@@ -34,14 +33,13 @@ pub struct Entry {
 }
 
 /// All parts of the stack: the derived node images, every image, the tools.
-pub async fn inventory(docker: &Docker) -> Result<Vec<Entry>, ImagesError> {
+pub async fn inventory(engine: &Engine) -> Result<Vec<Entry>, ImagesError> {
     let stack = Stack::embedded()?;
     let digests = Digests::of(&stack);
     let cache = Cache::open()?;
-    let store = ImageStore::new(docker);
     let mut sizes: BTreeMap<String, i64> = BTreeMap::new();
     for label in [IMAGE_LABEL, NODE_LABEL] {
-        for image in store.labelled(label).await? {
+        for image in engine.images_labelled(label).await? {
             sizes.extend(image.tags.iter().map(|tag| (tag.clone(), image.size)));
         }
     }

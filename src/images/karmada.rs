@@ -15,8 +15,7 @@ use super::workshop::Workshop;
 use super::{ImagesError, Prepared, Source, archive, image, packages, registry};
 use crate::exec::Progress;
 use crate::sys::cache::{Cache, Fingerprint};
-use crate::sys::docker::{Docker, Engine};
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 use crate::sys::pipe;
 
 /// Images by key that the control plane needs, beside those of Kubernetes that every node has.
@@ -74,15 +73,15 @@ impl Record {
 ///
 /// # Errors
 /// The engine or the cache does not answer.
-pub async fn here(prepared: &Prepared, docker: &Docker) -> Result<Option<Karmada>, ImagesError> {
+pub async fn here(prepared: &Prepared, engine: &Engine) -> Result<Option<Karmada>, ImagesError> {
     let stack = Stack::embedded()?;
     let Some(record) = Cache::open()?.read_json::<Record>(&Record::name(&stack)) else { return Ok(None) };
     if !record.karmadactl.holds() || !crate::sys::fs::is_file(&record.crds) {
         return Ok(None);
     }
-    let (images, store) = (images(&stack, &Digests::of(&stack), prepared), ImageStore::new(docker));
+    let images = images(&stack, &Digests::of(&stack), prepared);
     for (local, _) in images.values() {
-        if store.config(local).await?.is_none() {
+        if engine.image_config(local).await?.is_none() {
             return Ok(None);
         }
     }
@@ -94,14 +93,14 @@ pub async fn here(prepared: &Prepared, docker: &Docker) -> Result<Option<Karmada
 ///
 /// # Errors
 /// It cannot be had, for the reasons that the other images have.
-pub async fn prepare(prepared: &Prepared, docker: &Docker, progress: &Progress) -> Result<Karmada, ImagesError> {
-    if let Some(there) = here(prepared, docker).await? {
+pub async fn prepare(prepared: &Prepared, engine: &Engine, progress: &Progress) -> Result<Karmada, ImagesError> {
+    if let Some(there) = here(prepared, engine).await? {
         return Ok(there);
     }
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
     let (tool, crds) = (&stack.karmadactl.binary, FileRef::Module(CRDS.to_owned()));
     let wanted = BTreeSet::from([crds.clone(), tool.clone()]);
     let files = match prepared.source {
@@ -115,7 +114,7 @@ pub async fn prepare(prepared: &Prepared, docker: &Docker, progress: &Progress) 
     let path = |file: &FileRef| files.get(file).cloned().ok_or_else(|| absent(&file.to_string()));
     let karmadactl = Fingerprint::of_executable(&path(tool)?).ok_or_else(|| absent("karmadactl"))?;
     cache.write_json(&Record::name(&stack), &Record { karmadactl, crds: path(&crds)? })?;
-    here(prepared, docker).await?.ok_or_else(|| absent("Karmada"))
+    here(prepared, engine).await?.ok_or_else(|| absent("Karmada"))
 }
 
 /// Puts images into the store of a node, those that it has not.
@@ -138,7 +137,7 @@ pub async fn load(
     }
     progress.say(format!("putting {} images into {node}", names.len()));
     let local: Vec<&str> = names.keys().map(String::as_str).collect();
-    let (reader, _task) = pipe::reading(ImageStore::new(&engine.docker).save(&local));
+    let (reader, _task) = pipe::reading(engine.save_images(&local));
     let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &names));
     let import = ["ctr", "--namespace", "k8s.io", "images", "import", "--no-unpack", "-"];
     let imported = engine.exec_stream(node, &import, Some(renamed)).await?;

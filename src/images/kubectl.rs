@@ -11,7 +11,7 @@ use super::{ImagesError, tools};
 use crate::exec::{Events, Progress};
 use crate::plan::StepId;
 use crate::sys::cache::Cache;
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 
 /// The program on PATH with the pinned version, or the one that was built before.
 pub async fn kubectl_here() -> Option<PathBuf> {
@@ -30,9 +30,9 @@ pub async fn kubectl(progress: &Progress) -> Result<PathBuf, ImagesError> {
 
 async fn find_or_build(build: bool, progress: &Progress) -> Result<Option<PathBuf>, ImagesError> {
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::none()?);
+    let (digests, cache, none) = (Digests::of(&stack), Cache::open()?, Engine::none()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    let shop = Workshop::new(&stack, &digests, &cache, &none, progress);
     let tool = &stack.tools.kubectl;
     if let Some(path) = tools::on_this_machine(&shop, "kubectl", tool).await {
         return Ok(Some(path));

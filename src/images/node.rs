@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::error::ImagesError;
 use super::workshop::{Needs, Workshop};
 use super::{IMAGE_LABEL, NODE_LABEL, SOURCE_LABEL, Source, archive};
-use crate::sys::docker_fill::{self, Derivation};
+use crate::sys::docker::Derivation;
 use crate::sys::pipe;
 
 /// Repository of derived node images.
@@ -48,7 +48,7 @@ pub(super) async fn derive(
 ) -> Result<(), ImagesError> {
     let id = format!("node-{}", digest.short());
     let _lock = shop.cache.lock(&id, || shop.progress.say("waiting for another lab: filling the node image")).await?;
-    if shop.store.config(&name(digest)).await?.is_some() {
+    if shop.engine.image_config(&name(digest)).await?.is_some() {
         return Ok(());
     }
     let label = source.to_string();
@@ -62,13 +62,13 @@ pub(super) async fn derive(
         labels: vec![(NODE_LABEL, digest.as_str()), (SOURCE_LABEL, &label), (IMAGE_LABEL, "")],
     };
     let wanted: Vec<&str> = images.keys().map(String::as_str).collect();
-    let saved = shop.store.save(&wanted);
+    let saved = shop.engine.save_images(&wanted);
     let (reader, _task) = pipe::reading(saved);
     let count = images.len();
     let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &images));
     shop.in_turn(Needs::Processor, async {
         let _job = shop.begin(format!("filling the node image with {count} images"));
-        docker_fill::derive(shop.store, derivation, renamed, |line| tracing::debug!("{line}")).await
+        shop.engine.derive_image(derivation, renamed, |line| tracing::debug!("{line}")).await
     })
     .await?;
     Ok(())

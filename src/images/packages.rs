@@ -59,7 +59,7 @@ pub(super) async fn everything(
     wanted: BTreeSet<FileRef>,
 ) -> Result<BTreeMap<FileRef, PathBuf>, ImagesError> {
     let digest = &shop.digests.packages;
-    let is_there = shop.store.config(&node::name(digest)).await?.is_some();
+    let is_there = shop.engine.image_config(&node::name(digest)).await?.is_some();
     let missing = if is_there { BTreeMap::new() } else { missing(shop, shop.stack.images.iter()).await? };
     if !is_there {
         shop.expect(1);
@@ -93,7 +93,8 @@ async fn missing<'a>(
     shop: &Workshop<'a>,
     images: impl Iterator<Item = (&'a String, &'a Image)>,
 ) -> Result<BTreeMap<&'a str, &'a Image>, ImagesError> {
-    let there: BTreeSet<String> = shop.store.labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
+    let there: BTreeSet<String> =
+        shop.engine.images_labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
     let images = images.filter(|(key, _)| {
         !shop.digests.images.get(*key).is_some_and(|digest| there.contains(&image::local_name(key, digest)))
     });
@@ -110,7 +111,8 @@ async fn make<'a>(
     if wanted.is_empty() && missing.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let there: BTreeSet<String> = shop.store.labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
+    let there: BTreeSet<String> =
+        shop.engine.images_labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
     let bases: BTreeSet<&str> = missing.values().map(|i| i.packages.from.as_str()).collect();
     let bases: Vec<&str> = bases
         .into_iter()

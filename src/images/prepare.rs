@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::sys::docker::Docker;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Inputs};
@@ -16,8 +15,7 @@ use super::{ImagesError, NODE_LABEL, Prepared, Source, node, packages, registry,
 use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
-use crate::sys::docker_fill;
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 use crate::sys::http::Http;
 
 /// What was prepared, remembered in the cache, so that the next run has only to see that it is still there.
@@ -81,15 +79,15 @@ impl Record {
 }
 
 /// What is prepared already; `None` when there is anything left to do. It takes one question to the engine.
-pub async fn is_prepared(choice: Choice, settings: &ImageSettings, docker: &Docker) -> Option<Prepared> {
+pub async fn is_prepared(choice: Choice, settings: &ImageSettings, engine: &Engine) -> Option<Prepared> {
     let stack = Stack::embedded().ok()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open().ok()?, ImageStore::new(docker));
+    let (digests, cache) = (Digests::of(&stack), Cache::open().ok()?);
     if let Some(mirror) = &settings.mirror {
         let record: Record = cache.read_json(&Record::mirror_name(mirror, &digests))?;
-        store.config(&record.node_image).await.ok()??;
+        engine.image_config(&record.node_image).await.ok()??;
         return record.prepared(&stack);
     }
-    let source = in_engine(choice, &digests, &store).await.ok()??;
+    let source = in_engine(choice, &digests, engine).await.ok()??;
     cache.read_json::<Record>(&Record::name(digest(&digests, source)))?.prepared(&stack)
 }
 
@@ -97,22 +95,22 @@ pub async fn is_prepared(choice: Choice, settings: &ImageSettings, docker: &Dock
 pub async fn prepare(
     choice: Choice,
     settings: &ImageSettings,
-    docker: &Docker,
+    engine: &Engine,
     progress: &Progress,
 ) -> Result<Prepared, ImagesError> {
-    if let Some(prepared) = is_prepared(choice, settings, docker).await {
+    if let Some(prepared) = is_prepared(choice, settings, engine).await {
         progress.note(format!("images: {}, prepared before", prepared.describe()));
         return Ok(prepared);
     }
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
-    docker_fill::remove_leftovers(&store, |name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
+    let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
+    engine.remove_leftovers(|name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
     let (name, record) = if let Some(mirror) = &settings.mirror {
         (Record::mirror_name(mirror, &digests), from_mirror(&shop, mirror).await?)
     } else {
-        let (source, why) = match in_engine(choice, &digests, &store).await? {
+        let (source, why) = match in_engine(choice, &digests, engine).await? {
             Some(source) => (source, "the node image is there already".to_owned()),
             None => resolve::resolve(choice, &stack).await?,
         };
@@ -131,14 +129,14 @@ pub async fn prepare(
 }
 
 /// Pushes every package-built image to a registry, building those that are missing. Returns what was pushed.
-pub async fn push(registry: &str, docker: &Docker, progress: &Progress) -> Result<Vec<String>, ImagesError> {
+pub async fn push(registry: &str, engine: &Engine, progress: &Progress) -> Result<Vec<String>, ImagesError> {
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     answers(registry).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
     packages::images(&shop).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, &store, progress);
+    let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
     registry::push(&shop, registry).await
 }
 
@@ -150,8 +148,8 @@ fn digest(digests: &Digests, source: Source) -> &Digest {
 }
 
 /// The source whose derived node image the engine has already.
-async fn in_engine(choice: Choice, digests: &Digests, store: &ImageStore) -> Result<Option<Source>, ImagesError> {
-    let tags: BTreeSet<String> = store.labelled(NODE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
+async fn in_engine(choice: Choice, digests: &Digests, engine: &Engine) -> Result<Option<Source>, ImagesError> {
+    let tags: BTreeSet<String> = engine.images_labelled(NODE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
     Ok(choice.candidates().iter().copied().find(|source| tags.contains(&node::name(digest(digests, *source)))))
 }
 

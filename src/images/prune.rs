@@ -9,8 +9,7 @@ use super::stack::Stack;
 use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, image, karmada, node};
 use crate::exec::Progress;
 use crate::sys::cache::Cache;
-use crate::sys::docker::Docker;
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,19 +23,19 @@ pub struct Pruned {
 }
 
 /// Removes images and files that this version of lab will not use. What `lab up` needs stays.
-pub async fn prune(docker: &Docker, progress: &Progress) -> Result<Pruned, ImagesError> {
+pub async fn prune(engine: &Engine, progress: &Progress) -> Result<Pruned, ImagesError> {
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::new(docker));
+    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let waiting = || progress.say("waiting for another lab: preparing images");
     let _lock = cache.lock(USE_LOCK, waiting).await?;
     let mut pruned = Pruned::default();
     let current = current(&digests);
     for label in [NODE_LABEL, IMAGE_LABEL] {
-        let tags = store.labelled(label).await?.into_iter().flat_map(|i| i.tags);
+        let tags = engine.images_labelled(label).await?.into_iter().flat_map(|i| i.tags);
         // A lab's own image of a cluster carries these labels too and goes with its lab.
         for tag in tags.filter(|tag| (image::is_local(tag) || node::is_local(tag)) && !current.contains(tag)) {
             progress.say(format!("removing {tag}"));
-            if store.remove(&tag).await? { pruned.images.push(tag) } else { pruned.kept.push(tag) }
+            if engine.untag_image(&tag).await? { pruned.images.push(tag) } else { pruned.kept.push(tag) }
         }
     }
     let records: Vec<Record> =

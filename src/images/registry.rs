@@ -34,7 +34,7 @@ enum Refusal {
 /// Pulls all upstream images and derives the node image with all of them in it.
 pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
     let digest = &shop.digests.registry;
-    if shop.store.config(&node::name(digest)).await?.is_some() {
+    if shop.engine.image_config(&node::name(digest)).await?.is_some() {
         return Ok(());
     }
     let upstream = |key: &str| shop.stack.images.get(key).and_then(|i| i.registry.as_deref()).map(Reference::parse);
@@ -65,7 +65,7 @@ pub(super) async fn ensure(shop: &Workshop<'_>, reference: &Reference) -> Result
     let tagged = reference.tagged();
     // Of a pinned image the digest decides, whatever the tag may say.
     let known = if reference.digest.is_some() { by_digest(reference) } else { tagged.clone() };
-    if shop.store.config(&known).await?.is_none() {
+    if shop.engine.image_config(&known).await?.is_none() {
         shop.in_turn(Needs::Network, async {
             let _job = shop.begin(format!("pulling {tagged}"));
             pull(shop, &known, reference).await
@@ -73,7 +73,7 @@ pub(super) async fn ensure(shop: &Workshop<'_>, reference: &Reference) -> Result
         .await?;
     }
     if reference.digest.is_some() {
-        shop.store.tag(&known, &reference.repository(), reference.tag()).await?;
+        shop.engine.tag_image(&known, &reference.repository(), reference.tag()).await?;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn pull(shop: &Workshop<'_>, what: &str, reference: &Reference) -> Result<
                 shop.progress.say(format!("pulling {shown}: {message}"));
             }
         };
-        let Err(error) = shop.store.pull(what, &reference.host, told).await else { break };
+        let Err(error) = shop.engine.pull_image(what, &reference.host, told).await else { break };
         let refusal = classify(&error);
         if refusal != Refusal::Passing || attempt == TRIES {
             return Err(refused("pull", &reference.to_string(), refusal, &error));
@@ -133,9 +133,9 @@ pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<Stri
             if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
         let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
         let _job = shop.begin(format!("pushing {shown}"));
-        shop.store.tag(&image::local_name(key, digest), &repository, &tag).await?;
-        let result = shop.store.push(&repository, &tag, &to.host).await;
-        shop.store.remove(&shown).await?;
+        shop.engine.tag_image(&image::local_name(key, digest), &repository, &tag).await?;
+        let result = shop.engine.push_image(&repository, &tag, &to.host).await;
+        shop.engine.untag_image(&shown).await?;
         result.map_err(|e| refused("push", &shown, classify(&e), &e))?;
         pushed.push(shown);
     }

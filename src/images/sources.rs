@@ -14,8 +14,7 @@ use crate::exec::Events;
 use crate::plan::StepId;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{Cache, on_path};
-use crate::sys::docker::Docker;
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 use crate::sys::http::Http;
 use crate::sys::process::Process;
 
@@ -63,14 +62,14 @@ pub struct SourceFacts {
 ///
 /// # Errors
 /// The cache cannot be used.
-pub async fn tool_facts(settings: &ImageSettings, docker: Option<&Docker>) -> Result<Vec<ToolFacts>, ImagesError> {
+pub async fn tool_facts(settings: &ImageSettings, engine: Option<&Engine>) -> Result<Vec<ToolFacts>, ImagesError> {
     let stack = Stack::embedded()?;
-    let (digests, cache, store) = (Digests::of(&stack), Cache::open()?, ImageStore::none()?);
+    let (digests, cache, none) = (Digests::of(&stack), Cache::open()?, Engine::none()?);
     let (events, _) = Events::channel();
     let progress = events.progress(&StepId("tools".to_owned()));
-    let shop = Workshop::new(&stack, &digests, &cache, &store, &progress);
-    let prepared = match docker {
-        Some(docker) => is_prepared(Choice::Auto, settings, docker).await,
+    let shop = Workshop::new(&stack, &digests, &cache, &none, &progress);
+    let prepared = match engine {
+        Some(engine) => is_prepared(Choice::Auto, settings, engine).await,
         None => None,
     };
     let mut all = Vec::new();
@@ -109,10 +108,10 @@ async fn built(shop: &Workshop<'_>, tool: &Tool) -> Option<PathBuf> {
 ///
 /// # Errors
 /// The stack is not valid: a mistake in lab.
-pub async fn sources(settings: &ImageSettings, docker: Option<&Docker>) -> Result<SourceFacts, ImagesError> {
+pub async fn sources(settings: &ImageSettings, engine: Option<&Engine>) -> Result<SourceFacts, ImagesError> {
     let stack = Stack::embedded()?;
     let prepared = async {
-        let prepared = is_prepared(Choice::Auto, settings, docker?).await?;
+        let prepared = is_prepared(Choice::Auto, settings, engine?).await?;
         Some(format!("{} ({})", prepared.node_image, prepared.describe()))
     };
     let (prepared, registries, (builders, packages)) =

@@ -12,14 +12,14 @@ use super::error::ImagesError;
 use super::stack::Stack;
 use crate::exec::Progress;
 use crate::sys::cache::Cache;
-use crate::sys::docker_images::ImageStore;
+use crate::sys::docker::Engine;
 
 /// Shared by everything that builds.
 pub(super) struct Workshop<'a> {
     pub stack: &'a Stack,
     pub digests: &'a Digests,
     pub cache: &'a Cache,
-    pub store: &'a ImageStore,
+    pub engine: &'a Engine,
     pub progress: &'a Progress,
     /// Turns for what needs a processor.
     processors: Semaphore,
@@ -83,7 +83,7 @@ impl<'a> Workshop<'a> {
         stack: &'a Stack,
         digests: &'a Digests,
         cache: &'a Cache,
-        store: &'a ImageStore,
+        engine: &'a Engine,
         progress: &'a Progress,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -91,7 +91,7 @@ impl<'a> Workshop<'a> {
             stack,
             digests,
             cache,
-            store,
+            engine,
             progress,
             processors: Semaphore::new(cores),
             downloads: Semaphore::new(DOWNLOADS),

@@ -86,7 +86,7 @@ async fn begun(engine: &Engine, lab: &str, state: Option<&LabState>) -> Result<V
     let mut begun = state.and_then(|s| half_made::begun(s).ok()).unwrap_or_default();
     let is_told =
         |cluster: &str| state.is_some_and(|s| s.read(&format!("made/{lab}-{cluster}")).is_ok_and(|m| m.is_some()));
-    for tag in engine.images(lab).await? {
+    for tag in engine.images_of(lab).await? {
         let Some(cluster) = tag.strip_prefix(&half_made::image(lab, "")) else { continue };
         // What has a dot is a trial of an aborted `down`.
         if !cluster.contains('.') && !is_told(cluster) && !begun.iter().any(|(known, _)| known == cluster) {
@@ -98,7 +98,7 @@ async fn begun(engine: &Engine, lab: &str, state: Option<&LabState>) -> Result<V
 
 async fn look(engine: &Engine, lab: &str) -> Result<Removed, DockerError> {
     let (nodes, networks, mut images) =
-        tokio::try_join!(engine.nodes(Some(lab)), engine.networks(), engine.images(lab))?;
+        tokio::try_join!(engine.nodes(Some(lab)), engine.networks(), engine.images_of(lab))?;
     // Removing an untagged parent is not ours to do; only our own tags go.
     images.retain(|tag| tag.starts_with("lab/cluster:"));
     Ok(Removed {

@@ -8,7 +8,7 @@ use crate::images::Prepared;
 pub const SOURCE_FILE: &str = "source.json";
 
 pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    match crate::images::is_prepared(ctx.choice, &ctx.lab.images, &ctx.engine.docker).await {
+    match crate::images::is_prepared(ctx.choice, &ctx.lab.images, &ctx.engine).await {
         Some(prepared) => {
             remember(ctx, &prepared)?;
             ctx.set_prepared(prepared);
@@ -19,7 +19,7 @@ pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
 }
 
 pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
-    let prepared = crate::images::prepare(ctx.choice, &ctx.lab.images, &ctx.engine.docker, progress).await?;
+    let prepared = crate::images::prepare(ctx.choice, &ctx.lab.images, &ctx.engine, progress).await?;
     remember(ctx, &prepared)?;
     ctx.set_prepared(prepared);
     Ok(true)

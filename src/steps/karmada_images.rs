@@ -5,7 +5,7 @@ use crate::exec::Progress;
 use crate::images::karmada;
 
 pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
-    match karmada::here(ctx.prepared()?, &ctx.engine.docker).await? {
+    match karmada::here(ctx.prepared()?, &ctx.engine).await? {
         Some(karmada) => {
             ctx.set_karmada(karmada);
             Ok(true)
@@ -15,6 +15,6 @@ pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
 }
 
 pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
-    ctx.set_karmada(karmada::prepare(ctx.prepared()?, &ctx.engine.docker, progress).await?);
+    ctx.set_karmada(karmada::prepare(ctx.prepared()?, &ctx.engine, progress).await?);
     Ok(true)
 }

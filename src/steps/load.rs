@@ -8,7 +8,6 @@ use futures::future::try_join_all;
 
 use super::{Context, StepError};
 use crate::images::reference::Reference;
-use crate::sys::docker_images::ImageStore;
 use crate::sys::pipe;
 
 /// What was asked for and is not there.
@@ -22,11 +21,10 @@ pub struct Absent {
 
 /// The names of images as the engine has them, each with a tag; or what is not there.
 pub async fn names(ctx: &Context, images: &[String]) -> Result<Result<Vec<String>, Absent>, StepError> {
-    let store = ImageStore::new(&ctx.engine.docker);
     let (mut names, mut absent) = (BTreeSet::new(), Absent::default());
     for image in images {
         let wanted = Reference::parse(image).tagged();
-        match store.names(image).await? {
+        match ctx.engine.image_names(image).await? {
             None => absent.unknown.push(image.clone()),
             Some(tags) => match tags.into_iter().find(|tag| Reference::parse(tag).tagged() == wanted) {
                 Some(tag) => _ = names.insert(tag),
@@ -48,7 +46,7 @@ pub async fn load(ctx: &Context, names: &[String]) -> Result<Vec<String>, StepEr
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // The engine packs the archive once, however many nodes there are.
-    let archives = pipe::copies(ImageStore::new(&ctx.engine.docker).save(&names), nodes.len());
+    let archives = pipe::copies(ctx.engine.save_images(&names), nodes.len());
     try_join_all(nodes.iter().zip(archives).map(|(node, archive)| import(ctx, &node.name, archive))).await?;
     Ok(nodes.into_iter().map(|n| n.name).collect())
 }

@@ -2,16 +2,6 @@
 
 pub mod cache;
 pub mod docker;
-mod docker_answer;
-mod docker_dial;
-pub mod docker_exec;
-pub mod docker_files;
-pub mod docker_fill;
-pub mod docker_host;
-pub mod docker_images;
-pub mod docker_info;
-pub mod docker_login;
-pub mod docker_probe;
 pub mod fs;
 pub mod host;
 pub mod http;

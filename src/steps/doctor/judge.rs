@@ -5,8 +5,8 @@ use std::error::Error;
 use miette::Diagnostic;
 
 use crate::images::{Asked, SourceFacts, ToolFacts, ToolPlace};
+use crate::sys::docker::EngineFacts;
 use crate::sys::docker::{DockerError, NO_ENGINE};
-use crate::sys::docker_info::EngineFacts;
 use crate::verdict::Judgement;
 
 /// Names of capabilities by number, without `CAP_`; the newest have none here.

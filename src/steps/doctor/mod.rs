@@ -12,7 +12,7 @@ use super::preflight::{self, addresses, judge as machine};
 use crate::images;
 use crate::plan::Lab;
 use crate::sys::docker::Engine;
-use crate::sys::docker_info::EngineFacts;
+use crate::sys::docker::EngineFacts;
 use crate::sys::host::{self, Host};
 use crate::sys::process::is_root;
 use crate::sys::routes::routes;
@@ -39,7 +39,7 @@ pub struct Patient<'a> {
 /// The engine stops answering, or lab's own cache cannot be used.
 pub async fn look(patient: Patient<'_>) -> Result<Vec<Judgement>, StepError> {
     let engine = Engine::connect().await;
-    let docker = engine.as_ref().ok().map(|e| e.docker.clone());
+    let answering = engine.as_ref().ok();
     let settings = &patient.lab.images;
     let (judged, tools, sources) = tokio::join!(
         async {
@@ -48,8 +48,8 @@ pub async fn look(patient: Patient<'_>) -> Result<Vec<Judgement>, StepError> {
                 Err(error) => Ok(without_engine(patient, error)),
             }
         },
-        images::tool_facts(settings, docker.as_ref()),
-        images::sources(settings, docker.as_ref()),
+        images::tool_facts(settings, answering),
+        images::sources(settings, answering),
     );
     let (mut judged, tools, sources) = (judged?, tools?, sources?);
     let can_build = judge::can_build_tools(&sources);

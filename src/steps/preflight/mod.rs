@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 
 use super::StepError;
 use crate::plan::Lab;
+use crate::sys::docker::EngineFacts;
 use crate::sys::docker::{Engine, Node};
-use crate::sys::docker_info::EngineFacts;
 use crate::sys::host::{self, Host};
 use crate::sys::routes::routes;
 use crate::verdict::{Judgement, Level};

@@ -8,14 +8,13 @@ use bollard::errors::Error;
 use bollard::models::{ContainerConfig, ContainerCreateBody, HostConfig, ImageConfig, Mount, MountType};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    ListContainersOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::docker::{DockerError, ask, while_it_answers};
-use super::docker_images::{ImageStore, request};
-use super::pipe::feed;
+use super::{DockerError, Engine, ask, while_it_answers};
+use crate::sys::pipe::feed;
 
 /// Label of the containers in which images are derived. The images themselves carry it empty: it would be handed down to every node otherwise,
 /// and nodes would be taken for what an interrupted run left behind.
@@ -49,41 +48,57 @@ const TAIL: usize = 15;
 
 /// Removes the container also when the future that derives is dropped.
 struct Container<'a> {
-    store: &'a ImageStore,
+    engine: &'a Engine,
     name: String,
 }
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        let (store, name) = (self.store.clone(), std::mem::take(&mut self.name));
+        let (engine, name) = (self.engine.clone(), std::mem::take(&mut self.name));
         // Nobody may be left to poll this when the process is about to end; the next run removes what is left then.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { remove(&store, &name).await });
+            runtime.spawn(async move { engine.remove(&name).await });
         }
     }
 }
 
-/// Derives an image. `on_line` sees the program's output.
-pub async fn derive<S>(
-    store: &ImageStore,
-    what: Derivation<'_>,
-    input: S,
-    on_line: impl FnMut(&str),
-) -> Result<(), DockerError>
-where
-    S: Stream<Item = io::Result<Bytes>> + Send,
-{
-    let container = Container { store, name: format!("{PREFIX}{}", what.name) };
-    remove(store, &container.name).await?;
-    let deed = async { Ok(run_and_commit(store, &what, &container.name, input, on_line).await) };
-    let result = while_it_answers(store.docker(), deed).await;
-    let result = result.unwrap_or_else(|e| Err(request(format!("derive an image from {}", what.from))(e)));
-    remove(store, &container.name).await?;
-    result
+impl Engine {
+    /// Derives an image. `on_line` sees the program's output.
+    pub async fn derive_image<S>(
+        &self,
+        what: Derivation<'_>,
+        input: S,
+        on_line: impl FnMut(&str),
+    ) -> Result<(), DockerError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        let container = Container { engine: self, name: format!("{PREFIX}{}", what.name) };
+        self.remove(&container.name).await?;
+        let deed = async { Ok(run_and_commit(self, &what, &container.name, input, on_line).await) };
+        let failed = |e| Err(DockerError::request(format!("derive an image from {}", what.from))(e));
+        let result = while_it_answers(&self.copying, deed).await.unwrap_or_else(failed);
+        self.remove(&container.name).await?;
+        result
+    }
+
+    /// Removes containers that interrupted runs left behind. `is_free` tells whether nobody works on the name any more.
+    pub async fn remove_leftovers(&self, is_free: impl Fn(&str) -> bool) -> Result<(), DockerError> {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{BUILD_LABEL}={BUILDING}")])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let left = ask("list containers", self.docker.list_containers(Some(options))).await?;
+        for name in left.into_iter().flat_map(|c| c.names.unwrap_or_default()) {
+            let name = name.trim_start_matches('/');
+            if name.strip_prefix(PREFIX).is_some_and(&is_free) {
+                self.remove(name).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn run_and_commit<S>(
-    store: &ImageStore,
+    engine: &Engine,
     what: &Derivation<'_>,
     container: &str,
     input: S,
@@ -92,9 +107,9 @@ async fn run_and_commit<S>(
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
-    let docker = store.docker();
-    let failed = || request(format!("derive an image from {}", what.from));
-    let base = store.config(what.from).await?.unwrap_or_default();
+    let docker = &engine.copying;
+    let failed = || DockerError::request(format!("derive an image from {}", what.from));
+    let base = engine.image_config(what.from).await?.unwrap_or_default();
     let options = CreateContainerOptionsBuilder::default().name(container).build();
     docker.create_container(Some(options), body(what)).await.map_err(failed())?;
 
@@ -129,20 +144,6 @@ where
 
     let options = CommitContainerOptionsBuilder::default().container(container).repo(what.to.0).tag(what.to.1).build();
     docker.commit_container(options, config(base, what)).await.map_err(failed())?;
-    Ok(())
-}
-
-/// Removes containers that interrupted runs left behind. `is_free` tells whether nobody works on the name any more.
-pub async fn remove_leftovers(store: &ImageStore, is_free: impl Fn(&str) -> bool) -> Result<(), DockerError> {
-    let filters = HashMap::from([("label".to_owned(), vec![format!("{BUILD_LABEL}={BUILDING}")])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let left = ask("list containers", store.docker().list_containers(Some(options))).await?;
-    for name in left.into_iter().flat_map(|c| c.names.unwrap_or_default()) {
-        let name = name.trim_start_matches('/');
-        if name.strip_prefix(PREFIX).is_some_and(&is_free) {
-            remove(store, name).await?;
-        }
-    }
     Ok(())
 }
 
@@ -186,13 +187,5 @@ fn config(base: ImageConfig, what: &Derivation<'_>) -> ContainerConfig {
         stop_signal: base.stop_signal,
         labels: Some(labels),
         ..ContainerConfig::default()
-    }
-}
-
-async fn remove(store: &ImageStore, name: &str) -> Result<(), DockerError> {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match while_it_answers(store.docker(), store.docker().remove_container(name, Some(options))).await {
-        Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-        Err(e) => Err(request(format!("remove container {name}"))(e)),
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::docker::{Docker, DockerError, Error};
+use bollard::Docker;
+use bollard::errors::Error;
+
+use super::DockerError;
 
 /// How long the engine may take to answer a question, whole.
 pub const ANSWER: Duration = Duration::from_secs(10);

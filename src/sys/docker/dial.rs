@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::docker_host::Endpoint;
+use super::endpoint::Endpoint;
 
 /// Most bytes of what `docker` says about why it cannot connect.
 const SAID: u64 = 4096;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use bollard::query_parameters::UploadToContainerOptionsBuilder;
 
-use super::docker::{DockerError, Engine, while_it_answers};
-use super::pipe;
+use super::{DockerError, Engine, while_it_answers};
+use crate::sys::pipe;
 
 impl Engine {
     /// Copies files of this machine into a directory of a container, which is made if need be. Each has a name, permissions and its source.
@@ -19,7 +19,7 @@ impl Engine {
         let archive = pipe::writing(move |writer| {
             let mut archive = tar::Builder::new(writer);
             for (name, mode, source) in files {
-                let file = super::fs::open(&source)?;
+                let file = crate::sys::fs::open(&source)?;
                 let mut header = tar::Header::new_gnu();
                 header.set_size(file.metadata()?.len());
                 header.set_mode(mode);

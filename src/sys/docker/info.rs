@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::docker::{DockerError, Engine, ask};
+use super::{DockerError, Engine, ask};
 
 /// Facts about an engine. What it does not say is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 
-use super::process::Process;
+use crate::sys::process::Process;
 
 /// The part of Docker's configuration file that is about logins.
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::docker::{DockerError, Engine, Error, while_it_answers};
+use super::{DockerError, Engine, Error, while_it_answers};
 
 /// Label of what is made for the trial.
 const LABEL: &str = "dev.lab.probe";

@@ -8,8 +8,8 @@ use bollard::models::ExecConfig;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
-use super::docker::{DockerError, Engine, ask, while_it_answers};
-use super::pipe::feed;
+use super::{DockerError, Engine, ask, while_it_answers};
+use crate::sys::pipe::feed;
 
 /// How long a command in a node may take that is sent no stream. The slowest waits until a control plane of Karmada is up.
 const WHOLE: Duration = Duration::from_secs(600);

@@ -1,10 +1,9 @@
 //! Images in the Docker engine: looking up, importing, building, pulling, pushing, saving, loading.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
-use std::time::Duration;
 
-use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{ErrorDetail, ImageConfig};
 use bollard::query_parameters::{
@@ -14,8 +13,8 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::docker::{DockerError, ask, while_it_answers, within};
-use super::docker_login::login;
+use super::login::login;
+use super::{DockerError, Engine, LAB_LABEL, ask, gone_is_well, while_it_answers, within};
 
 /// An image of the engine.
 #[derive(Clone, Debug)]
@@ -28,39 +27,9 @@ pub struct LocalImage {
     pub size: i64,
 }
 
-/// The engine's images.
-#[derive(Clone, Debug)]
-pub struct ImageStore {
-    docker: Docker,
-}
-
-/// Some answers come only when a gigabyte is copied.
-const PATIENCE: Duration = Duration::from_secs(3600);
-
-impl ImageStore {
-    /// The images of an engine.
-    #[must_use]
-    pub fn new(docker: &Docker) -> Self {
-        Self { docker: docker.clone().with_timeout(PATIENCE) }
-    }
-
-    /// No engine's, for work that needs none: whatever is asked of it fails.
-    pub fn none() -> Result<Self, DockerError> {
-        // A client connects when it is first used; until then anything that exists will do as its socket.
-        let docker = Docker::connect_with_unix("/dev/null", 1, bollard::API_DEFAULT_VERSION);
-        docker
-            .map(|docker| Self { docker })
-            .map_err(|e| DockerError::Unreachable { tried: "no address".to_owned(), source: Box::new(e) })
-    }
-
-    /// The client, with a timeout that suits copying images.
-    #[must_use]
-    pub fn docker(&self) -> &Docker {
-        &self.docker
-    }
-
+impl Engine {
     /// Images that carry a label.
-    pub async fn labelled(&self, label: &str) -> Result<Vec<LocalImage>, DockerError> {
+    pub async fn images_labelled(&self, label: &str) -> Result<Vec<LocalImage>, DockerError> {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let images = ask("list images", self.docker.list_images(Some(options))).await?;
@@ -73,26 +42,26 @@ impl ImageStore {
     }
 
     /// How an image starts; `None` when the engine does not have it.
-    pub async fn config(&self, reference: &str) -> Result<Option<ImageConfig>, DockerError> {
+    pub async fn image_config(&self, reference: &str) -> Result<Option<ImageConfig>, DockerError> {
         match within(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.config.unwrap_or_default())),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(e) => Err(request(format!("inspect image {reference}"))(e)),
+            Err(e) => Err(DockerError::request(format!("inspect image {reference}"))(e)),
         }
     }
 
     /// The names of an image, each `REPOSITORY:TAG`; `None` when the engine does not have it.
-    pub async fn names(&self, reference: &str) -> Result<Option<Vec<String>>, DockerError> {
+    pub async fn image_names(&self, reference: &str) -> Result<Option<Vec<String>>, DockerError> {
         match within(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.repo_tags.unwrap_or_default())),
             // What is no name at all names nothing.
             Err(Error::DockerResponseServerError { status_code: 400 | 404, .. }) => Ok(None),
-            Err(e) => Err(request(format!("inspect image {reference}"))(e)),
+            Err(e) => Err(DockerError::request(format!("inspect image {reference}"))(e)),
         }
     }
 
     /// Makes an image of one layer of a root file system.
-    pub async fn import<S>(
+    pub async fn import_image<S>(
         &self,
         rootfs: S,
         repository: &str,
@@ -106,69 +75,74 @@ impl ImageStore {
         let options =
             CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(changes).build();
         let body = bollard::body_try_stream(rootfs);
-        let answers = self.docker.create_image(Some(options), Some(body), None);
+        let answers = self.copying.create_image(Some(options), Some(body), None);
         let imported = answers.try_for_each(|_| std::future::ready(Ok(())));
-        while_it_answers(&self.docker, imported).await.map_err(request(format!("import {repository}")))
+        while_it_answers(&self.copying, imported).await.map_err(DockerError::request(format!("import {repository}")))
     }
 
     /// Builds an image from a context with a `Dockerfile` in it. No step of it runs anything.
-    pub async fn build<S>(&self, context: S, tag: &str) -> Result<(), DockerError>
+    pub async fn build_image<S>(&self, context: S, tag: &str) -> Result<(), DockerError>
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).networkmode("none").build();
-        let answers = self.docker.build_image(options, None, Some(bollard::body_try_stream(context)));
+        let answers = self.copying.build_image(options, None, Some(bollard::body_try_stream(context)));
         let built = answers.try_for_each(|answer| {
             std::future::ready(match answer.error_detail {
                 Some(ErrorDetail { message: Some(error), .. }) => Err(Error::DockerStreamError { error }),
                 _ => Ok(()),
             })
         });
-        while_it_answers(&self.docker, built).await.map_err(request(format!("build {tag}")))
+        while_it_answers(&self.copying, built).await.map_err(DockerError::request(format!("build {tag}")))
     }
 
     /// Pulls an image with the login of its registry, if there is one; `on_layer` sees each layer's identifier and what the engine does with it.
-    pub async fn pull(&self, reference: &str, host: &str, mut on_layer: impl FnMut(&str, &str)) -> Result<(), Error> {
+    pub async fn pull_image(
+        &self,
+        reference: &str,
+        host: &str,
+        mut on_layer: impl FnMut(&str, &str),
+    ) -> Result<(), Error> {
         let options = CreateImageOptionsBuilder::default().from_image(reference).build();
-        let answers = self.docker.create_image(Some(options), None, login(host).await);
+        let answers = self.copying.create_image(Some(options), None, login(host).await);
         let pulled = answers.try_for_each(|answer| {
             if let (Some(layer), Some(status)) = (answer.id, answer.status) {
                 on_layer(&layer, &status);
             }
             std::future::ready(Ok(()))
         });
-        while_it_answers(&self.docker, pulled).await
+        while_it_answers(&self.copying, pulled).await
     }
 
     /// Pushes `repository:tag`.
-    pub async fn push(&self, repository: &str, tag: &str, host: &str) -> Result<(), Error> {
+    pub async fn push_image(&self, repository: &str, tag: &str, host: &str) -> Result<(), Error> {
         let options = PushImageOptionsBuilder::default().tag(tag).build();
-        let answers = self.docker.push_image(repository, Some(options), login(host).await);
-        while_it_answers(&self.docker, answers.try_for_each(|_| std::future::ready(Ok(())))).await
+        let answers = self.copying.push_image(repository, Some(options), login(host).await);
+        while_it_answers(&self.copying, answers.try_for_each(|_| std::future::ready(Ok(())))).await
     }
 
     /// Gives an image a further name.
-    pub async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), DockerError> {
+    pub async fn tag_image(&self, image: &str, repository: &str, tag: &str) -> Result<(), DockerError> {
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        let tagged = while_it_answers(&self.docker, self.docker.tag_image(image, Some(options))).await;
-        tagged.map_err(request(format!("tag {image}")))
+        let tagged = while_it_answers(&self.copying, self.copying.tag_image(image, Some(options))).await;
+        tagged.map_err(DockerError::request(format!("tag {image}")))
     }
 
     /// Takes a name from an image, and removes the image with its last name. That it is gone already is well; it stays while a container
     /// uses it, which the answer tells.
-    pub async fn remove(&self, reference: &str) -> Result<bool, DockerError> {
+    pub async fn untag_image(&self, reference: &str) -> Result<bool, DockerError> {
         let options = RemoveImageOptionsBuilder::default().build();
-        match while_it_answers(&self.docker, self.docker.remove_image(reference, Some(options), None)).await {
+        match while_it_answers(&self.copying, self.copying.remove_image(reference, Some(options), None)).await {
             Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(true),
             Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(false),
-            Err(e) => Err(request(format!("remove image {reference}"))(e)),
+            Err(e) => Err(DockerError::request(format!("remove image {reference}"))(e)),
         }
     }
 
     /// The archive that `docker save` makes of the images.
-    pub fn save(&self, references: &[&str]) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    pub fn save_images(&self, references: &[&str]) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         // bollard's stream borrows nothing of the references, which its signature does not tell.
-        let docker = self.docker.clone();
+        let docker = self.copying.clone();
         let references: Vec<String> = references.iter().map(|&r| r.to_owned()).collect();
         let (sender, receiver) = tokio::sync::mpsc::channel::<io::Result<Bytes>>(8);
         tokio::spawn(async move {
@@ -189,18 +163,52 @@ impl ImageStore {
     }
 
     /// Loads an archive as `docker load` does.
-    pub async fn load<S>(&self, archive: S) -> Result<(), DockerError>
+    pub async fn load_images<S>(&self, archive: S) -> Result<(), DockerError>
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
-        let answers = self.docker.import_image(options, bollard::body_try_stream(archive), None);
+        let answers = self.copying.import_image(options, bollard::body_try_stream(archive), None);
         let loaded = answers.try_for_each(|_| std::future::ready(Ok(())));
-        while_it_answers(&self.docker, loaded).await.map_err(request("load images"))
+        while_it_answers(&self.copying, loaded).await.map_err(DockerError::request("load images"))
     }
-}
 
-/// Makes an error of the engine's.
-pub fn request(what: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
-    DockerError::request(what)
+    /// Makes an image that differs from `base` in its labels only. Containers inherit an image's labels, which is how nodes made by kind
+    /// come to carry ours.
+    pub async fn label_image(&self, base: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError> {
+        let mut dockerfile = format!("FROM {base}\nLABEL");
+        for (key, value) in labels {
+            // Writing to a string cannot fail.
+            let _ = write!(dockerfile, " {key}=\"{value}\"");
+        }
+        dockerfile.push('\n');
+        let what = || format!("label image {base} as {tag}");
+        let io = |source: std::io::Error| DockerError::Request { what: what(), source: Box::new(source.into()) };
+        let mut context = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(dockerfile.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        context.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).map_err(io)?;
+        let context = Bytes::from(context.into_inner().map_err(io)?);
+        let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).build();
+        let built = self.docker.build_image(options, None, Some(bollard::body_full(context)));
+        self.deed(what(), built.try_for_each(|_| async { Ok(()) })).await
+    }
+
+    /// Tags of the images that carry a lab's label.
+    pub async fn images_of(&self, lab: &str) -> Result<Vec<String>, DockerError> {
+        let label = format!("{LAB_LABEL}={lab}");
+        let options =
+            ListImagesOptionsBuilder::default().filters(&HashMap::from([("label", vec![label.as_str()])])).build();
+        let all = ask("list images", self.docker.list_images(Some(options))).await?;
+        Ok(all.into_iter().flat_map(|i| i.repo_tags).collect())
+    }
+
+    /// Removes an image's tag; that it is gone already is well.
+    pub async fn remove_image(&self, tag: &str) -> Result<(), DockerError> {
+        let options = RemoveImageOptionsBuilder::default().force(true).noprune(true).build();
+        let gone = async { gone_is_well(self.docker.remove_image(tag, Some(options), None).await.map(|_| ())) };
+        self.deed(format!("remove image {tag}"), gone).await
+    }
 }

@@ -1,0 +1,99 @@
+//! The Docker engine: networks, containers, images, and what it says about itself.
+
+mod answer;
+mod containers;
+mod derive;
+mod dial;
+mod endpoint;
+mod error;
+mod exec;
+mod files;
+mod images;
+mod info;
+mod login;
+mod networks;
+mod probe;
+
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+pub use answer::ANSWER;
+use answer::{DEED, ask, while_it_answers, within};
+pub use bollard::errors::Error;
+pub use containers::Node;
+pub use derive::{BUILD_LABEL, Derivation};
+pub use endpoint::{Chosen, Endpoint};
+pub use error::{DockerError, NO_ENGINE};
+pub use exec::ContainerOutput;
+pub use images::LocalImage;
+pub use info::EngineFacts;
+pub use networks::Network;
+
+/// Label that everything made for a lab carries; its value is the lab's name.
+pub const LAB_LABEL: &str = "dev.lab.lab";
+/// Label with the name of the cluster in the scenario.
+pub const CLUSTER_LABEL: &str = "dev.lab.cluster";
+
+/// How long the engine may take to begin its answer where it copies gigabytes first.
+const COPY: Duration = Duration::from_secs(3600);
+
+/// A connection to the engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// Which engine it is.
+    pub endpoint: Endpoint,
+    /// The client.
+    docker: Docker,
+    /// The same for what copies images, which may take long to begin its answer.
+    copying: Docker,
+}
+
+impl Engine {
+    /// Connects to the engine that the `docker` command line uses.
+    pub async fn connect() -> Result<Self, DockerError> {
+        let endpoint = Endpoint::here().map_err(DockerError::NoContext)?;
+        let unreachable = |e| DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) };
+        let seconds = DEED.as_secs();
+        let client = match endpoint.socket() {
+            Some(path) => Docker::connect_with_socket(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
+            None => dial::client(&endpoint, seconds, API_DEFAULT_VERSION),
+        };
+        let client = client.map_err(unreachable)?;
+        let asked = tokio::time::timeout(ANSWER, client.negotiate_version()).await;
+        let silent = |_| DockerError::Silent { what: format!("tell its version at {endpoint}") };
+        let docker = asked.map_err(silent)?.map_err(unreachable)?;
+        Ok(Self::new(docker, endpoint))
+    }
+
+    /// No engine, for work that needs none: whatever is asked of it fails.
+    pub fn none() -> Result<Self, DockerError> {
+        let endpoint = Endpoint { host: "no address".to_owned(), from: Chosen::Default };
+        // A client connects when it is first used; until then anything that exists will do as its socket.
+        match Docker::connect_with_unix("/dev/null", 1, API_DEFAULT_VERSION) {
+            Ok(docker) => Ok(Self::new(docker, endpoint)),
+            Err(e) => Err(DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) }),
+        }
+    }
+
+    fn new(docker: Docker, endpoint: Endpoint) -> Self {
+        let copying = docker.clone().with_timeout(COPY);
+        Self { endpoint, docker, copying }
+    }
+
+    /// Has the engine do something that takes its time.
+    async fn deed<T>(
+        &self,
+        what: impl Into<String>,
+        deed: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, DockerError> {
+        while_it_answers(&self.docker, deed).await.map_err(DockerError::request(what))
+    }
+}
+
+fn gone_is_well(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        result => result,
+    }
+}
