@@ -50,7 +50,7 @@ fn what_answers_is_well_and_what_does_not_has_its_cause() {
         "a DestinationRule has callers in c1 send in plain text to plain.shop",
         "the ports of ports.shop differ: c2 has no port 80, which c1 has",
         "no pod behind target.shop in c2 has a port named `http`",
-        "a NetworkPolicy in c2 does not let calls from c1 in to greeter.elsewhere",
+        "a NetworkPolicy in c2 does not let calls from c1 in to shut.elsewhere",
         // Seen from both sides: c1 sends what c2 does not take, and c2 takes c1 for what it is not.
         "PeerAuthentication: c2 takes only plain text on port 5000 of helloworld.sample",
         "PeerAuthentication: the control plane of c2 takes helloworld.sample for plain text",

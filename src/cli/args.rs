@@ -93,6 +93,8 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page of lab, or write that of every verb into a directory
     Man(Man),
+    /// Print the version and commit of lab, and what its labs are made of
+    Version(Version),
 }
 
 /// How data is written to standard output.
@@ -168,6 +170,14 @@ pub struct Diff {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Form of what is shown
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab version`.
+#[derive(Debug, ClapArgs)]
+pub struct Version {
+    /// Form of what is printed
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }

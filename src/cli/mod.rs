@@ -30,6 +30,7 @@ mod shell;
 mod status;
 mod up;
 mod verify;
+mod version;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -95,6 +96,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Version(args) => version::run(&args),
     }
 }
 

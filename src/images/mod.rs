@@ -19,6 +19,7 @@ mod digest;
 mod digests;
 mod error;
 mod go;
+mod identity;
 mod image;
 mod inventory;
 pub mod karmada;
@@ -42,6 +43,7 @@ use std::path::PathBuf;
 
 pub use bundle::{Trust, checksum_beside, export, import};
 pub use error::ImagesError;
+pub use identity::{Identity, identity};
 pub use inventory::{Entry, inventory};
 pub use kubectl::{kubectl, kubectl_here};
 pub use prepare::{is_prepared, prepare, push};

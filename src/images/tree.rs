@@ -24,6 +24,9 @@ pub struct Tree {
     nodes: BTreeMap<String, Node>,
 }
 
+/// What was under `stack/` when this binary was built, as `build.rs` packs it.
+pub(super) const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stack.tar"));
+
 /// A file whose only purpose is to keep an empty directory in Git.
 const KEEP: &str = ".keep";
 
@@ -33,7 +36,7 @@ impl Tree {
         static TREE: OnceLock<Tree> = OnceLock::new();
         TREE.get_or_init(|| {
             // The archive is part of the binary and read by every unit test; an unreadable one is an empty tree, in which nothing is found.
-            Self::from_tar(include_bytes!(concat!(env!("OUT_DIR"), "/stack.tar"))).unwrap_or_default()
+            Self::from_tar(EMBEDDED).unwrap_or_default()
         })
     }
 

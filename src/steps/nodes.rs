@@ -10,7 +10,7 @@ use crate::verdict::Finding;
 /// What is wrong with nodes and API servers; nothing when all of them can answer. It takes no longer than an API server may be silent.
 pub(super) async fn findings(ctx: &Context) -> Result<Vec<Finding>, StepError> {
     let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
-    let mut findings = amiss(&ctx.lab, &nodes);
+    let mut findings = amiss(&ctx.lab, &nodes, &foreign(ctx, &nodes).await?);
     let down: Vec<&str> = findings.iter().map(|(cluster, _)| *cluster).collect();
     // What runs on a node that is stopped need not be asked.
     let rest = ctx.lab.clusters.iter().filter(|c| !down.contains(&c.name.as_str()));
@@ -22,7 +22,16 @@ pub(super) async fn findings(ctx: &Context) -> Result<Vec<Finding>, StepError> {
 
 /// Whether the container of every node is as it must be.
 pub(super) async fn are_up(ctx: &Context) -> Result<bool, StepError> {
-    Ok(amiss(&ctx.lab, &ctx.engine.nodes(Some(&ctx.lab.name)).await?).is_empty())
+    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    Ok(amiss(&ctx.lab, &nodes, &foreign(ctx, &nodes).await?).is_empty())
+}
+
+/// The nodes that are there without lab's labels: somebody else made them, such as the script of `lab eject`.
+async fn foreign(ctx: &Context, nodes: &[Node]) -> Result<Vec<String>, StepError> {
+    let unlabelled = ctx.lab.clusters.iter().flat_map(names).filter(|name| !nodes.iter().any(|n| &n.name == name));
+    let looks = unlabelled.map(|name| async move { Ok(ctx.engine.labels(&name).await?.map(|_| name)) });
+    let found: Result<Vec<Option<String>>, StepError> = join_all(looks).await.into_iter().collect();
+    Ok(found?.into_iter().flatten().collect())
 }
 
 /// That the API server of a cluster does not answer.
@@ -39,12 +48,13 @@ async fn silent(ctx: &Context, cluster: &LabCluster) -> Option<Finding> {
     })
 }
 
-/// The nodes that are not as they must be, each with its cluster.
-fn amiss<'a>(lab: &'a Lab, nodes: &[Node]) -> Vec<(&'a str, Finding)> {
+/// The nodes that are not as they must be, each with its cluster. Of those that are `foreign` it is enough that they are there.
+fn amiss<'a>(lab: &'a Lab, nodes: &[Node], foreign: &[String]) -> Vec<(&'a str, Finding)> {
     let mut found = Vec::new();
     for cluster in &lab.clusters {
         let own: Vec<&Node> = nodes.iter().filter(|n| n.cluster == cluster.name).collect();
-        let missing = names(cluster).into_iter().filter(|name| !own.iter().any(|n| &n.name == name)).map(|name| {
+        let absent = |name: &String| !own.iter().any(|n| &n.name == name) && !foreign.contains(name);
+        let missing = names(cluster).into_iter().filter(absent).map(|name| {
             let evidence = "Docker has no container of that name".to_owned();
             finding(lab, &name, cluster, "is not there", evidence, "up")
         });
@@ -118,7 +128,7 @@ mod tests {
     }
 
     fn causes(lab: &Lab, nodes: &[Node]) -> Vec<(String, String)> {
-        amiss(lab, nodes).into_iter().map(|(_, f)| (f.cause, f.remedy)).collect()
+        amiss(lab, nodes, &[]).into_iter().map(|(_, f)| (f.cause, f.remedy)).collect()
     }
 
     #[test]
@@ -126,6 +136,15 @@ mod tests {
         let lab = lab();
         assert_eq!(all(&lab).len(), 4);
         assert_eq!(causes(&lab, &all(&lab)), []);
+    }
+
+    #[test]
+    fn a_node_that_somebody_else_made_is_there() {
+        let lab = lab();
+        let mut nodes = all(&lab);
+        let foreign = [nodes.remove(0).name];
+        assert_eq!(causes(&lab, &nodes).len(), 1);
+        assert_eq!(amiss(&lab, &nodes, &foreign).len(), 0);
     }
 
     #[test]
@@ -148,7 +167,7 @@ mod tests {
                 told("the node x-c2-worker of c2 is detached from the Docker network lab-x", "lab up x"),
             ]
         );
-        assert_eq!(amiss(&lab, &nodes)[0].1.evidence, "Docker says of its container: Exited (137) 1 minute ago");
-        assert_eq!(amiss(&lab, &nodes)[3].1.evidence, "the Docker networks of its container: bridge");
+        assert_eq!(amiss(&lab, &nodes, &[])[0].1.evidence, "Docker says of its container: Exited (137) 1 minute ago");
+        assert_eq!(amiss(&lab, &nodes, &[])[3].1.evidence, "the Docker networks of its container: bridge");
     }
 }
