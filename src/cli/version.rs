@@ -1,0 +1,36 @@
+//! `lab version`.
+
+use serde::Serialize;
+
+use super::{CliError, Output, args, output};
+use crate::images::{self, Identity};
+use crate::steps::StepError;
+
+/// The commit that `./dev release` built; nothing for a binary that was built in another way.
+const COMMIT: Option<&str> = option_env!("LAB_COMMIT");
+
+/// What of lab runs here.
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+    commit: Option<&'static str>,
+    stack: Identity,
+}
+
+pub(super) fn run(args: &args::Version) -> Result<(), CliError> {
+    let stack = images::identity().map_err(StepError::from)?;
+    let version = Version { version: env!("CARGO_PKG_VERSION"), commit: COMMIT, stack };
+    match args.output {
+        Output::Json => output::print_json(&version),
+        Output::Text => output::print(&text(&version)),
+    }
+}
+
+fn text(version: &Version) -> String {
+    let Version { version, commit, stack } = version;
+    let commit = commit.unwrap_or("unknown: not a release");
+    format!(
+        "lab         {version}\ncommit      {commit}\nstack       {}\nKubernetes  {}\nIstio       {}\nkind        {}\n",
+        stack.digest, stack.kubernetes, stack.istio, stack.kind
+    )
+}
