@@ -1,13 +1,11 @@
 //! A resolved lab as a scenario file with every field written out.
 
-mod checks;
-
 use std::fmt::Write;
 
 use serde_json::Value;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, Authority, Federation, Manifests, PemFile, Topology};
+use crate::scenario::{App, Authority, Federation, Manifests, PemFile, Topology, written_check};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -35,7 +33,8 @@ fn write_lab(out: &mut String, lab: &Lab) -> std::fmt::Result {
     if let Some(federation) = &lab.federation {
         write_federation(out, federation)?;
     }
-    write_list(out, "checks", lab.checks.iter().map(|c| checks::check(c, lab)))
+    let all: Vec<String> = super::checked_clusters(lab).map(|c| c.name.clone()).collect();
+    write_list(out, "checks", lab.checks.iter().map(|c| written_check(c, &all)))
 }
 
 fn write_mesh(out: &mut String, lab: &Lab) -> std::fmt::Result {

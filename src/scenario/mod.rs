@@ -4,9 +4,11 @@
 //! at a mistake: [`parse`] returns all of them.
 
 mod certificate;
+mod check;
 mod describe;
 mod encoding;
 mod error;
+mod form;
 mod guard;
 pub mod layout;
 mod manifests;
@@ -20,6 +22,9 @@ mod tree;
 mod validate;
 
 pub use certificate::Certificate;
+pub use check::{
+    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, ServiceUrl, Target, Through, Who,
+};
 pub use describe::schema;
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
@@ -27,9 +32,8 @@ pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
     AddressRange, App, Cluster, Gateway, ImageSettings, Locality, Manifests, Mesh, Places, Scenario, Topology,
 };
-pub use model::{Answers, CallerPod, Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
 pub use model::{Authority, OwnIntermediate, Pem, PemFile};
-pub use model::{Federation, FederationCheck, FederationFailover, Member, MemberMode};
+pub use model::{Federation, FederationFailover, Member, MemberMode};
 pub use pem::{decode as decode_pem, encode as encode_pem};
 pub use problem::{
     AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem,
@@ -84,4 +88,12 @@ pub fn paths(text: &str) -> Vec<String> {
     let mut problems = error::Problems::default();
     let root = tree::parse(text, &mut problems);
     root.map(|root| manifests::paths(&mut raw::scenario(&root, &mut problems))).unwrap_or_default()
+}
+
+/// A check as an entry of `checks`, on one line. `all` are the clusters that `all` stands for.
+#[must_use]
+pub fn written_check(check: &Check, all: &[String]) -> String {
+    use form::Form as _;
+    let entry = form::OneKey::FORM.write(check::RawCheck::of(check, all).into());
+    entry.document().trim_end().to_owned()
 }

@@ -5,7 +5,6 @@ mod authority;
 
 pub use app::{App, Manifests, Places};
 pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
-mod check;
 mod federation;
 
 use std::collections::BTreeMap;
@@ -14,10 +13,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-pub use check::{
-    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, ServiceUrl, Target, Through, Who,
-};
 pub use federation::{Federation, FederationFailover, Member, MemberMode};
+
+use super::check::Check;
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]

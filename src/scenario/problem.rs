@@ -108,7 +108,7 @@ pub enum Problem {
         /// The one found.
         found: String,
         /// How it is written.
-        example: &'static str,
+        example: String,
     },
     /// A word out of a fixed set, misspelt.
     #[error("lab knows no {what} `{value}`")]

@@ -2,19 +2,17 @@
 
 mod apps;
 mod authority;
-mod checks;
 mod federation;
 mod values;
 
 pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
 pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
-pub(super) use checks::{
-    Names, Pairs, RawCaller, RawCheck, RawCheckKind, RawExpect, RawFailover, RawFederationCheck, RawRequest, RawSources,
-};
 pub(super) use federation::{RawFederation, RawMember};
 
+use super::check::RawCheck;
 use super::describe::{ADDRESSES, CLUSTER, DOCKER_NETWORK, IMAGES, LOAD_BALANCER, LOCALITY, MESH, NODES, SCENARIO};
 use super::error::Problems;
+use super::form::{Each, Form as _, OneKey, Place};
 use super::model::Gateway;
 use super::read::{Fields, json, list, number, text, unknown_value, wrong_type};
 use super::tree::{Located, Node, Span, Value};
@@ -22,7 +20,7 @@ use super::tree::{Located, Node, Span, Value};
 pub(super) const API_VERSION: &str = "lab/v1";
 pub(super) const KIND: &str = "Scenario";
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct RawScenario {
     pub name: Option<Located<String>>,
     pub mesh: RawMesh,
@@ -33,7 +31,7 @@ pub(super) struct RawScenario {
     pub clusters: Option<Located<Vec<RawCluster>>>,
     pub apps: Option<Vec<RawApp>>,
     pub federation: Option<RawFederation>,
-    pub checks: Option<Vec<RawCheck>>,
+    pub checks: Option<Vec<Located<RawCheck>>>,
 }
 
 #[derive(Debug, Default)]
@@ -113,8 +111,8 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
     });
     let federation = fields.get("federation").and_then(|n| federation::federation(n, problems));
     let checks = fields.get("checks").and_then(|node| {
-        let items = list(node, "`checks`", "checks: [rotation]", problems)?;
-        Some(items.iter().filter_map(|n| checks::check(n, problems)).collect())
+        let place = Place { field: "checks", what: "`checks`".to_owned(), example: "checks: [rotation]".to_owned() };
+        Each(OneKey::<RawCheck>::FORM).read(node, &place, problems).map(|checks| checks.value)
     });
     let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
     RawScenario { name, mesh, docker_subnet, api_server_address, mirror, clusters, apps, federation, checks }

@@ -158,13 +158,28 @@ pub(super) fn json(node: &Node) -> Json {
     }
 }
 
+/// The JSON that some YAML stands for; null when it is none.
+pub(super) fn as_json(yaml: &str) -> Json {
+    super::tree::parse(yaml, &mut Problems::default()).as_ref().map_or(Json::Null, json)
+}
+
+/// A truth value of YAML 1.2's core schema.
+pub(super) fn core_truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
 /// What an unquoted scalar means: null, truth values and decimal numbers as in YAML 1.2's core schema; anything else is text.
 fn plain_json(text: &str) -> Json {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
-        "true" | "True" | "TRUE" => return Json::Bool(true),
-        "false" | "False" | "FALSE" => return Json::Bool(false),
         _ => {}
+    }
+    if let Some(truth) = core_truth(text) {
+        return Json::Bool(truth);
     }
     // Rust's parser also takes `inf`, `nan` and `infinity`, which are words here.
     let numeric = text.chars().any(|c| c.is_ascii_digit())
@@ -202,7 +217,7 @@ pub(super) fn suggestion(word: &str, allowed: &[&str], introduction: &str) -> St
     suggested(nearest(word, allowed.iter().copied()), allowed, introduction)
 }
 
-fn suggested(near: Option<&str>, allowed: &[&str], introduction: &str) -> String {
+pub(super) fn suggested(near: Option<&str>, allowed: &[&str], introduction: &str) -> String {
     match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("{introduction} {}", quoted_list(allowed)),
@@ -230,7 +245,7 @@ pub(super) fn wrong_type(
     what: &str,
     expected: &'static str,
     found: impl Into<String>,
-    example: &'static str,
+    example: impl Into<String>,
 ) -> Problem {
-    Problem::WrongType { what: what.to_owned(), expected, found: found.into(), example }
+    Problem::WrongType { what: what.to_owned(), expected, found: found.into(), example: example.into() }
 }

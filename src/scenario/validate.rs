@@ -3,10 +3,9 @@
 mod addresses;
 mod apps;
 mod authority;
-mod checks;
 mod federation;
 mod manifests;
-mod names;
+pub(super) mod names;
 mod room;
 mod topology;
 
@@ -20,6 +19,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use time::OffsetDateTime;
 
+use super::check;
 use super::error::Problems;
 use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, Topology};
 use super::problem::{NameProblem, TopologyProblem};
@@ -33,9 +33,9 @@ const MAX_WORKERS: u8 = 5;
 const MAX_CLUSTERS: usize = 20;
 
 /// A cluster whose fields have been read one by one; what was wrong is left out and recorded.
-struct Draft {
+pub(super) struct Draft {
     /// Empty when it is missing; that is recorded.
-    name: Located<String>,
+    pub(super) name: Located<String>,
     network: Option<Located<String>>,
     primary: Option<Located<String>>,
     /// The cluster whose control plane it uses.
@@ -60,7 +60,7 @@ impl Draft {
     }
 
     /// Whether it is no part of the mesh and runs no apps.
-    fn is_outside(&self) -> bool {
+    pub(super) fn is_outside(&self) -> bool {
         self.hosts || self.manages
     }
 
@@ -151,10 +151,10 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     let apps = apps::or_default(raw.apps, mesh.topology);
     let is_federation = raw.federation.is_some();
     let federation = raw.federation.and_then(|f| federation::read(f, &mesh, &drafts, problems));
-    let about = checks::About { apps: &apps, drafts: &drafts, federation: federation.as_ref(), mesh: &mesh };
+    let about = check::About { apps: &apps, drafts: &drafts, federation: federation.as_ref(), mesh: &mesh };
     // Of a federation that cannot be read nothing can be said.
     let checks =
-        if is_federation && federation.is_none() { Vec::new() } else { checks::read(raw.checks, about, problems) };
+        if is_federation && federation.is_none() { Vec::new() } else { check::read(raw.checks, about, problems) };
     let apps = apps::read(apps, &mesh, &drafts, problems);
 
     Some(Scenario {
@@ -171,7 +171,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
 }
 
 /// The names that were given before, each with the place of the first of its name.
-fn repeated<'n>(names: impl IntoIterator<Item = &'n Located<String>>) -> Vec<(&'n Located<String>, Span)> {
+pub(super) fn repeated<'n>(names: impl IntoIterator<Item = &'n Located<String>>) -> Vec<(&'n Located<String>, Span)> {
     let mut seen = HashMap::new();
     let mut repeated = Vec::new();
     for name in names {
@@ -251,7 +251,12 @@ fn cluster(draft: Draft) -> Cluster {
 }
 
 /// Records a reference to a cluster that does not exist. `true` when it does.
-fn known_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) -> bool {
+pub(super) fn known_cluster(
+    field: &'static str,
+    name: &Located<String>,
+    drafts: &[Draft],
+    problems: &mut Problems,
+) -> bool {
     let names: Vec<&str> = drafts.iter().map(|d| d.name.value.as_str()).filter(|n| !n.is_empty()).collect();
     let known = names.contains(&name.value.as_str());
     // Without any named cluster, that is the mistake.
@@ -263,7 +268,12 @@ fn known_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], 
 }
 
 /// Records a reference to a cluster that does not exist, or that is no part of the mesh. `true` when it is.
-fn data_cluster(field: &'static str, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) -> bool {
+pub(super) fn data_cluster(
+    field: &'static str,
+    name: &Located<String>,
+    drafts: &[Draft],
+    problems: &mut Problems,
+) -> bool {
     if !known_cluster(field, name, drafts, problems) {
         return false;
     }

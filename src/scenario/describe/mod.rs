@@ -2,7 +2,6 @@
 
 mod apps;
 mod authority;
-mod checks;
 mod federation;
 mod schema;
 
@@ -10,8 +9,10 @@ pub use schema::schema;
 
 pub(super) use apps::{APPS, HELLOWORLD, MANIFESTS, SLEEP};
 pub(super) use authority::{CA, CA_FILES, INTERMEDIATE};
-pub(super) use checks::{CALLER, CHECKS, EXPECT, FAILOVER, FEDERATION_CHECK, REACHABILITY, REQUEST, ROTATION};
 pub(super) use federation::{FEDERATION, MEMBER, MEMBER_LOST};
+
+use super::check::RawCheck;
+use super::form::{Each, Form as _, OneKey};
 
 /// A mapping with fields of known names.
 pub(super) struct Mapping {
@@ -64,6 +65,8 @@ enum Kind {
     Mapping(&'static Mapping),
     /// A name alone, or a mapping from that one name to what belongs to it.
     Entry(&'static [(&'static str, &'static Mapping)]),
+    /// What another statement has.
+    Other(fn() -> serde_json::Value),
     /// Either of two.
     Either(&'static Kind, &'static Kind),
 }
@@ -118,7 +121,7 @@ pub(super) const SCENARIO: Mapping = Mapping {
         field("federation", Kind::Mapping(&FEDERATION), FEDERATION.description),
         field(
             "checks",
-            Kind::List(&Kind::Entry(CHECKS)),
+            Kind::Other(|| Each(OneKey::<RawCheck>::FORM).schema()),
             "What must hold for the verdict to be good; by default a rotation, if there is a mesh with helloworld and sleep",
         )
         .example("[\"rotation\", \"reachability\"]"),

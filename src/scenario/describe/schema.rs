@@ -78,6 +78,7 @@ fn kind(kind_of: &Kind) -> Map<String, Value> {
                 },
             ] })
         }
+        Kind::Other(schema) => schema(),
         Kind::Either(one, other) => json!({ "anyOf": [kind(one), kind(other)] }),
     };
     match schema {

@@ -60,7 +60,7 @@ pub(super) fn dns_label(what: &'static str, name: &Located<String>, limit: usize
 }
 
 /// RFC 1123, without the length.
-pub(super) fn is_dns_label(name: &str) -> bool {
+pub(in crate::scenario) fn is_dns_label(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')

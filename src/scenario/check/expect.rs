@@ -1,0 +1,285 @@
+//! What a request must be answered.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::super::form::{
+    ANY_TEXT, Field, Form, LABEL, List, Names, Number, Pairs, Pairwise, Place, Record, Truth, Written, field,
+};
+use super::super::read::suggestion;
+use super::super::tree::Node;
+use super::request::{MOST_REQUESTS, headers, raw_headers};
+use super::{CheckProblem, Located, Problems, Scope, named, plain, raw_names};
+
+/// What must come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Expect {
+    /// Answers like this.
+    Answers(Answers),
+    /// No request may be answered with status 2xx or 3xx.
+    Denied {
+        /// Text that each failure must contain, so that it does not fail for another reason.
+        reason: Option<String>,
+    },
+}
+
+/// What answers must be like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answers {
+    /// Status of each answer.
+    pub status: u16,
+    /// Text that each body contains.
+    pub body: Option<String>,
+    /// Text that each answer's header of that name contains.
+    pub headers: BTreeMap<String, String>,
+    /// Who may answer.
+    pub who: Who,
+    /// Milliseconds that 95 of 100 answers may take.
+    pub within: Option<u64>,
+    /// Requests that may fail.
+    pub failures: u32,
+    /// Whether outlier detection must have taken an endpoint out afterwards.
+    pub ejected: bool,
+}
+
+/// Who may answer, told apart by helloworld's version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Who {
+    /// Anybody.
+    Anybody,
+    /// Exactly these versions, each at least once.
+    Versions(Vec<String>),
+    /// These versions with these shares in percent, which add up to 100.
+    Weights(BTreeMap<String, u8>),
+    /// Only the helloworld of these clusters.
+    Clusters(Vec<String>),
+}
+
+/// As the file has it.
+#[derive(Default)]
+pub(super) struct RawExpect {
+    status: Option<Located<u16>>,
+    body: Option<Located<String>>,
+    headers: Option<Pairwise<Located<String>>>,
+    versions: Option<Names>,
+    weights: Option<Pairwise<Located<u8>>>,
+    clusters: Option<Names>,
+    within: Option<Located<u64>>,
+    failures: Option<Located<u32>>,
+    ejected: Option<Located<bool>>,
+    denied: Option<Located<bool>>,
+    reason: Option<Located<String>>,
+}
+
+impl Record for RawExpect {
+    const TITLE: &'static str = "`expect`";
+    const ABOUT: &'static str = "What must come back";
+    const EXAMPLE: &'static str = "{ status: 200 }";
+
+    fn fields() -> Vec<Field<Self>> {
+        let headers = "Text that each of these headers contains";
+        let versions = "Exactly these versions of helloworld answer";
+        let clusters = "helloworld of exactly these clusters answers";
+        let ejected = "Whether outlier detection has taken an endpoint out afterwards";
+        vec![
+            field("status", Number::new(100, 599), |r: &mut Self| &mut r.status, "HTTP status").default("200"),
+            field("body", ANY_TEXT, |r: &mut Self| &mut r.body, "Text that the body contains").example("Hello"),
+            field("headers", Pairs(ANY_TEXT), |r: &mut Self| &mut r.headers, headers).example("{ server: envoy }"),
+            field("versions", List(ANY_TEXT), |r: &mut Self| &mut r.versions, versions).example("[v1]"),
+            field(
+                "weights",
+                Pairs(Number::new(0, 100)),
+                |r: &mut Self| &mut r.weights,
+                "Shares of versions in percent",
+            )
+            .example("{ v1: 80, v2: 20 }"),
+            field("clusters", List(LABEL), |r: &mut Self| &mut r.clusters, clusters).example("[c1]"),
+            field("within", Duration, |r: &mut Self| &mut r.within, "95 of 100 answers take at most this")
+                .example("500ms"),
+            field(
+                "failures",
+                Number::new(0, MOST_REQUESTS),
+                |r: &mut Self| &mut r.failures,
+                "So many requests may fail",
+            )
+            .default("0")
+            .example("3"),
+            field("ejected", Truth, |r: &mut Self| &mut r.ejected, ejected).default("false").example("true"),
+            field("denied", Truth, |r: &mut Self| &mut r.denied, "Whether nothing is answered with 2xx or 3xx")
+                .default("false")
+                .example("true")
+                // Whether there is an answer to say anything of cannot be told then.
+                .decisive(),
+            field("reason", ANY_TEXT, |r: &mut Self| &mut r.reason, "What the failure of a denied request says")
+                .example("Connection refused"),
+        ]
+    }
+}
+
+/// `500ms` or `2s`, one minute at most; read as milliseconds.
+struct Duration;
+
+impl Form for Duration {
+    type Value = Located<u64>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Located<u64>> {
+        let text = ANY_TEXT.read(node, place, problems)?;
+        let millis = duration(&text.value);
+        if millis.is_none() {
+            problems.add(text.span, CheckProblem::BadDuration { value: text.value });
+        }
+        millis.map(|value| Located { value, span: node.span })
+    }
+
+    fn write(&self, millis: Located<u64>) -> Written {
+        format!("{}ms", millis.value).into()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "string", "pattern": "^[0-9]+(ms|s)$" })
+    }
+}
+
+fn duration(text: &str) -> Option<u64> {
+    let millis = match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok()?,
+        None => text.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(1000)?,
+    };
+    (1..=60_000).contains(&millis).then_some(millis)
+}
+
+impl RawExpect {
+    /// Whether nothing may be answered.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.as_ref().is_some_and(|d| d.value)
+    }
+
+    /// Whether it takes a version for the cluster that runs it.
+    pub(super) fn tells_clusters_apart(&self) -> bool {
+        self.clusters.is_some()
+    }
+}
+
+/// The rules.
+pub(super) fn check(raw: RawExpect, of_helloworld: bool, scope: &Scope<'_>, problems: &mut Problems) -> Expect {
+    if let Some(denied) = raw.denied.as_ref().filter(|d| d.value) {
+        let others = [
+            ("status", raw.status.as_ref().map(|f| f.span)),
+            ("body", raw.body.as_ref().map(|f| f.span)),
+            ("headers", raw.headers.as_ref().map(|f| f.span)),
+            ("versions", raw.versions.as_ref().map(|f| f.span)),
+            ("weights", raw.weights.as_ref().map(|f| f.span)),
+            ("clusters", raw.clusters.as_ref().map(|f| f.span)),
+            ("within", raw.within.as_ref().map(|f| f.span)),
+            ("failures", raw.failures.as_ref().map(|f| f.span)),
+            ("ejected", raw.ejected.as_ref().map(|f| f.span)),
+        ];
+        for (second, place) in others.into_iter().filter_map(|(field, span)| Some((field, span?))) {
+            let remedy = "what is denied has no answer: only `reason` can be expected of it";
+            let problem = CheckProblem::Excluded { first: "denied", second, remedy };
+            problems.add(place, problem).also(denied.span, "denied here");
+        }
+        return Expect::Denied { reason: raw.reason.map(|r| r.value) };
+    }
+    if let Some(reason) = &raw.reason {
+        problems.add(reason.span, CheckProblem::ReasonForNothing);
+    }
+    Expect::Answers(Answers {
+        status: raw.status.map_or(200, |s| s.value),
+        body: raw.body.map(|b| b.value),
+        headers: raw.headers.map(|h| headers(h, problems)).unwrap_or_default(),
+        who: who(raw.versions, raw.weights, raw.clusters, of_helloworld, scope, problems),
+        within: raw.within.map(|w| w.value),
+        failures: raw.failures.map_or(0, |f| f.value),
+        ejected: raw.ejected.is_some_and(|e| e.value),
+    })
+}
+
+fn who(
+    versions: Option<Names>,
+    weights: Option<Pairwise<Located<u8>>>,
+    clusters: Option<Names>,
+    of_helloworld: bool,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Who {
+    let given = [
+        ("versions", versions.as_ref().map(|v| v.span)),
+        ("weights", weights.as_ref().map(|w| w.span)),
+        ("clusters", clusters.as_ref().map(|c| c.span)),
+    ];
+    let given: Vec<_> = given.into_iter().filter_map(|(field, span)| Some((field, span?))).collect();
+    if let [(first, theirs), rest @ ..] = &given[..] {
+        for (second, place) in rest {
+            let remedy = "each says who answers: keep one of them";
+            problems.add(*place, CheckProblem::Excluded { first, second, remedy }).also(*theirs, "said here already");
+        }
+    }
+    let known = |field, version: &Located<String>, problems: &mut Problems| {
+        let Some(all) = scope.versions.as_ref().filter(|_| of_helloworld && !scope.own_apps) else { return };
+        let all: Vec<&str> = all.values().map(String::as_str).collect();
+        if !all.contains(&version.value.as_str()) {
+            let help = suggestion(&version.value, &all, "the versions are");
+            problems.add(version.span, CheckProblem::UnknownVersion { field, version: version.value.clone(), help });
+        }
+    };
+    if let Some(versions) = versions {
+        named("versions", "version", "leave `versions` out to let any answer", &versions, problems);
+        versions.value.iter().for_each(|v| known("versions", v, problems));
+        return Who::Versions(plain(versions));
+    }
+    if let Some(weights) = weights {
+        weights.value.iter().for_each(|(version, _)| known("weights", version, problems));
+        let sum = weights.value.iter().map(|(_, w)| u64::from(w.value)).sum();
+        if sum != 100 {
+            problems.add(weights.span, CheckProblem::BadWeights { sum });
+        }
+        return Who::Weights(weights.value.into_iter().map(|(v, w)| (v.value, w.value)).collect());
+    }
+    if let Some(clusters) = clusters {
+        named("clusters", "cluster", "leave `clusters` out to let any answer", &clusters, problems);
+        clusters.value.iter().for_each(|c| scope.runs_helloworld("clusters", c, problems));
+        return Who::Clusters(plain(clusters));
+    }
+    Who::Anybody
+}
+
+/// The way back.
+pub(super) fn raw(expect: &Expect) -> RawExpect {
+    let Answers { status, body, headers, who, within, failures, ejected } = match expect {
+        Expect::Denied { reason } => {
+            let denied = Some(true.into());
+            return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
+        }
+        Expect::Answers(answers) => answers,
+    };
+    let (mut versions, mut weights, mut clusters) = (None, None, None);
+    match who {
+        Who::Anybody => {}
+        Who::Versions(names) => versions = Some(raw_names(names)),
+        Who::Weights(shares) => {
+            let shares: Vec<_> =
+                shares.iter().map(|(version, share)| (version.clone().into(), (*share).into())).collect();
+            weights = Some(shares.into());
+        }
+        Who::Clusters(names) => clusters = Some(raw_names(names)),
+    }
+    RawExpect {
+        status: Some((*status).into()),
+        body: body.clone().map(Into::into),
+        headers: raw_headers(headers),
+        versions,
+        weights,
+        clusters,
+        within: within.map(Into::into),
+        failures: Some((*failures).into()),
+        ejected: Some((*ejected).into()),
+        denied: None,
+        reason: None,
+    }
+}

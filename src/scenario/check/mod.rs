@@ -1,0 +1,311 @@
+//! What a scenario asserts over its lab. Each kind of check has a file with what it is: its fields, its rules, its model and the way back.
+//! What was seen of it is judged in the file of that name in `verdict`.
+
+mod expect;
+mod failover;
+mod federation;
+mod reachability;
+mod request;
+mod rotation;
+mod service;
+
+pub use expect::{Answers, Expect, Who};
+pub use failover::FailoverCheck;
+pub use federation::FederationCheck;
+pub use request::{CallerPod, RequestCheck, Target};
+pub use service::ServiceUrl;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problems;
+use super::form::{ALL_OR_NAMES, Entry, Field, Kind, Names, OneOf, OrWord, Part, Written, field, kind};
+use super::model::{Federation, Mesh, Topology};
+use super::problem::{CheckProblem, FederationProblem};
+use super::raw::{RawApp, RawAppKind, RawVersions};
+use super::tree::{Located, Span};
+use super::validate::{Draft, data_cluster, repeated};
+use failover::RawFailover;
+use federation::RawFederationCheck;
+use reachability::RawReachability;
+use request::RawRequest;
+use rotation::RawRotation;
+
+/// An assertion over the running lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Check {
+    /// Calls from each source reach every version, and nothing fails.
+    Rotation {
+        /// What to call: `SERVICE.NAMESPACE:PORT/PATH`.
+        service: ServiceUrl,
+        /// Clusters that call or, through their ingress gateways, are called.
+        from: Vec<String>,
+        /// By which way.
+        #[serde(default)]
+        through: Through,
+    },
+    /// Requests of the user's own, and what must come back.
+    Request(Box<RequestCheck>),
+    /// Who answers whom while all is well and, if exercised, when that one is gone.
+    Failover(FailoverCheck),
+    /// Who reaches what in every other cluster, and who must not.
+    Reachability,
+    /// Where a federation runs the replicas of a Deployment.
+    Federation(FederationCheck),
+}
+
+/// By which way a check calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Through {
+    /// From pods in the mesh.
+    #[default]
+    Mesh,
+    /// From outside, through the ingress gateway of each cluster.
+    Ingress,
+}
+
+/// A check as the file has it.
+pub(super) enum RawCheck {
+    Rotation(RawRotation),
+    Request(Box<RawRequest>),
+    Failover(RawFailover),
+    Reachability(RawReachability),
+    Federation(RawFederationCheck),
+}
+
+impl Entry for RawCheck {
+    const THING: &'static str = "check";
+    const EXAMPLE: &'static str = "rotation";
+
+    fn kinds() -> Vec<Kind<Self>> {
+        vec![
+            kind("rotation", Self::Rotation),
+            kind("request", |request| Self::Request(Box::new(request))),
+            kind("failover", Self::Failover),
+            kind("reachability", Self::Reachability),
+            kind("federation", Self::Federation),
+        ]
+    }
+
+    fn written(self) -> (&'static str, Written) {
+        match self {
+            Self::Rotation(raw) => ("rotation", Part::written(raw)),
+            Self::Request(raw) => ("request", Part::written(*raw)),
+            Self::Failover(raw) => ("failover", Part::written(raw)),
+            Self::Reachability(raw) => ("reachability", Part::written(raw)),
+            Self::Federation(raw) => ("federation", Part::written(raw)),
+        }
+    }
+}
+
+impl RawCheck {
+    /// A check as the file would say it. `all` are the clusters that `all` stands for.
+    pub(super) fn of(check: &Check, all: &[String]) -> Self {
+        match check {
+            Check::Rotation { service, from, through } => Self::Rotation(rotation::raw(service, from, *through, all)),
+            Check::Request(check) => Self::Request(Box::new(request::raw(check, all))),
+            Check::Failover(check) => Self::Failover(failover::raw(check)),
+            Check::Reachability => Self::Reachability(RawReachability),
+            Check::Federation(check) => Self::Federation(federation::raw(check)),
+        }
+    }
+
+    /// What a message calls a check that is about a mesh.
+    fn of_mesh(&self) -> Option<&'static str> {
+        match self {
+            Self::Rotation(_) => Some("rotation"),
+            Self::Failover(_) => Some("failover"),
+            Self::Reachability(_) => Some("reachability check"),
+            Self::Request(_) | Self::Federation(_) => None,
+        }
+    }
+
+    /// Whether it takes a version for the cluster that runs it.
+    fn tells_clusters_apart(&self) -> bool {
+        match self {
+            Self::Request(request) => request.tells_clusters_apart(),
+            Self::Federation(_) => false,
+            Self::Rotation(_) | Self::Failover(_) | Self::Reachability(_) => true,
+        }
+    }
+
+    fn check(self, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<Check> {
+        if let Some(check) = self.of_mesh().filter(|_| scope.mesh.topology == Topology::None) {
+            problems.add(span, FederationProblem::NoMesh { check });
+            return None;
+        }
+        match self {
+            Self::Rotation(raw) => rotation::check(raw, span, scope, problems),
+            Self::Request(raw) => request::check(*raw, span, scope, problems).map(|r| Check::Request(Box::new(r))),
+            Self::Failover(raw) => failover::check(raw, span, scope, problems).map(Check::Failover),
+            Self::Reachability(_) => Some(Check::Reachability),
+            Self::Federation(raw) => federation::check(raw, span, scope, problems).map(Check::Federation),
+        }
+    }
+}
+
+/// What a scenario has, for checks to be about.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub apps: &'a [RawApp],
+    pub drafts: &'a [Draft],
+    pub federation: Option<&'a Federation>,
+    pub mesh: &'a Mesh,
+}
+
+/// What checks can be about.
+struct Scope<'a> {
+    drafts: &'a [Draft],
+    /// Version of helloworld by cluster, if the scenario has helloworld.
+    versions: Option<BTreeMap<&'a str, String>>,
+    sleep: bool,
+    /// Whether there are apps of the user's own, which may serve and call anything.
+    own_apps: bool,
+    /// Whether helloworld is in the namespace `legacy` too.
+    reachability: bool,
+    federation: Option<&'a Federation>,
+    mesh: &'a Mesh,
+}
+
+/// The checks of a scenario with these apps, with a default for what is left out.
+pub(super) fn read(checks: Option<Vec<Located<RawCheck>>>, about: About<'_>, problems: &mut Problems) -> Vec<Check> {
+    let About { apps, drafts, federation, mesh } = about;
+    let reachability = |c: &Located<RawCheck>| matches!(c.value, RawCheck::Reachability(_));
+    let scope = Scope {
+        drafts,
+        versions: apps.iter().find_map(|app| versions(app, drafts)),
+        sleep: apps.iter().any(|a| matches!(a.kind, RawAppKind::Sleep)),
+        own_apps: apps.iter().any(|a| !matches!(a.kind, RawAppKind::Sleep | RawAppKind::Helloworld { .. }))
+            || federation.is_some_and(|f| !f.objects.is_empty()),
+        reachability: checks.iter().flatten().any(reachability),
+        federation,
+        mesh,
+    };
+    let checks = checks.unwrap_or_else(|| {
+        if scope.versions.is_some() && scope.sleep && mesh.topology != Topology::None {
+            vec![RawCheck::Rotation(RawRotation::default()).into()]
+        } else {
+            Vec::new()
+        }
+    });
+    if checks.iter().any(|c| c.value.tells_clusters_apart()) {
+        for app in apps {
+            if let RawAppKind::Helloworld { versions: Some(versions) } = &app.kind {
+                versions_apart(versions, problems);
+            }
+        }
+    }
+    checks.into_iter().filter_map(|c| c.value.check(c.span, &scope, problems)).collect()
+}
+
+fn versions<'a>(app: &'a RawApp, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, String>> {
+    match &app.kind {
+        RawAppKind::Helloworld { versions: Some(versions) } => {
+            Some(versions.value.iter().map(|(c, v)| (c.value.as_str(), v.value.clone())).collect())
+        }
+        RawAppKind::Helloworld { versions: None } => Some(
+            drafts
+                .iter()
+                .filter(|d| !d.is_outside())
+                .zip(1..)
+                .map(|(d, n): (_, u32)| (d.name.value.as_str(), format!("v{n}")))
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
+    let mut seen: HashMap<&str, (&Located<String>, &Located<String>)> = HashMap::new();
+    for (cluster, version) in &versions.value {
+        if let Some((first, theirs)) = seen.get(version.value.as_str()) {
+            let problem = CheckProblem::SameVersion {
+                first: first.value.clone(),
+                second: cluster.value.clone(),
+                version: version.value.clone(),
+            };
+            problems.add(version.span, problem).also(theirs.span, "the same version");
+        } else {
+            seen.insert(version.value.as_str(), (cluster, version));
+        }
+    }
+}
+
+/// The field `from` of a check.
+fn from<R: 'static>(place: fn(&mut R) -> &mut Option<OrWord<Names>>) -> Field<R> {
+    field("from", ALL_OR_NAMES, place, "The clusters that call")
+        .default("all")
+        .example("[c1, c2]")
+        // Of a check without its sources nothing can be said.
+        .decisive()
+}
+
+/// The field `through` of a check.
+fn through<R: 'static>(place: fn(&mut R) -> &mut Option<Located<Through>>) -> Field<R> {
+    let form = OneOf { what: "way to call", words: &[("mesh", Through::Mesh), ("ingress", Through::Ingress)] };
+    field("through", form, place, "ingress: from outside, through each cluster's ingress gateway")
+        .default("mesh")
+        .example("ingress")
+}
+
+/// Clusters as `from` has them.
+fn raw_sources(from: &[String], all: &[String]) -> OrWord<Names> {
+    if from == all { OrWord::Word } else { OrWord::Value(raw_names(from)) }
+}
+
+fn raw_names(names: &[String]) -> Names {
+    names.iter().map(|name| name.clone().into()).collect::<Vec<_>>().into()
+}
+
+impl Scope<'_> {
+    /// The clusters that `all` stands for.
+    fn all(&self) -> Vec<String> {
+        self.drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect()
+    }
+
+    /// By which way a check calls: in the mesh when nothing is said.
+    fn through(&self, through: Option<Located<Through>>, problems: &mut Problems) -> Through {
+        let Some(way) = through else { return Through::Mesh };
+        if way.value == Through::Ingress && !self.mesh.ingress_gateway {
+            problems.add(way.span, CheckProblem::NoIngressGateway);
+        }
+        way.value
+    }
+
+    fn sources(&self, from: Option<OrWord<Names>>, problems: &mut Problems) -> Vec<String> {
+        let Some(OrWord::Value(named_clusters)) = from else {
+            return self.all();
+        };
+        named("from", "cluster", "write `from: all`, or name clusters", &named_clusters, problems);
+        for name in &named_clusters.value {
+            data_cluster("from", name, self.drafts, problems);
+        }
+        plain(named_clusters)
+    }
+
+    /// Records a cluster that does not exist, or in which nothing would answer.
+    fn runs_helloworld(&self, field: &'static str, cluster: &Located<String>, problems: &mut Problems) {
+        let runs = self.versions.as_ref().is_none_or(|v| v.contains_key(cluster.value.as_str()));
+        if data_cluster(field, cluster, self.drafts, problems) && !runs {
+            problems.add(cluster.span, CheckProblem::RunsNothing { field, cluster: cluster.value.clone() });
+        }
+    }
+}
+
+/// Records a list that names nothing, or something twice.
+fn named(field: &'static str, what: &'static str, remedy: &'static str, names: &Names, problems: &mut Problems) {
+    if names.value.is_empty() {
+        problems.add(names.span, CheckProblem::NamesNothing { field, what, remedy });
+    }
+    for (name, first) in repeated(&names.value) {
+        let problem = CheckProblem::Duplicate { field, what, name: name.value.clone() };
+        problems.add(name.span, problem).also(first, "first named here");
+    }
+}
+
+fn plain(names: Names) -> Vec<String> {
+    names.value.into_iter().map(|n| n.value).collect()
+}

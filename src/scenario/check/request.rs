@@ -1,0 +1,299 @@
+//! The check `request`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::form::{ANY_TEXT, Field, Names, Number, OrWord, Pairs, Pairwise, Record, Text, field, part};
+use super::expect::{self, Expect, RawExpect};
+use super::service::{self, HELLOWORLD, ServiceUrl, is_url_text};
+use super::{CheckProblem, Located, Problems, Scope, Span, Through, from, raw_sources, through};
+
+/// Enough for any statistics, few enough to wait for.
+pub(super) const MOST_REQUESTS: u32 = 10_000;
+/// The namespace whose apps have no sidecar.
+const LEGACY: &str = "legacy";
+
+/// The user's own requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestCheck {
+    /// What reports call it.
+    pub name: Option<String>,
+    /// What to call.
+    pub target: Target,
+    /// Clusters that call or, through their ingress gateways, are called.
+    pub from: Vec<String>,
+    /// By which way.
+    #[serde(default)]
+    pub through: Through,
+    /// The pod that calls, unless calls come from outside.
+    pub caller: CallerPod,
+    /// HTTP method; GET when nothing is said.
+    pub method: Option<String>,
+    /// Headers to send.
+    pub headers: BTreeMap<String, String>,
+    /// Requests to send at least; what is expected may need more.
+    pub times: u32,
+    /// What must come back.
+    pub expect: Expect,
+}
+
+/// What a request goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// A service of the mesh, over plain HTTP.
+    Service(ServiceUrl),
+    /// Any URL of http or https.
+    Url(String),
+}
+
+/// The pod that calls: the newest with the label `app=APP`, in its container of that name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallerPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its label `app`.
+    pub app: String,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Service(service) => service.fmt(f),
+            Self::Url(url) => url.fmt(f),
+        }
+    }
+}
+
+/// As the file has it.
+#[derive(Default)]
+pub(in crate::scenario) struct RawRequest {
+    name: Option<Located<String>>,
+    service: Option<Located<String>>,
+    url: Option<Located<String>>,
+    from: Option<OrWord<Names>>,
+    through: Option<Located<Through>>,
+    caller: Option<Located<RawCaller>>,
+    method: Option<Located<String>>,
+    headers: Option<Pairwise<Located<String>>>,
+    times: Option<Located<u32>>,
+    expect: Option<Located<RawExpect>>,
+}
+
+/// The field `caller`.
+#[derive(Default)]
+pub(super) struct RawCaller {
+    namespace: Option<Located<String>>,
+    app: Option<Located<String>>,
+}
+
+impl Record for RawRequest {
+    const TITLE: &'static str = "`request`";
+    const ABOUT: &'static str = "What you say of one kind of request; one of service and url is needed";
+    const EXAMPLE: &'static str = "{ service: helloworld.sample:5000/hello, expect: { status: 200 } }";
+
+    fn fields() -> Vec<Field<Self>> {
+        vec![
+            field("name", ANY_TEXT, |r: &mut Self| &mut r.name, "What reports call it; by default the target")
+                .example("only v1 answers"),
+            service::service(|r: &mut Self| &mut r.service).example(HELLOWORLD),
+            field("url", ANY_TEXT, |r: &mut Self| &mut r.url, "Any URL, instead of a service")
+                .example("http://10.0.0.1:80/hello"),
+            from(|r: &mut Self| &mut r.from),
+            through(|r: &mut Self| &mut r.through),
+            part("caller", |r: &mut Self| &mut r.caller),
+            field("method", Text("^[A-Z]+$"), |r: &mut Self| &mut r.method, "HTTP method").default("GET"),
+            field("headers", Pairs(ANY_TEXT), |r: &mut Self| &mut r.headers, "Headers that are sent")
+                .example("{ x-user: a }"),
+            field("times", Number::new(1, MOST_REQUESTS), |r: &mut Self| &mut r.times, "How often it is sent at least")
+                .default("1")
+                .example("10"),
+            part("expect", |r: &mut Self| &mut r.expect).decisive(),
+        ]
+    }
+}
+
+impl Record for RawCaller {
+    const TITLE: &'static str = "`caller`";
+    const ABOUT: &'static str =
+        "The pod that calls: one with this label app, and with a container of that name that has curl";
+    const EXAMPLE: &'static str = "{ namespace: legacy, app: sleep }";
+
+    fn fields() -> Vec<Field<Self>> {
+        let namespace = "Its namespace; the apps of legacy have no sidecar";
+        vec![
+            field("namespace", ANY_TEXT, |r: &mut Self| &mut r.namespace, namespace).default("sample"),
+            field("app", ANY_TEXT, |r: &mut Self| &mut r.app, "Its label app").default("sleep"),
+        ]
+    }
+}
+
+impl RawRequest {
+    /// Whether it takes a version for the cluster that runs it.
+    pub(super) fn tells_clusters_apart(&self) -> bool {
+        self.expect.as_ref().is_some_and(|e| e.value.tells_clusters_apart())
+    }
+}
+
+/// The rules.
+pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<RequestCheck> {
+    let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
+    let url_place = raw.url.as_ref().map(|u| u.span);
+    let target = target(raw.service, raw.url, span, raw_expect.is_denied(), scope, problems);
+    let from = scope.sources(raw.from, problems);
+    let through_place = raw.through.as_ref().map(|t| t.span);
+    let through = scope.through(raw.through, problems);
+    if let (Through::Ingress, Some(place)) = (through, through_place) {
+        let remedy = "what comes through an ingress gateway comes from outside, and goes to a `service`";
+        let caller = raw.caller.as_ref().map(|c| ("caller", c.span));
+        for (second, other) in caller.into_iter().chain(url_place.map(|span| ("url", span))) {
+            problems
+                .add(other, CheckProblem::Excluded { first: "through: ingress", second, remedy })
+                .also(place, "said here");
+        }
+    }
+    let caller = match through {
+        Through::Ingress => CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() },
+        Through::Mesh => caller(raw.caller, span, scope, problems),
+    };
+    if let Some(method) = &raw.method
+        && (method.value.is_empty() || !method.value.bytes().all(|b| b.is_ascii_uppercase()))
+    {
+        problems.add(method.span, CheckProblem::BadMethod { value: method.value.clone() });
+    }
+    let headers = raw.headers.map(|h| headers(h, problems)).unwrap_or_default();
+    let of_helloworld = matches!(&target, Some(Target::Service(service)) if is_helloworld(service));
+    let expect = expect::check(raw_expect, of_helloworld, scope, problems);
+    Some(RequestCheck {
+        name: raw.name.map(|n| n.value),
+        target: target?,
+        from,
+        through,
+        caller,
+        method: raw.method.map(|m| m.value),
+        headers,
+        times: raw.times.map_or(1, |t| t.value),
+        expect,
+    })
+}
+
+fn is_helloworld(service: &ServiceUrl) -> bool {
+    HELLOWORLD.starts_with(&format!("{}.{}:{}/", service.service, service.namespace, service.port))
+}
+
+fn target(
+    service: Option<Located<String>>,
+    url: Option<Located<String>>,
+    span: Span,
+    denied: bool,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Option<Target> {
+    match (service, url) {
+        (Some(service), None) => {
+            let parsed = Scope::service(&service, problems)?;
+            let sample = scope.versions.is_some() && is_helloworld(&parsed);
+            let legacy = scope.reachability && parsed.service == "helloworld" && parsed.namespace == LEGACY;
+            // What is denied need not be there: that may be the reason.
+            if !(sample || legacy || denied || scope.own_apps) {
+                scope.not_served(service, problems);
+            }
+            Some(Target::Service(parsed))
+        }
+        (None, Some(url)) => {
+            let rest = url.value.strip_prefix("http://").or_else(|| url.value.strip_prefix("https://"));
+            let reason = match rest {
+                None => "does not begin with `http://` or `https://`",
+                Some(rest) if rest.is_empty() || rest.starts_with(['/', ':', '?']) => "names no host",
+                Some(rest) if !is_url_text(rest) => "has characters that a URL must escape",
+                Some(_) => return Some(Target::Url(url.value)),
+            };
+            problems.add(url.span, CheckProblem::BadUrl { value: url.value, reason });
+            None
+        }
+        (Some(_), Some(url)) => {
+            problems.add(url.span, CheckProblem::NotOneTarget { found: "both" });
+            None
+        }
+        (None, None) => {
+            problems.add(span, CheckProblem::NotOneTarget { found: "neither" });
+            None
+        }
+    }
+}
+
+fn caller(raw: Option<Located<RawCaller>>, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> CallerPod {
+    let given = raw.as_ref().map(|c| c.span);
+    let RawCaller { namespace, app } = raw.map(|c| c.value).unwrap_or_default();
+    let or = |name: Option<Located<String>>, default: &str| name.map_or_else(|| default.to_owned(), |n| n.value);
+    let caller = CallerPod { namespace: or(namespace, "sample"), app: or(app, "sleep") };
+    let known = match (caller.namespace.as_str(), caller.app.as_str()) {
+        _ if scope.own_apps => true,
+        ("sample", "sleep") => scope.sleep,
+        (LEGACY, "sleep") => true,
+        _ => false,
+    };
+    match given {
+        _ if known => {}
+        None => {
+            problems.add(span, CheckProblem::NoCaller { check: "request" });
+        }
+        Some(place) => {
+            let CallerPod { namespace, app } = caller.clone();
+            problems.add(place, CheckProblem::UnknownCaller { namespace, app });
+        }
+    }
+    caller
+}
+
+/// Headers that are sent or expected.
+pub(super) fn headers(pairs: Pairwise<Located<String>>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let mut headers = BTreeMap::new();
+    for (name, value) in pairs.value {
+        let named =
+            !name.value.is_empty() && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !named || value.value.chars().any(char::is_control) {
+            let problem = CheckProblem::BadHeader { name: name.value.clone(), value: value.value.clone() };
+            problems.add(name.span, problem);
+        }
+        headers.insert(name.value, value.value);
+    }
+    headers
+}
+
+/// The way back.
+pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
+    let RequestCheck { name, target, from, through, caller, method, headers, times, expect } = check;
+    let (service, url) = match target {
+        Target::Service(service) => (Some(service::raw(service)), None),
+        Target::Url(url) => (None, Some(url.clone().into())),
+    };
+    let (through, caller) = match through {
+        Through::Ingress => (Some((*through).into()), None),
+        Through::Mesh => {
+            let CallerPod { namespace, app } = caller.clone();
+            (None, Some(RawCaller { namespace: Some(namespace.into()), app: Some(app.into()) }.into()))
+        }
+    };
+    RawRequest {
+        name: name.clone().map(Into::into),
+        service,
+        url,
+        from: Some(raw_sources(from, all)),
+        through,
+        caller,
+        method: method.clone().map(Into::into),
+        headers: raw_headers(headers),
+        times: Some((*times).into()),
+        expect: Some(expect::raw(expect).into()),
+    }
+}
+
+/// Headers as the file would say them.
+pub(super) fn raw_headers(headers: &BTreeMap<String, String>) -> Option<Pairwise<Located<String>>> {
+    let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect();
+    (!pairs.is_empty()).then(|| pairs.into())
+}

@@ -1,0 +1,102 @@
+//! What checks call.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::form::{ANY_TEXT, Field, field};
+use super::super::validate::names::is_dns_label;
+use super::{CheckProblem, Located, Problems, Scope, Span};
+
+/// What helloworld serves, as Istio's sample has it.
+pub(super) const HELLOWORLD: &str = "helloworld.sample:5000/hello";
+
+/// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceUrl {
+    /// Kubernetes Service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Service port.
+    pub port: u16,
+    /// Path with its leading slash.
+    pub path: String,
+}
+
+impl std::fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}:{}{}", self.service, self.namespace, self.port, self.path)
+    }
+}
+
+impl std::str::FromStr for ServiceUrl {
+    type Err = &'static str;
+
+    /// Reads `SERVICE.NAMESPACE:PORT/PATH`; the error is what is wrong with it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") {
+            return Err("has a scheme, and a service is named without one");
+        }
+        let (authority, path) = text.split_once('/').ok_or("has no path, not even `/`")?;
+        let (host, port) = authority.split_once(':').ok_or("has no port")?;
+        let (service, namespace) = host.split_once('.').ok_or("has no namespace")?;
+        if !is_dns_label(service) || !is_dns_label(namespace) {
+            return Err("does not begin with a service and a namespace that are DNS labels");
+        }
+        let port = port.parse().ok().filter(|p| *p > 0).ok_or("has a port that is no number from 1 to 65535")?;
+        if !is_url_text(path) {
+            return Err("has characters in its path that a URL must escape");
+        }
+        Ok(Self { service: service.to_owned(), namespace: namespace.to_owned(), port, path: format!("/{path}") })
+    }
+}
+
+/// Whether text can be part of a URL as it is (RFC 3986, without a fragment, which is not sent). What curl takes for a pattern is none of it.
+pub(super) fn is_url_text(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}[]#".contains(&b))
+}
+
+/// The field `service` of a check.
+pub(super) fn service<R: 'static>(place: fn(&mut R) -> &mut Option<Located<String>>) -> Field<R> {
+    field("service", ANY_TEXT, place, "What is called: SERVICE.NAMESPACE:PORT/PATH")
+}
+
+/// The service as the file would say it.
+pub(super) fn raw(service: &ServiceUrl) -> Located<String> {
+    service.to_string().into()
+}
+
+impl Scope<'_> {
+    /// A service that is what helloworld serves, which it is when nothing is said.
+    pub(super) fn helloworld(
+        &self,
+        service: Option<Located<String>>,
+        span: Span,
+        problems: &mut Problems,
+    ) -> Option<ServiceUrl> {
+        let service = service.unwrap_or(Located { value: HELLOWORLD.to_owned(), span });
+        let url = Self::service(&service, problems)?;
+        let served = self.own_apps || (self.versions.is_some() && service.value == HELLOWORLD);
+        if !served {
+            self.not_served(service, problems);
+        }
+        Some(url)
+    }
+
+    pub(super) fn service(service: &Located<String>, problems: &mut Problems) -> Option<ServiceUrl> {
+        let parsed = service.value.parse();
+        if let Err(reason) = parsed {
+            problems.add(service.span, CheckProblem::BadService { value: service.value.clone(), reason });
+        }
+        parsed.ok()
+    }
+
+    pub(super) fn not_served(&self, service: Located<String>, problems: &mut Problems) {
+        let help = if self.versions.is_some() {
+            format!("`helloworld` serves `{HELLOWORLD}`")
+        } else {
+            format!("add `- helloworld` to `apps`, which serves `{HELLOWORLD}`")
+        };
+        problems.add(service.span, CheckProblem::NoProvider { service: service.value, help });
+    }
+}

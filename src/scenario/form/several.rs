@@ -1,0 +1,133 @@
+//! Values of several parts.
+
+use serde_json::{Value as Json, json};
+
+use super::{Form, LABEL, Pairwise, Place, Text, Written, shown};
+use crate::scenario::error::Problems;
+use crate::scenario::tree::{Located, Node, Value};
+
+/// A list. It cannot be read when one of its items cannot: rules over the whole would tell what is not so.
+pub(in crate::scenario) struct List<F>(pub F);
+
+impl<F: Form> Form for List<F> {
+    type Value = Located<Vec<F::Value>>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        let items = items(&self.0, node, place, problems)?;
+        Some(Located { value: items.into_iter().collect::<Option<_>>()?, span: node.span })
+    }
+
+    fn write(&self, list: Self::Value) -> Written {
+        Written::List(list.value.into_iter().map(|item| self.0.write(item)).collect())
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "array", "items": self.0.schema() })
+    }
+}
+
+/// A list whose items say nothing of each other: those that cannot be read are left out.
+pub(in crate::scenario) struct Each<F>(pub F);
+
+impl<F: Form> Form for Each<F> {
+    type Value = Located<Vec<F::Value>>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        let items = items(&self.0, node, place, problems)?;
+        Some(Located { value: items.into_iter().flatten().collect(), span: node.span })
+    }
+
+    fn write(&self, list: Self::Value) -> Written {
+        Written::List(list.value.into_iter().map(|item| self.0.write(item)).collect())
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "array", "items": self.0.schema() })
+    }
+}
+
+fn items<F: Form>(form: &F, node: &Node, place: &Place, problems: &mut Problems) -> Option<Vec<Option<F::Value>>> {
+    let Value::Sequence(items) = &node.value else {
+        place.wrong_type(node, "a list", node.kind().to_owned(), problems);
+        return None;
+    };
+    // One of `c1` of `order` is an entry of that, one of a field an entry of the field.
+    let place = place.inner(format!("an entry of {}", place.what));
+    Some(items.iter().map(|item| form.read(item, &place, problems)).collect())
+}
+
+/// A mapping from names of the user's choice. It cannot be read when one of its values cannot.
+pub(in crate::scenario) struct Pairs<F>(pub F);
+
+impl<F: Form> Form for Pairs<F> {
+    type Value = Pairwise<F::Value>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        let Value::Mapping(entries) = &node.value else {
+            place.wrong_type(node, "a mapping", node.kind().to_owned(), problems);
+            return None;
+        };
+        let pairs: Vec<Option<_>> = entries
+            .iter()
+            .map(|entry| {
+                let place = place.inner(format!("`{}` of {}", entry.key.value, place.what));
+                Some((entry.key.clone(), self.0.read(&entry.value, &place, problems)?))
+            })
+            .collect();
+        Some(Located { value: pairs.into_iter().collect::<Option<_>>()?, span: node.span })
+    }
+
+    fn write(&self, pairs: Self::Value) -> Written {
+        let fields = pairs.value.into_iter().map(|(key, value)| (key.value, self.0.write(value))).collect();
+        Written::Mapping { fields, inline: false }
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "object", "additionalProperties": self.0.schema() })
+    }
+}
+
+/// One word, or a value of another form.
+pub(in crate::scenario) struct WordOr<F> {
+    pub word: &'static str,
+    pub form: F,
+    /// What messages call it, where that is not the other form.
+    pub expected: Option<&'static str>,
+}
+
+/// What it may be.
+#[derive(Debug)]
+pub(in crate::scenario) enum OrWord<V> {
+    Word,
+    Value(V),
+}
+
+/// `all`, or a list of clusters.
+pub(in crate::scenario) const ALL_OR_NAMES: WordOr<List<Text>> =
+    WordOr { word: "all", form: List(LABEL), expected: Some("`all` or a list of clusters") };
+
+impl<F: Form> Form for WordOr<F> {
+    type Value = OrWord<F::Value>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        match (&node.value, self.expected) {
+            (Value::Scalar { text, .. }, _) if text == self.word => Some(OrWord::Word),
+            (Value::Sequence(_), _) | (_, None) => self.form.read(node, place, problems).map(OrWord::Value),
+            (_, Some(expected)) => {
+                place.wrong_type(node, expected, shown(node), problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: Self::Value) -> Written {
+        match value {
+            OrWord::Word => self.word.to_owned().into(),
+            OrWord::Value(value) => self.form.write(value),
+        }
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "anyOf": [{ "const": self.word }, self.form.schema()] })
+    }
+}
