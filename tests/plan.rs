@@ -207,7 +207,36 @@ fn jobs_run_once_all_that_they_may_call_is_there() {
     assert_eq!(before.len(), plan.steps.len() - 2);
 }
 
+/// A plan in which something is taken away in every cluster.
+fn retiring(lab: &Lab) -> Plan {
+    let mut plan = Plan::of(lab);
+    lab.clusters.iter().for_each(|c| plan.retire(&c.name));
+    plan
+}
+
 proptest! {
+    #[test]
+    fn what_is_no_longer_planned_goes_before_pods_are_compared(lab in any_lab()) {
+        let plan = retiring(&lab);
+        let ancestors = ancestors(&plan);
+        let last = plan.steps.last().expect("steps");
+        prop_assert_eq!(&last.action, &Action::Verify);
+        prop_assert_eq!(ancestors[&last.id].len(), plan.steps.len() - 1);
+        for cluster in &lab.clusters {
+            let c = || cluster.name.clone();
+            let retire = Action::Retire { cluster: c() }.id();
+            if lab.data_clusters().any(|d| d.name == cluster.name) {
+                // What is applied comes first, so that what two steps share stays.
+                let apps = Action::Apps { cluster: c(), apps: Vec::new() }.id();
+                prop_assert!(ancestors[&retire].contains(&apps), "{} does not wait for {}", retire, apps);
+                if lab.has_mesh() {
+                    let sidecars = Action::Sidecars { cluster: c() }.id();
+                    prop_assert!(ancestors[&sidecars].contains(&retire), "{} does not wait for {}", sidecars, retire);
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_step_comes_once_after_what_it_needs(lab in any_lab()) {
         let plan = Plan::of(&lab);

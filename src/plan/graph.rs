@@ -44,14 +44,18 @@ impl Plan {
         Self { steps: reduce(in_order(steps)) }
     }
 
-    /// Adds the step that takes away what is no longer planned in a cluster, after all others of it and before the verdict.
+    /// Adds the step that takes away what is no longer planned in a cluster: after all that is applied to it, and before pods are compared with what
+    /// they would be now, which is without it.
     pub fn retire(&mut self, cluster: &str) {
         let action = Action::Retire { cluster: cluster.to_owned() };
-        let at = self.steps.iter().position(|s| s.action == Action::Verify).unwrap_or(self.steps.len());
-        let here = self.steps.iter().filter(|s| s.action.cluster() == Some(cluster));
-        let needs = here.map(|s| s.id.clone()).collect();
-        self.steps.iter_mut().skip(at).for_each(|verify| verify.needs.push(action.id()));
-        self.steps.insert(at, PlannedStep { id: action.id(), action, needs });
+        let comes_after =
+            |s: &PlannedStep| matches!(s.action, Action::Sidecars { .. } | Action::Jobs { .. } | Action::Verify);
+        let mut steps = std::mem::take(&mut self.steps);
+        let here = steps.iter().filter(|s| s.action.cluster() == Some(cluster) && !comes_after(s));
+        let retire = PlannedStep { id: action.id(), needs: here.map(|s| s.id.clone()).collect(), action };
+        steps.iter_mut().filter(|s| comes_after(s)).for_each(|s| s.needs.push(retire.id.clone()));
+        steps.push(retire);
+        self.steps = reduce(in_order(steps));
     }
 
     /// The step of that identifier.

@@ -4,7 +4,7 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::inventory::{Entry, Inventory, Owner};
-use super::{Context, StepError, inventory};
+use super::{Context, StepError, inventory, sidecars};
 use crate::exec::Progress;
 use crate::plan::{Action, Plan};
 use crate::sys::kube::{Cluster, FieldChange, How, Manager, Manifest, Sent, describe, is_applied_by, is_covered};
@@ -70,8 +70,17 @@ pub(super) async fn retire(ctx: &Context, cluster: &str, progress: &Progress) ->
     let mut changed = false;
     for step in retired(ctx, &inventory) {
         let owner = Owner::by(cluster, step);
-        for entry in inventory.stale(&owner.step, &[]).iter().rev() {
+        let entries = inventory.stale(&owner.step, &[]);
+        // Before, so that an interrupt forgets none, and after, for those that have come meanwhile.
+        let is_of_nodes = entries.iter().any(Entry::is_node);
+        if is_of_nodes {
+            sidecars::remember_located(ctx, &client, cluster).await?;
+        }
+        for entry in entries.iter().rev() {
             changed |= take_away(ctx, &client, &owner, entry, progress).await?;
+        }
+        if is_of_nodes {
+            sidecars::remember_located(ctx, &client, cluster).await?;
         }
     }
     Ok(changed)

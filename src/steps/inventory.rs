@@ -101,6 +101,11 @@ impl Entry {
         manifest.objects.into_iter().next().ok_or_else(|| StepError::Missing(self.name.clone()))
     }
 
+    /// Whether it is a node, of which lab has labelled where it is.
+    pub(super) fn is_node(&self) -> bool {
+        self.kind == "Node" && self.api_version == "v1"
+    }
+
     /// Namespaces that are there without anybody's apps stay, whoever once named them.
     pub(super) fn is_kept(&self) -> bool {
         self.kind == "Namespace" && (self.name == "default" || self.name.starts_with("kube-"))

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
-use kube::api::ObjectMeta;
+use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::{Map, Value};
+
+use crate::sys::kube::Manifest;
 
 /// Annotation in which istiod's webhook writes what it has put into a pod.
 const STATUS: &str = "sidecar.istio.io/status";
@@ -36,6 +38,77 @@ pub(super) fn trial(pod: &Pod, template: &PodTemplateSpec) -> Pod {
         spec: template.spec.clone(),
         status: None,
     }
+}
+
+/// Variables of a sidecar that say what its pod was called, or what the template said before injection. Of a pod without an owner nothing else
+/// tells them, and a trial has another name.
+const OF_BARE: [&str; 4] =
+    ["ISTIO_META_WORKLOAD_NAME", "ISTIO_META_OWNER", "ISTIO_KUBE_APP_PROBERS", "ISTIO_PROMETHEUS_ANNOTATIONS"];
+
+/// The same of a pod that has no owner: as the `own` objects of the scenario have it, or else without what injection put into it.
+pub(super) fn trial_of_bare(pod: &Pod, own: &Manifest) -> Pod {
+    let metadata = &pod.metadata;
+    let is_it = |object: &&DynamicObject| {
+        object.types.as_ref().is_some_and(|t| t.kind == "Pod")
+            && object.metadata.name == metadata.name
+            && object.metadata.namespace.as_deref().unwrap_or("default")
+                == metadata.namespace.as_deref().unwrap_or_default()
+    };
+    let brought = own.objects.iter().find(is_it).and_then(|object| serde_json::to_value(object).ok());
+    let stripped = brought.or_else(|| serde_json::to_value(pod).ok().map(without_injection));
+    let mut trial: Pod = stripped.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+    trial.metadata = ObjectMeta {
+        generate_name: Some(format!("{}-", metadata.name.as_deref().unwrap_or_default())),
+        namespace: metadata.namespace.clone(),
+        labels: trial.metadata.labels,
+        annotations: trial.metadata.annotations,
+        ..ObjectMeta::default()
+    };
+    trial.status = None;
+    trial
+}
+
+/// A pod as it was before injection and the API server added to it, as far as that can be told.
+fn without_injection(mut pod: Value) -> Value {
+    let status = pod["metadata"]["annotations"][STATUS].as_str().and_then(|s| serde_json::from_str::<Value>(s).ok());
+    let injected = |list: &str, name: &Value| {
+        let names = status.as_ref().and_then(|s| s[list].as_array());
+        names.is_some_and(|names| names.contains(name))
+    };
+    let is_token = |name: &Value| name.as_str().is_some_and(|name| name.starts_with(TOKEN_VOLUME));
+    for list in ["initContainers", "containers", "volumes"] {
+        if let Some(items) = pod["spec"][list].as_array_mut() {
+            // A container that injection changed is one of the template as well: it is not taken out, and its differences are not told.
+            items.retain(|item| !injected(list, &item["name"]) && !is_token(&item["name"]));
+            for item in items {
+                if let Some(item) = item.as_object_mut() {
+                    // These lead to the sidecar since injection.
+                    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                        item.remove(probe);
+                    }
+                }
+                if let Some(mounts) = item["volumeMounts"].as_array_mut() {
+                    mounts.retain(|mount| !is_token(&mount["name"]));
+                }
+            }
+        }
+    }
+    if let Some(spec) = pod["spec"].as_object_mut() {
+        spec.remove("nodeName");
+    }
+    for list in ["labels", "annotations"] {
+        if let Some(map) = pod["metadata"][list].as_object_mut() {
+            let added = |key: &str| {
+                key == STATUS
+                    || key == OVERRIDES
+                    || key == "istio.io/rev"
+                    || key == "security.istio.io/tlsMode"
+                    || key.starts_with("prometheus.io/")
+            };
+            map.retain(|key, _| !added(key));
+        }
+    }
+    pod
 }
 
 /// How what injection put into the `live` pod differs from what the `new` one would get, in words; nothing when it does not.
@@ -75,13 +148,18 @@ fn injected(pod: &Pod) -> Option<BTreeMap<String, Value>> {
         let all = lists.iter().flat_map(|list| status[*list].as_array().into_iter().flatten());
         all.filter_map(|name| name.as_str().map(str::to_owned)).collect()
     };
+    let is_bare = pod.metadata.owner_references.as_ref().is_none_or(Vec::is_empty);
     let pod = serde_json::to_value(pod).ok()?;
     let mut parts = BTreeMap::new();
     let containers = names(&["initContainers", "containers"]);
     for list in ["initContainers", "containers"] {
         for container in pod["spec"][list].as_array().into_iter().flatten() {
             if let Some(name) = container["name"].as_str().filter(|name| containers.contains(*name)) {
-                parts.insert(name.to_owned(), without_token(container));
+                let mut container = without_token(container);
+                if is_bare && let Some(env) = container["env"].as_array_mut() {
+                    env.retain(|v| !v["name"].as_str().is_some_and(|name| OF_BARE.contains(&name)));
+                }
+                parts.insert(name.to_owned(), container);
             }
         }
     }
@@ -203,6 +281,43 @@ mod tests {
             }
         });
         assert_eq!(why(&more), "its sidecar has another A, B, C, D and 1 more");
+    }
+
+    #[test]
+    fn a_pod_without_an_owner_is_tried_as_it_was_before_injection() {
+        let live = pod("", |pod| {
+            pod["spec"]["nodeName"] = json!("n1");
+            pod["spec"]["containers"][0]["volumeMounts"] =
+                json!([{ "name": "kube-api-access-abcde", "mountPath": "/b" }]);
+            pod["metadata"]["labels"]["security.istio.io/tlsMode"] = json!("istio");
+            pod["metadata"]["annotations"]["note"] = json!("mine");
+        });
+        let trial = trial_of_bare(&live, &Manifest::default());
+        let told = serde_json::to_value(&trial).expect("JSON");
+        assert_eq!(told["metadata"]["generateName"], "web-1-");
+        assert_eq!(told["metadata"]["annotations"], json!({ "note": "mine" }));
+        assert_eq!(told["metadata"]["labels"], json!({ "app": "web" }));
+        assert_eq!(told["spec"]["containers"], json!([{ "name": "web", "image": "web:1", "volumeMounts": [] }]));
+        assert!(told["spec"]["initContainers"].as_array().is_none_or(Vec::is_empty));
+        assert!(told["spec"]["volumes"].as_array().is_none_or(Vec::is_empty) && told["spec"]["nodeName"].is_null());
+        // One of the scenario's is tried as the scenario has it.
+        let own = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web-1", "namespace": "default" },
+            "spec": { "containers": [{ "name": "web", "image": "web:2" }] } });
+        let mut named = live.clone();
+        named.metadata.namespace = Some("default".to_owned());
+        let trial = trial_of_bare(&named, &Manifest::from_values([own]).expect("a manifest"));
+        assert_eq!(trial.spec.and_then(|s| s.containers[0].image.clone()).as_deref(), Some("web:2"));
+    }
+
+    #[test]
+    fn what_only_the_name_of_a_bare_pod_makes_is_no_difference() {
+        let of = |name: &str| {
+            pod("", |pod| {
+                let owner = json!({ "name": "ISTIO_META_OWNER", "value": name });
+                pod["spec"]["initContainers"][0]["env"].as_array_mut().expect("a list").push(owner);
+            })
+        };
+        assert_eq!(difference(&of("web-1"), &of("")), None);
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! `sidecars`: pods get sidecars when they start and keep them as they are. Those that carry what was before are restarted, one workload after
 //! the other, so that a change of the mesh's settings reaches them; all other pods stay.
 //!
-//! What a pod would get now is asked of the API server, istiod's webhook included, by a dry run that creates nothing.
+//! What a pod would get now is asked of the API server, istiod's webhook included, by a dry run that creates nothing. A pod that has no owner is made
+//! anew by lab if the scenario brings it, and otherwise told.
 
 mod compare;
+mod located;
+
+pub(super) use located::remember as remember_located;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Node, Pod, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use super::{Context, StepError};
+use super::{Context, StepError, apps};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::ISTIO_NAMESPACE;
@@ -27,6 +31,9 @@ const CONCURRENCY: usize = 8;
 
 /// How often is looked whether an istiod that is replaced has ended.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Kind of a pod, where it is its own owner.
+const POD: &str = "Pod";
 
 /// Label by which Karmada knows what it manages.
 const KARMADA: &str = "karmada.io/managed";
@@ -80,7 +87,15 @@ async fn restart(
     progress: &Progress,
 ) -> Result<bool, StepError> {
     let Stale { owner, pods, why } = stale;
-    let version = if owner.kind == "Pod" { "v1" } else { "apps/v1" };
+    if owner.kind == POD
+        && let Some(object) = brought(ctx, cluster, owner)?
+    {
+        progress.note(format!("{}: making {owner} anew: {why}", cluster.name));
+        client.delete_until_gone(&object, ctx.patience).await?;
+        apps::run(ctx, cluster, progress).await?;
+        return Ok(true);
+    }
+    let version = if owner.kind == POD { "v1" } else { "apps/v1" };
     let identity = json!({ "apiVersion": version, "kind": owner.kind,
         "metadata": { "namespace": owner.namespace, "name": owner.name } });
     let Some(live) = client.read(&identity).await? else { return Ok(false) };
@@ -105,18 +120,28 @@ async fn restart(
     Ok(true)
 }
 
+/// The pod without an owner, if the scenario brings it.
+fn brought(ctx: &Context, cluster: &LabCluster, pod: &Owner) -> Result<Option<DynamicObject>, StepError> {
+    let is_it = |object: &DynamicObject| {
+        object.types.as_ref().is_some_and(|t| t.kind == POD && t.api_version == "v1")
+            && object.metadata.name.as_ref() == Some(&pod.name)
+            && object.metadata.namespace.as_deref().unwrap_or("default") == pod.namespace
+    };
+    Ok(apps::manifest(ctx, cluster)?.objects.into_iter().find(is_it))
+}
+
 /// Why pods are not restarted, where only the user can tell when they may be.
 fn left_to_the_user(owner: &DynamicObject) -> Option<&'static str> {
-    if owner.types.as_ref().is_some_and(|t| t.kind == "Pod") {
-        return Some("nothing would make it again");
+    if owner.types.as_ref().is_some_and(|t| t.kind == POD) {
+        return Some("since nothing would make it again; whoever made it must delete it and make it anew");
     }
     let spec = &owner.data["spec"];
     if spec["paused"] == true {
-        return Some("its rollouts are paused");
+        return Some("since its rollouts are paused");
     }
     let strategy = &spec["updateStrategy"];
     let by_user = strategy["type"] == "OnDelete" || strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0) > 0;
-    by_user.then_some("its update strategy leaves that to you")
+    by_user.then_some("since its update strategy leaves that to you")
 }
 
 /// The owners of pods of a cluster that carry what was before, with their pods.
@@ -126,15 +151,21 @@ async fn stale(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Stale>, StepEr
     let client = ctx.client(&cluster.name).await?;
     let pods: Vec<Pod> = client.everywhere().await?.into_iter().filter(is_of_interest).collect();
     let templates = Templates::of(&client, &pods).await?;
-    let since = localities(&client.list().await?);
+    let since = located::localities(&client.list().await?);
+    let located = located::located(ctx, &cluster.name)?;
+    let own = apps::manifest(ctx, cluster)?;
     let tried: Vec<Option<(Owner, String, String)>> = stream::iter(&pods)
         .map(|pod| {
-            let (client, templates, since) = (&client, &templates, &since);
+            let (client, templates, since, located, own) = (&client, &templates, &since, &located, &own);
             async move {
-                let Some((owner, template)) = templates.owner(pod) else { return Ok(None) };
-                let why = match moved(pod, since) {
+                let made = match templates.owner(pod) {
+                    Some((owner, template)) => Some((owner, compare::trial(pod, template))),
+                    None => alone(pod).map(|owner| (owner, compare::trial_of_bare(pod, own))),
+                };
+                let Some((owner, trial)) = made else { return Ok(None) };
+                let why = match located::moved(pod, since, located) {
                     Some(why) => Some(why.to_owned()),
-                    None => changed(client, pod, template).await?,
+                    None => changed(client, pod, &trial).await?,
                 };
                 Ok::<_, StepError>(why.map(|why| (owner, pod.name_any(), why)))
             }
@@ -159,14 +190,13 @@ async fn until_one_control_plane(ctx: &Context, cluster: &LabCluster) -> Result<
 }
 
 /// How what a pod carries differs from what it would get now.
-async fn changed(client: &Cluster, pod: &Pod, template: &PodTemplateSpec) -> Result<Option<String>, StepError> {
+async fn changed(client: &Cluster, pod: &Pod, trial: &Pod) -> Result<Option<String>, StepError> {
     let namespace = pod.namespace().unwrap_or_default();
-    let trial = compare::trial(pod, template);
-    match client.dry_run(&namespace, &trial).await {
+    match client.dry_run(&namespace, trial).await {
         Ok(new) => {
             let Some(why) = compare::difference(pod, &new) else { return Ok(None) };
             // What comes out otherwise each time says nothing, and would restart the pod at every `up`.
-            let again = client.dry_run(&namespace, &trial).await?;
+            let again = client.dry_run(&namespace, trial).await?;
             Ok(compare::difference(&new, &again).is_none().then_some(why))
         }
         Err(error @ KubeError::Request { .. }) => {
@@ -184,24 +214,6 @@ fn is_of_interest(pod: &Pod) -> bool {
         pod.status.as_ref().and_then(|s| s.phase.as_deref()).is_some_and(|p| matches!(p, "Succeeded" | "Failed"));
     let on_host = pod.spec.as_ref().is_some_and(|s| s.host_network == Some(true));
     pod.metadata.deletion_timestamp.is_none() && !ended && !on_host
-}
-
-/// When lab last changed the labels that tell where a node is, by node.
-fn localities(nodes: &[Node]) -> BTreeMap<String, Time> {
-    let changed = |node: &Node| {
-        let entries = node.metadata.managed_fields.iter().flatten();
-        let own = entries.filter(|entry| entry.manager.as_deref() == Some("lab"));
-        own.filter_map(|entry| entry.time.clone()).max()
-    };
-    nodes.iter().filter_map(|node| Some((node.name_any(), changed(node)?))).collect()
-}
-
-/// Whether a node of a pod with a sidecar has got another locality since the pod started: a sidecar reads it once.
-fn moved(pod: &Pod, since: &BTreeMap<String, Time>) -> Option<&'static str> {
-    let node = pod.spec.as_ref()?.node_name.as_ref()?;
-    let created = pod.metadata.creation_timestamp.as_ref()?;
-    let is_older = compare::has_sidecar(pod) && created < since.get(node)?;
-    is_older.then_some("its node has got another locality since it started")
 }
 
 /// Pods by owner, in the order of owners; the first difference stands for all.
@@ -256,6 +268,11 @@ impl Templates {
     }
 }
 
+/// A pod that has no owner.
+fn alone(pod: &Pod) -> Option<Owner> {
+    controller(pod).is_none().then(|| owner(POD, &pod.metadata))
+}
+
 fn controller(pod: &Pod) -> Option<&OwnerReference> {
     pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
@@ -278,7 +295,7 @@ mod tests {
         serde_json::from_value(value).expect("an object")
     }
 
-    fn pod(created: &str, sidecar: bool) -> Pod {
+    pub(super) fn pod(created: &str, sidecar: bool) -> Pod {
         let annotations = if sidecar { json!({ "sidecar.istio.io/status": "{}" }) } else { json!({}) };
         read(
             json!({ "metadata": { "name": "web-1", "namespace": "demo", "creationTimestamp": created, "annotations": annotations,
@@ -288,17 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_is_older_than_the_locality_of_its_node() {
-        let labelled = |manager: &str| -> Node {
-            read(json!({ "metadata": { "name": "n1", "managedFields": [
-                { "manager": "kubelet", "time": "2026-01-01T09:00:00Z" }, { "manager": manager, "time": "2026-01-01T08:00:00Z" }] } }))
-        };
-        let since = localities(&[labelled("lab")]);
-        assert!(moved(&pod("2026-01-01T07:00:00Z", true), &since).is_some());
-        assert!(moved(&pod("2026-01-01T07:00:00Z", false), &since).is_none());
-        assert!(moved(&pod("2026-01-01T08:00:01Z", true), &since).is_none());
-        // What others write on a node says nothing of where it is.
-        assert!(moved(&pod("2026-01-01T07:00:00Z", true), &localities(&[labelled("user")])).is_none());
+    fn a_pod_without_an_owner_is_its_own() {
+        let mut pod = pod("2026-01-01T07:00:00Z", true);
+        assert_eq!(alone(&pod), None);
+        pod.metadata.owner_references = None;
+        assert_eq!(alone(&pod).map(|o| o.to_string()).as_deref(), Some("Pod demo/web-1"));
     }
 
     #[test]
