@@ -52,6 +52,7 @@ pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
 ///
 /// `text` is that of the scenario, whose name is `name`.
 pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str, problems: &mut Problems) {
+    let lines = Lines::of(text);
     let apps = raw.apps.iter_mut().flatten();
     let own = apps.filter_map(|app| if let RawAppKind::Manifests(m) = &mut app.kind { Some(m) } else { None });
     for manifests in own.chain(raw.federation.as_mut().map(|f| &mut f.manifests)) {
@@ -89,10 +90,23 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
         }
         objects.append(&mut manifests.objects);
         for object in &mut objects {
-            let line = || text.get(..object.span.start).unwrap_or_default().matches('\n').count() + 1;
-            object.at = object.place.clone().unwrap_or_else(|| format!("{name}:{}", line()));
+            object.at = object.place.clone().unwrap_or_else(|| format!("{name}:{}", lines.at(object.span.start)));
         }
         manifests.objects = objects;
+    }
+}
+
+/// Where the lines of a text end, so that the line of each of many places is found without counting from the beginning.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn at(&self, byte: usize) -> usize {
+        self.0.partition_point(|end| *end < byte) + 1
     }
 }
 
@@ -204,6 +218,16 @@ mod tests {
         assert_eq!(places, ["web.yaml:4", "web.yaml:7", "web.yaml:8"]);
         assert_eq!(found[1].value["b"], true);
         assert_eq!(found[2].value["c"], 0o644);
+    }
+
+    #[test]
+    fn the_line_of_a_place_is_as_it_is_counted() {
+        let text = "a\n\nbc\nd";
+        let counted = |byte: usize| text[..byte].matches('\n').count() + 1;
+        let lines = Lines::of(text);
+        for byte in 0..=text.len() {
+            assert_eq!(lines.at(byte), counted(byte), "byte {byte}");
+        }
     }
 
     #[test]
