@@ -12,7 +12,7 @@ use crate::report::{Style, follow};
 use crate::scenario::Authority;
 use crate::steps::images::SOURCE_FILE;
 use crate::steps::{Context, fixed, leftovers, preflight};
-use crate::sys::docker::Engine;
+use crate::sys::docker::{Engine, Node};
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
 
@@ -44,6 +44,8 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
             choice = keep_source(&existing, &lab, choice)?;
             fixed::refuse(&lab, &existing).await.map_err(CliError::Before)?;
         }
+        // Also when the state that would tell it is lost.
+        refuse_unnamed(&engine.nodes(Some(&lab.name)).await?, &lab)?;
         for warning in preflight::check(&lab, &engine).await? {
             eprintln!("warning: {warning}");
         }
@@ -151,6 +153,25 @@ pub(super) fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), CliError> {
     Ok(())
 }
 
+/// No cluster of the lab may be forgotten: whose containers are there is named by the scenario.
+fn refuse_unnamed(nodes: &[Node], lab: &Lab) -> Result<(), CliError> {
+    let unnamed: Vec<&Node> = nodes.iter().filter(|n| lab.cluster(&n.cluster).is_none()).collect();
+    let Some(first) = unnamed.first() else { return Ok(()) };
+    let names: Vec<&str> = unnamed.iter().map(|n| n.name.as_str()).collect();
+    Err(CliError::Usage {
+        problem: format!(
+            "lab {} has containers of a cluster {} that the scenario does not name: {}",
+            lab.name,
+            first.cluster,
+            names.join(", ")
+        ),
+        remedy: format!(
+            "add cluster {} to the scenario, or remove the lab first with `lab down {}`, or make another lab with --name",
+            first.cluster, lab.name
+        ),
+    })
+}
+
 /// What of a federation would change that cannot: Karmada is not moved, and no member leaves or is joined in another way.
 fn federation_change(old: &Lab, new: &Lab) -> Option<String> {
     let before = old.federation.as_ref()?;
@@ -210,4 +231,28 @@ fn journal(
         }
     });
     (receiver, written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_whose_containers_are_there_is_not_forgotten() {
+        let text = "name: x\nclusters: [c1]\n";
+        let lab = crate::plan::resolve(&crate::scenario::parse(text, "x").expect("a scenario")).expect("a lab");
+        let node = |cluster: &str| Node {
+            name: format!("x-{cluster}-control-plane"),
+            cluster: cluster.to_owned(),
+            lab: "x".to_owned(),
+            running: true,
+            paused: false,
+            status: "Up 3 minutes".to_owned(),
+            address: None,
+            networks: Vec::new(),
+        };
+        assert!(refuse_unnamed(&[node("c1")], &lab).is_ok());
+        let refused = refuse_unnamed(&[node("c1"), node("c2")], &lab).expect_err("c2 is not named").to_string();
+        assert!(refused.contains("a cluster c2 that the scenario does not name: x-c2-control-plane"), "{refused}");
+    }
 }
