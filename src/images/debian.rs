@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -21,6 +22,9 @@ const MISSING: Missing = Missing {
 };
 
 const PROGRAM: &str = "mmdebstrap";
+
+/// How long it may take to download and unpack one system.
+const MADE: Duration = Duration::from_secs(3600);
 
 const REMEDY: &str =
     "what mmdebstrap says is above; it needs a Debian mirror and, when not run by root, user namespaces";
@@ -104,9 +108,9 @@ async fn mmdebstrap() -> Result<Process, ImagesError> {
     }
     let alone = ["--mount", "--"];
     if is_root() && Process::new("unshare").args(alone).args(["true"]).output().await.is_ok() {
-        return Ok(Process::new("unshare").args(alone).args([PROGRAM]));
+        return Ok(Process::new("unshare").limit(MADE).args(alone).args([PROGRAM]));
     }
-    Ok(Process::new(PROGRAM))
+    Ok(Process::new(PROGRAM).limit(MADE))
 }
 
 fn args(debian: &Debian, out: &Path, sources: Option<&str>) -> Vec<String> {

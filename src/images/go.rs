@@ -1,6 +1,7 @@
 //! Go: binaries built from pinned modules, and files read from them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -123,9 +124,17 @@ fn build_args(module: &GoModule, package: &str, out: &Path) -> Vec<String> {
     args
 }
 
+/// How long one module may take to be downloaded and compiled, on a machine that compiles others beside it.
+const BUILT: Duration = Duration::from_secs(3600);
+
 /// The Go command in a directory, free of settings of the user's that would change what it builds.
 fn go(dir: &Path) -> Process {
-    Process::new("go").dir(dir).env("CGO_ENABLED", "0").env("GOFLAGS", "-buildvcs=false").env("GOWORK", "off")
+    Process::new("go")
+        .limit(BUILT)
+        .dir(dir)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-buildvcs=false")
+        .env("GOWORK", "off")
 }
 
 /// Writes a wrapper's files into the cache, once.

@@ -1,6 +1,7 @@
 //! Python wheels: one member of a wheel that is pinned by its digest.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::digest;
 use super::digests;
@@ -30,7 +31,8 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
             "--only-binary",
             ":all:",
         ];
-        let downloaded = Process::new("python3").args(pip).args(["--dest", &dir, &requirement]).output().await;
+        let downloaded =
+            Process::new("python3").limit(DOWNLOADED).args(pip).args(["--dest", &dir, &requirement]).output().await;
         downloaded.map_err(|e| failed(&requirement, e))?;
 
         let wheels: Vec<PathBuf> = cache::files(&scratch)?;
@@ -55,6 +57,9 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
     })
     .await
 }
+
+/// How long pip may take to download one wheel.
+const DOWNLOADED: Duration = Duration::from_secs(1800);
 
 fn unexpected(what: &str, reason: String) -> ImagesError {
     ImagesError::Unexpected {

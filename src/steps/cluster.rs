@@ -135,6 +135,9 @@ async fn restart(
     Ok(true)
 }
 
+/// How long kind may take to make a cluster: seconds on a quiet machine, minutes on one that makes several at once.
+const CREATED: Duration = Duration::from_secs(900);
+
 async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
     let prepared = ctx.prepared()?;
     // kind gives containers no labels of ours, but a container has those of its image.
@@ -149,6 +152,7 @@ async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Res
     ctx.state.delete(&made_path(cluster))?;
     half_made::begin(&ctx.state, cluster)?;
     Process::new(&prepared.kind)
+        .limit(CREATED)
         .args(["create", "cluster", "--config", "-", "--image", &image, "--kubeconfig"])
         .args([kubeconfig.to_string_lossy()])
         .env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &ctx.lab.docker_network.name)

@@ -1,8 +1,10 @@
 //! Child processes: output captured, ended with their whole group when dropped or when lab itself ends, errors that tell what to do.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -46,6 +48,19 @@ pub enum ProcessError {
         /// The last lines of what it printed.
         tail: String,
     },
+    /// It has not ended in time, and was ended.
+    #[error("{command} had not ended after {} s, and was ended; the last of what it said:\n{tail}", limit.as_secs())]
+    #[diagnostic(help(
+        "run the command again, which goes on where it stopped; `lab doctor` tells whether the machine is short of something"
+    ))]
+    Late {
+        /// The program and its arguments.
+        command: String,
+        /// How long it might take.
+        limit: Duration,
+        /// The last lines of what it printed.
+        tail: String,
+    },
 }
 
 /// Becomes another program, with these variables of the environment too; gives why it cannot.
@@ -71,15 +86,27 @@ pub struct Process {
     envs: Vec<(String, String)>,
     dir: Option<PathBuf>,
     input: Option<Vec<u8>>,
+    limit: Duration,
 }
+
+/// How long a program may take that only answers a question, or writes what it is given in another form.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How many lines of a failed process's output its error shows.
 const TAIL: usize = 20;
 
 impl Process {
-    /// A command for `program`.
+    /// A command for `program`, which may take two minutes unless [`limit`](Self::limit) says otherwise.
     pub fn new(program: impl AsRef<Path>) -> Self {
-        Self { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new(), dir: None, input: None }
+        let program = program.as_ref().to_owned();
+        Self { program, args: Vec::new(), envs: Vec::new(), dir: None, input: None, limit: LIMIT }
+    }
+
+    /// Sets how long it may take. Then it is ended with all that it started, and that is an error.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Adds arguments.
@@ -116,8 +143,28 @@ impl Process {
         self
     }
 
-    /// Runs to the end and returns standard output. `on_line` sees every line of both streams as it comes.
-    pub async fn run(self, mut on_line: impl FnMut(&str)) -> Result<String, ProcessError> {
+    /// Runs to the end, at most as long as the limit, and returns standard output. `on_line` sees every line of both streams as it comes.
+    pub async fn run(self, on_line: impl FnMut(&str)) -> Result<String, ProcessError> {
+        let (limit, command) = (self.limit, self.words());
+        let mut tail = Tail::default();
+        match tokio::time::timeout(limit, self.to_the_end(on_line, &mut tail)).await {
+            Ok(ended) => {
+                let (status, out) = ended?;
+                if status.success() {
+                    return Ok(out);
+                }
+                Err(ProcessError::Failed { command, status, tail: tail.to_string() })
+            }
+            Err(_) => Err(ProcessError::Late { command, limit, tail: tail.to_string() }),
+        }
+    }
+
+    /// How it ended, and its standard output; `tail` gets the last lines as they come.
+    async fn to_the_end(
+        self,
+        mut on_line: impl FnMut(&str),
+        tail: &mut Tail,
+    ) -> Result<(std::process::ExitStatus, String), ProcessError> {
         let program = self.program.display().to_string();
         let io = |source| ProcessError::Io { program: program.clone(), source };
         if !self.is_there() {
@@ -154,7 +201,6 @@ impl Process {
             child.stderr.take().map(|s| tokio::spawn(forward(s, false, sender))),
         ];
         let mut out = String::new();
-        let mut tail: std::collections::VecDeque<String> = std::collections::VecDeque::new();
         let read = async {
             while let Some((is_stdout, line)) = lines.recv().await {
                 on_line(&line);
@@ -162,10 +208,7 @@ impl Process {
                     out.push_str(&line);
                     out.push('\n');
                 }
-                if tail.len() == TAIL {
-                    tail.pop_front();
-                }
-                tail.push_back(line);
+                tail.push(line);
             }
         };
         let (fed, ()) = tokio::join!(write, read);
@@ -176,16 +219,14 @@ impl Process {
         }
         if status.success() {
             fed.map_err(io)?;
-            return Ok(out);
         }
+        Ok((status, out))
+    }
+
+    /// The program and its arguments.
+    fn words(&self) -> String {
         let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut command = vec![name];
-        command.extend(self.args);
-        Err(ProcessError::Failed {
-            command: command.join(" "),
-            status,
-            tail: tail.iter().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n"),
-        })
+        std::iter::once(name).chain(self.args.iter().cloned()).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether the program is there to be started: what a keeper cannot start is told by its exit code alone.
@@ -197,6 +238,26 @@ impl Process {
     /// Runs to the end and returns standard output.
     pub async fn output(self) -> Result<String, ProcessError> {
         self.run(|_| ()).await
+    }
+}
+
+/// The last lines of what a program printed.
+#[derive(Default)]
+struct Tail(VecDeque<String>);
+
+impl Tail {
+    fn push(&mut self, line: String) {
+        if self.0.len() == TAIL {
+            self.0.pop_front();
+        }
+        self.0.push_back(line);
+    }
+}
+
+impl std::fmt::Display for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(|line| format!("  {line}")).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -240,4 +301,23 @@ pub fn ignores_hangup() -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     // The first bit is that of the first signal, which is SIGHUP.
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_ended_and_named_with_what_it_said() {
+        let sleeps = Process::new("sh").args(["-c", "echo begun; sleep 60"]).limit(Duration::from_millis(500));
+        let start = std::time::Instant::now();
+        let error = sleeps.output().await.expect_err("it is late");
+        assert!(start.elapsed() < Duration::from_secs(30));
+        let said = error.to_string();
+        assert!(matches!(error, ProcessError::Late { .. }), "{said}");
+        assert!(
+            said.starts_with("sh -c echo begun; sleep 60 had not ended after 0 s") && said.ends_with("  begun"),
+            "{said}"
+        );
+    }
 }

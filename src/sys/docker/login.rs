@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 
 use crate::sys::process::Process;
+
+/// How long a credential helper may take; it may have to ask its user.
+const ANSWERED: Duration = Duration::from_secs(60);
 
 /// The part of Docker's configuration file that is about logins.
 #[derive(Debug, Default, Deserialize)]
@@ -38,8 +42,13 @@ pub async fn login(host: &str) -> Option<DockerCredentials> {
     let key = config.auths.keys().find(|key| is_about(key, host));
     if let Some(helper) = helper(&config, host) {
         let asked = key.map_or(host, String::as_str);
-        let answer =
-            Process::new(format!("docker-credential-{helper}")).args(["get"]).input(asked).output().await.ok()?;
+        let answer = Process::new(format!("docker-credential-{helper}"))
+            .limit(ANSWERED)
+            .args(["get"])
+            .input(asked)
+            .output()
+            .await
+            .ok()?;
         let Secret { username, secret } = serde_json::from_str(&answer).ok()?;
         return Some(credentials(host, username, secret));
     }
