@@ -3,6 +3,7 @@
 mod failover;
 mod federation;
 mod loss;
+mod lost;
 mod outside;
 mod reachability;
 mod request;
@@ -38,7 +39,9 @@ pub async fn judge(ctx: &Context, progress: &Progress) -> Result<Verdict, StepEr
     for finding in &amiss {
         progress.say(&finding.cause);
     }
-    let run = &Run::begin(ctx, progress, nodes::are_up(ctx).await?);
+    // Right after `up` has waited for all of them, workloads are not looked at again.
+    let is_whole = nodes::are_up(ctx).await? && (!ctx.retry.is_zero() || !lost::is_anything(ctx).await);
+    let run = &Run::begin(ctx, progress, is_whole);
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
     let mut spreads = Vec::new();
@@ -115,6 +118,9 @@ fn called(check: &Check) -> Option<&ServiceUrl> {
 /// Between two judgements of a lab that settles.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often is looked whether a lab that settles still can.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// How long a verdict may take at most, before causes are looked for; a lab that still settles included.
 const VERDICT: Duration = Duration::from_secs(300);
 /// How much longer for each cluster from which something is taken away.
@@ -176,6 +182,7 @@ where
     F: Future<Output = Result<SourceVerdict, StepError>>,
 {
     let mut is_lost = false;
+    let mut looked_at = Instant::now();
     loop {
         let counts = is_lost || Instant::now() >= run.until;
         let verdict = judge(counts).await?;
@@ -184,7 +191,11 @@ where
         }
         run.progress.say(format!("{cluster}: waiting, not all is well yet"));
         tokio::time::sleep(PAUSE).await;
-        // A node that has gone down does not settle.
+        // A node that has gone down does not settle, nor does what will never run.
         is_lost = !nodes::are_up(run.ctx).await?;
+        if !is_lost && looked_at.elapsed() >= LOOK {
+            looked_at = Instant::now();
+            is_lost = lost::is_anything(run.ctx).await;
+        }
     }
 }

@@ -53,6 +53,42 @@ impl Cluster {
         Ok(pods.iter().find_map(|pod| crashing(pod, now)))
     }
 
+    /// The same of a workload that nobody has waited for: how long its pods have been there counts.
+    ///
+    /// # Errors
+    /// The API server cannot be asked.
+    pub(super) async fn lost(&self, kind: &str, object: &Value) -> Result<Option<String>, KubeError> {
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+        let pods = self.current_pods(kind, namespace, object).await?;
+        let now = k8s_openapi::jiff::Timestamp::now();
+        let age = |pod: &Pod| {
+            let since = pod.metadata.creation_timestamp.as_ref()?.0;
+            Duration::try_from(now.duration_since(since)).ok()
+        };
+        // Without any pod there is nothing that might still come up, but for what refuses it.
+        let waited = pods.iter().filter_map(age).min().unwrap_or(PATIENCE);
+        self.lost_cause(kind, object, waited).await
+    }
+
+    /// Why a Job's pods that have not ended will never start.
+    ///
+    /// # Errors
+    /// The API server cannot be asked.
+    pub(super) async fn job_never_starts(
+        &self,
+        namespace: &str,
+        name: &str,
+        waited: Duration,
+    ) -> Result<Option<String>, KubeError> {
+        let pods = self.all_pods(namespace, &format!("batch.kubernetes.io/job-name={name}")).await?;
+        let waits = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
+        if !pods.iter().any(|pod| waits(&pod)) {
+            return Ok(None);
+        }
+        let events = self.events(namespace).await?;
+        Ok(pods.iter().filter(waits).find_map(|pod| never_starts(pod, &events, waited)))
+    }
+
     async fn events(&self, namespace: &str) -> Result<Vec<Event>, KubeError> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let all = api.list(&ListParams::default()).await;
@@ -131,7 +167,28 @@ fn refusal(kind: &str, object: &Value, events: &[Event], pods: &[Pod], waited: D
 
 /// Why a pod will never run.
 fn stuck(pod: &Pod, events: &[Event], waited: Duration) -> Option<String> {
+    never_starts(pod, events, waited).or_else(|| containers(pod).find_map(|c| loops(pod, c, waited)))
+}
+
+/// Why a pod will never start. How often one may crash that has started is up to whoever made it.
+pub(super) fn never_starts(pod: &Pod, events: &[Event], waited: Duration) -> Option<String> {
     unschedulable(pod, waited).or_else(|| containers(pod).find_map(|c| halted(pod, c, events, waited)))
+}
+
+/// A container that keeps crashing.
+fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration) -> Option<String> {
+    let reason = container.state.as_ref()?.waiting.as_ref()?.reason.as_deref();
+    let loops = reason == Some("CrashLoopBackOff") && container.restart_count >= CRASHES && waited >= PATIENCE;
+    loops.then(|| {
+        format!(
+            "pod {}: container {} (image {}) keeps crashing, {} times so far{}",
+            place(pod),
+            container.name,
+            container.image,
+            container.restart_count,
+            last_end(container)
+        )
+    })
 }
 
 /// A pod that no node takes, for a reason that lasts.
@@ -166,13 +223,6 @@ fn halted(pod: &Pod, container: &ContainerStatus, events: &[Event], waited: Dura
             (pulls >= PULLS)
                 .then(|| format!("pod {place}: image {} cannot be pulled: {}", container.image, message(last)))
         }
-        "CrashLoopBackOff" if container.restart_count >= CRASHES && waited >= PATIENCE => Some(format!(
-            "pod {place}: container {} (image {}) keeps crashing, {} times so far{}",
-            container.name,
-            container.image,
-            container.restart_count,
-            last_end(container)
-        )),
         "CreateContainerConfigError" if waited >= PATIENCE => {
             Some(format!("pod {place}: container {} cannot be made: {told}", container.name))
         }
@@ -260,6 +310,8 @@ mod tests {
         };
         let stuck = |reason: &str, count| stuck(&pod(&waiting(reason)), &failed(count), SOON);
         assert_eq!(stuck("ErrImagePull", 1), None);
+        let of_job = never_starts(&pod(&waiting("ImagePullBackOff")), &failed(2), SOON);
+        assert!(of_job.is_some_and(|why| why.contains("image example.test/web:1 cannot be pulled")));
         let named = "pod shop/web-1: image example.test/web:1 cannot be pulled: Failed to pull image \"example.test/web:1\": not found";
         assert_eq!(stuck("ImagePullBackOff", 2).as_deref(), Some(named));
         assert!(stuck("InvalidImageName", 0).is_some_and(|why| why.contains("example.test/web:1")));
@@ -276,6 +328,8 @@ mod tests {
         assert_eq!(stuck(&crashed(2), &[], LATER), None);
         // Those of an earlier run say nothing yet.
         assert_eq!(stuck(&crashed(3), &[], SOON), None);
+        // How often a pod of a Job may crash is up to the Job.
+        assert_eq!(never_starts(&crashed(3), &[], LATER), None);
         let why = stuck(&crashed(3), &[], LATER).expect("a reason");
         assert!(why.contains("keeps crashing, 3 times so far; the last time with exit code 7, Error"), "{why}");
     }

@@ -1,6 +1,6 @@
 //! Jobs: whether they have done what they are for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -9,7 +9,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 
 use super::manifest::kind;
-use super::wait::{Listener, broken_wait};
+use super::wait::{LOOK, Listener, broken_wait};
 use super::{Cluster, KubeError, describe};
 
 /// How far a Job is.
@@ -85,7 +85,7 @@ impl Cluster {
         Ok(state(live.as_ref()))
     }
 
-    /// Watches a Job until it is done. One that has failed is an error at once, with what its last pod ended with.
+    /// Watches a Job until it is done. One that has failed is an error at once, with what its last pod ended with; so is one whose pod will never start.
     pub async fn until_done(
         &self,
         job: &DynamicObject,
@@ -97,7 +97,21 @@ impl Cluster {
         listener.say(format!("waiting, {what} is not done"));
         let api: Api<Job> = Api::namespaced(self.client.clone(), namespace);
         let ended = |job: Option<&Job>| state(job) != JobState::Running;
-        let ended = Box::pin(tokio::time::timeout(limit, await_condition(api, name, ended))).await;
+        let ended = Box::pin(tokio::time::timeout(limit, await_condition(api, name, ended)));
+        let start = Instant::now();
+        let look = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                // What cannot be asked now may be the next time.
+                if let Ok(Some(reason)) = self.job_never_starts(namespace, name, start.elapsed()).await {
+                    return reason;
+                }
+            }
+        };
+        let ended = tokio::select! {
+            ended = ended => ended,
+            reason = look => return Err(KubeError::Hopeless { what: format!("{what} is not done"), reason }),
+        };
         match ended {
             Ok(Ok(live)) => match state(live.as_ref()) {
                 JobState::Failed(reason) => {

@@ -26,7 +26,7 @@ pub trait Listener: Sync {
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// So often a wait looks whether waiting helps.
-const LOOK: Duration = Duration::from_secs(2);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// After this long a wait says what it waits for, and says it again as often.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -72,12 +72,7 @@ impl Cluster {
         limit: Duration,
         listener: &impl Listener,
     ) -> Result<(), KubeError> {
-        let (deployments, stateful, on_nodes) = tokio::try_join!(
-            self.labelled::<Deployment>(label),
-            self.labelled::<StatefulSet>(label),
-            self.labelled::<DaemonSet>(label)
-        )?;
-        let all = Manifest::from_values([deployments, stateful, on_nodes].concat())?;
+        let all = self.workloads(label).await?;
         if !trial.is_zero() {
             let pods: Vec<Pod> = self.everywhere().await?;
             let is_ours = |pod: &&Pod| {
@@ -89,6 +84,33 @@ impl Cluster {
         }
         let waits = all.objects.iter().map(|object| self.until_rolled_out(object, limit, listener));
         stream::iter(waits).buffer_unordered(CONCURRENCY).try_collect().await
+    }
+
+    /// Why workloads with the label will never run as they are; nothing where all run, or may yet.
+    ///
+    /// # Errors
+    /// The API server cannot be asked.
+    pub async fn hopeless(&self, label: &str) -> Result<Vec<String>, KubeError> {
+        let all = self.workloads(label).await?;
+        let looks = all.objects.iter().map(async |object| {
+            let Some(live) = self.live(object).await? else { return Ok(None) };
+            if self.is_rolled_out(object).await? {
+                return Ok(None);
+            }
+            self.lost(kind(object), &serde_json::to_value(&live).unwrap_or_default()).await
+        });
+        let found: Vec<Option<String>> = stream::iter(looks).buffered(CONCURRENCY).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What identifies the workloads with the label.
+    async fn workloads(&self, label: &str) -> Result<Manifest, KubeError> {
+        let (deployments, stateful, on_nodes) = tokio::try_join!(
+            self.labelled::<Deployment>(label),
+            self.labelled::<StatefulSet>(label),
+            self.labelled::<DaemonSet>(label)
+        )?;
+        Manifest::from_values([deployments, stateful, on_nodes].concat())
     }
 
     /// What identifies the workloads of a kind that have the label.
