@@ -8,14 +8,19 @@
 //!                                                                   └─ sys: Docker, Kubernetes, processes, files
 //! ```
 //!
+//! `context` is what a lab and a run are, `steps` builds, `observe` looks, `machine` judges the machine, and `commands` puts them together.
 //! `scenario`, `plan`, `eject` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
 
 pub mod cli;
+pub mod commands;
+pub mod context;
 pub mod eject;
 pub mod exec;
 pub mod graph;
 pub mod images;
+pub mod machine;
 pub mod mask;
+pub mod observe;
 pub mod plan;
 pub mod report;
 pub mod scenario;

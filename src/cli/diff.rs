@@ -1,15 +1,16 @@
 //! `lab diff` and `lab up --dry-run`: what would change, and nothing changed.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, args, eject, output, up};
+use crate::commands::diff::{self, Difference};
+use crate::commands::up::Up;
+use crate::context::{LabContext, RunContext};
 use crate::images::Choice;
+use crate::observe::verify::Waits;
 use crate::plan::{Lab, Plan};
-use crate::steps::Context;
-use crate::steps::diff::{self, Difference};
 use crate::sys::docker::Engine;
 use crate::sys::fs;
 use crate::sys::state::{LabState, State};
@@ -56,10 +57,11 @@ async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result
             copy.write(&name, &text)?;
         }
     }
-    let ctx = Context::new(lab, engine, copy, choice, Duration::ZERO);
-    let plan = Plan::of(&ctx.lab);
-    if diff::is_any_here(&ctx).await? {
-        eject::prepare(&ctx, &plan, interrupt).await?;
+    let ctx = RunContext::new(LabContext::new(lab, engine, copy), choice);
+    let up = Up::new(ctx, Waits::default());
+    let plan = Plan::of(&up.ctx.lab);
+    if diff::is_any_here(&up.ctx).await? {
+        eject::prepare(&up, &plan, interrupt).await?;
     }
-    Ok(diff::look(&ctx, &plan).await?)
+    Ok(diff::look(&up.ctx, &plan).await?)
 }

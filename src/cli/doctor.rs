@@ -3,10 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, args, output};
+use crate::machine::doctor::{self, Patient};
 use crate::plan::resolve;
 use crate::report::machine_text;
 use crate::scenario;
-use crate::steps::doctor::{self, Patient};
 use crate::verdict::MachineReport;
 
 /// The lab that a machine is judged for when no file is given: the smallest that has a mesh over two networks.

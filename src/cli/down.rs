@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{CliError, args};
-use crate::steps::down;
+use crate::commands::down;
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};

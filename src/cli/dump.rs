@@ -1,21 +1,14 @@
 //! `lab dump`, and what `lab up` and `lab verify` do by themselves where nobody can look afterwards.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{CliError, args, output};
-use crate::images::Choice;
-use crate::plan::Lab;
-use crate::steps::{Context, dump};
-use crate::sys::docker::Engine;
+use crate::context::LabContext;
+use crate::observe::dump;
 use crate::sys::fs;
-use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Dump) -> Result<(), CliError> {
-    let state = State::open()?.existing(&args.name)?;
-    let lab: Lab = state.load()?;
-    let engine = Engine::connect().await?;
-    let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::ZERO);
+    let ctx = output::open(&args.name).await?;
     let file = args.output.unwrap_or_else(|| default_file(&args.name));
     write(&ctx, &file).await?;
     output::print_lines([file.display().to_string()])
@@ -27,7 +20,7 @@ fn default_file(lab: &str) -> PathBuf {
     PathBuf::from(format!("lab-dump-{lab}-{now}.tar.gz"))
 }
 
-async fn write(ctx: &Context, file: &Path) -> Result<(), CliError> {
+async fn write(ctx: &LabContext, file: &Path) -> Result<(), CliError> {
     let files = dump::files(ctx).await?;
     let failed = |source| CliError::Write { what: file.display().to_string(), source };
     fs::write_archive(file, &files).map_err(failed)?;
@@ -42,7 +35,7 @@ async fn write(ctx: &Context, file: &Path) -> Result<(), CliError> {
 
 /// Writes an archive into the working directory if the environment says that this is continuous integration. That it cannot be written is told, and
 /// changes nothing about how the run ended.
-pub(super) async fn in_ci(ctx: &Context) {
+pub(super) async fn in_ci(ctx: &LabContext) {
     let is_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
     if !is_ci {
         return;

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output, up};
+use crate::commands::eject;
+use crate::commands::up::Up;
+use crate::context::{LabContext, RunContext, StepError};
 use crate::eject::{File, Material, files, refusal};
 use crate::exec::{Events, execute};
 use crate::images::{self, Choice};
+use crate::observe::verify::Waits;
 use crate::plan::Plan;
 use crate::report::{Style, follow};
-use crate::steps::{Context, StepError, eject};
 use crate::sys::docker::Engine;
 use crate::sys::fs;
 use crate::sys::state::{LabState, State};
@@ -35,11 +37,13 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
     }
     // Keys are made anew, so that a running lab shares none with it.
     let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
-    let ctx = Context::new(lab, Engine::connect().await?, LabState::at(scratch.path()), choice, Duration::ZERO);
+    let lab_context = LabContext::new(lab, Engine::connect().await?, LabState::at(scratch.path()));
+    let up = Up::new(RunContext::new(lab_context, choice), Waits::default());
+    let ctx = &up.ctx;
     let plan = Plan::of(&ctx.lab);
-    prepare(&ctx, &plan, interrupt).await?;
+    prepare(&up, &plan, interrupt).await?;
 
-    let mut written = files(&ctx.lab, &plan, &material(&ctx, &plan)?);
+    let mut written = files(&ctx.lab, &plan, &material(ctx, &plan)?);
     // A directory is made as private as the first file in it.
     written.sort_by_key(|file| !file.is_private());
     fs::create_dir(&args.directory).map_err(|e| failed(&args.directory, e))?;
@@ -55,12 +59,12 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
 }
 
 /// Runs the steps that need no cluster.
-pub(super) async fn prepare(ctx: &Context, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
+pub(super) async fn prepare(up: &Up, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
     let mut plan = plan.clone();
     plan.steps.retain(|s| eject::is_before_clusters(&s.action));
     let (events, receiver) = Events::channel();
     let follower = tokio::spawn(follow(receiver, Style::detect()));
-    let finished = execute(&plan, ctx, &events, interrupt).await;
+    let finished = execute(&plan, up, &events, interrupt).await;
     drop(events);
     let _ = follower.await;
     if finished.interrupted {
@@ -70,7 +74,7 @@ pub(super) async fn prepare(ctx: &Context, plan: &Plan, interrupt: &Cancellation
     finished.failures.into_iter().next().map_or(Ok(()), |failure| Err(CliError::Before(failure.error)))
 }
 
-fn material(ctx: &Context, plan: &Plan) -> Result<Material, CliError> {
+fn material(ctx: &RunContext, plan: &Plan) -> Result<Material, CliError> {
     let prepared = ctx.prepared()?;
     let tools = images::Stack::embedded().map_err(StepError::from)?.tools;
     let named = |pairs: [(&str, String); 2]| -> BTreeMap<String, String> {

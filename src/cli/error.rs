@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::context::StepError;
 use crate::plan::ResolveError;
 use crate::scenario::ScenarioErrors;
-use crate::steps::StepError;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
 use crate::sys::state::StateError;

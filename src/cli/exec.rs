@@ -1,12 +1,11 @@
 //! `lab exec`.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use super::{CliError, args, output, pause};
-use crate::images::Choice;
+use crate::commands::attach;
+use crate::context::LabContext;
 use crate::plan::Lab;
-use crate::steps::{Context, attach};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
@@ -17,7 +16,7 @@ pub(super) async fn run(args: args::Exec) -> Result<(), CliError> {
     if lab.cluster(cluster).is_none() {
         return Err(output::no_cluster(&lab, cluster));
     }
-    let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, Duration::ZERO);
+    let ctx = LabContext::new(lab, Engine::connect().await?, state);
     pause::refuse_paused(&ctx).await?;
     let (namespace, app) = (&args.namespace, &args.app);
     let among = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };

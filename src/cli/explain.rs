@@ -1,13 +1,11 @@
 //! `lab explain`.
 
-use std::time::Duration;
-
 use super::{CliError, Output, args, output};
-use crate::images::Choice;
+use crate::context::LabContext;
+use crate::observe::explain;
 use crate::plan::Lab;
 use crate::report::explanation_text;
 use crate::scenario::ServiceUrl;
-use crate::steps::{Context, explain};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
@@ -35,8 +33,7 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
             });
         }
     }
-    let engine = Engine::connect().await?;
-    let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::ZERO);
+    let ctx = LabContext::new(lab, Engine::connect().await?, state);
     let explanation = explain::run(&ctx, &args.from, to, &service).await?;
     match args.output {
         Output::Text => output::print(&explanation_text(&explanation))?,

@@ -8,12 +8,12 @@ use clap::{Args as ClapArgs, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, output};
+use crate::context::StepError;
 use crate::exec::{Event, Events, Outcome, Progress};
 use crate::images::{self, Choice, Entry, ImagesError, Prepared, Trust};
 use crate::plan::StepId;
 use crate::report::{self, Style, follow};
 use crate::scenario::ImageSettings;
-use crate::steps::StepError;
 use crate::sys::docker::Engine;
 
 /// `lab images`.

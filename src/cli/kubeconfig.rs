@@ -1,9 +1,8 @@
 //! `lab kubeconfig`: the clusters' kubeconfigs as one, with contexts that tell lab and cluster.
 
 use super::{CliError, args, output};
+use crate::context::{StepError, files};
 use crate::plan::{Lab, merge_kubeconfigs};
-use crate::steps::StepError;
-use crate::steps::karmada::HOST_KUBECONFIG;
 use crate::sys::state::{LabState, State};
 
 pub(super) fn run(args: &args::Kubeconfig) -> Result<(), CliError> {
@@ -23,7 +22,7 @@ pub(super) fn merged(state: &LabState, lab: &Lab, prefix: &str) -> Result<String
         })?;
         parts.push((format!("{prefix}{}", cluster.name), text));
     }
-    if let Some(text) = state.read(HOST_KUBECONFIG)? {
+    if let Some(text) = state.read(files::KARMADA_KUBECONFIG)? {
         parts.push((format!("{prefix}karmada/api"), text));
     }
     let merged = merge_kubeconfigs(&parts).map_err(|reason| StepError::Machine {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
+use crate::context::files;
 use crate::plan::Lab;
 use crate::report;
-use crate::steps::verify::VERDICT_FILE;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 use crate::verdict::Verdict;
@@ -29,7 +29,7 @@ pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
         let own = || nodes.iter().filter(|n| n.lab == name);
         // One lab whose state another version of lab has written must not hide the others.
         let lab = lab_state.load::<Lab>();
-        let last_verdict = match (&lab, lab_state.read_json::<Verdict>(VERDICT_FILE)) {
+        let last_verdict = match (&lab, lab_state.read_json::<Verdict>(files::VERDICT)) {
             (Ok(_), Ok(verdict)) => verdict.map(|v| if v.passed { "passed" } else { "failed" }),
             (Ok(_), Err(_)) => Some("not readable: run lab verify"),
             (Err(_), _) => Some("damaged: run lab down"),

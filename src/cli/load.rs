@@ -1,18 +1,12 @@
 //! `lab load`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{CliError, args, pause};
-use crate::images::Choice;
-use crate::plan::Lab;
-use crate::steps::{Context, load};
-use crate::sys::docker::Engine;
-use crate::sys::state::State;
+use super::{CliError, args, output, pause};
+use crate::commands::load;
 
 pub(super) async fn run(args: args::Load) -> Result<(), CliError> {
-    let state = State::open()?.existing(&args.name)?;
-    let lab: Lab = state.load()?;
-    let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, Duration::ZERO);
+    let ctx = output::open(&args.name).await?;
     pause::refuse_paused(&ctx).await?;
     let start = Instant::now();
     let names = load::names(&ctx, &args.images).await?.map_err(|a| absent(&a))?;

@@ -3,9 +3,9 @@
 use futures::TryStreamExt;
 
 use super::{CliError, args, output, pause};
-use crate::images::Choice;
+use crate::context::LabContext;
+use crate::observe::logs;
 use crate::plan::Lab;
-use crate::steps::{Context, logs};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
         None => lab.clusters.iter().map(|c| c.name.clone()).collect(),
     };
     let components = component.map_or_else(|| COMPONENTS.map(str::to_owned).to_vec(), |c| vec![c]);
-    let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, std::time::Duration::ZERO);
+    let ctx = LabContext::new(lab, Engine::connect().await?, state);
     pause::refuse_paused(&ctx).await?;
     let Some(mut lines) = logs::lines(&ctx, &clusters, &components, args.follow, args.tail).await? else {
         return Err(CliError::Usage {

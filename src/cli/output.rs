@@ -7,9 +7,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, manifests};
+use crate::context::LabContext;
 use crate::plan::{Lab, resolve};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
+use crate::sys::docker::Engine;
 use crate::sys::input::{self, Refused};
 use crate::sys::state::{State, StateError};
 use crate::verdict::Verdict;
@@ -156,6 +158,13 @@ pub(super) async fn load_file_or_lab(
         }),
         existing => Ok(existing?.load()?),
     }
+}
+
+/// A lab that was made before, with what it takes to reach it.
+pub(super) async fn open(name: &str) -> Result<LabContext, CliError> {
+    let state = State::open()?.existing(name)?;
+    let lab: Lab = state.load()?;
+    Ok(LabContext::new(lab, Engine::connect().await?, state))
 }
 
 /// A cluster that the lab does not have.

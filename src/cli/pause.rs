@@ -3,26 +3,20 @@
 use std::time::{Duration, Instant};
 
 use super::{CliError, args, output};
+use crate::commands::pause;
+use crate::context::{LabContext, StepError};
 use crate::exec::Events;
-use crate::images::Choice;
-use crate::plan::{Action, Lab};
+use crate::observe::verify::{self, Waits};
+use crate::plan::Action;
 use crate::report::{Style, follow};
 use crate::scenario::{Check, Through};
-use crate::steps::{Context, StepError, pause, verify};
-use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 /// How long the mesh may take to be well after it goes on: nodes that were away for long are given up by their control plane first.
 const SETTLE: Duration = Duration::from_secs(60);
 
-async fn context(name: &str) -> Result<Context, CliError> {
-    let state = State::open()?.existing(name)?;
-    let lab: Lab = state.load()?;
-    Ok(Context::new(lab, Engine::connect().await?, state, Choice::Auto, SETTLE))
-}
-
 /// Says that a lab is paused, before something waits for an answer that cannot come.
-pub(super) async fn refuse_paused(ctx: &Context) -> Result<(), CliError> {
+pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
     let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
     if !nodes.iter().any(|n| n.paused) {
         return Ok(());
@@ -35,7 +29,7 @@ pub(super) async fn refuse_paused(ctx: &Context) -> Result<(), CliError> {
 
 pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
     let _lock = lock(&args.name).await?;
-    let paused = pause::pause(&context(&args.name).await?).await?;
+    let paused = pause::pause(&output::open(&args.name).await?).await?;
     match paused.len() {
         0 => eprintln!("no node of lab {} runs", args.name),
         nodes => eprintln!("{nodes} nodes of lab {} are paused; `lab resume {0}` lets them go on", args.name),
@@ -51,8 +45,7 @@ async fn lock(name: &str) -> Result<crate::sys::state::Lock, CliError> {
 
 pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
     let _lock = lock(&args.name).await?;
-    let mut ctx = context(&args.name).await?;
-    ctx.retry = SETTLE;
+    let mut ctx = output::open(&args.name).await?;
     let is_rotation = |c: &Check| matches!(c, Check::Rotation { through: Through::Mesh, .. });
     let rotates = ctx.lab.checks.iter().any(is_rotation);
     if rotates {
@@ -74,10 +67,11 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
             remedy: format!("`lab up {}` starts nodes that are stopped", args.name),
         }));
     }
+    let waits = Waits { retry: SETTLE, settle: SETTLE };
     let (events, receiver) = Events::channel();
     let follower = tokio::spawn(follow(receiver, Style::detect()));
     let progress = events.progress(&Action::Verify.id());
-    let verdict = verify::judge(&ctx, &progress).await;
+    let verdict = verify::judge(&ctx, waits, &progress).await;
     drop((events, progress));
     let _ = follower.await;
     let verdict = verdict?;

@@ -1,19 +1,16 @@
 //! `lab report`.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::Event;
 use tokio_util::sync::CancellationToken;
 
 use super::up::TIMELINE_FILE;
 use super::{CliError, args, output};
+use crate::context::{LabContext, StepError, files};
 use crate::graph::{layout, topology};
-use crate::images::{self, Choice, Source};
+use crate::images::{self, Source};
+use crate::observe::warnings;
 use crate::plan::Lab;
 use crate::report::{Page, Part, Timeline, Warning, Warnings, page};
-use crate::steps::images::SOURCE_FILE;
-use crate::steps::verify::VERDICT_FILE;
-use crate::steps::{Context, StepError, warnings};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 use crate::verdict::Verdict;
@@ -24,12 +21,12 @@ const MOST_WARNINGS: usize = 100;
 pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
-    let verdict: Option<Verdict> = state.recall(VERDICT_FILE)?;
+    let verdict: Option<Verdict> = state.recall(files::VERDICT)?;
     let timeline: Option<Timeline> = state.recall(TIMELINE_FILE)?;
-    let source: Option<Source> = state.recall(SOURCE_FILE)?;
+    let source: Option<Source> = state.recall(files::SOURCE)?;
     let engine = Engine::connect().await?;
     let inventory = images::inventory(&engine).await.map_err(StepError::from)?;
-    let ctx = Context::new(lab.clone(), engine, state, Choice::Auto, Duration::ZERO);
+    let ctx = LabContext::new(lab.clone(), engine, state);
     let warnings = tokio::select! {
         found = warnings(&ctx) => sorted(found),
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "no page was written".to_owned() }),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, up};
-use crate::images::Choice;
+use crate::commands::pause;
+use crate::context::LabContext;
 use crate::plan::Lab;
-use crate::steps::{Context, pause};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(args: args::Restart, interrupt: &CancellationToken) -> R
     {
         let told = || eprintln!("waiting: another lab process is working on {}", args.name);
         let _lock = root.lock(&args.name, told).await?;
-        let ctx = Context::new(lab, Engine::connect().await?, state, Choice::Auto, std::time::Duration::ZERO);
+        let ctx = LabContext::new(lab, Engine::connect().await?, state);
         pause::stop(&ctx, &args.cluster).await?;
     }
     let up = args::Up::again(PathBuf::from(&args.name));

@@ -4,12 +4,9 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::{CliError, Output, args, output};
-use crate::images::Choice;
-use crate::plan::Lab;
+use crate::context::LabContext;
+use crate::observe::status;
 use crate::report::{Watched, status_text};
-use crate::steps::{Context, status};
-use crate::sys::docker::Engine;
-use crate::sys::state::State;
 
 /// How often a lab is looked at that is watched. It is many things of which not all can be watched, so it is asked for all of them.
 const OFTEN: Duration = Duration::from_secs(2);
@@ -18,10 +15,7 @@ const OFTEN: Duration = Duration::from_secs(2);
 const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
 
 pub(super) async fn run(args: &args::Status) -> Result<(), CliError> {
-    let state = State::open()?.existing(&args.name)?;
-    let lab: Lab = state.load()?;
-    let engine = Engine::connect().await?;
-    let ctx = Context::new(lab, engine, state, Choice::Auto, Duration::ZERO);
+    let ctx = output::open(&args.name).await?;
     if args.watch {
         return watch(&ctx, args.output).await;
     }
@@ -33,7 +27,7 @@ pub(super) async fn run(args: &args::Status) -> Result<(), CliError> {
 }
 
 /// Looks again and again, and shows what has changed, until nobody reads it.
-async fn watch(ctx: &Context, form: Output) -> Result<(), CliError> {
+async fn watch(ctx: &LabContext, form: Output) -> Result<(), CliError> {
     let live = std::io::stdout().is_terminal();
     let mut watched: Option<Watched> = None;
     let mut tick = tokio::time::interval(OFTEN);

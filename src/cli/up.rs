@@ -5,13 +5,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, diff, down, dump, output};
+use crate::commands::fixed;
+use crate::commands::up::Up;
+use crate::context::run::leftovers;
+use crate::context::{LabContext, RunContext, files};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, Source};
+use crate::machine::preflight;
+use crate::observe::verify::Waits;
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report::{Style, follow};
 use crate::scenario::Authority;
-use crate::steps::images::SOURCE_FILE;
-use crate::steps::{Context, fixed, leftovers, preflight};
 use crate::sys::docker::{Engine, Node};
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
@@ -74,12 +78,12 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         plan.steps.retain(|s| s.action != Action::Verify);
     }
     let name = lab.name.clone();
-    let mut ctx = Context::new(lab, engine, lab_state.clone(), choice, SETTLE);
-    ctx.retry = SETTLE;
+    let ctx = RunContext::new(LabContext::new(lab, engine, lab_state.clone()), choice);
+    let up = Up::new(ctx, Waits { retry: SETTLE, settle: SETTLE });
     let (events, receiver) = Events::channel();
     let (journal, written) = journal(receiver, lab_state.clone());
     let follower = tokio::spawn(follow(journal, Style::detect()));
-    let finished = execute(&plan, &ctx, &events, interrupt).await;
+    let finished = execute(&plan, &up, &events, interrupt).await;
     drop(events);
     let timeline = follower.await.unwrap_or_default();
     let _ = written.await;
@@ -92,19 +96,19 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         });
     }
     if !finished.failures.is_empty() {
-        dump::in_ci(&ctx).await;
+        dump::in_ci(&up.ctx).await;
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
         return Err(CliError::Build { lab: name, failures });
     }
-    if ctx.untold_changes() > 0 {
-        eprintln!("and {} more objects changed; `lab diff` tells before an `up`", ctx.untold_changes());
+    if up.ctx.untold_changes() > 0 {
+        eprintln!("and {} more objects changed; `lab diff` tells before an `up`", up.ctx.untold_changes());
     }
     let changed = if finished.changed { "up" } else { "up already, nothing changed" };
     eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());
-    let Some(verdict) = ctx.verdict() else { return Ok(()) };
+    let Some(verdict) = up.verdict() else { return Ok(()) };
     let told = output::tell(verdict, args.output, args.junit.as_deref());
     if told.is_err() {
-        dump::in_ci(&ctx).await;
+        dump::in_ci(&up.ctx).await;
     }
     told
 }
@@ -199,7 +203,7 @@ fn balanced(cluster: &LabCluster) -> String {
 
 /// A lab keeps the source of its images for life: its nodes hold them, and Istio's settings go with them.
 pub(super) fn keep_source(state: &LabState, lab: &Lab, choice: Choice) -> Result<Choice, CliError> {
-    let Some(source) = state.recall::<Source>(SOURCE_FILE)? else { return Ok(choice) };
+    let Some(source) = state.recall::<Source>(files::SOURCE)? else { return Ok(choice) };
     match (choice, source) {
         (Choice::Auto, Source::Registry) => Ok(Choice::Registry),
         (Choice::Auto, Source::Packages) => Ok(Choice::Packages),

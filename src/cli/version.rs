@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
+use crate::context::StepError;
 use crate::images::{self, Identity};
-use crate::steps::StepError;
 
 /// The commit that `./dev release` built; nothing for a binary that was built in another way.
 const COMMIT: Option<&str> = option_env!("LAB_COMMIT");

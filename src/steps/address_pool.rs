@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use super::applied;
 use super::metallb::NAMESPACE;
-use super::{Context, StepError, applied};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render;
 use crate::plan::{Action, LabCluster};
@@ -17,7 +18,7 @@ fn action(cluster: &LabCluster) -> Action {
     Action::AddressPool { cluster: cluster.name.clone() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     for empty in render::empty_pools(cluster) {
         if client.has(&Manifest::from_values([empty])?).await? {
@@ -28,7 +29,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
         && client.is_on_every_node(NAMESPACE, "speaker").await?)
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     if !ctx.is_new(&cluster.name) {
         for empty in Manifest::from_values(render::empty_pools(cluster))?.objects {
@@ -41,7 +42,12 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 }
 
 /// Applies the pools, again while one has an address that another is still to lose: the webhook looks at a copy that lags behind.
-async fn apply(ctx: &Context, client: &Cluster, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn apply(
+    ctx: &RunContext,
+    client: &Cluster,
+    cluster: &LabCluster,
+    progress: &Progress,
+) -> Result<bool, StepError> {
     let start = Instant::now();
     let mut again = false;
     loop {
@@ -65,6 +71,6 @@ fn overlaps(error: &StepError) -> bool {
     false
 }
 
-pub(super) fn pool(cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(crate) fn pool(cluster: &LabCluster) -> Result<Manifest, StepError> {
     Ok(Manifest::from_values(render::address_pool(cluster))?)
 }

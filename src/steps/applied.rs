@@ -3,8 +3,9 @@
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use super::inventory::{Entry, Inventory, Owner};
-use super::{Context, StepError, inventory, sidecars};
+use super::sidecars;
+use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_applied};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::{Action, Plan};
 use crate::sys::kube::{Cluster, FieldChange, How, Manager, Manifest, Sent, describe, is_applied_by, is_covered};
@@ -14,13 +15,13 @@ const MAX_FIELDS: usize = 4;
 
 /// Whether exactly these objects are there, of all that the step has applied.
 pub(super) async fn is_satisfied(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     action: &Action,
     manifest: &Manifest,
 ) -> Result<bool, StepError> {
     let owner = Owner::of(action);
-    let inventory = ctx.inventories.get(ctx, &owner.place)?;
+    let inventory = ctx.inventory(&owner.place)?;
     let manifest = as_applied(manifest, &inventory, &owner);
     let is_current = manifest.objects.iter().all(|object| inventory.is_current(object, &owner.step));
     if !is_current || !inventory.stale(&owner.step, &manifest.objects).is_empty() {
@@ -34,7 +35,7 @@ pub(super) async fn is_satisfied(
 /// Applies the objects, each rank after the one before, and takes away what the step has applied and does not name any more. Tells whether anything
 /// changed; what changed in a cluster that was there before is told object by object.
 pub(super) async fn apply(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     action: &Action,
     manifest: &Manifest,
@@ -43,9 +44,8 @@ pub(super) async fn apply(
     let owner = Owner::of(action);
     let live = client.live_all(manifest).await?;
     // Before anything is done, so that an interrupt forgets nothing.
-    ctx.inventories
-        .change(ctx, &owner.place, |inventory| inventory.begin(&owner, &manifest.objects, &live, &ctx.lab.name))?;
-    let inventory = ctx.inventories.get(ctx, &owner.place)?;
+    ctx.change_inventory(&owner.place, |inventory| inventory.begin(&owner, &manifest.objects, &live, &ctx.lab.name))?;
+    let inventory = ctx.inventory(&owner.place)?;
     let manifest = as_applied(manifest, &inventory, &owner);
     let mut changed = false;
     let mut live = live.into_iter();
@@ -56,7 +56,7 @@ pub(super) async fn apply(
         changed |= client.side_by_side(requests.collect::<Vec<_>>()).await?.contains(&true);
         client.until_established(objects).await?;
     }
-    ctx.inventories.change(ctx, &owner.place, |inventory| inventory.applied(&owner, &manifest.objects))?;
+    ctx.change_inventory(&owner.place, |inventory| inventory.applied(&owner, &manifest.objects))?;
     for entry in inventory.stale(&owner.step, &manifest.objects).iter().rev() {
         changed |= take_away(ctx, client, &owner, entry, progress).await?;
     }
@@ -64,9 +64,9 @@ pub(super) async fn apply(
 }
 
 /// Takes away what steps have applied to a cluster that are no longer planned.
-pub(super) async fn retire(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
-    let inventory = ctx.inventories.get(ctx, cluster)?;
+    let inventory = ctx.inventory(cluster)?;
     let mut changed = false;
     for step in retired(ctx, &inventory) {
         let owner = Owner::by(cluster, step);
@@ -87,32 +87,32 @@ pub(super) async fn retire(ctx: &Context, cluster: &str, progress: &Progress) ->
 }
 
 /// Whether there is nothing for [`retire`] to do.
-pub(super) fn is_retired(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
-    Ok(retired(ctx, &ctx.inventories.get(ctx, cluster)?).is_empty())
+pub(super) fn is_retired(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
+    Ok(retired(ctx, &ctx.inventory(cluster)?).is_empty())
 }
 
 /// The steps that have applied something and are no longer planned.
-fn retired(ctx: &Context, inventory: &Inventory) -> Vec<crate::plan::StepId> {
+fn retired(ctx: &RunContext, inventory: &Inventory) -> Vec<crate::plan::StepId> {
     let plan = Plan::of(&ctx.lab);
     inventory.steps().into_iter().filter(|step| plan.step(step).is_none()).collect()
 }
 
 /// The objects as they are applied.
-pub(super) fn as_applied(manifest: &Manifest, inventory: &Inventory, owner: &Owner) -> Manifest {
+pub(crate) fn as_applied(manifest: &Manifest, inventory: &Inventory, owner: &Owner) -> Manifest {
     let is_found = |object: &DynamicObject| inventory.entry(object, &owner.step).is_some_and(|e| e.before.is_some());
-    let objects = manifest.objects.iter().map(|object| inventory::as_applied(object, is_found(object)));
+    let objects = manifest.objects.iter().map(|object| object_as_applied(object, is_found(object)));
     Manifest { objects: objects.collect() }
 }
 
 /// How an owner applies an object: what lab itself sets is not taken over by a scenario.
-pub(super) fn how(owner: &Owner, inventory: &Inventory, object: &DynamicObject) -> How {
+pub(crate) fn how(owner: &Owner, inventory: &Inventory, object: &DynamicObject) -> How {
     let yields = owner.manager == Manager::Scenario && inventory.is_own(object);
     How { manager: owner.manager, yields, dry_run: false }
 }
 
 /// What the objects of one step are applied with.
 struct Applying<'a> {
-    ctx: &'a Context,
+    ctx: &'a RunContext,
     client: &'a Cluster,
     owner: &'a Owner,
     inventory: &'a Inventory,
@@ -162,14 +162,14 @@ fn identity(object: &DynamicObject) -> serde_json::Value {
 
 /// Deletes what lab has made, and gives back to what it has found all that it had.
 async fn take_away(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     owner: &Owner,
     entry: &Entry,
     progress: &Progress,
 ) -> Result<bool, StepError> {
     let object = entry.to_object()?;
-    let is_shared = ctx.inventories.get(ctx, &owner.place)?.is_shared(entry);
+    let is_shared = ctx.inventory(&owner.place)?.is_shared(entry);
     let mut changed = false;
     if let Some(sent) = back(client, owner, entry, is_shared, false).await? {
         tell(ctx, progress, owner, "restored", &object, &sent.fields());
@@ -181,17 +181,17 @@ async fn take_away(
             tell(ctx, progress, owner, "deleted", &object, &[]);
         }
     }
-    ctx.inventories.change(ctx, &owner.place, |inventory| inventory.forget(entry))?;
+    ctx.change_inventory(&owner.place, |inventory| inventory.forget(entry))?;
     Ok(changed)
 }
 
 /// Whether lab has made the object, so that it may delete it.
-pub(super) fn is_made(entry: &Entry) -> bool {
+pub(crate) fn is_made(entry: &Entry) -> bool {
     entry.before.is_none() && !entry.is_kept()
 }
 
 /// Gives an object back what it was before, or what other steps make it; nothing when it is to be deleted, or has nothing of the step.
-pub(super) async fn back(
+pub(crate) async fn back(
     client: &Cluster,
     owner: &Owner,
     entry: &Entry,
@@ -209,14 +209,21 @@ pub(super) async fn back(
 }
 
 /// Tells one object, in a cluster that was there before this run.
-fn tell(ctx: &Context, progress: &Progress, owner: &Owner, verb: &str, object: &DynamicObject, fields: &[FieldChange]) {
+fn tell(
+    ctx: &RunContext,
+    progress: &Progress,
+    owner: &Owner,
+    verb: &str,
+    object: &DynamicObject,
+    fields: &[FieldChange],
+) {
     if !ctx.is_new(&owner.place) {
         ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields, MAX_FIELDS));
     }
 }
 
 /// Tells an object that was made anew, whatever else is told: it was gone for a moment.
-fn tell_remade(ctx: &Context, progress: &Progress, owner: &Owner, object: &DynamicObject, fields: &str) {
+fn tell_remade(ctx: &RunContext, progress: &Progress, owner: &Owner, object: &DynamicObject, fields: &str) {
     ctx.tell_change(
         progress,
         &format!("remade   {}  {}, which cannot be changed in place: {fields}", owner.place, describe(object)),
@@ -224,7 +231,7 @@ fn tell_remade(ctx: &Context, progress: &Progress, owner: &Owner, object: &Dynam
 }
 
 /// `changed  c1  ConfigMap sample/settings: data.b removed`.
-pub(super) fn line(verb: &str, place: &str, object: &str, fields: &[FieldChange], most: usize) -> String {
+pub(crate) fn line(verb: &str, place: &str, object: &str, fields: &[FieldChange], most: usize) -> String {
     let mut shown: Vec<String> = fields.iter().take(most).map(ToString::to_string).collect();
     if fields.len() > most {
         shown.push(format!("and {} more fields", fields.len() - most));

@@ -3,7 +3,8 @@
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{Context, StepError, applied};
+use super::applied;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render;
 use crate::plan::{Action, LabCluster};
@@ -18,11 +19,11 @@ fn action(cluster: &LabCluster) -> Action {
     Action::Apps { cluster: cluster.name.clone(), apps: Vec::new() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     is_applied(ctx, &ctx.client(&cluster.name).await?, &action(cluster), &manifest(ctx, cluster)?).await
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     if ctx.lab.has_istio(cluster) {
         ask_for_root(&client).await?;
@@ -45,7 +46,7 @@ async fn ask_for_root(client: &Cluster) -> Result<(), StepError> {
 
 /// Whether exactly these objects are there, of all that the step has applied, and run.
 pub(super) async fn is_applied(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     action: &Action,
     manifest: &Manifest,
@@ -59,7 +60,7 @@ pub(super) async fn is_applied(
 
 /// Applies the objects, takes away what the step names no longer, and waits for what runs.
 pub(super) async fn apply(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     action: &Action,
     manifest: &Manifest,
@@ -71,7 +72,7 @@ pub(super) async fn apply(
     Ok(changed)
 }
 
-pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::from_values(render::apps(&ctx.lab, cluster, &ctx.prepared()?.images))?;
     manifest.label(&[(LAB_LABEL, &ctx.lab.name)]);
     Ok(manifest)

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Context, StepError, half_made, kubeconfig, nodes};
+use super::half_made;
+use crate::context::nodes;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render;
@@ -29,7 +31,7 @@ enum Found {
     Untold,
 }
 
-fn look(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<Found, StepError> {
+fn look(ctx: &RunContext, cluster: &LabCluster, nodes: &[Node]) -> Result<Found, StepError> {
     if nodes.len() != usize::from(cluster.workers) + 1 {
         return Ok(Found::Half);
     }
@@ -39,7 +41,7 @@ fn look(ctx: &Context, cluster: &LabCluster, nodes: &[Node]) -> Result<Found, St
     Ok(if half_made::is_begun(&ctx.state, cluster)? { Found::Half } else { Found::Untold })
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
     if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| amiss(ctx, n)) {
         return Ok(false);
@@ -47,7 +49,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
     Ok(ctx.client(&cluster.name).await?.is_ready().await)
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
     match look(ctx, cluster, &nodes)? {
         Found::Whole => return restart(ctx, cluster, &nodes, ctx.patience, progress).await,
@@ -74,13 +76,13 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 }
 
 /// Whether a node is stopped, paused, or detached from the lab's network.
-fn amiss(ctx: &Context, node: &Node) -> bool {
+fn amiss(ctx: &RunContext, node: &Node) -> bool {
     nodes::condition(node, &ctx.lab.docker_network.name).is_some()
 }
 
 /// Starts stopped nodes, attaches those that are detached, and waits for the API server.
 async fn restart(
-    ctx: &Context,
+    ctx: &RunContext,
     cluster: &LabCluster,
     nodes: &[Node],
     patience: Duration,
@@ -99,10 +101,8 @@ async fn restart(
         progress.say(format!("starting {}", node.name));
         ctx.engine.start(&node.name).await?;
     }
-    ctx.forget_client(&cluster.name);
     // The kubeconfig of the state may be that of an earlier cluster of the same name.
-    let client = kubeconfig::ask(ctx, &cluster.name).await?;
-    ctx.remember_client(&cluster.name, &client);
+    let client = ctx.fresh_client(&cluster.name).await?;
     progress.say("waiting for the API server");
     // The API server itself is away, so there is nothing to watch.
     let ready = poll_until(patience, Duration::from_millis(500), async || {
@@ -138,7 +138,7 @@ async fn restart(
 /// How long kind may take to make a cluster: seconds on a quiet machine, minutes on one that makes several at once.
 const CREATED: Duration = Duration::from_secs(900);
 
-async fn create(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
     let prepared = ctx.prepared()?;
     // kind gives containers no labels of ours, but a container has those of its image.
     let image = half_made::image(&ctx.lab.name, &cluster.name);
@@ -179,7 +179,7 @@ fn kind_progress(line: &str) -> Option<String> {
 
 /// A directory with containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the
 /// gateway address of the lab's network.
-fn mirror_dir(ctx: &Context) -> Result<Option<String>, StepError> {
+fn mirror_dir(ctx: &RunContext) -> Result<Option<String>, StepError> {
     let prepared = ctx.prepared()?;
     let Some(mirror) = &prepared.mirror else { return Ok(None) };
     let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);

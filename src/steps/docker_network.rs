@@ -1,9 +1,9 @@
 //! `docker-network`: the lab's own bridge, made once and before any cluster, since two kind processes that make it at once clash.
 
-use super::{Context, StepError};
+use crate::context::{RunContext, StepError};
 use crate::sys::docker::DockerError;
 
-pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     let wanted = &ctx.lab.docker_network;
     let Some(found) = ctx.engine.networks().await?.into_iter().find(|n| n.name == wanted.name) else {
         return Ok(false);
@@ -19,7 +19,7 @@ pub(super) async fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
     Ok(true)
 }
 
-pub(super) async fn run(ctx: &Context) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext) -> Result<bool, StepError> {
     let network = &ctx.lab.docker_network;
     ctx.engine
         .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range)

@@ -3,7 +3,8 @@
 use k8s_openapi::api::core::v1::Service;
 use sha2::{Digest as _, Sha256};
 
-use super::{Context, StepError, applied, gateway};
+use super::{applied, gateway};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, EXTERNAL_ISTIOD, ISTIO_NAMESPACE};
 use crate::plan::{Action, Gateway, LabCluster};
@@ -13,7 +14,7 @@ fn action(cluster: &LabCluster) -> Action {
     Action::ExternalIstiod { cluster: cluster.name.clone() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     if !applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx, cluster)?).await?
         || !client.is_available(ISTIO_NAMESPACE, "istiod").await?
@@ -24,7 +25,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<
     Ok(service.is_some_and(|s| gateway::has_address(&s, cluster, Gateway::Istiod)))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     gateway::refuse_taken(ctx, &client, cluster, Gateway::Istiod).await?;
     let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx, cluster)?, progress).await?;
@@ -37,7 +38,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(changed)
 }
 
-pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let rendered = ctx.rendered(cluster)?;
     let digest = digest(&rendered.base);
     let mut manifest = rendered.istiod.clone();

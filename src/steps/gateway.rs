@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Context, StepError, applied};
+use super::applied;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Action, Gateway, LabCluster};
@@ -18,7 +19,7 @@ fn action(cluster: &LabCluster, gateway: Gateway) -> Action {
     }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let name = name(gateway);
     if !applied::is_satisfied(ctx, &client, &action(cluster, gateway), &manifest(ctx, cluster, gateway)?).await?
@@ -31,7 +32,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster, gateway: G
 }
 
 pub(super) async fn run(
-    ctx: &Context,
+    ctx: &RunContext,
     cluster: &LabCluster,
     gateway: Gateway,
     progress: &Progress,
@@ -57,7 +58,7 @@ pub(super) async fn run(
 
 /// Says at once who has the address that is planned for a gateway: neither gives way to the other.
 pub(super) async fn refuse_taken(
-    ctx: &Context,
+    ctx: &RunContext,
     client: &Cluster,
     cluster: &LabCluster,
     gateway: Gateway,
@@ -96,10 +97,10 @@ fn name(gateway: Gateway) -> &'static str {
 }
 
 /// Image of a gateway's pod before istiod's webhook has filled it in, as Istio's charts have it.
-pub(super) const PLACEHOLDER: &str = "auto";
+pub(crate) const PLACEHOLDER: &str = "auto";
 
 /// Labels of a gateway's pods.
-pub(super) fn selector(gateway: Gateway) -> &'static str {
+pub(crate) fn selector(gateway: Gateway) -> &'static str {
     match gateway {
         Gateway::EastWestGateway => "istio=eastwestgateway",
         Gateway::IngressGateway => "istio=ingressgateway",
@@ -108,14 +109,14 @@ pub(super) fn selector(gateway: Gateway) -> &'static str {
 }
 
 /// Whether a Service has the address that is planned for it. One that the host publishes by a node port has none to wait for.
-pub(super) fn has_address(service: &Service, cluster: &LabCluster, gateway: Gateway) -> bool {
+pub(crate) fn has_address(service: &Service, cluster: &LabCluster, gateway: Gateway) -> bool {
     match cluster.addresses.get(&gateway) {
         Some(planned) => load_balancer_addresses(service).contains(&planned.to_string()),
         None => true,
     }
 }
 
-pub(super) fn manifest(ctx: &Context, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
+pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
     let rendered = ctx.rendered(cluster)?;
     let (mut manifest, resources) = match gateway {
         Gateway::EastWestGateway => {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::StepError;
+use crate::context::StepError;
 use crate::plan::LabCluster;
 use crate::sys::docker::{CLUSTER_LABEL, Engine, LAB_LABEL};
 use crate::sys::state::{LabState, StateError};
@@ -31,7 +31,7 @@ pub(super) fn is_begun(state: &LabState, cluster: &LabCluster) -> Result<bool, S
 }
 
 /// Clusters that were begun and not finished, with the names of their nodes.
-pub(super) fn begun(state: &LabState) -> Result<Vec<(String, Vec<String>)>, StateError> {
+pub(crate) fn begun(state: &LabState) -> Result<Vec<(String, Vec<String>)>, StateError> {
     let mut all = Vec::new();
     for file in state.files()? {
         if let Some(cluster) = file.strip_prefix(BEGUN).and_then(|f| f.strip_prefix('/')) {
@@ -52,7 +52,7 @@ pub(super) fn names(cluster: &LabCluster) -> Vec<String> {
 }
 
 /// Tag of the image of one cluster, which differs from that of others by labels only.
-pub(super) fn image(lab: &str, cluster: &str) -> String {
+pub(crate) fn image(lab: &str, cluster: &str) -> String {
     format!("lab/cluster:{lab}.{cluster}")
 }
 
@@ -60,7 +60,7 @@ pub(super) fn image(lab: &str, cluster: &str) -> String {
 ///
 /// # Errors
 /// The engine refuses, or does not come to an end.
-pub(super) async fn remove(
+pub(crate) async fn remove(
     engine: &Engine,
     lab: &str,
     cluster: &str,

@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Context, StepError, applied, root_ca};
+use super::{applied, root_ca};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render::{self, ISTIO_NAMESPACE, token_name};
 use crate::plan::{Action, LabCluster};
@@ -12,12 +13,12 @@ fn action(cluster: &LabCluster) -> Action {
     Action::IstioBase { cluster: cluster.name.clone() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx, cluster)?).await
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx, cluster)?, progress).await?;
     if let Some(account) = render::lent_account(&ctx.lab, cluster) {
@@ -30,7 +31,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(changed)
 }
 
-pub(super) fn manifest(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut own = vec![render::istio_namespace(&ctx.lab, cluster)];
     if cluster.runs_istiod() {
         own.push(render::cacerts(&root_ca::intermediate(ctx, &cluster.name)?));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Context, StepError, applied};
+use super::applied;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::Action;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
@@ -20,7 +21,7 @@ fn action(cluster: &str) -> Action {
     Action::Istiod { cluster: cluster.to_owned() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
     Ok(applied::is_satisfied(ctx, &client, &action(cluster), &rendered.istiod).await?
@@ -28,7 +29,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, S
         && injects(&client).await?)
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let rendered = ctx.rendered(ctx.cluster(cluster)?)?;
     let changed = applied::apply(ctx, &client, &action(cluster), &rendered.istiod, progress).await?;

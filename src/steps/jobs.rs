@@ -2,19 +2,20 @@
 
 use futures::future::try_join_all;
 
-use super::{Context, StepError, apps};
+use super::apps;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::sys::kube::{JobState, Manifest, is_job};
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let jobs = jobs(ctx, cluster)?;
     let states = try_join_all(jobs.objects.iter().map(|job| client.job_state(job))).await?;
     Ok(states.iter().all(|state| *state == JobState::Done))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let jobs = jobs(ctx, cluster)?;
     try_join_all(jobs.objects.iter().map(|job| client.until_done(job, ctx.patience, progress))).await?;
@@ -22,6 +23,6 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(false)
 }
 
-fn jobs(ctx: &Context, cluster: &LabCluster) -> Result<Manifest, StepError> {
+fn jobs(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
     Ok(apps::manifest(ctx, cluster)?.split(is_job).0)
 }

@@ -5,36 +5,29 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 
-use super::{Context, StepError};
+use crate::context::karmada_api::{self, DEPLOYMENTS};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::images::karmada::{CONTROL_PLANE, load};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE};
-use crate::sys::kube::{Cluster, Manifest};
+use crate::sys::kube::Manifest;
 use crate::sys::poll::poll_until;
 
-/// Kubeconfig of Karmada's API with the name of the manager's node in it.
-const KUBECONFIG: &str = "karmada/kubeconfig.yaml";
-/// The same as this machine reaches it. Addresses change when nodes restart, so it is written each time that it is used.
-pub const HOST_KUBECONFIG: &str = "karmada/host.yaml";
-/// Deployments of the control plane.
-pub(super) const DEPLOYMENTS: usize = 6;
-
-pub(super) async fn is_satisfied(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
     let node = manager.control_plane_node();
-    let is_usable = |text: &String| render::karmada_kubeconfig(text, &node, &node).is_ok();
-    if !ctx.state.read(KUBECONFIG)?.as_ref().is_some_and(is_usable) || !is_installed(ctx, manager).await? {
+    if !karmada_api::has_kubeconfig(ctx, &node)? || !is_installed(ctx, manager).await? {
         return Ok(false);
     }
     let out = ctx.client(&manager.name).await?.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await?;
-    let api = client(ctx).await?;
+    let api = karmada_api::client(ctx).await?;
     if out.is_err() || !api.is_ready().await {
         return Ok(false);
     }
     Ok(api.read(&render::evict_lost()).await?.is_some() == evicts(ctx))
 }
 
-pub(super) async fn run(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, manager: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let mut changed = false;
     if !is_installed(ctx, manager).await? {
         install(ctx, manager, progress).await?;
@@ -44,11 +37,10 @@ pub(super) async fn run(ctx: &Context, manager: &LabCluster, progress: &Progress
     let node = manager.control_plane_node();
     let path = format!("{KARMADA_DIR}/data/karmada-apiserver.config");
     let text = in_node(ctx, &node, &["cat", &path], None).await?;
-    let text = render::karmada_kubeconfig(&text, &node, &node).map_err(|reason| unusable(ctx, &reason))?;
-    ctx.state.write(KUBECONFIG, &text)?;
-    ctx.forget_client(CLIENT);
+    let text = render::karmada_kubeconfig(&text, &node, &node).map_err(|reason| karmada_api::unusable(ctx, &reason))?;
+    karmada_api::remember(ctx, &text)?;
     until_ready(ctx, manager, progress).await?;
-    let api = client(ctx).await?;
+    let api = karmada_api::client(ctx).await?;
     let policy = Manifest::from_values([render::evict_lost()])?;
     if evicts(ctx) {
         changed |= api.apply(&policy).await?;
@@ -61,17 +53,17 @@ pub(super) async fn run(ctx: &Context, manager: &LabCluster, progress: &Progress
 }
 
 /// Whether the apps of lost members are moved.
-fn evicts(ctx: &Context) -> bool {
+fn evicts(ctx: &RunContext) -> bool {
     ctx.lab.federation.as_ref().is_some_and(|f| f.failover.is_some())
 }
 
 /// Whether an earlier run has installed it to the end.
-pub(super) async fn is_installed(ctx: &Context, manager: &LabCluster) -> Result<bool, StepError> {
+pub(crate) async fn is_installed(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
     let marker = render::karmada_marker(&ctx.karmada()?.version);
     Ok(ctx.client(&manager.name).await?.read(&marker).await?.is_some())
 }
 
-async fn install(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+async fn install(ctx: &RunContext, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
     let client = ctx.client(&manager.name).await?;
     let node = manager.control_plane_node();
     let karmada = ctx.karmada()?;
@@ -102,12 +94,12 @@ async fn install(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Re
 }
 
 /// Waits for the Deployments and the API. After a restart the API server itself is away for a while, so there is nothing to watch.
-async fn until_ready(ctx: &Context, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
+async fn until_ready(ctx: &RunContext, manager: &LabCluster, progress: &Progress) -> Result<(), StepError> {
     let host = ctx.client(&manager.name).await?;
     let mut state = String::new();
     let ready = poll_until(ctx.patience, Duration::from_secs(1), async || {
         state = match host.deployments_out(KARMADA_NAMESPACE, DEPLOYMENTS).await? {
-            Ok(()) if client(ctx).await?.is_ready().await => return Ok(Some(())),
+            Ok(()) if karmada_api::client(ctx).await?.is_ready().await => return Ok(Some(())),
             Ok(()) => "Karmada's API does not answer yet".to_owned(),
             Err(waiting) => waiting,
         };
@@ -123,49 +115,8 @@ async fn until_ready(ctx: &Context, manager: &LabCluster, progress: &Progress) -
     })
 }
 
-/// Name of the client of Karmada's API among those of the clusters; none of them can have it.
-const CLIENT: &str = "/karmada";
-
-/// A client of Karmada's own API, by the address that the manager's node has now.
-pub(super) async fn client(ctx: &Context) -> Result<Cluster, StepError> {
-    if let Some(client) = ctx.known_client(CLIENT) {
-        return Ok(client);
-    }
-    let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
-    let name = ctx.cluster(manager)?.control_plane_node();
-    let nodes = ctx.nodes_of(manager).await?;
-    let address = nodes.into_iter().find(|n| n.name == name).and_then(|n| n.address);
-    let address = address.ok_or_else(|| StepError::Failed {
-        problem: format!("the node {name} has no address"),
-        remedy: format!("`lab up {}` starts it again", ctx.lab.name),
-    })?;
-    let text = kubeconfig(ctx)?;
-    let text = render::karmada_kubeconfig(&text, &address, &name).map_err(|reason| unusable(ctx, &reason))?;
-    ctx.state.write(HOST_KUBECONFIG, &text)?;
-    let client = Cluster::connect(&text).await?;
-    ctx.remember_client(CLIENT, &client);
-    Ok(client)
-}
-
-/// Has the next client of Karmada's API ask for the address anew.
-pub(super) fn forget_client(ctx: &Context) {
-    ctx.forget_client(CLIENT);
-}
-
-/// The kubeconfig of Karmada's API as nodes and pods of the lab reach it.
-pub(super) fn kubeconfig(ctx: &Context) -> Result<String, StepError> {
-    ctx.state.read(KUBECONFIG)?.ok_or_else(|| StepError::Missing("the kubeconfig of Karmada".to_owned()))
-}
-
-fn unusable(ctx: &Context, reason: &str) -> StepError {
-    StepError::Failed {
-        problem: format!("cannot read the kubeconfig of Karmada: {reason}"),
-        remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
-    }
-}
-
 /// Runs karmadactl in a node that has it.
-pub(super) async fn karmadactl(ctx: &Context, node: &str, args: &[String]) -> Result<String, StepError> {
+pub(super) async fn karmadactl(ctx: &RunContext, node: &str, args: &[String]) -> Result<String, StepError> {
     let program = format!("{KARMADA_DIR}/karmadactl");
     let command: Vec<&str> = std::iter::once(program.as_str()).chain(args.iter().map(String::as_str)).collect();
     in_node(ctx, node, &command, None).await
@@ -176,7 +127,7 @@ const TAIL: usize = 12;
 
 /// Runs a command in a node; what it printed.
 pub(super) async fn in_node(
-    ctx: &Context,
+    ctx: &RunContext,
     node: &str,
     command: &[&str],
     input: Option<&str>,

@@ -3,8 +3,9 @@
 use futures::future::try_join_all;
 use kube::api::DynamicObject;
 
-use super::karmada::{self, in_node, karmadactl};
-use super::{Context, StepError};
+use super::karmada::{in_node, karmadactl};
+use crate::context::karmada_api;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::images::karmada::{AGENT, load};
 use crate::plan::LabCluster;
@@ -19,13 +20,13 @@ file=$(mktemp) && trap 'rm -f "$file"' EXIT HUP INT TERM && cat >"$file" && "$@"
 /// How long the token counts that an agent shows once, to register: it is an argument of karmadactl, which others on the machine can see.
 const TOKEN_LIFE: &str = "10m";
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
-    let member = karmada::client(ctx).await?.read(&render::karmada_cluster(&cluster.name)).await?;
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+    let member = karmada_api::client(ctx).await?.read(&render::karmada_cluster(&cluster.name)).await?;
     Ok(member.is_some_and(|m| mode_of(&m) == Some(mode(ctx, cluster)) && is_ready(&m)))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let api = karmada::client(ctx).await?;
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+    let api = karmada_api::client(ctx).await?;
     let identity = render::karmada_cluster(&cluster.name);
     let wanted = mode(ctx, cluster);
     let mut known = api.read(&identity).await?;
@@ -55,7 +56,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
     Ok(changed)
 }
 
-async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &Progress) -> Result<(), StepError> {
+async fn join(ctx: &RunContext, cluster: &LabCluster, mode: MemberMode, progress: &Progress) -> Result<(), StepError> {
     let node = cluster.control_plane_node();
     progress.say("copying karmadactl into the node");
     let tool = vec![("karmadactl".to_owned(), 0o755, ctx.karmada()?.karmadactl.clone())];
@@ -68,7 +69,7 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
             let own = ["--cluster-kubeconfig", "/etc/kubernetes/admin.conf"];
             let about = render::karmada_member(cluster);
             let command: Vec<&str> = known.into_iter().chain(own).chain(about.iter().map(String::as_str)).collect();
-            in_node(ctx, &node, &command, Some(&karmada::kubeconfig(ctx)?)).await?;
+            in_node(ctx, &node, &command, Some(&karmada_api::kubeconfig(ctx)?)).await?;
         }
         MemberMode::Pull => {
             let (karmada, nodes) = (ctx.karmada()?, ctx.nodes_of(&cluster.name).await?);
@@ -93,7 +94,7 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
         let client = ctx.client(&cluster.name).await?;
         client.until_available(KARMADA_NAMESPACE, KARMADA_AGENT, ctx.patience, progress).await?;
         // The agent has to register before there is anything to watch.
-        let api = karmada::client(ctx).await?;
+        let api = karmada_api::client(ctx).await?;
         api.until_so(&render::karmada_cluster(&cluster.name), "is not registered", ctx.patience, progress, |_| true)
             .await?;
     }
@@ -101,7 +102,7 @@ async fn join(ctx: &Context, cluster: &LabCluster, mode: MemberMode, progress: &
 }
 
 /// Where an agent registers, and what it shows for it: server, token, and hash of the CA.
-async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError> {
+async fn invitation(ctx: &RunContext) -> Result<(String, String, String), StepError> {
     let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
     let node = ctx.cluster(manager)?.control_plane_node();
     let args = ["token", "create", "--print-register-command", "--ttl", TOKEN_LIFE, "--kubeconfig", &own_kubeconfig()];
@@ -117,7 +118,7 @@ async fn invitation(ctx: &Context) -> Result<(String, String, String), StepError
 }
 
 /// Has a token count no more.
-async fn take_back(ctx: &Context, token: &str) -> Result<(), StepError> {
+async fn take_back(ctx: &RunContext, token: &str) -> Result<(), StepError> {
     let manager = ctx.lab.federation.as_ref().map(|f| f.manager.as_str()).unwrap_or_default();
     let node = ctx.cluster(manager)?.control_plane_node();
     // What comes before the dot names it, and is no secret.
@@ -138,7 +139,7 @@ fn invited(printed: &str) -> Option<(String, String)> {
     Some((after("--token")?.to_owned(), after("--discovery-token-ca-cert-hash")?.to_owned()))
 }
 
-fn mode(ctx: &Context, cluster: &LabCluster) -> MemberMode {
+fn mode(ctx: &RunContext, cluster: &LabCluster) -> MemberMode {
     let federation = ctx.lab.federation.as_ref();
     federation.and_then(|f| f.member(&cluster.name)).map(|m| m.mode).unwrap_or_default()
 }

@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{Context, StepError, applied};
+use super::applied;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::render;
 use crate::plan::{Action, LabCluster};
@@ -14,18 +15,18 @@ fn action(cluster: &LabCluster) -> Action {
     Action::Locality { cluster: cluster.name.clone() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     applied::is_satisfied(ctx, &client, &action(cluster), &labels(&client, cluster).await?).await
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(&cluster.name).await?;
     applied::apply(ctx, &client, &action(cluster), &labels(&client, cluster).await?, progress).await
 }
 
 /// What is applied to each node: its name and its labels.
-pub(super) async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
+pub(crate) async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let labels = render::locality_labels(cluster);
     if labels.is_empty() {
         return Ok(Manifest::default());

@@ -4,13 +4,14 @@ use base64::Engine as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::{Context, StepError, applied};
+use super::applied;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::Action;
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, Manifest};
 
-pub(super) const NAMESPACE: &str = "metallb-system";
+pub(crate) const NAMESPACE: &str = "metallb-system";
 
 /// Secret into which the controller writes the certificate of its webhook, from where it comes back to it by a mount.
 const WEBHOOK_CERT: &str = "metallb-webhook-cert";
@@ -23,7 +24,7 @@ fn action(cluster: &str) -> Action {
     Action::Metallb { cluster: cluster.to_owned() }
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     restore_key(ctx, &client).await?;
     Ok(applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx)?).await?
@@ -31,7 +32,7 @@ pub(super) async fn is_satisfied(ctx: &Context, cluster: &str) -> Result<bool, S
         && client.get::<Secret>(NAMESPACE, WEBHOOK_CERT).await?.as_ref().is_some_and(has_certificate))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx)?, progress).await?;
     let (available, refreshed) = tokio::join!(
@@ -45,7 +46,7 @@ pub(super) async fn run(ctx: &Context, cluster: &str, progress: &Progress) -> Re
 
 /// The controller waits until the certificate that it has written is in its mount, and the kubelet refreshes mounts about once a minute,
 /// but also whenever the pod changes. So the pod is given an annotation as soon as the certificate is there.
-async fn refresh_certificate(ctx: &Context, client: &Cluster, progress: &Progress) -> Result<(), StepError> {
+async fn refresh_certificate(ctx: &RunContext, client: &Cluster, progress: &Progress) -> Result<(), StepError> {
     let secret =
         client.until(NAMESPACE, WEBHOOK_CERT, "has no certificate", ctx.patience, progress, has_certificate).await?;
     let version = secret.metadata.resource_version.unwrap_or_default();
@@ -61,7 +62,7 @@ fn has_certificate(secret: &Secret) -> bool {
 }
 
 /// MetalLB's manifest with the stack's image references, and with probes that see readiness when it is there.
-pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
+pub(crate) fn manifest(ctx: &RunContext) -> Result<Manifest, StepError> {
     let prepared = ctx.prepared()?;
     let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
     manifest.extend(Manifest::from_values([memberlist(ctx)?])?);
@@ -95,7 +96,7 @@ pub(super) fn manifest(ctx: &Context) -> Result<Manifest, StepError> {
 }
 
 /// The key of the lab's state, unless it is damaged.
-fn key(ctx: &Context) -> Result<Option<String>, StepError> {
+fn key(ctx: &RunContext) -> Result<Option<String>, StepError> {
     let is_whole = |key: &String| {
         let der = base64::engine::general_purpose::STANDARD.decode(key).unwrap_or_default();
         rcgen::KeyPair::try_from(der).is_ok()
@@ -104,7 +105,7 @@ fn key(ctx: &Context) -> Result<Option<String>, StepError> {
 }
 
 /// Takes a damaged key from a cluster that has it: speakers that run would not know others with a new one.
-async fn restore_key(ctx: &Context, client: &Cluster) -> Result<(), StepError> {
+async fn restore_key(ctx: &RunContext, client: &Cluster) -> Result<(), StepError> {
     if key(ctx)?.is_some() {
         return Ok(());
     }
@@ -114,7 +115,7 @@ async fn restore_key(ctx: &Context, client: &Cluster) -> Result<(), StepError> {
 }
 
 /// The speakers mount this Secret, which the controller would make only when it runs.
-fn memberlist(ctx: &Context) -> Result<Value, StepError> {
+fn memberlist(ctx: &RunContext) -> Result<Value, StepError> {
     let key = if let Some(key) = key(ctx)? {
         key
     } else {

@@ -1,102 +1,60 @@
 //! The steps, one file a verb. Each is `is_satisfied`, which looks and changes nothing, and `run`, which may be repeated.
 
-mod address_pool;
-mod applied;
-mod apps;
-pub mod attach;
+pub(crate) mod address_pool;
+pub(crate) mod applied;
+pub(crate) mod apps;
 mod cluster;
-mod context;
-mod diagnose;
-pub mod diff;
 mod docker_network;
-pub mod doctor;
-pub mod down;
-pub mod dump;
-pub mod eject;
-mod error;
-pub mod explain;
-mod external_istiod;
-mod federated_apps;
-pub mod fixed;
-mod gateway;
-mod half_made;
-pub mod images;
-mod inventory;
-mod istio_base;
+pub(crate) mod external_istiod;
+pub(crate) mod federated_apps;
+pub(crate) mod gateway;
+pub(crate) mod half_made;
+mod images;
+pub(crate) mod istio_base;
 mod istiod;
 mod istiod_remote;
 mod jobs;
-pub mod karmada;
+pub(crate) mod karmada;
 mod karmada_images;
 mod karmada_member;
-mod kubeconfig;
-pub mod load;
-mod locality;
-pub mod logs;
-mod metallb;
-mod node_network;
-mod nodes;
-mod observed;
+pub(crate) mod locality;
+pub(crate) mod metallb;
+pub(crate) mod node_network;
 mod own_ca;
-pub mod pause;
-pub mod preflight;
-mod remote_secret;
+pub(crate) mod remote_secret;
 mod render_istio;
-mod root_ca;
+pub(crate) mod root_ca;
 mod sidecars;
-pub mod status;
-pub mod verify;
-mod warnings;
 
-pub use context::Context;
-pub use error::StepError;
-pub use inventory::leftovers;
-pub use warnings::warnings;
+use crate::context::{RunContext, StepError};
+use crate::exec::Progress;
+use crate::plan::{Action, Gateway};
 
-use std::time::Duration;
-
-use crate::exec::{Executor, Progress};
-use crate::plan::render;
-use crate::plan::{Action, Gateway, PlannedStep};
-use crate::sys::docker::LAB_LABEL;
-use crate::sys::kube::Listener;
-
-impl Executor for Context {
-    type Error = StepError;
-
-    async fn run(&self, step: &PlannedStep, progress: &Progress) -> Result<bool, StepError> {
-        let action = &step.action;
-        // A cluster that this run has just made has nothing yet, so there is nothing to look for.
-        let is_new = action.cluster().is_some_and(|cluster| self.is_new(cluster));
-        if let Action::IstioBase { cluster }
-        | Action::Istiod { cluster }
-        | Action::IstiodRemote { cluster }
-        | Action::ExternalIstiod { cluster }
-        | Action::EastWestGateway { cluster }
-        | Action::IngressGateway { cluster } = action
-        {
-            self.read_rendered(cluster).await?;
-        }
-        if !is_new && is_satisfied(self, action).await? {
-            return Ok(false);
-        }
-        let changed = run(self, action, progress).await?;
-        if changed && action.is_of_mesh() {
-            self.mesh_changed();
-        }
-        Ok(changed)
+/// Does what a step is for, unless there is nothing to do. Tells whether anything changed.
+pub(crate) async fn perform(ctx: &RunContext, action: &Action, progress: &Progress) -> Result<bool, StepError> {
+    // A cluster that this run has just made has nothing yet, so there is nothing to look for.
+    let is_new = action.cluster().is_some_and(|cluster| ctx.is_new(cluster));
+    if let Action::IstioBase { cluster }
+    | Action::Istiod { cluster }
+    | Action::IstiodRemote { cluster }
+    | Action::ExternalIstiod { cluster }
+    | Action::EastWestGateway { cluster }
+    | Action::IngressGateway { cluster } = action
+    {
+        ctx.read_rendered(cluster).await?;
     }
-}
-
-/// A step's waits tell its progress.
-impl Listener for Progress {
-    fn say(&self, message: String) {
-        Self::say(self, message);
+    if !is_new && is_satisfied(ctx, action).await? {
+        return Ok(false);
     }
+    let changed = run(ctx, action, progress).await?;
+    if changed && action.is_of_mesh() {
+        ctx.mesh_changed();
+    }
+    Ok(changed)
 }
 
 /// Whether the step has nothing to do.
-async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError> {
+async fn is_satisfied(ctx: &RunContext, action: &Action) -> Result<bool, StepError> {
     match action {
         Action::Images => images::is_satisfied(ctx).await,
         Action::DockerNetwork => docker_network::is_satisfied(ctx).await,
@@ -132,7 +90,7 @@ async fn is_satisfied(ctx: &Context, action: &Action) -> Result<bool, StepError>
 }
 
 /// Does what the step is for. Tells whether anything changed.
-async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, action: &Action, progress: &Progress) -> Result<bool, StepError> {
     match action {
         Action::Images => images::run(ctx, progress).await,
         Action::DockerNetwork => docker_network::run(ctx).await,
@@ -162,28 +120,7 @@ async fn run(ctx: &Context, action: &Action, progress: &Progress) -> Result<bool
         Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,
         Action::FederatedApps { .. } => federated_apps::run(ctx, progress).await,
-        Action::Verify => {
-            // What was ready for an instant, and has crashed since, is not ready.
-            steady(ctx, Duration::ZERO, progress).await?;
-            if verify::run(ctx, progress).await?.passed {
-                steady(ctx, TRIAL, progress).await?;
-            }
-            Ok(true)
-        }
+        // The verdict is not the steps' matter: they only build.
+        Action::Verify => Ok(false),
     }
-}
-
-/// So long a container of the user's must have run when a lab is called up: what ends at once is seen by then, also on a busy machine.
-const TRIAL: Duration = Duration::from_secs(5);
-
-/// Waits until everything of the lab's that runs pods runs them, and has not just crashed.
-async fn steady(ctx: &Context, trial: Duration, progress: &Progress) -> Result<(), StepError> {
-    let label = format!("{LAB_LABEL}={}", ctx.lab.name);
-    let own = [render::APP_NAMESPACE, render::LEGACY_NAMESPACE, render::ISTIO_NAMESPACE, metallb::NAMESPACE];
-    let is_users = |namespace: &str| !own.contains(&namespace);
-    let waits = ctx.lab.clusters.iter().map(|cluster| async {
-        let client = ctx.client(&cluster.name).await?;
-        Ok::<_, StepError>(client.until_all_steady(&label, trial, is_users, ctx.patience, progress).await?)
-    });
-    futures::future::try_join_all(waits).await.map(|_| ())
 }

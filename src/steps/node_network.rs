@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 
-use super::{Context, StepError};
+use crate::context::{LabContext, RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{self, NODE_NETWORK_SCRIPT as SCRIPT, NODE_NETWORK_UNIT as UNIT, NodePods};
@@ -18,12 +18,12 @@ use crate::sys::poll::poll_until;
 /// Between two looks at the nodes.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(difference(ctx, cluster).await?.is_none())
 }
 
 /// How a node of the cluster differs from what it must be, in the words of its own script; nothing when all is well.
-pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+pub(crate) async fn difference(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
     let Some(script) = script(ctx, cluster).await? else {
         return Ok(Some(format!("a node on network {} has no pod subnet yet", cluster.network)));
     };
@@ -39,7 +39,7 @@ pub(super) async fn difference(ctx: &Context, cluster: &LabCluster) -> Result<Op
     Ok(differing.map(|(node, output)| format!("node {}: {}", node.name, output.text.trim().replace('\n', ", "))))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     // A node has its pod subnet a moment after it has joined.
     let found = poll_until(ctx.patience, PAUSE, async || {
         let script = script(ctx, cluster).await?;
@@ -77,7 +77,7 @@ async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepEr
 }
 
 /// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.
-async fn script(ctx: &Context, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+async fn script(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
     let own: Vec<String> = ctx.nodes_of(&cluster.name).await?.into_iter().map(|n| n.name).collect();
     let lists = ctx
         .lab

@@ -2,7 +2,8 @@
 
 use rcgen::{Issuer, KeyPair, SigningKey as _};
 
-use super::{Context, StepError, root_ca};
+use super::root_ca;
+use crate::context::{RunContext, StepError};
 use crate::scenario::{Authority, Certificate, decode_pem, encode_pem};
 
 /// Paths in the lab's state of what the scenario brings, each with what must be there. The key of an intermediate is last.
@@ -20,18 +21,18 @@ fn brought(authority: &Authority) -> Vec<(String, &str)> {
 }
 
 /// The clusters whose intermediates lab issues.
-fn issued<'c>(ctx: &'c Context, authority: &Authority) -> Vec<&'c str> {
+fn issued<'c>(ctx: &'c RunContext, authority: &Authority) -> Vec<&'c str> {
     let signing = ctx.lab.istio_clusters().filter(|c| c.runs_istiod()).map(|c| c.name.as_str());
     signing.filter(|cluster| !authority.intermediates.contains_key(*cluster)).collect()
 }
 
 /// Paths of all that must be in the lab's state.
-pub(super) fn paths(ctx: &Context, authority: &Authority) -> Vec<String> {
+pub(super) fn paths(ctx: &RunContext, authority: &Authority) -> Vec<String> {
     let issued = issued(ctx, authority).into_iter().flat_map(|c| [root_ca::cert_path(c), root_ca::key_path(c)]);
     brought(authority).into_iter().map(|(path, _)| path).chain(issued).collect()
 }
 
-pub(super) fn is_satisfied(ctx: &Context, authority: &Authority) -> Result<bool, StepError> {
+pub(super) fn is_satisfied(ctx: &RunContext, authority: &Authority) -> Result<bool, StepError> {
     for (path, pem) in brought(authority) {
         let stored = ctx.state.read(&path)?.unwrap_or_default();
         // A lab that was read from its state does not know what the files hold.
@@ -48,13 +49,13 @@ pub(super) fn is_satisfied(ctx: &Context, authority: &Authority) -> Result<bool,
 }
 
 /// Whether a cluster's intermediate has been issued. The key is written last, and in one piece.
-fn is_issued(ctx: &Context, cluster: &str) -> Result<bool, StepError> {
+fn is_issued(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
     let certificate = ctx.state.read(&root_ca::cert_path(cluster))?.unwrap_or_default();
     let key = ctx.state.read(&root_ca::key_path(cluster))?.unwrap_or_default();
     Ok(!certificate.is_empty() && KeyPair::from_pem(&key).is_ok())
 }
 
-pub(super) fn run(ctx: &Context, authority: &Authority) -> Result<bool, StepError> {
+pub(super) fn run(ctx: &RunContext, authority: &Authority) -> Result<bool, StepError> {
     if authority.is_read() {
         for (path, pem) in brought(authority) {
             ctx.state.write(&path, pem)?;

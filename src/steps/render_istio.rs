@@ -1,34 +1,20 @@
 //! `render-istio`: istioctl renders the charts that it carries. It needs no cluster, so it runs while the clusters are made.
 
-use kube::api::DynamicObject;
 use sha2::{Digest as _, Sha256};
 
-use super::{Context, StepError};
+use crate::context::run::manifest_path;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
-use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY};
-use crate::sys::kube::Manifest;
+use crate::plan::render;
 use crate::sys::process::Process;
-
-/// Istio's objects of one cluster, by the step that applies them.
-#[derive(Debug)]
-pub(super) struct Rendered {
-    pub(super) base: Manifest,
-    pub(super) istiod: Manifest,
-    pub(super) east_west_gateway: Manifest,
-    pub(super) ingress_gateway: Manifest,
-}
 
 fn operator_path(cluster: &LabCluster) -> String {
     format!("manifests/{}/istio-operator.json", cluster.name)
 }
 
-fn manifest_path(cluster: &LabCluster) -> String {
-    format!("manifests/{}/istio.yaml", cluster.name)
-}
-
 /// The input of the rendering, and the program that renders it.
-fn inputs(ctx: &Context, cluster: &LabCluster) -> Result<(String, String), StepError> {
+fn inputs(ctx: &RunContext, cluster: &LabCluster) -> Result<(String, String), StepError> {
     let prepared = ctx.prepared()?;
     let operator = render::istio_operator(&ctx.lab, cluster, &prepared.images, &prepared.istio_values);
     let text = format!("{operator:#}\n");
@@ -41,13 +27,13 @@ fn sealed(marked: &str, manifest: &str) -> String {
     format!("{marked}// {:x}\n", Sha256::digest(manifest))
 }
 
-pub(super) fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let (_, marked) = inputs(ctx, cluster)?;
     let manifest = ctx.state.read(&manifest_path(cluster))?.unwrap_or_default();
     Ok(ctx.state.read(&operator_path(cluster))?.as_ref() == Some(&sealed(&marked, &manifest)))
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let (operator, marked) = inputs(ctx, cluster)?;
     let yaml = Process::new(&ctx.prepared()?.istioctl)
         .args(["manifest", "generate", "--filename", "-"])
@@ -75,53 +61,6 @@ fn split_warnings(output: &str) -> (Vec<&str>, &str) {
         manifest = rest;
     }
     (warnings, manifest)
-}
-
-/// What [`run`] rendered, as it is written.
-pub(super) fn written(ctx: &Context, cluster: &LabCluster) -> Result<String, StepError> {
-    let yaml = ctx.state.read(&manifest_path(cluster))?;
-    yaml.ok_or_else(|| StepError::Missing(format!("Istio's manifests of {}", cluster.name)))
-}
-
-/// Reads what is written for a cluster of the lab of that name.
-pub(super) fn rendered(yaml: &str, lab: &str) -> Result<Rendered, StepError> {
-    let mut all = Manifest::parse(yaml)?;
-    all.label(&[("dev.lab.lab", lab)]);
-    all.state_replicas();
-    all.objects.iter_mut().for_each(|object| {
-        leave_to_istiod(object);
-        probe_often(object);
-    });
-    let (east_west_gateway, rest) = all.split(|o| name(o).starts_with(EAST_WEST_GATEWAY));
-    let (ingress_gateway, rest) = rest.split(|o| name(o).starts_with(INGRESS_GATEWAY));
-    let (istiod, base) = rest.split(|o| {
-        let kind = o.types.as_ref().map_or("", |t| t.kind.as_str());
-        matches!(kind, "Deployment" | "PodDisruptionBudget") || kind.ends_with("WebhookConfiguration")
-    });
-    Ok(Rendered { base, istiod, east_west_gateway, ingress_gateway })
-}
-
-fn name(object: &DynamicObject) -> &str {
-    object.metadata.name.as_deref().unwrap_or_default()
-}
-
-/// Sees readiness within a second of it, rather than within the three that the chart leaves between two looks.
-fn probe_often(object: &mut DynamicObject) {
-    let containers = object.data.pointer_mut("/spec/template/spec/containers").and_then(|c| c.as_array_mut());
-    for probe in containers.into_iter().flatten().filter_map(|c| c.get_mut("readinessProbe")) {
-        probe["periodSeconds"] = 1.into();
-    }
-}
-
-/// Takes out what istiod itself sets at run time: applying it again would undo istiod's work.
-fn leave_to_istiod(object: &mut DynamicObject) {
-    let is_validating = object.types.as_ref().is_some_and(|t| t.kind == "ValidatingWebhookConfiguration");
-    let Some(webhooks) = object.data.get_mut("webhooks").and_then(|w| w.as_array_mut()) else { return };
-    for webhook in webhooks {
-        if is_validating && let Some(webhook) = webhook.as_object_mut() {
-            webhook.remove("failurePolicy");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
 
-use super::{Context, StepError, half_made, own_ca};
+use super::{half_made, own_ca};
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{ISTIO_NAMESPACE, Intermediate};
@@ -43,11 +44,11 @@ fn is_sound(certificate: Option<&str>, key: Option<&str>) -> bool {
     certificate.windows(public.len()).any(|part| part == public)
 }
 
-fn is_whole(ctx: &Context, certificate: &str, key: &str) -> Result<bool, StepError> {
+fn is_whole(ctx: &RunContext, certificate: &str, key: &str) -> Result<bool, StepError> {
     Ok(is_sound(ctx.state.read(certificate)?.as_deref(), ctx.state.read(key)?.as_deref()))
 }
 
-fn lack(ctx: &Context) -> Result<Vec<&LabCluster>, StepError> {
+fn lack(ctx: &RunContext) -> Result<Vec<&LabCluster>, StepError> {
     let mut lack = Vec::new();
     for cluster in ctx.lab.istio_clusters() {
         if !is_whole(ctx, &cert_path(&cluster.name), &key_path(&cluster.name))? {
@@ -57,14 +58,14 @@ fn lack(ctx: &Context) -> Result<Vec<&LabCluster>, StepError> {
     Ok(lack)
 }
 
-pub(super) fn is_satisfied(ctx: &Context) -> Result<bool, StepError> {
+pub(super) fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::is_satisfied(ctx, own);
     }
     Ok(is_whole(ctx, ROOT_CERT, ROOT_KEY)? && lack(ctx)?.is_empty())
 }
 
-pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::run(ctx, own);
     }
@@ -110,7 +111,7 @@ pub(super) async fn run(ctx: &Context, progress: &Progress) -> Result<bool, Step
 }
 
 /// The certificates that a cluster of an earlier run uses; none if it has none yet, or this run makes it.
-async fn used(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<Option<Secret>, StepError> {
+async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<Option<Secret>, StepError> {
     let is_made = !ctx.nodes_of(&cluster.name).await?.is_empty() && !half_made::is_begun(&ctx.state, cluster)?;
     if !is_made || ctx.is_new(&cluster.name) {
         return Ok(None);
@@ -141,7 +142,7 @@ async fn used(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Resul
 }
 
 /// Puts what a cluster uses where the state has lost it. Tells whether it had.
-fn restore(ctx: &Context, cluster: &LabCluster, secret: &Secret) -> Result<bool, StepError> {
+fn restore(ctx: &RunContext, cluster: &LabCluster, secret: &Secret) -> Result<bool, StepError> {
     let pem = |name: &str| secret.data.as_ref()?.get(name).and_then(|d| String::from_utf8(d.0.clone()).ok());
     let (certificate, key, root) = (pem("ca-cert.pem"), pem("ca-key.pem"), pem("root-cert.pem"));
     let mut changed = false;
@@ -163,7 +164,7 @@ fn restore(ctx: &Context, cluster: &LabCluster, secret: &Secret) -> Result<bool,
     Ok(changed)
 }
 
-fn lost(ctx: &Context, cluster: &LabCluster) -> StepError {
+fn lost(ctx: &RunContext, cluster: &LabCluster) -> StepError {
     StepError::Machine {
         problem: format!(
             "the key of the lab's root certificate is lost, and {} needs a certificate by it: {} is damaged",
@@ -175,7 +176,7 @@ fn lost(ctx: &Context, cluster: &LabCluster) -> StepError {
 }
 
 /// The intermediate of a cluster, as made by [`run`].
-pub(super) fn intermediate(ctx: &Context, cluster: &str) -> Result<Intermediate, StepError> {
+pub(super) fn intermediate(ctx: &RunContext, cluster: &str) -> Result<Intermediate, StepError> {
     let read = |path: &str| -> Result<String, StepError> {
         ctx.state.read(path)?.ok_or_else(|| StepError::Missing(format!("certificate {path}")))
     };
@@ -186,7 +187,7 @@ pub(super) fn intermediate(ctx: &Context, cluster: &str) -> Result<Intermediate,
 }
 
 /// Paths of all that [`run`] made, in the lab's state.
-pub(super) fn paths(ctx: &Context) -> Vec<String> {
+pub(crate) fn paths(ctx: &RunContext) -> Vec<String> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::paths(ctx, own);
     }

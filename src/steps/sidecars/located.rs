@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use super::super::{Context, StepError};
 use super::compare;
+use crate::context::{RunContext, StepError};
 use crate::sys::kube::Cluster;
 
 /// When lab last changed the labels that tell where a node is, by node.
@@ -26,14 +26,14 @@ fn located_path(cluster: &str) -> String {
 }
 
 /// Remembers all pods that have a sidecar, because what tells where their nodes are is taken away.
-pub(in crate::steps) async fn remember(ctx: &Context, client: &Cluster, cluster: &str) -> Result<(), StepError> {
+pub(in crate::steps) async fn remember(ctx: &RunContext, client: &Cluster, cluster: &str) -> Result<(), StepError> {
     let pods: Vec<Pod> = client.everywhere().await?;
     let uids: Vec<String> = pods.into_iter().filter(compare::has_sidecar).filter_map(|pod| pod.metadata.uid).collect();
     Ok(ctx.state.write_json(&located_path(cluster), &uids)?)
 }
 
 /// The pods that started before their node lost its locality, by their identity. Those that are gone do no harm.
-pub(super) fn located(ctx: &Context, cluster: &str) -> Result<BTreeSet<String>, StepError> {
+pub(super) fn located(ctx: &RunContext, cluster: &str) -> Result<BTreeSet<String>, StepError> {
     Ok(ctx.state.read_json(&located_path(cluster))?.unwrap_or_default())
 }
 

@@ -20,7 +20,8 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use super::{Context, StepError, apps};
+use super::apps;
+use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::ISTIO_NAMESPACE;
@@ -61,11 +62,11 @@ struct Stale {
     why: String,
 }
 
-pub(super) async fn is_satisfied(ctx: &Context, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(stale(ctx, cluster).await?.is_empty())
 }
 
-pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     // All its pods are of this run.
     if ctx.is_new(&cluster.name) {
         return Ok(false);
@@ -80,7 +81,7 @@ pub(super) async fn run(ctx: &Context, cluster: &LabCluster, progress: &Progress
 
 /// Restarts the pods of one owner, and waits until the new ones are ready. Tells whether it could.
 async fn restart(
-    ctx: &Context,
+    ctx: &RunContext,
     cluster: &LabCluster,
     client: &Cluster,
     stale: &Stale,
@@ -121,7 +122,7 @@ async fn restart(
 }
 
 /// The pod without an owner, if the scenario brings it.
-fn brought(ctx: &Context, cluster: &LabCluster, pod: &Owner) -> Result<Option<DynamicObject>, StepError> {
+fn brought(ctx: &RunContext, cluster: &LabCluster, pod: &Owner) -> Result<Option<DynamicObject>, StepError> {
     let is_it = |object: &DynamicObject| {
         object.types.as_ref().is_some_and(|t| t.kind == POD && t.api_version == "v1")
             && object.metadata.name.as_ref() == Some(&pod.name)
@@ -145,7 +146,7 @@ fn left_to_the_user(owner: &DynamicObject) -> Option<&'static str> {
 }
 
 /// The owners of pods of a cluster that carry what was before, with their pods.
-async fn stale(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Stale>, StepError> {
+async fn stale(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<Stale>, StepError> {
     ctx.mesh_settled().await;
     until_one_control_plane(ctx, cluster).await?;
     let client = ctx.client(&cluster.name).await?;
@@ -177,7 +178,7 @@ async fn stale(ctx: &Context, cluster: &LabCluster) -> Result<Vec<Stale>, StepEr
 }
 
 /// Waits until an istiod that another has replaced has ended: until then the webhook may still be answered by it, with what was before.
-async fn until_one_control_plane(ctx: &Context, cluster: &LabCluster) -> Result<(), StepError> {
+async fn until_one_control_plane(ctx: &RunContext, cluster: &LabCluster) -> Result<(), StepError> {
     let host = ctx.client(&ctx.lab.control_plane(cluster).name).await?;
     let all = async {
         while host.is_terminating(ISTIO_NAMESPACE, "app=istiod").await? {

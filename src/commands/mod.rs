@@ -1,0 +1,10 @@
+//! What the commands of the command line do to a lab, one file a verb.
+
+pub mod attach;
+pub mod diff;
+pub mod down;
+pub mod eject;
+pub mod fixed;
+pub mod load;
+pub mod pause;
+pub mod up;

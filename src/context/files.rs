@@ -1,0 +1,8 @@
+//! Files in a lab's state that one room writes and others read.
+
+/// The last verdict.
+pub(crate) const VERDICT: &str = "verdict.json";
+/// The source of its images.
+pub(crate) const SOURCE: &str = "source.json";
+/// Kubeconfig of Karmada as this machine reaches it. Addresses change when nodes restart, so it is written each time that it is used.
+pub(crate) const KARMADA_KUBECONFIG: &str = "karmada/host.yaml";

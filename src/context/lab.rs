@@ -1,0 +1,82 @@
+//! What a lab is: enough to look at it, to talk to its clusters and to take it down.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{StepError, kubeconfig};
+use crate::plan::{Lab, LabCluster};
+use crate::sys::docker::{Engine, Node};
+use crate::sys::kube::Cluster;
+use crate::sys::state::LabState;
+
+/// How long one object is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A lab, with what it takes to reach it.
+#[derive(Debug)]
+pub struct LabContext {
+    /// The lab as it is planned.
+    pub lab: Lab,
+    /// The Docker engine.
+    pub engine: Engine,
+    /// The lab's state.
+    pub state: LabState,
+    clients: Mutex<BTreeMap<String, Cluster>>,
+}
+
+impl LabContext {
+    /// A lab of which nothing was asked yet.
+    #[must_use]
+    pub fn new(lab: Lab, engine: Engine, state: LabState) -> Self {
+        Self { lab, engine, state, clients: Mutex::default() }
+    }
+
+    /// The cluster of that name.
+    pub fn cluster(&self, name: &str) -> Result<&LabCluster, StepError> {
+        self.lab.cluster(name).ok_or_else(|| StepError::Missing(format!("cluster {name}")))
+    }
+
+    /// The nodes of a cluster.
+    pub(crate) async fn nodes_of(&self, cluster: &str) -> Result<Vec<Node>, StepError> {
+        let mut nodes = self.engine.nodes(Some(&self.lab.name)).await?;
+        nodes.retain(|n| n.cluster == cluster);
+        Ok(nodes)
+    }
+
+    /// A client for a cluster, made once.
+    pub async fn client(&self, cluster: &str) -> Result<Cluster, StepError> {
+        if let Some(client) = self.known_client(cluster) {
+            return Ok(client);
+        }
+        let client = kubeconfig::client(self, cluster).await?;
+        self.remember_client(cluster, &client);
+        Ok(client)
+    }
+
+    /// A client by what the cluster's node says now, whatever the state says: that may be of an earlier cluster of the same name.
+    pub(crate) async fn fresh_client(&self, cluster: &str) -> Result<Cluster, StepError> {
+        self.forget_client(cluster);
+        let client = kubeconfig::ask(self, cluster).await?;
+        self.remember_client(cluster, &client);
+        Ok(client)
+    }
+
+    /// A client that was made before.
+    pub(super) fn known_client(&self, name: &str) -> Option<Cluster> {
+        lock(&self.clients).get(name).cloned()
+    }
+
+    pub(super) fn remember_client(&self, name: &str, client: &Cluster) {
+        lock(&self.clients).insert(name.to_owned(), client.clone());
+    }
+
+    pub(super) fn forget_client(&self, cluster: &str) {
+        lock(&self.clients).remove(cluster);
+    }
+}
+
+/// A lock whose holder panicked still guards whole values here.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,123 @@
+//! `doctor`: whether a machine can carry a lab, looked at before there is one. What a lab needs is judged by `preflight`, for `lab up` as well; what
+//! only somebody who has no lab yet wants to know, by `judge`.
+
+mod judge;
+
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+
+use super::preflight::{self, addresses, judge as machine};
+use crate::context::StepError;
+use crate::images;
+use crate::plan::Lab;
+use crate::sys::docker::Engine;
+use crate::sys::docker::EngineFacts;
+use crate::sys::host::{self, Host};
+use crate::sys::process::is_root;
+use crate::sys::routes::routes;
+use crate::verdict::{Judgement, Raise};
+
+/// Where labs choose their networks.
+const USUAL: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(172, 24, 0, 0), 13);
+
+/// Where the engine keeps its data unless it is told otherwise.
+const ENGINE_ROOT: &str = "/var/lib/docker";
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Patient<'a> {
+    /// The lab that the machine must carry.
+    pub lab: &'a Lab,
+    /// Whether it is the user's, rather than one that stands for any: then its addresses and names count.
+    pub is_planned: bool,
+}
+
+/// Judges this machine, and its engine if one answers.
+///
+/// # Errors
+/// The engine stops answering, or lab's own cache cannot be used.
+pub async fn look(patient: Patient<'_>) -> Result<Vec<Judgement>, StepError> {
+    let engine = Engine::connect().await;
+    let answering = engine.as_ref().ok();
+    let settings = &patient.lab.images;
+    let (judged, tools, sources) = tokio::join!(
+        async {
+            match &engine {
+                Ok(engine) => with_engine(patient, engine).await,
+                Err(error) => Ok(without_engine(patient, error)),
+            }
+        },
+        images::tool_facts(settings, answering),
+        images::sources(settings, answering),
+    );
+    let (mut judged, tools, sources) = (judged?, tools?, sources?);
+    let can_build = judge::can_build_tools(&sources);
+    judged.extend(tools.iter().map(|tool| judge::tool(tool, can_build)));
+    judged.extend(judge::sources(&sources));
+    Ok(judged)
+}
+
+async fn with_engine(patient: Patient<'_>, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
+    let lab = patient.lab;
+    let facts = engine.facts().await?;
+    let mut judged = preflight::engine_itself(&facts);
+    judged.push(privileged(engine, &facts).await);
+    judged.push(judge::cgroups(facts.cgroup_version.as_deref(), &images::kubernetes()?));
+    judged.push(preflight::reach(lab, engine, &facts).await?);
+    judged.extend(preflight::resources(lab, engine, &facts).await?);
+    if patient.is_planned {
+        judged.extend(preflight::taken(lab, engine).await?);
+    } else {
+        judged.push(addresses::usual(usual(), &engine.networks().await?, &routes()));
+    }
+    Ok(judged)
+}
+
+/// Whether nodes could start, by trying.
+async fn privileged(engine: &Engine, facts: &EngineFacts) -> Judgement {
+    let tried = engine.try_privileged(None).await.map_err(|e| {
+        let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+        format!("{e}{cause}")
+    });
+    judge::privileged(tried, facts, &Host::read().lacks_capabilities)
+}
+
+/// No engine answers: what the kernel says is taken for true of the one that will run here.
+fn without_engine(patient: Patient<'_>, error: &crate::sys::docker::DockerError) -> Vec<Judgement> {
+    let mut judged = vec![judge::no_engine(error)];
+    let need = machine::Need::of(patient.lab, |_| false, |_| false);
+    let free = host::free_space(Path::new(ENGINE_ROOT)).or_else(|| host::free_space(Path::new("/var/lib")));
+    judged.extend(preflight::here(&Host::read(), need, (free, ENGINE_ROOT), 0));
+    // The bridges of an engine outlive it. What they are for, only it could tell.
+    let mut routes = routes();
+    routes.retain(|route| !["br-", "docker"].iter().any(|bridge| route.interface.starts_with(bridge)));
+    if patient.is_planned {
+        judged.push(addresses::network(patient.lab, &[], &routes));
+        judged.push(addresses::inside(patient.lab, &routes));
+    } else {
+        judged.push(addresses::usual(usual(), &[], &routes));
+    }
+    judged
+}
+
+fn usual() -> Ipv4Net {
+    Ipv4Net::new_assert(USUAL.0, USUAL.1)
+}
+
+/// Raises the limits that are too low. Nothing else is ever touched. Gives a line for each: what was done, or why it could not be.
+#[must_use]
+pub fn fix(judged: &[Judgement]) -> Vec<String> {
+    judged.iter().filter_map(|j| j.raise.as_ref()).map(raise).collect()
+}
+
+fn raise(Raise { limit, to }: &Raise) -> String {
+    if !is_root() {
+        return format!("{limit} was not raised to {to}: only root may, so run `lab doctor --fix` as root");
+    }
+    match host::raise(limit, *to) {
+        Ok(before) if before < *to => format!("{limit}: {before} before, {to} now, until the next boot"),
+        Ok(before) => format!("{limit} is {before} already"),
+        Err(error) => format!("{limit} was not raised to {to}: {error}"),
+    }
+}

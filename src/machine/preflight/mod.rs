@@ -1,0 +1,115 @@
+//! What must be true of the machine before anything is created. What is judged is in `judge` and `addresses`; here it is found out.
+
+pub(super) mod addresses;
+pub(super) mod judge;
+mod reach;
+
+use std::net::Ipv4Addr;
+
+use crate::context::StepError;
+use crate::plan::Lab;
+use crate::sys::docker::EngineFacts;
+use crate::sys::docker::{Engine, Node};
+use crate::sys::host::{self, Host};
+use crate::sys::routes::routes;
+use crate::verdict::{Judgement, Level};
+use judge::Need;
+
+/// Refuses a machine on which the lab cannot work, or whose addresses or names are taken. Gives back what may become a problem, a line each, for
+/// the user to know.
+pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError> {
+    let facts = engine.facts().await?;
+    let mut judged = engine_itself(&facts);
+    judged.push(reach(lab, engine, &facts).await?);
+    judged.extend(taken(lab, engine).await?);
+    judged.extend(resources(lab, engine, &facts).await?);
+
+    let mut warnings = Vec::new();
+    for judgement in judged {
+        match judgement.level {
+            Level::Ok | Level::Unknown => {}
+            Level::Warning => warnings.push(judgement.line()),
+            Level::Failure => {
+                let remedy = judgement.remedy.unwrap_or_default();
+                return Err(StepError::Machine { problem: judgement.found, remedy });
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// The engine's version and clock.
+pub(super) fn engine_itself(facts: &EngineFacts) -> Vec<Judgement> {
+    vec![judge::engine(facts.version.as_deref(), facts.api_version.as_deref()), judge::clock(facts.clock_ahead)]
+}
+
+/// Whether lab will reach the API servers that the engine publishes.
+pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Judgement, StepError> {
+    let host = Host::read();
+    let gateways: Vec<Ipv4Addr> = engine.networks().await?.into_iter().flat_map(|n| n.gateways).collect();
+    let machine = engine.endpoint.machine();
+    Ok(reach::api_servers(
+        lab,
+        &reach::Engine {
+            is_elsewhere: machine.is_some_and(|name| !host::addresses_of(name).into_iter().any(host::is_local)),
+            machine,
+            shares_kernel: judge::is_here(
+                facts.kernel.as_deref(),
+                facts.memory,
+                host.kernel.as_deref(),
+                host.memory_total,
+            ),
+            forwards: facts.desktop || facts.rootless,
+            is_bridge_here: gateways.iter().any(|gateway| host::is_local((*gateway).into())),
+            gateway: gateways.first().copied(),
+        },
+    ))
+}
+
+/// Whether the lab's addresses and names are taken by something else.
+pub(super) async fn taken(lab: &Lab, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
+    let networks = engine.networks().await?;
+    let routes = routes();
+    let own: Vec<String> = engine.nodes(Some(&lab.name)).await?.into_iter().map(|n| n.name).collect();
+    let mut foreign = Vec::new();
+    for cluster in &lab.clusters {
+        let nodes = engine.kind_nodes(&cluster.kind_name).await?;
+        foreign.extend(nodes.into_iter().filter(|n| !own.contains(n)).map(|n| (cluster.kind_name.clone(), n)));
+    }
+    Ok(vec![addresses::network(lab, &networks, &routes), addresses::inside(lab, &routes), addresses::names(&foreign)])
+}
+
+/// What the machine has, against what the lab needs.
+pub(super) async fn resources(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Vec<Judgement>, StepError> {
+    let nodes = engine.nodes(None).await?;
+    let own: Vec<&Node> = nodes.iter().filter(|n| n.lab == lab.name).collect();
+    let runs = |cluster: &str| own.iter().any(|n| n.cluster == cluster && n.running);
+    let exists = |cluster: &str| own.iter().any(|n| n.cluster == cluster);
+    let need = Need::of(lab, runs, exists);
+    let others = nodes.iter().filter(|n| n.running && n.lab != lab.name).count();
+    let host = Host::read();
+    // The kernel's files are about this machine, so they count only if the engine runs on it.
+    if !judge::is_here(facts.kernel.as_deref(), facts.memory, host.kernel.as_deref(), host.memory_total) {
+        let elsewhere = "the engine runs on another machine, whose limits and free disk cannot be told from here";
+        return Ok(vec![
+            judge::memory(facts.memory, need.memory, "the machine of the Docker engine has"),
+            Judgement::unknown("kernel", elsewhere),
+        ]);
+    }
+    let root = facts.root.as_ref().map(|r| r.display().to_string()).unwrap_or_default();
+    let free = facts.root.as_deref().and_then(host::free_space);
+    Ok(here(&host, need, (free, &root), u64::try_from(others).unwrap_or(0)))
+}
+
+/// What this machine has. `disk` is what is free where the engine keeps its data, and `others` counts the nodes of other labs.
+pub(super) fn here(host: &Host, need: Need, disk: (Option<u64>, &str), others: u64) -> Vec<Judgement> {
+    let mut judged = vec![
+        judge::memory(host.memory_available, need.memory, "free on this machine are"),
+        judge::disk(disk.0, need.disk, disk.1),
+        judge::ip_forward(host.ip_forward),
+        judge::overlay(host.file_systems.as_deref(), host.loads_modules),
+        judge::iptables(host.iptables.as_deref(), host.loads_modules),
+    ];
+    judged.extend(judge::inotify(host.inotify_instances, host.inotify_watches, need.nodes + others));
+    judged
+}

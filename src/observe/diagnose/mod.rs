@@ -1,0 +1,14 @@
+//! Why a verdict is red: causes are looked for in the order in which they precede each other, and the first broken one of each pair of
+//! clusters is told.
+
+mod call;
+pub(super) mod configuration;
+mod control_plane;
+pub(super) mod federation;
+mod network;
+mod trust;
+
+pub(super) use call::{Failed, Link, first_broken, suspects};
+pub(super) use control_plane::{runs as control_plane, watches};
+pub(super) use network::{gateway, routes};
+pub(super) use trust::trust;

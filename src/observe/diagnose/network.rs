@@ -1,0 +1,136 @@
+//! What lies between two clusters: gateways between networks, routes on one network.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+
+use super::configuration::differing;
+use crate::context::{LabContext, StepError};
+use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::steps::gateway::{PLACEHOLDER, selector};
+use crate::steps::node_network;
+use crate::sys::kube::load_balancer_addresses;
+use crate::verdict::Finding;
+
+/// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
+pub(in crate::observe) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, "so nothing from other networks gets in").await
+}
+
+/// The same for the ingress gateway.
+pub(in crate::observe) async fn ingress(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    one(ctx, to, Gateway::IngressGateway, INGRESS_GATEWAY, "so nothing from outside gets in").await
+}
+
+async fn one(
+    ctx: &LabContext,
+    to: &LabCluster,
+    kind: Gateway,
+    name: &str,
+    consequence: &str,
+) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&to.name).await?;
+    let title = kind.title();
+    let remedy = format!("lab up {} (it applies the gateway again)", ctx.lab.name);
+    let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, name).await?;
+    let wanted = deployment.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
+    let available = deployment.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
+    if available == 0 {
+        let waiting = client.waiting(ISTIO_NAMESPACE, selector(kind)).await?;
+        let bare = waiting.iter().any(|w| w.image == PLACEHOLDER);
+        let why = if bare { ": istiod's webhook did not fill in its image" } else { "" };
+        let waiting: Vec<String> =
+            waiting.iter().map(|w| format!("; pod {} with image {}: {}", w.pod, w.image, w.reason)).collect();
+        return Ok(Some(Finding {
+            cause: format!("the {title} of {} does not run, {consequence}{why}", to.name),
+            evidence: format!(
+                "Deployment {ISTIO_NAMESPACE}/{name} in {}: {available} of {wanted} replicas available{}",
+                to.name,
+                waiting.concat()
+            ),
+            remedy,
+        }));
+    }
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
+    let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
+    let Some(planned) = to.addresses.get(&kind).map(ToString::to_string) else {
+        return published(ctx, to, service.as_ref(), remedy).await;
+    };
+    if found.contains(&planned) {
+        return listens(ctx, to, kind, remedy).await;
+    }
+    Ok(Some(Finding {
+        cause: format!("the {title} of {} does not have its address", to.name),
+        evidence: format!("Service {ISTIO_NAMESPACE}/{name} in {}: planned {planned}, found {found:?}", to.name),
+        remedy,
+    }))
+}
+
+/// Whether a gateway that the host publishes has its node port.
+async fn published(
+    ctx: &LabContext,
+    to: &LabCluster,
+    service: Option<&Service>,
+    remedy: String,
+) -> Result<Option<Finding>, StepError> {
+    let Some(endpoint) = to.published_gateway else { return Ok(None) };
+    let ports = service.and_then(|s| s.spec.as_ref()).and_then(|s| s.ports.as_ref());
+    let found: Vec<i32> = ports.into_iter().flatten().filter_map(|p| p.node_port).collect();
+    if found.contains(&i32::from(endpoint.port())) {
+        return listens(ctx, to, Gateway::EastWestGateway, remedy).await;
+    }
+    Ok(Some(Finding {
+        cause: format!("the east-west gateway of {} does not have the node port that meshNetworks names", to.name),
+        evidence: format!(
+            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {}, found {found:?}",
+            to.name,
+            endpoint.port()
+        ),
+        remedy,
+    }))
+}
+
+/// Whether Istio's configuration gives the gateway its listeners.
+async fn listens(
+    ctx: &LabContext,
+    to: &LabCluster,
+    gateway: Gateway,
+    remedy: String,
+) -> Result<Option<Finding>, StepError> {
+    let config = ctx.lab.config_cluster(to);
+    let planned = match gateway {
+        Gateway::IngressGateway => render::ingress_resources(&ctx.lab, config),
+        _ => render::east_west_resources(&ctx.lab, config),
+    };
+    let missing = differing(&ctx.client(&config.name).await?, planned).await?;
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Finding {
+        cause: format!("the {} of {} has no listener for what comes to it", gateway.title(), to.name),
+        evidence: format!("in {}, missing or changed: {}", config.name, missing.join(", ")),
+        remedy,
+    }))
+}
+
+/// Whether the nodes of two clusters on one network have routes to each other's pods.
+pub(in crate::observe) async fn routes(
+    ctx: &LabContext,
+    from: &LabCluster,
+    to: &LabCluster,
+) -> Result<Option<Finding>, StepError> {
+    for cluster in [from, to] {
+        if let Some(evidence) = node_network::difference(ctx, cluster).await? {
+            return Ok(Some(Finding {
+                // Said of the cluster alone, so that it is one finding from either side.
+                cause: format!(
+                    "the nodes of {} do not route to the other clusters of network {}",
+                    cluster.name, cluster.network
+                ),
+                evidence,
+                remedy: format!("lab up {} (it sets the routes again)", ctx.lab.name),
+            }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,54 @@
+//! Whether both clusters of a call trust the same root.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::context::{LabContext, StepError};
+use crate::plan::LabCluster;
+use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
+use crate::verdict::Finding;
+
+/// The root certificate that istiod gives out to the namespaces of its cluster.
+async fn root_of(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(APP_NAMESPACE, ROOT_CERT).await?;
+    Ok(map.and_then(|m| m.data).and_then(|mut d| d.remove("root-cert.pem")).map(|pem| pem.trim().to_owned()))
+}
+
+/// What both clusters trust, or that they do not trust the same.
+pub(in crate::observe) async fn trust(
+    ctx: &LabContext,
+    from: &LabCluster,
+    to: &LabCluster,
+) -> Result<Result<String, Finding>, StepError> {
+    let (ours, theirs) = tokio::try_join!(root_of(ctx, from), root_of(ctx, to))?;
+    if let Some(root) = ours.as_ref().filter(|_| ours == theirs) {
+        return Ok(Ok(format!("{} and {} trust the same root, {}", from.name, to.name, fingerprint(root))));
+    }
+    // The pair is named in the lab's order, so that it is one finding from either side.
+    let first = ctx.lab.clusters.iter().find(|c| c.name == from.name || c.name == to.name).unwrap_or(from);
+    let second = if first.name == from.name { to } else { from };
+    let print = |pem: &Option<String>| pem.as_ref().map_or_else(|| "none".to_owned(), |p| fingerprint(p));
+    let (one, two) = if first.name == from.name { (&ours, &theirs) } else { (&theirs, &ours) };
+    Ok(Err(Finding {
+        cause: format!(
+            "{} and {} trust different root certificates, so mutual TLS between them fails",
+            first.name, second.name
+        ),
+        evidence: format!(
+            "ConfigMap {APP_NAMESPACE}/{ROOT_CERT}: {} in {}, {} in {} (SHA-256)",
+            print(one),
+            first.name,
+            print(two),
+            second.name
+        ),
+        remedy: format!(
+            "put the lab's own cacerts back with `lab up` and restart istiod and the workloads of the cluster that differs, or make the lab anew: `lab down {}`",
+            ctx.lab.name
+        ),
+    }))
+}
+
+/// The start of a certificate's digest, enough to tell two apart.
+fn fingerprint(pem: &str) -> String {
+    use sha2::Digest as _;
+    format!("{:x}", sha2::Sha256::digest(pem.as_bytes()))[..12].to_owned()
+}

@@ -1,0 +1,78 @@
+//! What comes back, and from whom.
+
+use super::{CALLER, Journey, Look};
+use crate::context::{LabContext, StepError};
+use crate::observe::traffic::{Call, Caller};
+use crate::verdict::{Answered, Finding, requests_needed, since};
+
+/// So many failures decide.
+const ENOUGH_FAILURES: usize = 5;
+
+/// What requests of the caller come back with; they are sent once.
+pub(super) async fn of<'j>(ctx: &LabContext, journey: &'j Journey<'_>) -> Result<&'j Answered, StepError> {
+    journey.answered.get_or_try_init(async || send(ctx, journey).await).await
+}
+
+async fn send(ctx: &LabContext, journey: &Journey<'_>) -> Result<Answered, StepError> {
+    let Journey { from, service, .. } = journey;
+    let caller = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?;
+    let places = journey.seen.places(ctx, from, service);
+    // As many as show everybody who rotates.
+    let requests = requests_needed(places.len().max(2), 1);
+    let before = caller.endpoints(service).await?;
+    let failed = |reply: &crate::verdict::Reply| !(200..400).contains(&reply.status);
+    let replies = caller.send(&Call::get(format!("http://{service}")), requests, ENOUGH_FAILURES, failed).await?;
+    let endpoints = since(&before, caller.endpoints(service).await?);
+    Ok(Answered::of(&replies, &places, &endpoints))
+}
+
+/// Whether every request is answered. Who answers is told, and is the balancer's choice.
+pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
+    let Journey { from, to, service, .. } = journey;
+    let answered = of(ctx, journey).await?;
+    let said = answered.in_words();
+    if answered.is_well() {
+        return Ok(Ok(said));
+    }
+    let failed: u32 = answered.failures.values().sum();
+    let tls =
+        |reason: &String| reason.contains("CERTIFICATE_VERIFY_FAILED") || reason.contains("TLSV1_ALERT_UNKNOWN_CA");
+    if answered.failures.keys().any(tls) {
+        let cause = format!("{} and {} do not trust each other's certificates", from.name, to.name);
+        return Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, journey) }));
+    }
+    if answered.is_app {
+        return Ok(Err(Finding {
+            cause: format!(
+                "calls from {} reach the app, and it fails {failed} of {} itself",
+                from.name, answered.requests
+            ),
+            evidence: said,
+            remedy: format!(
+                "check the path {}, and see what the app says: kubectl --context {} -n {} logs service/{}",
+                service.path,
+                ctx.lab.context(to),
+                service.namespace,
+                service.service
+            ),
+        }));
+    }
+    if let Some(cause) = journey.cause(ctx) {
+        return Ok(Err(Finding { evidence: format!("{}; {said}", cause.evidence), ..cause }));
+    }
+    let cause = if answered.failures.is_empty() {
+        format!("calls from {} are answered, and connections to an endpoint fail", from.name)
+    } else if answered.answers.is_empty() {
+        format!("everything on the way is there, and {} does not answer {}", to.name, from.name)
+    } else {
+        format!("everything on the way is there, and {failed} of {} calls from {} fail", answered.requests, from.name)
+    };
+    Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, journey) }))
+}
+
+fn governs(ctx: &LabContext, journey: &Journey<'_>) -> String {
+    format!(
+        "see what governs the call: kubectl --context {} get destinationrules,virtualservices,authorizationpolicies -A",
+        ctx.lab.context(ctx.lab.config_cluster(journey.from))
+    )
+}

@@ -1,0 +1,117 @@
+//! What the calling cluster knows: the name, the sidecar, and what that was sent.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::ResourceExt;
+
+use super::{Journey, Look};
+use crate::context::LabContext;
+use crate::observe::traffic::{Caller, has_sidecar};
+use crate::plan::LabCluster;
+use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
+use crate::verdict::Finding;
+
+/// Whether the name resolves where the caller is.
+pub(super) async fn name(ctx: &LabContext, journey: &Journey<'_>) -> Look {
+    let Journey { from, service, .. } = journey;
+    let named = format!("{}/{}", service.namespace, service.service);
+    let own: Option<Service> = ctx.client(&from.name).await?.get(&service.namespace, &service.service).await?;
+    if let Some(found) = own {
+        let spec = found.spec.unwrap_or_default();
+        let ports: Vec<i32> = spec.ports.into_iter().flatten().map(|p| p.port).collect();
+        if !ports.contains(&i32::from(service.port)) {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            return Ok(Err(Finding {
+                cause: format!(
+                    "{}.{} has no port {} in {}",
+                    service.service, service.namespace, service.port, from.name
+                ),
+                evidence: format!("Service {named} of {} has {}", from.name, ports.join(", ")),
+                remedy: "call a port that it has, or add this one to the Service in every cluster".to_owned(),
+            }));
+        }
+        let address = spec.cluster_ip.unwrap_or_default();
+        return Ok(Ok(format!("Service {named} of {} has the address {address}", from.name)));
+    }
+    let elsewhere = ctx.lab.data_clusters().any(|c| journey.seen.has(&c.name, service));
+    if ctx.lab.mesh.dns_capture && elsewhere {
+        return Ok(Ok(format!("{} does not know {named}, but its sidecars answer for it (DNS capture)", from.name)));
+    }
+    Ok(Err(Finding {
+        cause: format!("{}.{} does not resolve in {}", service.service, service.namespace, from.name),
+        evidence: format!("Service {named} does not exist in {}, and sidecars do not answer DNS queries", from.name),
+        remedy: if elsewhere {
+            format!(
+                "create the Service in {} as well (`lab up {}` does for helloworld), or write `mesh: {{ dnsCapture: true }}`",
+                from.name, ctx.lab.name
+            )
+        } else {
+            format!("no cluster has Service {named}: correct its name, or add it to the scenario's apps")
+        },
+    }))
+}
+
+/// Whether the caller is there, with an Envoy beside it.
+pub(super) async fn sidecar(ctx: &LabContext, from: &LabCluster) -> Look {
+    let client = ctx.client(&from.name).await?;
+    let pods = client.pods(APP_NAMESPACE, "app=sleep").await?;
+    let Some(pod) = pods.last() else {
+        if client.get::<ConfigMap>(APP_NAMESPACE, ROOT_CERT).await?.is_none() {
+            return Ok(Err(no_root(ctx, from)));
+        }
+        return Ok(Err(Finding {
+            cause: format!("nothing in {} calls: there is no pod of sleep", from.name),
+            evidence: format!("no pod in {}, namespace {APP_NAMESPACE}, with app=sleep runs", from.name),
+            remedy: format!(
+                "kubectl --context lab-{}-{} -n {APP_NAMESPACE} describe replicaset -l app=sleep",
+                ctx.lab.name, from.name
+            ),
+        }));
+    };
+    if has_sidecar(pod) {
+        return Ok(Ok(format!("pod {APP_NAMESPACE}/{} has its sidecar", pod.name_any())));
+    }
+    Ok(Err(Finding {
+        cause: format!("the caller in {} has no sidecar, so it is not in the mesh", from.name),
+        evidence: format!("pod {APP_NAMESPACE}/{} has no container istio-proxy", pod.name_any()),
+        remedy: format!(
+            "label the namespace istio-injection=enabled, and restart the pod: kubectl --context lab-{}-{} -n {APP_NAMESPACE} delete pod {}",
+            ctx.lab.name,
+            from.name,
+            pod.name_any()
+        ),
+    }))
+}
+
+/// Sidecars mount the root certificate from a `ConfigMap` that istiod writes into every namespace of every cluster that it manages.
+fn no_root(ctx: &LabContext, from: &LabCluster) -> Finding {
+    let istiod = &ctx.lab.control_plane(from).name;
+    Finding {
+        cause: format!("no new sidecar of {} can start: nobody gives it the root certificate", from.name),
+        evidence: format!(
+            "in {}, namespace {APP_NAMESPACE} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
+            from.name
+        ),
+        remedy: format!(
+            "lab up {} (it applies the annotation of istio-system and the rights of istiod's account in {1} again)",
+            ctx.lab.name, from.name
+        ),
+    }
+}
+
+/// Whether the caller's Envoy has taken all that istiod sent.
+pub(super) async fn configuration(ctx: &LabContext, from: &LabCluster) -> Look {
+    let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
+    let rejected = caller.rejected().await?;
+    let Some(first) = rejected.first() else {
+        return Ok(Ok("its Envoy has accepted all that istiod sent".to_owned()));
+    };
+    Ok(Err(Finding {
+        cause: format!("the sidecar in {} rejects what istiod sends, and keeps what it had before", from.name),
+        evidence: format!("{}: {}", first.resource, first.reason),
+        remedy: format!(
+            "correct what configures it, such as an EnvoyFilter: kubectl --context lab-{}-{} get envoyfilters -A",
+            ctx.lab.name,
+            ctx.lab.config_cluster(from).name
+        ),
+    }))
+}

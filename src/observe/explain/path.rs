@@ -1,0 +1,141 @@
+//! What lies between the clusters, and who is called there.
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt;
+
+use super::{Journey, Look, answer};
+use crate::context::{LabContext, StepError};
+use crate::observe::diagnose;
+use crate::observe::traffic::has_sidecar;
+use crate::plan::LabCluster;
+use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
+use crate::sys::kube::Manifest;
+use crate::verdict::Finding;
+
+/// Label by which istiod knows the network of a Service.
+const NETWORK_LABEL: &str = "topology.istio.io/network";
+
+/// The pods behind the service in the called cluster, and their sidecars.
+pub(super) async fn callee(ctx: &LabContext, journey: &Journey<'_>) -> Look {
+    let Journey { from, to, service, .. } = journey;
+    let client = ctx.client(&to.name).await?;
+    let found: Option<Service> = client.get(&service.namespace, &service.service).await?;
+    let selector = found.and_then(|s| s.spec).and_then(|s| s.selector).unwrap_or_default();
+    let selector: Vec<String> = selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let named = format!("{}/{}", service.namespace, service.service);
+    let others: Vec<&str> = ctx.lab.data_clusters().map(|c| c.name.as_str()).collect();
+    let others: Vec<&str> =
+        others.into_iter().filter(|c| *c != to.name && !journey.seen.behind(c, service).is_empty()).collect();
+    let pods = client.pods(&service.namespace, &selector.join(",")).await?;
+    let pod = pods.iter().find(|p| is_ready(p)).filter(|_| !selector.is_empty());
+    // What is not meant to be there is not missed, as long as somebody answers.
+    if pod.is_none() && !journey.seen.is_meant(&to.name, service) && answer::of(ctx, journey).await?.is_well() {
+        return Ok(Ok(format!("{} runs nothing behind {named}, and calls are answered all the same", to.name)));
+    }
+    if selector.is_empty() {
+        let elsewhere = if others.is_empty() { "no cluster".to_owned() } else { others.join(", ") };
+        return Ok(Err(Finding {
+            cause: format!("{} has no Service {named} with a selector", to.name),
+            evidence: format!("Service {named} in {} is missing, or selects nothing; {elsewhere} runs it", to.name),
+            remedy: format!(
+                "add {} to the `clusters` of the manifests that have it (`lab up {}` applies helloworld's again), or explain a call to a cluster that runs it",
+                to.name, ctx.lab.name
+            ),
+        }));
+    }
+    let Some(pod) = pod else {
+        return Ok(Err(Finding {
+            cause: format!("nothing in {} answers for {named}", to.name),
+            evidence: format!("no pod in {} with {} is ready", to.name, selector.join(",")),
+            remedy: format!(
+                "see why: kubectl --context {} -n {} describe pods -l {} (`lab up {}` applies the apps again)",
+                ctx.lab.context(to),
+                service.namespace,
+                selector.join(","),
+                ctx.lab.name
+            ),
+        }));
+    };
+    if from.network != to.network && !has_sidecar(pod) {
+        return Ok(Err(Finding {
+            cause: format!("{named} in {} has no sidecar, and a gateway lets only mutual TLS through", to.name),
+            evidence: format!(
+                "pod {}/{} in {} has no container istio-proxy",
+                service.namespace,
+                pod.name_any(),
+                to.name
+            ),
+            remedy: format!(
+                "label the namespace istio-injection=enabled, and restart the pod: kubectl --context lab-{}-{} -n {} delete pod {}",
+                ctx.lab.name,
+                to.name,
+                service.namespace,
+                pod.name_any()
+            ),
+        }));
+    }
+    Ok(Ok(format!("pod {} is ready{}", pod.name_any(), if has_sidecar(pod) { ", with its sidecar" } else { "" })))
+}
+
+/// Whether a pod's condition Ready holds.
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+/// The gateway of the called network: that it runs, has its address and listens, and that istiod knows whose it is.
+pub(super) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Look {
+    if let Some(finding) = diagnose::gateway(ctx, to).await? {
+        return Ok(Err(finding));
+    }
+    if !ctx.lab.mesh.mesh_networks
+        && let Some(finding) = unlabelled(ctx, to).await?
+    {
+        return Ok(Err(finding));
+    }
+    let endpoint = to.east_west_endpoint().map(|e| e.to_string()).unwrap_or_default();
+    Ok(Ok(format!("the east-west gateway of {} runs at {endpoint}, for network {}", to.name, to.network)))
+}
+
+/// A network that istiod does not know, because a label is missing or says something else.
+async fn unlabelled(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&to.name).await?;
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
+    let label = service.and_then(|s| s.metadata.labels).unwrap_or_default().remove(NETWORK_LABEL);
+    let namespace = Manifest::from_values([render::istio_namespace(&ctx.lab, to)])?;
+    let what = if label.as_deref() != Some(to.network.as_str()) {
+        format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: label {NETWORK_LABEL} is {label:?}", to.name)
+    } else if !client.has(&namespace).await? {
+        format!("Namespace {ISTIO_NAMESPACE} in {}: label {NETWORK_LABEL} is not {}", to.name, to.network)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Finding {
+        cause: format!(
+            "istiod does not know that {} is on network {}, and gives out addresses of its pods",
+            to.name, to.network
+        ),
+        evidence: what,
+        remedy: format!("lab up {} (it sets the label again)", ctx.lab.name),
+    }))
+}
+
+/// Whether a node of the calling cluster can connect to the gateway: pods leave by their node.
+pub(super) async fn reachable(ctx: &LabContext, from: &LabCluster, to: &LabCluster) -> Look {
+    let Some(endpoint) = to.east_west_endpoint() else { return Ok(Ok("there is no gateway to reach".to_owned())) };
+    let node = from.control_plane_node();
+    let connect = format!("timeout 3 bash -c '</dev/tcp/{}/{}'", endpoint.ip(), endpoint.port());
+    let output = ctx.engine.exec(&node, &["sh", "-c", &connect], None).await?;
+    if output.success {
+        return Ok(Ok(format!("{endpoint} takes connections from {node}")));
+    }
+    let said = output.text.lines().last().unwrap_or("no answer within 3 s").trim().to_owned();
+    Ok(Err(Finding {
+        cause: format!("{} cannot reach the east-west gateway of {}", from.name, to.name),
+        evidence: format!("a connection from {node} to {endpoint} failed: {said}"),
+        remedy: format!(
+            "see whether MetalLB announces it: kubectl --context lab-{}-{} -n metallb-system logs daemonset/speaker",
+            ctx.lab.name, to.name
+        ),
+    }))
+}

@@ -1,0 +1,13 @@
+//! What looks at a lab that is there, and changes nothing of it for good.
+
+mod diagnose;
+pub mod dump;
+pub mod explain;
+pub mod logs;
+mod observed;
+pub mod status;
+mod traffic;
+pub mod verify;
+mod warnings;
+
+pub use warnings::warnings;

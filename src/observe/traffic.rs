@@ -1,0 +1,315 @@
+//! Who calls, what it sends, and what its Envoy knows.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::context::{LabContext, StepError};
+use crate::exec::Progress;
+use crate::plan::{LabCluster, helloworlds};
+use crate::scenario::ServiceUrl;
+use crate::sys::kube::{ANSWER, Cluster, KubeError};
+use crate::verdict::{
+    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, endpoint_port, envoy_endpoints,
+    parse_replies, rejected,
+};
+
+/// Envoy's admin port inside every sidecar and gateway.
+pub(in crate::observe) const ENVOY_ADMIN: u16 = 15000;
+/// The first batch of requests, so that a broken mesh is known before every request has timed out. Batches grow while nothing fails.
+const FIRST_BATCH: u32 = 20;
+const LARGEST_BATCH: u32 = 320;
+/// Seconds that one request may take.
+pub(in crate::observe) const REQUEST_LIMIT: u32 = 3;
+
+/// A container with curl in a running pod.
+pub(in crate::observe) struct Caller {
+    client: Cluster,
+    pod: EnvoyPod,
+    container: String,
+    /// Whether requests go through an Envoy beside it.
+    pub has_sidecar: bool,
+}
+
+impl Caller {
+    /// The newest running pod of `app` in a cluster. Its container is named like the app.
+    pub(in crate::observe) async fn find(
+        ctx: &LabContext,
+        cluster: &str,
+        namespace: &str,
+        app: &str,
+    ) -> Result<Self, StepError> {
+        let client = ctx.client(cluster).await?;
+        let selector = format!("app={app}");
+        let pod = client.pods(namespace, &selector).await?.pop();
+        let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector })?;
+        let has_sidecar = has_sidecar(&pod);
+        let pod = EnvoyPod { namespace: namespace.to_owned(), name: pod.name_any() };
+        Ok(Self { client, pod, container: app.to_owned(), has_sidecar })
+    }
+
+    /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed. `silence` is how
+    /// long it may print nothing: longer than one of its requests may take, since what is silent then is the way to it.
+    pub(in crate::observe) async fn curl(
+        &self,
+        arguments: &[&str],
+        silence: Duration,
+        limit: Duration,
+    ) -> Result<String, StepError> {
+        // Unbuffered, so that each answer comes when it is there.
+        let command: Vec<&str> = ["curl", "-N"].into_iter().chain(arguments.iter().copied()).collect();
+        let run = self.client.exec_talking(&self.pod.namespace, &self.pod.name, &self.container, &command, silence);
+        match tokio::time::timeout(limit, run).await {
+            Ok(output) => Ok(output?.stdout),
+            Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),
+        }
+    }
+
+    fn broken(&self, reason: String) -> StepError {
+        KubeError::Pod { pod: format!("{}/{}", self.pod.namespace, self.pod.name), reason }.into()
+    }
+
+    /// Sends requests one after the other, until all are sent or so many have failed that it is decided. At once they would favour the
+    /// near endpoint.
+    pub(in crate::observe) async fn send(
+        &self,
+        call: &Call<'_>,
+        requests: u32,
+        enough_failures: usize,
+        failed: impl Fn(&Reply) -> bool,
+    ) -> Result<Vec<Reply>, StepError> {
+        let mut replies: Vec<Reply> = Vec::new();
+        let mut batch = if call.to_first_failure { LARGEST_BATCH } else { FIRST_BATCH };
+        while replies.len() < requests as usize {
+            let left = requests - u32::try_from(replies.len()).unwrap_or(requests);
+            let more = self.send_batch(call, left.min(batch)).await?;
+            if more.is_empty() {
+                return Err(self.broken("curl printed nothing".to_owned()));
+            }
+            replies.extend(more);
+            match replies.iter().filter(|r| failed(r)).count() {
+                0 => batch = (batch * 2).min(LARGEST_BATCH),
+                failures if failures >= enough_failures => break,
+                _ if call.to_first_failure => {}
+                _ => batch = FIRST_BATCH,
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Sends requests one after the other, at most so many a second (`NUMBER/s`), until the receiver is dropped. Gives each answer with the time
+    /// at which it came.
+    pub(in crate::observe) async fn stream(
+        &self,
+        call: &Call<'_>,
+        rate: &str,
+    ) -> Result<UnboundedReceiver<(Instant, Answer)>, StepError> {
+        let (limit, url) = (call.limit.to_string(), format!("{}#[1-1000000]", call.url));
+        // Unbuffered, so that each answer comes when it is there.
+        let command = ["curl", "-sN", "--rate", rate, "-m", &limit, "-w", REPLY_FORMAT, &url];
+        let EnvoyPod { namespace, name } = &self.pod;
+        let mut lines = self.client.exec_lines(namespace, name, &self.container, &command).await?;
+        let (sender, receiver) = unbounded_channel();
+        tokio::spawn(async move {
+            let mut output = String::new();
+            while let Some(line) = lines.next().await {
+                output.push_str(&line);
+                output.push('\n');
+                let Some(reply) = parse_replies(&output).pop() else { continue };
+                output.clear();
+                if sender.send((Instant::now(), Answer::of(&reply))).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn send_batch(&self, call: &Call<'_>, requests: u32) -> Result<Vec<Reply>, StepError> {
+        // One curl for all of them: it numbers them in the fragment, which is not sent.
+        let url = format!("{}#[1-{requests}]", call.url);
+        let limit = call.limit.to_string();
+        // Without a buffer each answer is heard when it comes.
+        let mut arguments = vec!["-sN", "-k", "-m", &limit, "-w", REPLY_FORMAT];
+        if call.to_first_failure {
+            arguments.push("--fail-early");
+        }
+        if let Some(method) = call.method {
+            // Of a HEAD request curl would wait for a body, unless this flag says what it is; then it prints headers in its place.
+            arguments.extend(if method == "HEAD" { vec!["-I", "-o", "/dev/null"] } else { vec!["-X", method] });
+        }
+        let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_argument(name, value)).collect();
+        arguments.extend(headers.iter().flat_map(|h| ["-H", h.as_str()]));
+        arguments.push(&url);
+        let silence = Duration::from_secs(call.limit.into()) + ANSWER;
+        let whole = Duration::from_secs(u64::from(call.limit * requests)) + ANSWER;
+        Ok(parse_replies(&self.curl(&arguments, silence, whole).await?))
+    }
+
+    /// What its Envoy has of a service; nothing without a sidecar.
+    pub(in crate::observe) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
+        if self.has_sidecar { self.pod.endpoints(&self.client, service).await } else { Ok(Vec::new()) }
+    }
+
+    /// What its Envoy has been sent and rejects.
+    pub(in crate::observe) async fn rejected(&self) -> Result<Vec<Rejected>, StepError> {
+        let EnvoyPod { namespace, name } = &self.pod;
+        Ok(rejected(&self.client.http_get(namespace, name, ENVOY_ADMIN, "/config_dump").await?.body))
+    }
+
+    /// Where its Envoy can be asked.
+    pub(in crate::observe) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
+        (&self.client, &self.pod)
+    }
+}
+
+/// Answers with their times since `start`, until it is enough or time is up.
+pub(super) async fn collect(
+    answers: &mut UnboundedReceiver<(Instant, Answer)>,
+    start: Instant,
+    limit: Duration,
+    enough: impl Fn(&[Moment]) -> bool,
+) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let deadline = tokio::time::Instant::from_std(start + limit);
+    while !enough(&moments) {
+        let Ok(Some((at, answer))) = tokio::time::timeout_at(deadline, answers.recv()).await else { break };
+        // What was asked and answered before says nothing.
+        let Some(since) = at.checked_duration_since(start) else { continue };
+        moments.push(Moment { millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), answer });
+    }
+    moments
+}
+
+/// Whether an Envoy is beside a pod's app. It is an init container that keeps running, or a plain container where the mesh says so.
+pub(in crate::observe) fn has_sidecar(pod: &Pod) -> bool {
+    let spec = pod.spec.as_ref();
+    let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
+    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
+}
+
+/// A header for curl, which takes a value that is empty only after a semicolon.
+fn header_argument(name: &str, value: &str) -> String {
+    if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") }
+}
+
+/// What is sent again and again.
+pub(in crate::observe) struct Call<'a> {
+    /// With scheme, without fragment.
+    pub url: String,
+    /// GET when nothing is said.
+    pub method: Option<&'a str>,
+    /// Sent with each request.
+    pub headers: &'a BTreeMap<String, String>,
+    /// Seconds that one request may take.
+    pub limit: u32,
+    /// Whether a batch ends at the first request without any answer. Then a batch may be large: one that times out costs no more than this one.
+    pub to_first_failure: bool,
+}
+
+/// Headers of a call that has none.
+static NO_HEADERS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Call<'_> {
+    /// A GET with nothing special about it.
+    pub fn get(url: String) -> Self {
+        Self { url, method: None, headers: &NO_HEADERS, limit: REQUEST_LIMIT, to_first_failure: false }
+    }
+}
+
+/// A pod with an Envoy in it.
+pub(in crate::observe) struct EnvoyPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl EnvoyPod {
+    /// What the Envoy has of a service, with its counters.
+    pub(in crate::observe) async fn endpoints(
+        &self,
+        client: &Cluster,
+        service: &ServiceUrl,
+    ) -> Result<Vec<Endpoint>, StepError> {
+        let answer = client.http_get(&self.namespace, &self.name, ENVOY_ADMIN, "/clusters?format=json").await?;
+        let host = format!("{}.{}.svc.cluster.local", service.service, service.namespace);
+        Ok(envoy_endpoints(&answer.body, &host, service.port))
+    }
+}
+
+/// Waits until the Envoy has exactly the endpoints that it must, until a time that all sources of the verdict share. Gives what it has then, and how
+/// that differs.
+pub(in crate::observe) async fn settled(
+    ctx: &LabContext,
+    (client, envoy): (&Cluster, &EnvoyPod),
+    service: &ServiceUrl,
+    source: &LabCluster,
+    priorities: Option<&[String]>,
+    (progress, until): (&Progress, Instant),
+) -> Result<(Vec<Endpoint>, Vec<String>), StepError> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        // Pods come and go while a lab settles, so what is expected is asked each time.
+        let (expected, found) =
+            tokio::join!(expected_endpoints(ctx, service, source, priorities), envoy.endpoints(client, service));
+        let expected = expected?;
+        let (found, problems) = match found {
+            Ok(found) => {
+                let problems = differences(&found, &expected);
+                (found, problems)
+            }
+            Err(error) => (Vec::new(), vec![format!("list cannot be had from Envoy: {error}")]),
+        };
+        match problems.first() {
+            Some(problem) if Instant::now() < until => {
+                progress.say(format!("{}: waiting, endpoint {problem}", source.name));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            _ => return Ok((found, problems)),
+        }
+    }
+}
+
+/// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, clusters in the
+/// order in which they must answer, each also has its priority.
+async fn expected_endpoints(
+    ctx: &LabContext,
+    service: &ServiceUrl,
+    source: &LabCluster,
+    priorities: Option<&[String]>,
+) -> Result<Vec<Expected>, StepError> {
+    let mut expected: Vec<Expected> = Vec::new();
+    let known = service_in(ctx, service, &source.name).await?;
+    for (name, version) in helloworlds(&ctx.lab) {
+        let target = ctx.cluster(name)?;
+        let priority = priorities.and_then(|order| order.iter().position(|c| c == name)).map(|p| p.min(2) as u64);
+        if target.network == source.network {
+            let selector = format!("app={},version={version}", service.service);
+            let theirs = service_in(ctx, service, name).await?;
+            for pod in ctx.client(name).await?.pods(&service.namespace, &selector).await? {
+                let address = pod.status.as_ref().and_then(|s| s.pod_ip.clone()).unwrap_or_default();
+                let what = format!("the pod of {version} in {name}, {}", pod.name_any());
+                let pod = serde_json::to_value(&pod).unwrap_or_default();
+                let known = if known.is_null() { &theirs } else { &known };
+                // The Service's port is what callers call; an endpoint has the pod's.
+                let port = endpoint_port(known, &theirs, &pod, service.port).unwrap_or(service.port);
+                expected.push(Expected { address: format!("{address}:{port}"), what, priority });
+            }
+        } else if let Some(endpoint) = target.east_west_endpoint() {
+            let what = format!("the east-west gateway of {name}");
+            expected.push(Expected { address: endpoint.to_string(), what, priority });
+        }
+    }
+    Ok(expected)
+}
+
+/// The called Service of a cluster as JSON; null if there is none.
+async fn service_in(ctx: &LabContext, service: &ServiceUrl, cluster: &str) -> Result<serde_json::Value, StepError> {
+    let found: Option<Service> = ctx.client(cluster).await?.get(&service.namespace, &service.service).await?;
+    Ok(found.and_then(|s| serde_json::to_value(s).ok()).unwrap_or_default())
+}

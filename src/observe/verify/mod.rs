@@ -1,0 +1,206 @@
+//! `verify`: looks at the callers' endpoints, sends real requests from the real pods, and judges.
+
+mod causes;
+mod failover;
+mod federation;
+mod loss;
+mod lost;
+mod outside;
+mod reachability;
+mod request;
+mod rotation;
+
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::diagnose::Failed;
+use crate::context::{LabContext, StepError, files, nodes};
+use crate::exec::Progress;
+use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
+use crate::verdict::{Cell, SourceVerdict, Spread, Verdict};
+
+/// How long a verdict waits for a lab to be well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waits {
+    /// How long a check that is red is made again from the beginning, because the lab has just been changed. Zero: what is, counts.
+    pub retry: Duration,
+    /// How long it waits for endpoints to be as they must.
+    pub settle: Duration,
+}
+
+/// Runs every check and stores the verdict. A red verdict is an outcome, not an error.
+pub async fn run(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
+    let verdict = judge(ctx, waits, progress).await?;
+    if let Err(error) = ctx.state.write_json(files::VERDICT, &verdict) {
+        progress.say(format!("warning: this verdict is not kept: {error}"));
+    }
+    Ok(verdict)
+}
+
+/// Runs every check of the context's lab, and stores nothing.
+pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
+    let amiss = nodes::findings(ctx).await?;
+    for finding in &amiss {
+        progress.say(&finding.cause);
+    }
+    // Right after `up` has waited for all of them, workloads are not looked at again.
+    let is_whole = nodes::are_up(ctx).await? && (!waits.retry.is_zero() || !lost::is_anything(ctx).await);
+    let run = &Run::begin(ctx, waits, progress, is_whole);
+    let mut sources = Vec::new();
+    let mut reachability = Vec::new();
+    let mut spreads = Vec::new();
+    let mut unexplained = Vec::new();
+    for check in &ctx.lab.checks {
+        let judged = match check {
+            Check::Rotation { service, from, through: Through::Mesh } => {
+                side_by_side(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), run))).await?
+            }
+            Check::Rotation { service, from, through: Through::Ingress } => {
+                side_by_side(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), run))).await?
+            }
+            Check::Request(check) => {
+                side_by_side(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
+            }
+            Check::Failover(check) => failover::sources(ctx, check, run).await?,
+            Check::Federation(check) => {
+                spreads.push(federation::spread(ctx, check, run).await?);
+                Vec::new()
+            }
+            Check::Reachability => {
+                reachability = reachability::cells(ctx, run).await?;
+                Vec::new()
+            }
+        };
+        let failed = judged.iter().filter(|s| !s.passed && is_unexplained(check, s));
+        unexplained.extend(failed.map(|s| Failed { verdict: s.clone(), service: called(check).cloned() }));
+        sources.extend(judged);
+    }
+    let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
+    // Without any check that asks them too, nodes that cannot answer are no lab that is well.
+    let passed = amiss.is_empty() && reached && spreads.iter().all(Spread::passed);
+    let findings = if passed {
+        Vec::new()
+    } else {
+        progress.say("red: looking for the cause");
+        // Where nodes cannot answer, nothing else is worth asking.
+        let now = nodes::findings(ctx).await?;
+        let amiss = if now.is_empty() { amiss } else { now };
+        let red = causes::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
+        if amiss.is_empty() { causes::findings(ctx, &red).await } else { amiss }
+    };
+    let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
+}
+
+/// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it
+/// counts only if what came back was an Envoy's word that it reached nobody, or nothing.
+fn is_unexplained(check: &Check, source: &SourceVerdict) -> bool {
+    let unreached =
+        |error: &String| ["no answer", "status 502", "status 503", "status 504"].iter().any(|s| error.starts_with(s));
+    match check {
+        Check::Rotation { .. } => true,
+        Check::Request(request) if matches!(request.expect, Expect::Answers(_)) => {
+            !source.missing.is_empty() || source.errors.keys().any(unreached)
+        }
+        _ => !source.missing.is_empty(),
+    }
+}
+
+/// The service that a check calls.
+fn called(check: &Check) -> Option<&ServiceUrl> {
+    match check {
+        Check::Rotation { service, .. } => Some(service),
+        Check::Failover(failover) => Some(&failover.service),
+        Check::Request(request) => match &request.target {
+            Target::Service(service) => Some(service),
+            Target::Url(_) => None,
+        },
+        Check::Federation(_) | Check::Reachability => None,
+    }
+}
+
+/// Between two judgements of a lab that settles.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often is looked whether a lab that settles still can.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a verdict may take at most, before causes are looked for; a lab that still settles included.
+const VERDICT: Duration = Duration::from_secs(300);
+/// How much longer for each cluster from which something is taken away.
+const EXERCISE: Duration = Duration::from_secs(900);
+/// Sources that are judged at once.
+const AT_ONCE: usize = 8;
+
+/// What all checks of one verdict share.
+struct Run<'a> {
+    ctx: &'a LabContext,
+    progress: &'a Progress,
+    /// Until then a check that is red is made again from the beginning: the lab has just been changed.
+    until: Instant,
+    /// Until then endpoints may settle, of whatever source.
+    settles: Instant,
+    /// Until then all must be seen.
+    end: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// `is_whole`: whether everything can answer. Where it cannot, waiting does not help.
+    fn begin(ctx: &'a LabContext, waits: Waits, progress: &'a Progress, is_whole: bool) -> Self {
+        let now = Instant::now();
+        let taken_away = ctx.lab.checks.iter().map(|check| match check {
+            Check::Failover(check) => check.exercise.len(),
+            Check::Federation(check) => check.exercise.len(),
+            Check::Rotation { .. } | Check::Request(_) | Check::Reachability => 0,
+        });
+        let exercises = u32::try_from(taken_away.sum::<usize>()).unwrap_or(u32::MAX);
+        let (until, settles) = if is_whole { (now + waits.retry, now + waits.settle) } else { (now, now) };
+        Self { ctx, progress, until, settles, end: now + VERDICT + EXERCISE.saturating_mul(exercises) }
+    }
+
+    /// What was seen, if it was in time.
+    async fn in_time<T>(&self, look: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+        let late = || StepError::Failed {
+            problem: format!("it was not seen within the {} s that a verdict may take", VERDICT.as_secs()),
+            remedy: format!("`lab status {}` shows what does not answer", self.ctx.lab.name),
+        };
+        // On the heap: what looks is a large future.
+        tokio::time::timeout_at(self.end.into(), Box::pin(look)).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// Judges sources side by side, but not too many at once.
+async fn side_by_side<F>(sources: impl Iterator<Item = F>) -> Result<Vec<SourceVerdict>, StepError>
+where
+    F: Future<Output = Result<SourceVerdict, StepError>>,
+{
+    stream::iter(sources).buffered(AT_ONCE).try_collect().await
+}
+
+/// Judges a source, again while a lab that has just been changed settles: nodes that have just started report what was so before they
+/// stopped, until their kubelet has looked.
+///
+/// `judge` is told whether its verdict counts even when it is red. Before that it need not find out all that is wrong.
+async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn(bool) -> F) -> Result<SourceVerdict, StepError>
+where
+    F: Future<Output = Result<SourceVerdict, StepError>>,
+{
+    let mut is_lost = false;
+    let mut looked_at = Instant::now();
+    loop {
+        let counts = is_lost || Instant::now() >= run.until;
+        let verdict = judge(counts).await?;
+        if verdict.passed || counts {
+            return Ok(verdict);
+        }
+        run.progress.say(format!("{cluster}: waiting, not all is well yet"));
+        tokio::time::sleep(PAUSE).await;
+        // A node that has gone down does not settle, nor does what will never run.
+        is_lost = !nodes::are_up(run.ctx).await?;
+        if !is_lost && looked_at.elapsed() >= LOOK {
+            looked_at = Instant::now();
+            is_lost = lost::is_anything(run.ctx).await;
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Calls from outside: from this process, through the ingress gateway of a cluster.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::super::traffic::EnvoyPod;
+use crate::context::{LabContext, StepError};
+use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
+use crate::plan::{Gateway, LabCluster};
+use crate::scenario::ServiceUrl;
+use crate::sys::http::Http;
+use crate::sys::kube::Cluster;
+use crate::verdict::Reply;
+
+/// The way in to one cluster.
+pub(super) struct Outside {
+    http: Http,
+    /// Where the calls go.
+    pub url: String,
+    headers: BTreeMap<String, String>,
+    method: String,
+    client: Cluster,
+    gateway: EnvoyPod,
+}
+
+impl Outside {
+    /// Finds a cluster's ingress gateway. Calls are made in the name of the service, `SERVICE.NAMESPACE`, unless `headers` have a `Host`.
+    pub async fn find(
+        ctx: &LabContext,
+        cluster: &LabCluster,
+        service: &ServiceUrl,
+        method: Option<&str>,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Self, StepError> {
+        let address = cluster
+            .addresses
+            .get(&Gateway::IngressGateway)
+            .ok_or_else(|| StepError::Missing(format!("an address of the ingress gateway of {}", cluster.name)))?;
+        let client = ctx.client(&cluster.name).await?;
+        let name = client.pod(ISTIO_NAMESPACE, &format!("app={INGRESS_GATEWAY}")).await?;
+        let http = Http::direct().map_err(|e| StepError::Machine {
+            problem: format!("no HTTP client can be made: {e}"),
+            remedy: "see the reason above".to_owned(),
+        })?;
+        let mut headers = headers.clone();
+        if !headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+            headers.insert("host".to_owned(), format!("{}.{}", service.service, service.namespace));
+        }
+        Ok(Self {
+            http,
+            url: format!("http://{address}{}", service.path),
+            headers,
+            method: method.unwrap_or("GET").to_owned(),
+            client,
+            gateway: EnvoyPod { namespace: ISTIO_NAMESPACE.to_owned(), name },
+        })
+    }
+
+    /// The Envoy that calls helloworld.
+    pub fn envoy(&self) -> (&Cluster, &EnvoyPod) {
+        (&self.client, &self.gateway)
+    }
+
+    /// Sends requests one after the other, each over a connection of its own, until all are sent or so many have failed that it is decided.
+    pub async fn send(&self, requests: u32, enough_failures: usize, failed: impl Fn(&Reply) -> bool) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        let mut failures = 0;
+        while replies.len() < requests as usize && failures < enough_failures {
+            let reply = self.once().await;
+            failures += usize::from(failed(&reply));
+            replies.push(reply);
+        }
+        replies
+    }
+
+    async fn once(&self) -> Reply {
+        let start = Instant::now();
+        let answered = self.http.call(&self.method, &self.url, &self.headers).await;
+        let micros = micros(start.elapsed());
+        match answered {
+            Ok(a) => Reply { status: a.status, micros, headers: a.headers, body: a.body, ..Reply::default() },
+            Err(error) => Reply { error: error.to_string(), micros, ..Reply::default() },
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,94 @@
+//! Requests of the user's own.
+
+use super::super::traffic::{Call, Caller, REQUEST_LIMIT};
+use super::outside::Outside;
+use super::{Run, until_well};
+use crate::context::{LabContext, StepError};
+use crate::plan::helloworlds;
+use crate::scenario::{Expect, RequestCheck, ServiceUrl, Target, Through};
+use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for, since};
+
+/// So many failures more than are allowed decide.
+const ENOUGH_FAILURES: usize = 5;
+
+/// Judges one source, again while the lab settles.
+pub(super) async fn source(
+    ctx: &LabContext,
+    check: &RequestCheck,
+    cluster: &str,
+    run: &Run<'_>,
+) -> Result<SourceVerdict, StepError> {
+    let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
+    let requests = requests_for(check, versions.len());
+    until_well(run, cluster, |_| async {
+        let seen = run.in_time(observe(ctx, check, cluster, requests, run)).await;
+        let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
+        Ok(request(check, cluster, &versions, requests, seen))
+    })
+    .await
+}
+
+async fn observe(
+    ctx: &LabContext,
+    check: &RequestCheck,
+    cluster: &str,
+    requests: u32,
+    run: &Run<'_>,
+) -> Result<Seen, StepError> {
+    if let (Target::Service(service), Through::Ingress) = (&check.target, check.through) {
+        return through_ingress(ctx, check, service, cluster, requests, run).await;
+    }
+    let caller = Caller::find(ctx, cluster, &check.caller.namespace, &check.caller.app).await?;
+    let (url, service) = match &check.target {
+        Target::Service(service) => (format!("http://{service}"), Some(service)),
+        Target::Url(url) => (url.clone(), None),
+    };
+    // A bound on time must be exceeded before curl gives up.
+    let limit = match &check.expect {
+        Expect::Answers(expect) => {
+            let seconds = expect.within.map_or(0, |within| u32::try_from(within.div_ceil(1000)).unwrap_or(60) + 1);
+            seconds.max(REQUEST_LIMIT)
+        }
+        Expect::Denied { .. } => REQUEST_LIMIT,
+    };
+    let before = match service {
+        Some(service) => caller.endpoints(service).await?,
+        None => Vec::new(),
+    };
+    run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
+    let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit, to_first_failure: false };
+    let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
+    let replies = caller.send(&call, requests, enough_failures(&check.expect), failed).await?;
+    let endpoints = match service {
+        Some(service) => since(&before, caller.endpoints(service).await?),
+        None => Vec::new(),
+    };
+    Ok(Seen { replies, endpoints, broken: None })
+}
+
+async fn through_ingress(
+    ctx: &LabContext,
+    check: &RequestCheck,
+    service: &ServiceUrl,
+    cluster: &str,
+    requests: u32,
+    run: &Run<'_>,
+) -> Result<Seen, StepError> {
+    let gateway = ctx.cluster(cluster)?;
+    let outside = Outside::find(ctx, gateway, service, check.method.as_deref(), &check.headers).await?;
+    let (client, envoy) = outside.envoy();
+    let before = envoy.endpoints(client, service).await?;
+    run.progress.say(format!("{cluster}: {requests} requests to {}", outside.url));
+    let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
+    let replies = outside.send(requests, enough_failures(&check.expect), failed).await;
+    let endpoints = since(&before, envoy.endpoints(client, service).await?);
+    Ok(Seen { replies, endpoints, broken: None })
+}
+
+/// So many failures decide.
+fn enough_failures(expect: &Expect) -> usize {
+    match expect {
+        Expect::Answers(expect) => ENOUGH_FAILURES + expect.failures as usize,
+        Expect::Denied { .. } => ENOUGH_FAILURES,
+    }
+}
