@@ -130,9 +130,9 @@
             fmt = craneLib.cargoFmt { src = source; };
             # Licences, bans and sources: advisories need the network.
             deny = craneLib.cargoDeny { src = source; };
-            # Tests on labs need a Docker engine, and those of this flake need Nix: neither is in a build's sandbox.
+            # Tests on labs need a Docker engine, those of this flake Nix, those of the documentation its pages: none is in a build's sandbox.
             nextest = craneLib.cargoNextest (
-              withDependencies // { cargoNextestExtraArgs = "-E 'not binary(=flake)'"; }
+              withDependencies // { cargoNextestExtraArgs = "-E 'not binary(/^(docs|flake)$/)'"; }
             );
           };
         in

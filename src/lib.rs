@@ -22,6 +22,7 @@ pub mod machine;
 pub mod mask;
 pub mod observe;
 pub mod plan;
+pub mod reference;
 pub mod report;
 pub mod scenario;
 pub mod steps;

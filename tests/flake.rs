@@ -20,6 +20,7 @@ const NOT_BUILT: &[&str] = &[
     "LICENSE",
     "README.md",
     "dev",
+    "docs",
     "flake.lock",
     "flake.nix",
     "result",

@@ -40,10 +40,12 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the lab of a scenario file and prove that it works; on a running lab, mend what is not as it must be
+    #[command(after_help = "What is no longer in the file goes, and what was there before lab comes back.")]
     Up(Up),
     /// Remove labs: their clusters, networks, images and state
     Down(Down),
     /// Show what `lab up` would change in a lab, object by object, and change nothing
+    #[command(after_help = "Fields are shown one by one. It ends with 5 where something would change.")]
     Diff(Diff),
     /// Run the checks of a running lab again
     Verify(Verify),
@@ -56,18 +58,24 @@ pub enum Command {
     /// Draw the topology of a scenario file or of a lab; needs no Docker
     Graph(Graph),
     /// Write one page of HTML about a lab: topology, verdict, steps, versions and warnings
+    #[command(after_help = "The page needs nothing else. The steps are a waterfall with the critical path.")]
     Report(Report),
     /// List the labs of this machine
     List(List),
     /// Show what of a lab runs: nodes, gateways, control planes, proxies, apps, and its last verdict
+    #[command(
+        after_help = "Also what control planes watch, updates that proxies rejected, and members of a federation."
+    )]
     Status(Status),
     /// Write one archive for a bug report: objects, logs, configuration and state of a lab, without secrets
+    #[command(after_help = "`lab up` and `lab verify` write it by themselves when they fail and CI is set.")]
     Dump(Dump),
     /// Write a lab as plain kind configurations, manifests and one script: to leave lab, or to learn what it does
     Eject(Eject),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
     /// Show what istiod, the gateways and the sidecars of a lab have written
+    #[command(after_help = "Logs stand side by side, with the cluster before each line.")]
     Logs(Logs),
     /// Run a command in the newest pod of an app; its exit code is that of the command
     Exec(Exec),
@@ -95,6 +103,9 @@ pub enum Command {
     Man(Man),
     /// Print the version and commit of lab, and what its labs are made of
     Version(Version),
+    /// Write the generated pages of the documentation into a directory, as `./dev docs` does
+    #[command(hide = true)]
+    Docs(Docs),
 }
 
 /// How data is written to standard output.
@@ -369,4 +380,12 @@ pub struct Man {
     /// The directory, which is made if need be, as for `man -l DIR/lab-up.1`
     #[arg(value_hint = clap::ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
+}
+
+/// `lab docs`.
+#[derive(Debug, ClapArgs)]
+pub struct Docs {
+    /// The directory, which is made if need be
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    pub dir: PathBuf,
 }

@@ -4,6 +4,7 @@ mod args;
 mod candidates;
 mod completions;
 mod diff;
+mod docs;
 mod doctor;
 mod down;
 mod dump;
@@ -97,6 +98,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Version(args) => version::run(&args),
+        Command::Docs(args) => docs::run(&args),
     }
 }
 
