@@ -18,6 +18,7 @@ const NOT_BUILT: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
+    "action",
     "README.md",
     "dev",
     "docs",
