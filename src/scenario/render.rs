@@ -6,6 +6,7 @@
 use std::fmt::{self, Write};
 
 use miette::Diagnostic;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::error::{ScenarioError, ScenarioErrors};
 use super::tree::Span;
@@ -69,9 +70,10 @@ fn write_error(out: &mut String, error: &ScenarioError) -> fmt::Result {
     for mark in &marks {
         let start = text.get(..mark.span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let source = text.get(start..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();
-        let before = text.get(start..mark.span.start).map_or(0, |s| s.chars().count());
-        let marked = text.get(mark.span.start..mark.span.end).map_or(1, |s| s.chars().count()).max(1);
-        let cut = if source.chars().count() > MAX_LINE { before.saturating_sub(KEPT_BEFORE) } else { 0 };
+        let before = text.get(start..mark.span.start).unwrap_or_default();
+        let marked = text.get(mark.span.start..mark.span.end).unwrap_or_default();
+        let place = before.chars().count();
+        let cut = if source.chars().count() > MAX_LINE { place.saturating_sub(KEPT_BEFORE) } else { 0 };
         // A line that two marks share is shown once, unless it is so long that each mark needs its own part of it.
         if shown != mark.line || cut > 0 {
             if shown != 0 && mark.line > shown + 1 {
@@ -81,8 +83,9 @@ fn write_error(out: &mut String, error: &ScenarioError) -> fmt::Result {
             writeln!(out, "{:>width$} | {}", mark.line, visible(&part).trim_end())?;
         }
         shown = mark.line;
-        let signs = mark.sign.to_string().repeat(marked.min(MAX_LINE.saturating_sub(before - cut).max(1)));
-        let pad = " ".repeat(before - cut);
+        let room = MAX_LINE.saturating_sub(place - cut).max(1);
+        let signs = mark.sign.to_string().repeat(columns(marked, 0, room).max(1));
+        let pad = " ".repeat(columns(before, cut, MAX_LINE));
         writeln!(out, "{:width$} | {}", "", format!("{pad}{signs} {}", mark.label).trim_end())?;
     }
     if let Some(help) = error.help() {
@@ -90,6 +93,11 @@ fn write_error(out: &mut String, error: &ScenarioError) -> fmt::Result {
         writeln!(out, "{:width$} = help: {help}", "")?;
     }
     Ok(())
+}
+
+/// Columns of a terminal that `most` characters of a text take, those after the first `from`.
+fn columns(text: &str, from: usize, most: usize) -> usize {
+    visible(&text.chars().skip(from).take(most).collect::<String>()).width()
 }
 
 fn line_of(text: &str, span: Span) -> usize {
@@ -112,4 +120,29 @@ fn visible(text: &str) -> String {
         c => c,
     };
     text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    /// The source line and the line of signs below it, for the only mistake of a scenario.
+    fn marked(text: &str) -> (String, String) {
+        let errors = crate::scenario::parse(text, "lab.yaml").expect_err(text);
+        let shown = super::render(&errors);
+        let mut lines = shown.lines().skip_while(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
+        (lines.next().expect("a source line").to_owned(), lines.next().expect("its signs").to_owned())
+    }
+
+    #[test]
+    fn signs_stand_below_what_they_mark_however_wide_it_is() {
+        for (before, wrong) in [("c1", "oops"), ("日本", "oops"), ("e\u{301}", "oops"), ("日本", "日本語")] {
+            let (line, signs) =
+                marked(&format!("name: a\nclusters: [c1]\nmesh: {{ values: {{ key: {before} }}, {wrong}: 1 }}\n"));
+            let (start, _) = line.rsplit_once(wrong).expect("the mistake");
+            let (pad, signs) = signs.split_at(signs.find('^').expect("signs"));
+            assert_eq!(pad.width(), start.width(), "{line}\n{pad}{signs}");
+            assert_eq!(signs.width(), wrong.width(), "{line}\n{pad}{signs}");
+        }
+    }
 }

@@ -4,10 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 
 use crate::sys::process::Process;
+
+/// As `docker login` writes it; other programs that write the file leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// How long a credential helper may take; it may have to ask its user.
 const ANSWERED: Duration = Duration::from_secs(60);
@@ -77,7 +86,7 @@ fn is_about(key: &str, host: &str) -> bool {
 }
 
 fn stored(host: &str, auth: &Auth) -> Option<DockerCredentials> {
-    let text = String::from_utf8(base64(&auth.auth)?).ok()?;
+    let text = String::from_utf8(BASE64.decode(&auth.auth).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     Some(credentials(host, user.to_owned(), password.to_owned()))
 }
@@ -94,21 +103,6 @@ fn credentials(host: &str, username: String, secret: String) -> DockerCredential
     credentials
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bits, mut count, mut bytes) = (0u32, 0, Vec::new());
-    for c in text.trim_end_matches('=').bytes() {
-        let value = ALPHABET.iter().position(|&a| a == c)?;
-        bits = bits << 6 | u32::try_from(value).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +112,12 @@ mod tests {
         let auth = Auth { auth: "dXNlcjpwYTpzcw==".into(), identitytoken: None };
         let found = stored("quay.io", &auth).expect("a login");
         assert_eq!((found.username.as_deref(), found.password.as_deref()), (Some("user"), Some("pa:ss")));
-        assert!(stored("quay.io", &Auth { auth: "???".into(), identitytoken: None }).is_none());
+        let unpadded = Auth { auth: "dXNlcjpwYTpzcw".into(), identitytoken: None };
+        assert_eq!(stored("quay.io", &unpadded).and_then(|found| found.password).as_deref(), Some("pa:ss"));
+        // The last one ends in bits that no byte has: it was cut.
+        for torn in ["???", "dXNlcjpwYTpzc", "dXNlcjpwYTpzc3"] {
+            assert!(stored("quay.io", &Auth { auth: torn.into(), identitytoken: None }).is_none(), "{torn}");
+        }
     }
 
     #[test]
