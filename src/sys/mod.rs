@@ -8,6 +8,7 @@ pub mod http;
 pub mod input;
 pub mod keeper;
 pub mod kube;
+mod lock;
 pub mod marked;
 pub mod pipe;
 pub mod poll;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use super::fs::create_private_dir;
+use super::lock::{FileLock, Mode};
 
 /// The state cannot be read or written.
 #[derive(Debug, Error, Diagnostic)]
@@ -66,8 +69,7 @@ pub struct LabState {
 /// Held while a process changes a lab; others wait for it.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
-    path: PathBuf,
+    file: FileLock,
     lab: PathBuf,
 }
 
@@ -117,10 +119,10 @@ impl State {
 
     /// Names of the labs, sorted; those too of which the state is damaged, since there may be keys in it.
     pub fn names(&self) -> Result<Vec<String>, StateError> {
-        let io = |source| StateError::Io { what: "list", path: self.root.clone(), source };
+        let failed = io("list", &self.root);
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.root).map_err(io)? {
-            let entry = entry.map_err(io)?;
+        for entry in fs::read_dir(&self.root).map_err(&failed)? {
+            let entry = entry.map_err(&failed)?;
             if fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some()) {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
@@ -132,43 +134,16 @@ impl State {
     /// Takes the lock of a lab, which outlives the lab's own directory. `on_wait` is called when another process holds it.
     pub async fn lock(&self, name: &str, on_wait: impl FnOnce()) -> Result<Lock, StateError> {
         let path = self.root.join(format!(".{name}.lock"));
-        let lab = self.root.join(name);
-        let io = |source| StateError::Io { what: "lock", path: path.clone(), source };
-        let mut on_wait = Some(on_wait);
-        loop {
-            let file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(io)?;
-            let lock = if file.try_lock().is_ok() {
-                Lock { file, path: path.clone(), lab: lab.clone() }
-            } else {
-                if let Some(on_wait) = on_wait.take() {
-                    on_wait();
-                }
-                let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-                let file = locked.map_err(std::io::Error::other).and_then(|r| r).map_err(io)?;
-                Lock { file, path: path.clone(), lab: lab.clone() }
-            };
-            // Who held it may have removed the file, and then the next to come would lock another.
-            if lock.is_the_file() {
-                return Ok(lock);
-            }
-        }
-    }
-}
-
-impl Lock {
-    fn is_the_file(&self) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let identity = |m: fs::Metadata| (m.dev(), m.ino());
-        let (own, there) = (self.file.metadata().map(identity), fs::metadata(&self.path).map(identity));
-        matches!((own, there), (Ok(own), Ok(there)) if own == there)
+        let file = FileLock::take(&path, Mode::Exclusive, on_wait).await.map_err(io("lock", &path))?;
+        Ok(Lock { file, lab: self.root.join(name) })
     }
 }
 
 impl Drop for Lock {
-    /// The file goes with the lab, or when there was none; those who wait for it make a new one.
+    /// The file goes with the lab, or when there was none.
     fn drop(&mut self) {
-        if !self.lab.exists() && self.is_the_file() {
-            let _ = fs::remove_file(&self.path);
+        if !self.lab.exists() {
+            self.file.remove_file();
         }
     }
 }
@@ -235,7 +210,7 @@ impl LabState {
             // What is no text is no file of lab's, and whoever reads it finds that out.
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StateError::Io { what: "read", path, source }),
+            Err(error) => Err(io("read", &path)(error)),
         }
     }
 
@@ -258,10 +233,10 @@ impl LabState {
         let path = self.path(name);
         let parent = path.parent().unwrap_or(&self.dir).to_owned();
         make_dir(&parent)?;
-        let io = |source| StateError::Io { what: "write", path: path.clone(), source };
-        let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
-        file.persist(&path).map(|_| ()).map_err(|e| io(e.error))
+        let failed = io("write", &path);
+        let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(&failed)?;
+        file.write_all(text.as_bytes()).map_err(&failed)?;
+        file.persist(&path).map(|_| ()).map_err(|e| failed(e.error))
     }
 
     /// Writes a JSON file in one piece.
@@ -289,10 +264,9 @@ impl LabState {
 
     /// Removes a file; that it is gone already is well.
     pub fn delete(&self, name: &str) -> Result<(), StateError> {
-        match fs::remove_file(self.path(name)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(StateError::Io { what: "remove", path: self.path(name), source })
-            }
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &path)(error)),
             _ => Ok(()),
         }
     }
@@ -308,9 +282,9 @@ impl LabState {
     /// Adds one line to a file.
     pub fn append(&self, name: &str, line: &str) -> Result<(), StateError> {
         let path = self.path(name);
-        let io = |source| StateError::Io { what: "append to", path: path.clone(), source };
-        let mut file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(io)?;
-        writeln!(file, "{line}").map_err(io)
+        let failed = io("append to", &path);
+        let mut file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(&failed)?;
+        writeln!(file, "{line}").map_err(failed)
     }
 
     /// All files of the lab's state, by their paths in it.
@@ -318,9 +292,9 @@ impl LabState {
         let mut found = Vec::new();
         let mut directories = vec![self.dir.clone()];
         while let Some(directory) = directories.pop() {
-            let io = |source| StateError::Io { what: "list", path: directory.clone(), source };
-            for entry in fs::read_dir(&directory).map_err(io)? {
-                let path = entry.map_err(io)?.path();
+            let failed = io("list", &directory);
+            for entry in fs::read_dir(&directory).map_err(&failed)? {
+                let path = entry.map_err(&failed)?.path();
                 if path.is_dir() {
                     directories.push(path);
                 } else if let Ok(name) = path.strip_prefix(&self.dir) {
@@ -339,7 +313,7 @@ impl LabState {
 
     /// Forgets the lab.
     pub fn remove(self) -> Result<(), StateError> {
-        fs::remove_dir_all(&self.dir).map_err(|source| StateError::Io { what: "remove", path: self.dir, source })
+        fs::remove_dir_all(&self.dir).map_err(io("remove", &self.dir))
     }
 }
 
@@ -363,11 +337,13 @@ fn unknown_field(stored: &Value, known: &Value) -> Option<String> {
 }
 
 fn make_dir(path: &Path) -> Result<(), StateError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| StateError::Io {
-        what: "create",
-        path: path.to_owned(),
-        source,
-    })
+    create_private_dir(path).map_err(io("create", path))
+}
+
+/// Makes an error of an I/O error.
+fn io(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io { what, path: path.clone(), source }
 }
 
 #[cfg(test)]

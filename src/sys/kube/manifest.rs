@@ -59,13 +59,6 @@ impl Manifest {
         }
     }
 
-    /// The same objects, those that others need last: the order in which a cluster can do without them.
-    #[must_use]
-    pub fn reversed(mut self) -> Self {
-        self.objects.reverse();
-        self
-    }
-
     /// The objects by rank: each slice is applied, and its definitions established, before the next.
     pub fn ranks(&self) -> impl Iterator<Item = &[DynamicObject]> {
         self.objects.chunk_by(|a, b| rank(kind(a)) == rank(kind(b)))
