@@ -83,7 +83,7 @@ fn karmada_alone() {
     lab_ok(&["up", "karmada", "--no-verify"]);
     // Back is the member, not its replicas: that has to be asked for.
     let verdict = verify_red("karmada");
-    let cause = "Karmada has decided otherwise than the check expects of demo/hello";
+    let cause = "Karmada has not decided for demo/hello what the check expects";
     assert_eq!(verdict["findings"][0]["cause"], cause, "{verdict:#}");
 
     // A scenario that says so itself.

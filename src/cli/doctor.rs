@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, args, output};
-use crate::machine::doctor::{self, Patient};
+use crate::machine::doctor::{self, Requirement};
 use crate::plan::resolve;
 use crate::report::machine_text;
 use crate::scenario;
@@ -14,7 +14,7 @@ const ANY_LAB: &str = "name: any\nclusters: [c1, c2]\n";
 
 pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Result<(), CliError> {
     let (lab, judged_for) = if let Some(file) = &args.scenario {
-        let lab = output::load(file, args.name.as_deref(), interrupt).await?;
+        let lab = output::load(file, args.name.as_deref(), args.reading, interrupt).await?;
         let nodes: usize = lab.clusters.iter().map(|c| 1 + usize::from(c.workers)).sum();
         let judged_for = format!("lab {}: {} clusters, {nodes} nodes", lab.name, lab.clusters.len());
         (lab, judged_for)
@@ -23,12 +23,12 @@ pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Re
         let judged_for = "a lab of two clusters; `lab doctor FILE` judges for that of a scenario file".to_owned();
         (resolve(&any)?, judged_for)
     };
-    let patient = Patient { lab: &lab, is_planned: args.scenario.is_some() };
+    let requirement = Requirement { lab: &lab, is_planned: args.scenario.is_some() };
     let looked = async {
-        let judged = Box::pin(doctor::look(patient)).await?;
+        let judged = Box::pin(doctor::look(requirement)).await?;
         let fixed = if args.fix { doctor::fix(&judged) } else { Vec::new() };
         // What was raised counts as it is now.
-        let judged = if fixed.is_empty() { judged } else { Box::pin(doctor::look(patient)).await? };
+        let judged = if fixed.is_empty() { judged } else { Box::pin(doctor::look(requirement)).await? };
         Ok::<_, CliError>(MachineReport::new(judged_for, fixed, judged))
     };
     let report = tokio::select! {

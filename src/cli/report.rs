@@ -7,7 +7,7 @@ use super::up::TIMELINE_FILE;
 use super::{CliError, args, output};
 use crate::context::{LabContext, StepError, files};
 use crate::graph::{layout, topology};
-use crate::images::{self, Source};
+use crate::images::{self, Kind, Source};
 use crate::observe::warnings;
 use crate::plan::Lab;
 use crate::report::{Page, Part, Timeline, Warning, Warnings, page};
@@ -32,7 +32,6 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "no page was written".to_owned() }),
     };
     let parts: Vec<Part> = inventory.into_iter().filter(|entry| is_of(entry, &lab, source)).map(part).collect();
-    let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     let text = page(&Page {
         lab: &lab,
         topology: &layout(&topology(&lab)).svg(),
@@ -40,7 +39,7 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
         timeline: timeline.as_ref(),
         parts: &parts,
         warnings: &warnings,
-        at: &at,
+        at: &output::now(),
     });
     match &args.output {
         None => output::print(&text),
@@ -51,12 +50,10 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
 
 /// Whether a lab has it in its nodes, or was made by it.
 fn is_of(entry: &images::Entry, lab: &Lab, source: Option<Source>) -> bool {
-    if entry.name.starts_with("karmada") {
-        return lab.federation.is_some();
-    }
-    match entry.name.strip_prefix("node with images (") {
-        Some(of) => source.is_none_or(|source| of.trim_end_matches(')') == source.to_string()),
-        None => true,
+    match entry.kind {
+        Kind::Node(of) => source.is_none_or(|source| of == source),
+        Kind::Optional => lab.federation.is_some(),
+        Kind::Image | Kind::Tool => true,
     }
 }
 

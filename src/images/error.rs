@@ -81,7 +81,7 @@ pub enum ImagesError {
         remedy: &'static str,
     },
     /// Neither source serves.
-    #[error("no way to come by images: {registries}; and packages cannot be built here: {builders}")]
+    #[error("images cannot be had: {registries}; and packages cannot be built here: {builders}")]
     #[diagnostic(help(
         "mend one of both (`lab doctor` has more); name a mirror that has the images (images.mirror); or bring everything from another machine \
          with `lab images export` and `lab images import`"

@@ -11,10 +11,26 @@ use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, Source, image, node};
 use crate::sys::cache::{Cache, Fingerprint};
 use crate::sys::docker::Engine;
 
+/// What a part of the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A node image with the images of a source in it.
+    Node(Source),
+    /// An image that every node holds.
+    Image,
+    /// An image that only the nodes of a federation hold.
+    Optional,
+    /// A program.
+    Tool,
+}
+
 /// One part of the stack.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
+    /// What it is.
+    #[serde(skip)]
+    pub kind: Kind,
     /// Its key in `stack.yaml`, or its source for a node image with images in it, or its name for a tool.
     pub name: String,
     /// The reference in a node, or the version.
@@ -43,17 +59,32 @@ pub async fn inventory(engine: &Engine) -> Result<Vec<Entry>, ImagesError> {
             sizes.extend(image.tags.iter().map(|tag| (tag.clone(), image.size)));
         }
     }
-    let entry = |name: String, version: &str, registry: Option<&String>, local: Option<String>| {
+    let entry = |kind: Kind, name: String, version: &str, registry: Option<&String>, local: Option<String>| {
         let size = local.as_ref().and_then(|l| sizes.get(l)).copied();
-        Entry { name, version: version.to_owned(), registry: registry.cloned(), local, present: size.is_some(), size }
+        Entry {
+            kind,
+            name,
+            version: version.to_owned(),
+            registry: registry.cloned(),
+            local,
+            present: size.is_some(),
+            size,
+        }
     };
     let sources = [(Source::Packages, &digests.packages), (Source::Registry, &digests.registry)];
     let derived = sources.map(|(source, digest)| {
-        entry(format!("node with images ({source})"), &stack.kubernetes, None, Some(node::name(digest)))
+        entry(
+            Kind::Node(source),
+            format!("node with images ({source})"),
+            &stack.kubernetes,
+            None,
+            Some(node::name(digest)),
+        )
     });
     let images = stack.all_images().map(|(key, i)| {
         let local = digests.images.get(key).map(|digest| image::local_name(key, digest));
-        entry(key.clone(), &i.name, i.registry.as_ref(), local)
+        let kind = if stack.optional.contains_key(key) { Kind::Optional } else { Kind::Image };
+        entry(kind, key.clone(), &i.name, i.registry.as_ref(), local)
     });
     let record = sources.iter().find_map(|(_, digest)| cache.read_json::<Record>(&Record::name(digest)));
     let tools = [
@@ -63,7 +94,7 @@ pub async fn inventory(engine: &Engine) -> Result<Vec<Entry>, ImagesError> {
     let tools = tools.map(|(name, tool, file)| Entry {
         present: file.is_some_and(Fingerprint::holds),
         local: file.map(|f| f.path.display().to_string()),
-        ..entry(name.to_owned(), &tool.version, None, None)
+        ..entry(Kind::Tool, name.to_owned(), &tool.version, None, None)
     });
     Ok(derived.into_iter().chain(images).chain(tools).collect())
 }

@@ -44,7 +44,7 @@ use std::path::PathBuf;
 pub use bundle::{Trust, checksum_beside, export, import};
 pub use error::ImagesError;
 pub use identity::{Identity, identity};
-pub use inventory::{Entry, inventory};
+pub use inventory::{Entry, Kind, inventory};
 pub use kubectl::{kubectl, kubectl_here};
 pub use prepare::{is_prepared, prepare, push};
 pub use prune::{Pruned, prune};

@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct StepId(pub String);
 
+impl StepId {
+    /// The verb: steps of one verb form a phase.
+    #[must_use]
+    pub fn verb(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
 impl std::fmt::Display for StepId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(&self.0)

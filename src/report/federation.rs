@@ -38,7 +38,7 @@ mod tests {
         let spread = Spread {
             check: "federation demo/hello".into(),
             members: vec![member("ap", 2, Some(2)), member("eu", 4, Some(3)), member("south", 0, None)],
-            problems: vec!["ap was not lost, because not all was well before".into()],
+            problems: vec!["ap was not lost, because not everything was well before".into()],
             measures: vec![Measure { what: "until all is well".into(), value: 2.5, unit: "s".into() }],
         };
         insta::assert_snapshot!(spreads(&[spread]), @r"
@@ -47,7 +47,7 @@ mod tests {
           ap     2 ready, 2 expected
           eu     3 ready, 4 expected  wrong
           south  no answer, 0 expected  wrong
-          ap was not lost, because not all was well before
+          ap was not lost, because not everything was well before
           until all is well: 2.5 s
         ");
     }

@@ -108,7 +108,7 @@ fn endpoint(endpoint: &Endpoint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Answer, Cell, Finding, Measure, Observation, Way, rotation};
+    use crate::verdict::{Answer, CallCheck, Cell, Finding, Measure, Observation, Way, rotation};
 
     /// What a source saw: answers by version, and failures.
     fn source(cluster: &str, versions: &[(&str, usize)], failures: &[&str]) -> SourceVerdict {
@@ -167,6 +167,7 @@ mod tests {
         outside.caller = OUTSIDE.into();
         let denied = SourceVerdict {
             check: "request plaintext is refused".into(),
+            kind: CallCheck::Request,
             cluster: "c1".into(),
             caller: "legacy/sleep".into(),
             passed: true,
@@ -176,6 +177,7 @@ mod tests {
         };
         let tolerant = SourceVerdict {
             check: "request http://10.0.0.1/x".into(),
+            kind: CallCheck::Request,
             cluster: "c3".into(),
             passed: true,
             requests: 10,
@@ -188,6 +190,7 @@ mod tests {
         };
         let mut failover = source("c1", &[("v1", 4)], &[]);
         failover.check = "failover helloworld.sample:5000/hello".into();
+        failover.kind = CallCheck::Failover;
         (failover.passed, failover.missing, failover.expected) = (true, Vec::new(), vec!["v1".into()]);
         failover.measures = vec![
             measure("until c2 answers instead of c1", 0.44, "s"),

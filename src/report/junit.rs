@@ -4,7 +4,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::verdict::{Cell, MemberReplicas, SourceVerdict, Verdict};
+use crate::verdict::{CallCheck, Cell, MemberReplicas, SourceVerdict, Verdict};
 
 /// The report as XML text.
 pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
@@ -19,7 +19,7 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
             }
             suite.add_test_case(case(source, "without failures", &failures(source), verdict));
             suite.add_test_case(case(source, "endpoints", &source.endpoint_problems, verdict));
-            if !source.check.starts_with("rotation ") {
+            if source.kind != CallCheck::Rotation {
                 suite.add_test_case(case(source, "expectations", &source.problems, verdict));
             }
         }
@@ -135,6 +135,7 @@ mod tests {
         };
         let source = SourceVerdict {
             check: "request x".into(),
+            kind: CallCheck::Request,
             cluster: "c1".into(),
             passed: false,
             requests: 3,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{table, table_text};
 use crate::exec::{Event, Outcome};
+use crate::plan::StepId;
 
 /// Every finished step of a run, in the order in which they ended.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Timeline {
 #[serde(rename_all = "camelCase")]
 pub struct StepTime {
     /// Its identifier.
-    pub step: String,
+    pub step: StepId,
     /// How it ended.
     pub outcome: Outcome,
     /// Seconds from the start of the run to its own.
@@ -50,7 +51,7 @@ impl Timeline {
     pub fn record(&mut self, event: &Event) {
         if let Event::StepFinished { step, outcome, started, took } = event {
             self.steps.push(StepTime {
-                step: step.0.clone(),
+                step: step.clone(),
                 outcome: outcome.clone(),
                 started: seconds(*started),
                 took: seconds(*took),
@@ -63,7 +64,7 @@ impl Timeline {
     pub fn phases(&self) -> Vec<PhaseTime> {
         let mut phases: Vec<PhaseTime> = Vec::new();
         for step in &self.steps {
-            let verb = step.step.split('/').next().unwrap_or_default();
+            let verb = step.step.verb();
             let (started, ended) = (step.started, step.started + step.took);
             let unchanged = usize::from(step.outcome == Outcome::Unchanged);
             match phases.iter_mut().find(|p| p.phase == verb) {
@@ -108,7 +109,6 @@ fn seconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::StepId;
 
     #[test]
     fn steps_of_one_verb_are_one_phase() {

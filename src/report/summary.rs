@@ -1,6 +1,6 @@
 //! The sentence that counts, at the end of a verdict.
 
-use crate::verdict::{Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, Verdict};
+use crate::verdict::{CallCheck, Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, Verdict};
 
 /// PASSED, FAILED or NO CHECKS, and what was proved by it.
 pub(super) fn sentence(verdict: &Verdict) -> String {
@@ -14,7 +14,7 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
 fn passed(verdict: &Verdict) -> String {
     let mut said = Vec::new();
     if !verdict.sources.is_empty() {
-        let only_rotations = verdict.sources.iter().all(|s| s.check.starts_with("rotation ") && s.caller != OUTSIDE);
+        let only_rotations = verdict.sources.iter().all(|s| s.kind == CallCheck::Rotation && s.caller != OUTSIDE);
         let are = if only_rotations { "reach every version" } else { "are as they must be" };
         said.push(format!("calls {} {are}", places(&verdict.sources, |_| true)));
         said.push(counts(&verdict.sources));

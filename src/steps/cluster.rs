@@ -67,7 +67,7 @@ pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progr
         ctx.engine.remove(&node.name).await?;
     }
     if half_made::is_begun(&ctx.state, cluster)? {
-        progress.say("waiting until nothing more of an interrupted run can come");
+        progress.say("waiting until an interrupted run can leave nothing more behind");
         half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &half_made::names(cluster)).await?;
     }
     create(ctx, cluster, progress).await?;

@@ -52,7 +52,7 @@ pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progr
     if wanted == MemberMode::Pull {
         changed |= ctx.client(&cluster.name).await?.start_stopped(KARMADA_NAMESPACE).await?;
     }
-    api.until_so(&identity, "is not ready", ctx.patience, progress, is_ready).await?;
+    api.until_condition(&identity, "is not ready", ctx.patience, progress, is_ready).await?;
     Ok(changed)
 }
 
@@ -95,8 +95,14 @@ async fn join(ctx: &RunContext, cluster: &LabCluster, mode: MemberMode, progress
         client.until_available(KARMADA_NAMESPACE, KARMADA_AGENT, ctx.patience, progress).await?;
         // The agent has to register before there is anything to watch.
         let api = karmada_api::client(ctx).await?;
-        api.until_so(&render::karmada_cluster(&cluster.name), "is not registered", ctx.patience, progress, |_| true)
-            .await?;
+        api.until_condition(
+            &render::karmada_cluster(&cluster.name),
+            "is not registered",
+            ctx.patience,
+            progress,
+            |_| true,
+        )
+        .await?;
     }
     Ok(())
 }

@@ -61,12 +61,28 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
 }
 
+/// What kind of check calls were judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CallCheck {
+    /// Every version must answer.
+    #[default]
+    Rotation,
+    /// The nearest version must answer, and the next one when it is gone.
+    Failover,
+    /// What the scenario says must come back.
+    Request,
+}
+
 /// What calls from one cluster saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceVerdict {
     /// The check, as `rotation helloworld.sample:5000/hello`.
     pub check: String,
+    /// Its kind.
+    #[serde(default)]
+    pub kind: CallCheck,
     /// The cluster that called; the one that was called if the caller is [`OUTSIDE`].
     pub cluster: String,
     /// Who called there, as `sample/sleep`.

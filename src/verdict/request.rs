@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::weights::{counts_within_chance, requests_for_weights};
-use super::{Endpoint, Measure, OUTSIDE, Reply, SourceVerdict, requests_needed};
+use super::{CallCheck, Endpoint, Measure, OUTSIDE, Reply, SourceVerdict, requests_needed};
 use crate::scenario::{Answers, Expect, RequestCheck, Through, Who};
 
 /// What was seen from one source.
@@ -92,6 +92,7 @@ pub fn request(
 ) -> SourceVerdict {
     let mut verdict = SourceVerdict {
         check: request_title(check),
+        kind: CallCheck::Request,
         cluster: cluster.to_owned(),
         caller: match check.through {
             Through::Mesh => format!("{}/{}", check.caller.namespace, check.caller.app),

@@ -163,7 +163,7 @@ pub(super) fn sources(facts: &SourceFacts) -> Vec<Judgement> {
         ),
         None => Judgement::failure(
             "images",
-            format!("no way to come by them: {}; and packages cannot be built here", silence(facts, &silent)),
+            format!("they cannot be had: {}; and packages cannot be built here", silence(facts, &silent)),
             "mend one of both, see below; or bring everything from another machine with `lab images export` and `lab images import`",
         ),
     };

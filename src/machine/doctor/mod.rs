@@ -24,9 +24,9 @@ const USUAL: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(172, 24, 0, 0),
 /// Where the engine keeps its data unless it is told otherwise.
 const ENGINE_ROOT: &str = "/var/lib/docker";
 
-/// What is looked at.
+/// What is asked of the machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Patient<'a> {
+pub struct Requirement<'a> {
     /// The lab that the machine must carry.
     pub lab: &'a Lab,
     /// Whether it is the user's, rather than one that stands for any: then its addresses and names count.
@@ -37,15 +37,15 @@ pub struct Patient<'a> {
 ///
 /// # Errors
 /// The engine stops answering, or lab's own cache cannot be used.
-pub async fn look(patient: Patient<'_>) -> Result<Vec<Judgement>, StepError> {
+pub async fn look(requirement: Requirement<'_>) -> Result<Vec<Judgement>, StepError> {
     let engine = Engine::connect().await;
     let answering = engine.as_ref().ok();
-    let settings = &patient.lab.images;
+    let settings = &requirement.lab.images;
     let (judged, tools, sources) = tokio::join!(
         async {
             match &engine {
-                Ok(engine) => with_engine(patient, engine).await,
-                Err(error) => Ok(without_engine(patient, error)),
+                Ok(engine) => with_engine(requirement, engine).await,
+                Err(error) => Ok(without_engine(requirement, error)),
             }
         },
         images::tool_facts(settings, answering),
@@ -58,15 +58,15 @@ pub async fn look(patient: Patient<'_>) -> Result<Vec<Judgement>, StepError> {
     Ok(judged)
 }
 
-async fn with_engine(patient: Patient<'_>, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
-    let lab = patient.lab;
+async fn with_engine(requirement: Requirement<'_>, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
+    let lab = requirement.lab;
     let facts = engine.facts().await?;
     let mut judged = preflight::engine_itself(&facts);
     judged.push(privileged(engine, &facts).await);
     judged.push(judge::cgroups(facts.cgroup_version.as_deref(), &images::kubernetes()?));
     judged.push(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
-    if patient.is_planned {
+    if requirement.is_planned {
         judged.extend(preflight::taken(lab, engine).await?);
     } else {
         judged.push(addresses::usual(usual(), &engine.networks().await?, &routes()));
@@ -84,17 +84,17 @@ async fn privileged(engine: &Engine, facts: &EngineFacts) -> Judgement {
 }
 
 /// No engine answers: what the kernel says is taken for true of the one that will run here.
-fn without_engine(patient: Patient<'_>, error: &crate::sys::docker::DockerError) -> Vec<Judgement> {
+fn without_engine(requirement: Requirement<'_>, error: &crate::sys::docker::DockerError) -> Vec<Judgement> {
     let mut judged = vec![judge::no_engine(error)];
-    let need = machine::Need::of(patient.lab, |_| false, |_| false);
+    let need = machine::Need::of(requirement.lab, |_| false, |_| false);
     let free = host::free_space(Path::new(ENGINE_ROOT)).or_else(|| host::free_space(Path::new("/var/lib")));
     judged.extend(preflight::here(&Host::read(), need, (free, ENGINE_ROOT), 0));
     // The bridges of an engine outlive it. What they are for, only it could tell.
     let mut routes = routes();
     routes.retain(|route| !["br-", "docker"].iter().any(|bridge| route.interface.starts_with(bridge)));
-    if patient.is_planned {
-        judged.push(addresses::network(patient.lab, &[], &routes));
-        judged.push(addresses::inside(patient.lab, &routes));
+    if requirement.is_planned {
+        judged.push(addresses::network(requirement.lab, &[], &routes));
+        judged.push(addresses::inside(requirement.lab, &routes));
     } else {
         judged.push(addresses::usual(usual(), &[], &routes));
     }

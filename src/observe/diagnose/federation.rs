@@ -131,7 +131,7 @@ fn member(
         });
     }
     Some(Finding {
-        cause: format!("Karmada has decided otherwise than the check expects of {namespace}/{name}"),
+        cause: format!("Karmada has not decided for {namespace}/{name} what the check expects"),
         evidence: format!(
             "ResourceBinding {namespace}/{name}-deployment has {assigned} in {}, expected {}",
             found.cluster, found.expected

@@ -1,6 +1,6 @@
 //! What comes back, and from whom.
 
-use super::{CALLER, Journey, Look};
+use super::{CALLER, Look, TracedCall};
 use crate::context::{LabContext, StepError};
 use crate::observe::traffic::{Call, Caller};
 use crate::verdict::{Answered, Finding, requests_needed, since};
@@ -9,14 +9,14 @@ use crate::verdict::{Answered, Finding, requests_needed, since};
 const ENOUGH_FAILURES: usize = 5;
 
 /// What requests of the caller come back with; they are sent once.
-pub(super) async fn of<'j>(ctx: &LabContext, journey: &'j Journey<'_>) -> Result<&'j Answered, StepError> {
-    journey.answered.get_or_try_init(async || send(ctx, journey).await).await
+pub(super) async fn of<'j>(ctx: &LabContext, call: &'j TracedCall<'_>) -> Result<&'j Answered, StepError> {
+    call.answered.get_or_try_init(async || send(ctx, call).await).await
 }
 
-async fn send(ctx: &LabContext, journey: &Journey<'_>) -> Result<Answered, StepError> {
-    let Journey { from, service, .. } = journey;
+async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepError> {
+    let TracedCall { from, service, .. } = call;
     let caller = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?;
-    let places = journey.seen.places(ctx, from, service);
+    let places = call.seen.places(ctx, from, service);
     // As many as show everybody who rotates.
     let requests = requests_needed(places.len().max(2), 1);
     let before = caller.endpoints(service).await?;
@@ -27,9 +27,9 @@ async fn send(ctx: &LabContext, journey: &Journey<'_>) -> Result<Answered, StepE
 }
 
 /// Whether every request is answered. Who answers is told, and is the balancer's choice.
-pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
-    let Journey { from, to, service, .. } = journey;
-    let answered = of(ctx, journey).await?;
+pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let TracedCall { from, to, service, .. } = call;
+    let answered = of(ctx, call).await?;
     let said = answered.in_words();
     if answered.is_well() {
         return Ok(Ok(said));
@@ -39,7 +39,7 @@ pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
         |reason: &String| reason.contains("CERTIFICATE_VERIFY_FAILED") || reason.contains("TLSV1_ALERT_UNKNOWN_CA");
     if answered.failures.keys().any(tls) {
         let cause = format!("{} and {} do not trust each other's certificates", from.name, to.name);
-        return Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, journey) }));
+        return Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, call) }));
     }
     if answered.is_app {
         return Ok(Err(Finding {
@@ -57,7 +57,7 @@ pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
             ),
         }));
     }
-    if let Some(cause) = journey.cause(ctx) {
+    if let Some(cause) = call.cause(ctx) {
         return Ok(Err(Finding { evidence: format!("{}; {said}", cause.evidence), ..cause }));
     }
     let cause = if answered.failures.is_empty() {
@@ -67,12 +67,12 @@ pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
     } else {
         format!("everything on the way is there, and {failed} of {} calls from {} fail", answered.requests, from.name)
     };
-    Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, journey) }))
+    Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, call) }))
 }
 
-fn governs(ctx: &LabContext, journey: &Journey<'_>) -> String {
+fn governs(ctx: &LabContext, call: &TracedCall<'_>) -> String {
     format!(
         "see what governs the call: kubectl --context {} get destinationrules,virtualservices,authorizationpolicies -A",
-        ctx.lab.context(ctx.lab.config_cluster(journey.from))
+        ctx.lab.context(ctx.lab.config_cluster(call.from))
     )
 }

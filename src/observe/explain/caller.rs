@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::ResourceExt;
 
-use super::{Journey, Look};
+use super::{Look, TracedCall};
 use crate::context::LabContext;
 use crate::observe::traffic::{Caller, has_sidecar};
 use crate::plan::LabCluster;
@@ -11,8 +11,8 @@ use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
 use crate::verdict::Finding;
 
 /// Whether the name resolves where the caller is.
-pub(super) async fn name(ctx: &LabContext, journey: &Journey<'_>) -> Look {
-    let Journey { from, service, .. } = journey;
+pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let TracedCall { from, service, .. } = call;
     let named = format!("{}/{}", service.namespace, service.service);
     let own: Option<Service> = ctx.client(&from.name).await?.get(&service.namespace, &service.service).await?;
     if let Some(found) = own {
@@ -32,7 +32,7 @@ pub(super) async fn name(ctx: &LabContext, journey: &Journey<'_>) -> Look {
         let address = spec.cluster_ip.unwrap_or_default();
         return Ok(Ok(format!("Service {named} of {} has the address {address}", from.name)));
     }
-    let elsewhere = ctx.lab.data_clusters().any(|c| journey.seen.has(&c.name, service));
+    let elsewhere = ctx.lab.data_clusters().any(|c| call.seen.has(&c.name, service));
     if ctx.lab.mesh.dns_capture && elsewhere {
         return Ok(Ok(format!("{} does not know {named}, but its sidecars answer for it (DNS capture)", from.name)));
     }

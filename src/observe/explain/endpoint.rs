@@ -1,37 +1,37 @@
 //! Whether the caller's Envoy has the endpoint that leads to the called cluster, and would use it.
 
-use super::{CALLER, Journey, Look, answer};
+use super::{CALLER, Look, TracedCall, answer};
 use crate::context::LabContext;
 use crate::observe::traffic::Caller;
 use crate::verdict::{Endpoint, Finding};
 
-pub(super) async fn look(ctx: &LabContext, journey: &Journey<'_>) -> Look {
-    let Journey { from, to, service, .. } = journey;
+pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let TracedCall { from, to, service, .. } = call;
     let found = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?.endpoints(service).await?;
     let all: Vec<&str> = found.iter().map(|e| e.address.as_str()).collect();
-    if !journey.is_answerable() {
+    if !call.is_answerable() {
         return Ok(Ok(format!("its endpoints are [{}]; {} runs nothing that could be one", all.join(", "), to.name)));
     }
-    let places = journey.seen.places(ctx, from, service).into_iter().filter(|p| p.cluster == to.name);
+    let places = call.seen.places(ctx, from, service).into_iter().filter(|p| p.cluster == to.name);
     let mut wanted: Vec<String> = places.map(|p| p.address).filter(|a| !a.is_empty()).collect();
     wanted.dedup();
     let Some(known) = found.iter().find(|e| wanted.contains(&e.address)) else {
-        let answered = answer::of(ctx, journey).await?;
+        let answered = answer::of(ctx, call).await?;
         if answered.is_well() && answered.is_from(&to.name) {
             return Ok(Ok(format!("its endpoints are [{}], and {} answers", all.join(", "), to.name)));
         }
         let found = format!("its endpoints are [{}], and {} is not among them", all.join(", "), wanted.join(", "));
-        return Ok(Err(match journey.cause(ctx) {
+        return Ok(Err(match call.cause(ctx) {
             Some(cause) => Finding { evidence: format!("{}; {found}", cause.evidence), ..cause },
-            None => unknown(ctx, journey, &all, found),
+            None => unknown(ctx, call, &all, found),
         }));
     };
-    Ok(judge(ctx, journey, &found, known))
+    Ok(judge(ctx, call, &found, known))
 }
 
 /// An endpoint that is not there, for a reason that nothing else tells.
-fn unknown(ctx: &LabContext, journey: &Journey<'_>, all: &[&str], evidence: String) -> Finding {
-    let Journey { from, to, .. } = journey;
+fn unknown(ctx: &LabContext, call: &TracedCall<'_>, all: &[&str], evidence: String) -> Finding {
+    let TracedCall { from, to, .. } = call;
     let is_pod = |address: &str| {
         let ip = address.rsplit_once(':').and_then(|(ip, _)| ip.parse().ok());
         ip.is_some_and(|ip: std::net::Ipv4Addr| to.pod_subnet.contains(&ip))
@@ -50,8 +50,8 @@ fn unknown(ctx: &LabContext, journey: &Journey<'_>, all: &[&str], evidence: Stri
 }
 
 /// Whether Envoy would use the endpoint that it has.
-fn judge(ctx: &LabContext, journey: &Journey<'_>, found: &[Endpoint], known: &Endpoint) -> Result<String, Finding> {
-    let Journey { from, to, .. } = journey;
+fn judge(ctx: &LabContext, call: &TracedCall<'_>, found: &[Endpoint], known: &Endpoint) -> Result<String, Finding> {
+    let TracedCall { from, to, .. } = call;
     if !known.healthy {
         let why = if known.ejected { "outlier detection has taken it out" } else { "it is not healthy" };
         return Err(Finding {

@@ -19,7 +19,7 @@ use crate::verdict::{Answered, Explanation, Finding, Hop};
 const CALLER: (&str, &str) = (APP_NAMESPACE, "sleep");
 
 /// The call that is explained.
-pub(super) struct Journey<'a> {
+pub(super) struct TracedCall<'a> {
     /// The calling cluster.
     pub from: &'a LabCluster,
     /// The cluster that must answer.
@@ -32,7 +32,7 @@ pub(super) struct Journey<'a> {
     pub answered: OnceCell<Answered>,
 }
 
-impl Journey<'_> {
+impl TracedCall<'_> {
     /// Whether the called cluster runs anything that can answer.
     fn is_answerable(&self) -> bool {
         !self.seen.behind(&self.to.name, self.service).is_empty()
@@ -70,10 +70,11 @@ pub(super) async fn walk(
     (from, to): (&LabCluster, &LabCluster),
     service: &ServiceUrl,
 ) -> Result<Explanation, StepError> {
-    let journey = Journey { from, to, service, seen, answered: OnceCell::new() };
+    let call = TracedCall { from, to, service, seen, answered: OnceCell::new() };
     let mut hops = Vec::new();
-    for name in HOPS {
-        let Some(look) = look(ctx, &journey, name).await else { continue };
+    for kind in HopKind::ALL {
+        let name = kind.title();
+        let Some(look) = look(ctx, &call, kind).await else { continue };
         let (found, finding) = match look {
             Ok(Ok(found)) => (found, None),
             Ok(Err(finding)) => (String::new(), Some(finding)),
@@ -95,70 +96,105 @@ pub(super) async fn walk(
         to: to.name.clone(),
         service: service.to_string(),
         hops,
-        answered: journey.answered.into_inner(),
+        answered: call.answered.into_inner(),
     })
 }
 
-/// The hops in their order.
-const HOPS: [&str; 11] = [
-    "name",
-    "caller",
-    "control plane",
-    "configuration",
-    "callee",
-    "trust roots",
-    "remote secret",
-    "way",
-    "reachable",
-    "endpoint",
-    "answer",
-];
+/// What is looked at on the way of a call, in the order in which causes precede each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HopKind {
+    Name,
+    Caller,
+    ControlPlane,
+    Configuration,
+    Callee,
+    TrustRoots,
+    RemoteSecret,
+    Way,
+    Reachable,
+    Endpoint,
+    Answer,
+}
+
+impl HopKind {
+    const ALL: [Self; 11] = [
+        Self::Name,
+        Self::Caller,
+        Self::ControlPlane,
+        Self::Configuration,
+        Self::Callee,
+        Self::TrustRoots,
+        Self::RemoteSecret,
+        Self::Way,
+        Self::Reachable,
+        Self::Endpoint,
+        Self::Answer,
+    ];
+
+    /// As users read it.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Caller => "caller",
+            Self::ControlPlane => "control plane",
+            Self::Configuration => "configuration",
+            Self::Callee => "callee",
+            Self::TrustRoots => "trust roots",
+            Self::RemoteSecret => "remote secret",
+            Self::Way => "way",
+            Self::Reachable => "reachable",
+            Self::Endpoint => "endpoint",
+            Self::Answer => "answer",
+        }
+    }
+}
 
 /// Looks at one hop; nothing when the call does not have it.
-async fn look(ctx: &LabContext, journey: &Journey<'_>, name: &str) -> Option<Look> {
-    let (from, to) = (journey.from, journey.to);
+async fn look(ctx: &LabContext, call: &TracedCall<'_>, kind: HopKind) -> Option<Look> {
+    let (from, to) = (call.from, call.to);
     let elsewhere = from.name != to.name;
     let networks = from.network != to.network;
-    Some(match name {
-        "name" => caller::name(ctx, journey).await,
-        "caller" => caller::sidecar(ctx, from).await,
-        "control plane" => {
+    Some(match kind {
+        HopKind::TrustRoots | HopKind::RemoteSecret | HopKind::Way if !elsewhere => return None,
+        HopKind::Reachable if !networks => return None,
+        HopKind::Name => caller::name(ctx, call).await,
+        HopKind::Caller => caller::sidecar(ctx, from).await,
+        HopKind::ControlPlane => {
             let host = ctx.lab.control_plane(from);
             let well = format!("istiod of {} runs and serves {}", host.name, from.name);
-            or(diagnose::control_plane(ctx, from).await, well)
+            finding_or(diagnose::control_plane(ctx, from).await, well)
         }
-        "configuration" => caller::configuration(ctx, from).await,
-        "callee" => path::callee(ctx, journey).await,
-        "trust roots" if elsewhere => diagnose::trust(ctx, from, to).await,
-        "remote secret" if elsewhere => {
+        HopKind::Configuration => caller::configuration(ctx, from).await,
+        HopKind::Callee => path::callee(ctx, call).await,
+        HopKind::TrustRoots => diagnose::trust(ctx, from, to).await,
+        HopKind::RemoteSecret => {
             let host = ctx.lab.control_plane(from);
             let well = if host.name == to.name {
                 format!("istiod of {} runs in {} itself", from.name, to.name)
             } else {
                 format!("istiod of {} watches {} and is synchronised with it", host.name, to.name)
             };
-            or(diagnose::watches(ctx, from, to).await, well)
+            finding_or(diagnose::watches(ctx, from, to).await, well)
         }
-        "way" if networks => path::gateway(ctx, to).await,
-        "way" if elsewhere => {
+        HopKind::Way if networks => path::gateway(ctx, to).await,
+        HopKind::Way => {
             let well = format!("one network, {}: the nodes have routes both ways", from.network);
-            or(diagnose::routes(ctx, from, to).await, well)
+            finding_or(diagnose::routes(ctx, from, to).await, well)
         }
-        "reachable" if networks => path::reachable(ctx, from, to).await,
-        "endpoint" => endpoint::look(ctx, journey).await,
-        "answer" => answer::look(ctx, journey).await,
-        _ => return None,
+        HopKind::Reachable => path::reachable(ctx, from, to).await,
+        HopKind::Endpoint => endpoint::look(ctx, call).await,
+        HopKind::Answer => answer::look(ctx, call).await,
     })
 }
 
 /// A look of the diagnosis, with what to say when nothing is wrong.
-fn or(found: Result<Option<Finding>, StepError>, well: String) -> Look {
+fn finding_or(found: Result<Option<Finding>, StepError>, well: String) -> Look {
     Ok(found?.map_or(Ok(well), Err))
 }
 
 fn unknown(ctx: &LabContext, name: &str, error: &StepError) -> Finding {
     Finding {
-        cause: format!("whether the {name} is well cannot be told"),
+        cause: format!("it cannot be told whether the {name} is well"),
         evidence: error.to_string(),
         remedy: format!("lab status {}", ctx.lab.name),
     }

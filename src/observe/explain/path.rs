@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 
-use super::{Journey, Look, answer};
+use super::{Look, TracedCall, answer};
 use crate::context::{LabContext, StepError};
 use crate::observe::diagnose;
 use crate::observe::traffic::has_sidecar;
@@ -16,8 +16,8 @@ use crate::verdict::Finding;
 const NETWORK_LABEL: &str = "topology.istio.io/network";
 
 /// The pods behind the service in the called cluster, and their sidecars.
-pub(super) async fn callee(ctx: &LabContext, journey: &Journey<'_>) -> Look {
-    let Journey { from, to, service, .. } = journey;
+pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let TracedCall { from, to, service, .. } = call;
     let client = ctx.client(&to.name).await?;
     let found: Option<Service> = client.get(&service.namespace, &service.service).await?;
     let selector = found.and_then(|s| s.spec).and_then(|s| s.selector).unwrap_or_default();
@@ -25,11 +25,11 @@ pub(super) async fn callee(ctx: &LabContext, journey: &Journey<'_>) -> Look {
     let named = format!("{}/{}", service.namespace, service.service);
     let others: Vec<&str> = ctx.lab.data_clusters().map(|c| c.name.as_str()).collect();
     let others: Vec<&str> =
-        others.into_iter().filter(|c| *c != to.name && !journey.seen.behind(c, service).is_empty()).collect();
+        others.into_iter().filter(|c| *c != to.name && !call.seen.behind(c, service).is_empty()).collect();
     let pods = client.pods(&service.namespace, &selector.join(",")).await?;
     let pod = pods.iter().find(|p| is_ready(p)).filter(|_| !selector.is_empty());
     // What is not meant to be there is not missed, as long as somebody answers.
-    if pod.is_none() && !journey.seen.is_meant(&to.name, service) && answer::of(ctx, journey).await?.is_well() {
+    if pod.is_none() && !call.seen.is_meant(&to.name, service) && answer::of(ctx, call).await?.is_well() {
         return Ok(Ok(format!("{} runs nothing behind {named}, and calls are answered all the same", to.name)));
     }
     if selector.is_empty() {

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::traffic::{Call, Caller, collect};
 use super::Run;
 use super::rotation::{Series, judged};
+use super::undo::Undo;
 use crate::context::{LabContext, PATIENCE, StepError};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::FailoverCheck;
 use crate::sys::kube::Cluster;
-use crate::verdict::{Measure, Outage, Roles, SourceVerdict};
+use crate::verdict::{CallCheck, Measure, Outage, Roles, SourceVerdict};
 
 /// Requests that must all be answered by the first in the order.
 const HOME_REQUESTS: u32 = 100;
@@ -28,8 +28,6 @@ const STREAM_LIMIT: u32 = 1;
 const LEAVING: Duration = Duration::from_secs(30);
 /// How long the stopped one may take to answer again: a pod has to start and to be found.
 const COMING_BACK: Duration = Duration::from_secs(120);
-/// How long an interrupted check waits for helloworld to be started again.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Judges every calling cluster, then stops and starts one helloworld after the other.
 pub(super) async fn sources(
@@ -50,6 +48,7 @@ pub(super) async fn sources(
         judged(ctx, &series, run).await
     });
     let mut sources = try_join_all(home).await?;
+    sources.iter_mut().for_each(|source| source.kind = CallCheck::Failover);
     for cluster in &check.exercise {
         let (measures, problems) = match exercise(ctx, check, cluster, run).await {
             Ok(judged) => judged,
@@ -92,7 +91,14 @@ async fn exercise(
     let mut outage = Outage::default();
 
     run.progress.say(format!("{cluster}: helloworld is stopped"));
-    let guard = Stopped::guard(client.clone(), name.clone()).await?;
+    let replicas = replicas(&client, &name).await?;
+    let stopped = Undo::by({
+        let of = (client.clone(), name.clone());
+        move || {
+            let (client, name) = of.clone();
+            Box::pin(async move { Ok(client.scale(APP_NAMESPACE, &name, replicas).await?) })
+        }
+    });
     let start = Instant::now();
     client.scale(APP_NAMESPACE, &name, 0).await?;
     outage.stopped = collect(&mut answers, start, LEAVING, |moments| {
@@ -102,55 +108,21 @@ async fn exercise(
 
     run.progress.say(format!("{cluster}: helloworld is started again"));
     let start = Instant::now();
-    guard.restore().await?;
+    stopped.now().await?;
     outage.started =
         collect(&mut answers, start, COMING_BACK, |moments| Outage::returned(moments, home).is_some()).await;
     client.until_available(APP_NAMESPACE, &name, PATIENCE, run.progress).await?;
     Ok(outage.judge(roles))
 }
 
-/// A Deployment that will be stopped. However the check ends, by an error or by an interrupt that drops it half-way, it has its replicas back
-/// afterwards. If even that is prevented, as by a kill, `lab up` starts it again.
-struct Stopped {
-    client: Cluster,
-    name: String,
-    replicas: i32,
-    restored: bool,
-}
-
-impl Stopped {
-    async fn guard(client: Cluster, name: String) -> Result<Self, StepError> {
-        let deployment: Option<Deployment> = client.get(APP_NAMESPACE, &name).await?;
-        let replicas = deployment.map_or(0, |d| d.spec.replicas.unwrap_or(1));
-        if replicas == 0 {
-            return Err(StepError::Failed {
-                problem: format!("Deployment {APP_NAMESPACE}/{name} has no replicas"),
-                remedy: "`lab up` starts it again".to_owned(),
-            });
-        }
-        Ok(Self { client, name, replicas, restored: false })
-    }
-
-    async fn restore(mut self) -> Result<(), StepError> {
-        self.client.scale(APP_NAMESPACE, &self.name, self.replicas).await?;
-        self.restored = true;
-        Ok(())
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        if self.restored {
-            return;
-        }
-        let Ok(runtime) = Handle::try_current() else { return };
-        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
-            return;
-        }
-        // Nobody polls a future that is dropped, so its last request is made here, on this thread.
-        tokio::task::block_in_place(|| {
-            let scale = self.client.scale(APP_NAMESPACE, &self.name, self.replicas);
-            let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, scale).await });
-        });
+/// How many replicas a Deployment has, which is to be stopped.
+async fn replicas(client: &Cluster, name: &str) -> Result<i32, StepError> {
+    let deployment: Option<Deployment> = client.get(APP_NAMESPACE, name).await?;
+    match deployment.map_or(0, |d| d.spec.replicas.unwrap_or(1)) {
+        0 => Err(StepError::Failed {
+            problem: format!("Deployment {APP_NAMESPACE}/{name} has no replicas"),
+            remedy: "`lab up` starts it again".to_owned(),
+        }),
+        replicas => Ok(replicas),
     }
 }

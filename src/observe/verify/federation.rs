@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 use super::Run;
 use super::loss::{BEFORE, Calls};
+use super::undo::Undo;
 use crate::context::{LabContext, StepError, karmada_api};
 use crate::plan::render;
 use crate::scenario::FederationCheck;
-use crate::sys::docker::Engine;
 use crate::sys::kube::{Condition, Manifest, condition};
 use crate::sys::poll::poll_until;
 use crate::verdict::{Measure, Spread};
@@ -27,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LEAVING: Duration = Duration::from_secs(180);
 /// How long a member may take to be ready again, and how long its replicas may take to come back.
 const COMING_BACK: Duration = Duration::from_secs(120);
-/// How long an interrupted check waits for the nodes to go on.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 /// The sum of what several clusters have cannot be watched, so it is asked for this often.
 const OFTEN: Duration = Duration::from_millis(250);
 
@@ -37,7 +33,7 @@ pub(super) async fn spread(ctx: &LabContext, check: &FederationCheck, run: &Run<
     let mut spread = judged(ctx, check, run).await;
     for cluster in &check.exercise {
         if !spread.passed() {
-            spread.problems.push(format!("{cluster} was not lost, because not all was well before"));
+            spread.problems.push(format!("{cluster} was not lost, because not everything was well before"));
             break;
         }
         match lose(ctx, check, cluster, run, &mut spread).await {
@@ -66,7 +62,7 @@ async fn lose(
     };
     let total: u32 = check.replicas.values().sum();
     let tolerated = ctx.lab.federation.as_ref().and_then(|f| f.failover).map_or(0, |f| f.toleration_seconds);
-    let nodes = ctx.nodes_of(cluster).await?.into_iter().map(|n| n.name).collect();
+    let nodes: Vec<String> = ctx.nodes_of(cluster).await?.into_iter().map(|n| n.name).collect();
 
     let mut calls = None;
     if let Some(service) = &check.service {
@@ -88,9 +84,18 @@ async fn lose(
         calls = Some(begun);
     }
     run.progress.say(format!("{cluster}: lost"));
-    let frozen = Frozen { engine: ctx.engine.clone(), nodes, released: false };
+    let frozen = Undo::by({
+        let of = (ctx.engine.clone(), nodes.clone());
+        move || {
+            let (engine, nodes) = of.clone();
+            Box::pin(async move {
+                let released = join_all(nodes.iter().map(|node| engine.unpause(node))).await;
+                Ok(released.into_iter().collect::<Result<(), _>>()?)
+            })
+        }
+    });
     let start = Instant::now();
-    for node in &frozen.nodes {
+    for node in &nodes {
         ctx.engine.pause(node).await?;
     }
     let limit = LEAVING + Duration::from_secs(tolerated.into());
@@ -110,7 +115,7 @@ async fn lose(
     run.progress.say(format!("{cluster}: comes back"));
     let returned = Instant::now();
     let start = returned;
-    frozen.release().await?;
+    frozen.now().await?;
     let api = karmada_api::client(ctx).await?;
     let member = render::karmada_cluster(cluster);
     // Karmada does not know at once that it was away, so it has to be asked after what is in the member too.
@@ -173,41 +178,6 @@ async fn is_rolled_out(ctx: &LabContext, check: &FederationCheck) -> bool {
 async fn within<F: Future<Output = bool>>(limit: Duration, is_so: impl Fn() -> F) -> bool {
     let asked = poll_until(limit, OFTEN, async || Ok::<_, Infallible>(is_so().await.then_some(())));
     matches!(asked.await, Ok(Some(())))
-}
-
-/// Nodes that are frozen. However the check ends, by an error or by an interrupt that drops it half-way, they go on afterwards. If even that is
-/// prevented, as by a kill, `lab up` lets them go on.
-struct Frozen {
-    engine: Engine,
-    nodes: Vec<String>,
-    released: bool,
-}
-
-impl Frozen {
-    async fn release(mut self) -> Result<(), StepError> {
-        for node in &self.nodes {
-            self.engine.unpause(node).await?;
-        }
-        self.released = true;
-        Ok(())
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        if self.released {
-            return;
-        }
-        let Ok(runtime) = Handle::try_current() else { return };
-        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
-            return;
-        }
-        // Nobody polls a future that is dropped, so the last requests are made here, on this thread.
-        tokio::task::block_in_place(|| {
-            let all = join_all(self.nodes.iter().map(|node| self.engine.unpause(node)));
-            let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, all).await });
-        });
-    }
 }
 
 /// Where the replicas are, asked again while the lab settles.

@@ -9,6 +9,7 @@ mod outside;
 mod reachability;
 mod request;
 mod rotation;
+mod undo;
 
 use std::time::{Duration, Instant};
 
@@ -182,7 +183,11 @@ where
 /// stopped, until their kubelet has looked.
 ///
 /// `judge` is told whether its verdict counts even when it is red. Before that it need not find out all that is wrong.
-async fn until_well<F>(run: &Run<'_>, cluster: &str, judge: impl Fn(bool) -> F) -> Result<SourceVerdict, StepError>
+async fn retry_while_settling<F>(
+    run: &Run<'_>,
+    cluster: &str,
+    judge: impl Fn(bool) -> F,
+) -> Result<SourceVerdict, StepError>
 where
     F: Future<Output = Result<SourceVerdict, StepError>>,
 {
@@ -194,7 +199,7 @@ where
         if verdict.passed || counts {
             return Ok(verdict);
         }
-        run.progress.say(format!("{cluster}: waiting, not all is well yet"));
+        run.progress.say(format!("{cluster}: waiting, not everything is well yet"));
         tokio::time::sleep(PAUSE).await;
         // A node that has gone down does not settle, nor does what will never run.
         is_lost = !nodes::are_up(run.ctx).await?;

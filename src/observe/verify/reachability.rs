@@ -37,7 +37,7 @@ pub(super) async fn cells(ctx: &LabContext, run: &Run<'_>) -> Result<Vec<Cell>, 
         if cells.iter().all(Cell::passed) || Instant::now() >= run.until {
             return Ok(cells);
         }
-        run.progress.say("waiting, not all is reached as it must be yet");
+        run.progress.say("waiting, not everything is reached as it must be yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

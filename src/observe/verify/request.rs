@@ -2,7 +2,7 @@
 
 use super::super::traffic::{Call, Caller, REQUEST_LIMIT};
 use super::outside::Outside;
-use super::{Run, until_well};
+use super::{Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
 use crate::scenario::{Expect, RequestCheck, ServiceUrl, Target, Through};
@@ -20,7 +20,7 @@ pub(super) async fn source(
 ) -> Result<SourceVerdict, StepError> {
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let requests = requests_for(check, versions.len());
-    until_well(run, cluster, |_| async {
+    retry_while_settling(run, cluster, |_| async {
         let seen = run.in_time(observe(ctx, check, cluster, requests, run)).await;
         let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
         Ok(request(check, cluster, &versions, requests, seen))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::traffic::{Call, Caller, settled};
 use super::outside::Outside;
-use super::{Run, until_well};
+use super::{Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
@@ -54,7 +54,7 @@ fn versions(ctx: &LabContext) -> Vec<String> {
 
 /// Judges a series, again while the lab settles.
 pub(super) async fn judged(ctx: &LabContext, series: &Series<'_>, run: &Run<'_>) -> Result<SourceVerdict, StepError> {
-    until_well(run, series.cluster, async |counts| {
+    retry_while_settling(run, series.cluster, async |counts| {
         let seen = run.in_time(observe(ctx, series, counts, run)).await;
         let mut verdict = rotation(&series.title, series.cluster, series.requests, &series.expected, or_broken(seen));
         verdict.caller = format!("{APP_NAMESPACE}/sleep");
@@ -97,7 +97,7 @@ pub(super) async fn ingress(
     let expected = versions(ctx);
     let requests = requests_needed(expected.len(), sources);
     let title = format!("rotation {service} through ingress");
-    until_well(run, cluster, |_| async {
+    retry_while_settling(run, cluster, |_| async {
         let seen = run.in_time(observe_outside(ctx, service, cluster, requests, run)).await;
         let mut verdict = rotation(&title, cluster, requests, &expected, or_broken(seen));
         OUTSIDE.clone_into(&mut verdict.caller);

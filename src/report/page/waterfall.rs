@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use crate::exec::Outcome;
-use crate::plan::Plan;
+use crate::plan::{Plan, StepId};
 use crate::report::Timeline;
 use crate::report::phases::StepTime;
 
@@ -25,7 +25,7 @@ pub(super) fn waterfall(timeline: &Timeline, plan: &Plan) -> Markup {
                 thead { tr { th scope="col" { "Step" } th.time scope="col" { "Seconds" } th scope="col" { "From the first second to the last" } } }
                 tbody {
                     @for step in &steps {
-                        tr.critical[critical.contains(step.step.as_str())].failed[matches!(step.outcome, Outcome::Failed(_))] {
+                        tr.critical[critical.contains(&step.step)].failed[matches!(step.outcome, Outcome::Failed(_))] {
                             th scope="row" { (step.step) }
                             td.time { (format!("{:.1}", step.took)) }
                             td {
@@ -56,16 +56,16 @@ fn ended(step: &StepTime) -> f64 {
 }
 
 /// From the step that ended last, always the one of those it needs that ended last.
-fn critical_path<'a>(timeline: &'a Timeline, plan: &Plan) -> BTreeSet<&'a str> {
-    let time = |id: &str| timeline.steps.iter().find(|s| s.step == id);
+fn critical_path<'a>(timeline: &'a Timeline, plan: &Plan) -> BTreeSet<&'a StepId> {
+    let time = |id: &StepId| timeline.steps.iter().find(|s| s.step == *id);
     let latest = |a: &&StepTime, b: &&StepTime| ended(a).total_cmp(&ended(b));
     let mut path = BTreeSet::new();
     let mut next = timeline.steps.iter().max_by(latest);
     while let Some(step) = next {
-        path.insert(step.step.as_str());
-        let needs = plan.steps.iter().find(|s| s.id.0 == step.step).map_or(&[][..], |s| &s.needs);
+        path.insert(&step.step);
+        let needs = plan.steps.iter().find(|s| s.id == step.step).map_or(&[][..], |s| &s.needs);
         // A step cannot need itself, so this ends; a timeline that says otherwise must not make it go round.
-        next = needs.iter().filter_map(|n| time(&n.0)).filter(|s| !path.contains(s.step.as_str())).max_by(latest);
+        next = needs.iter().filter_map(time).filter(|s| !path.contains(&s.step)).max_by(latest);
     }
     path
 }
@@ -73,11 +73,12 @@ fn critical_path<'a>(timeline: &'a Timeline, plan: &Plan) -> BTreeSet<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, PlannedStep, StepId};
+    use crate::plan::{Action, PlannedStep};
 
     #[test]
     fn the_critical_path_goes_by_what_ended_last() {
-        let step = |id: &str, started, took| StepTime { step: id.to_owned(), outcome: Outcome::Done, started, took };
+        let id = |id: &str| StepId(id.to_owned());
+        let step = |name: &str, started, took| StepTime { step: id(name), outcome: Outcome::Done, started, took };
         let timeline = Timeline {
             steps: vec![
                 step("images", 0.0, 5.0),
@@ -86,10 +87,10 @@ mod tests {
                 step("verify", 25.0, 3.0),
             ],
         };
-        let needs = |id: &str, needs: &[&str]| PlannedStep {
-            id: StepId(id.to_owned()),
+        let needs = |name: &str, needs: &[&str]| PlannedStep {
+            id: id(name),
             action: Action::Verify,
-            needs: needs.iter().map(|n| StepId((*n).to_owned())).collect(),
+            needs: needs.iter().map(|n| id(n)).collect(),
         };
         let plan = Plan {
             steps: vec![
@@ -99,6 +100,6 @@ mod tests {
                 needs("verify", &["cluster", "root-ca"]),
             ],
         };
-        assert_eq!(critical_path(&timeline, &plan), ["cluster", "images", "verify"].into());
+        assert_eq!(critical_path(&timeline, &plan), [&id("cluster"), &id("images"), &id("verify")].into());
     }
 }

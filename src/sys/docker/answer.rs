@@ -11,18 +11,18 @@ use super::DockerError;
 pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long a request may take that has the engine do something to a container. [`while_it_answers`] ends it before if the engine is silent.
-pub(super) const DEED: Duration = Duration::from_secs(120);
+pub(super) const ACTION: Duration = Duration::from_secs(120);
 
 /// A question: the engine has the whole answer at once.
 pub(super) async fn ask<T>(
     what: impl Into<String>,
     question: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, DockerError> {
-    within(question).await.map_err(DockerError::request(what))
+    in_time(question).await.map_err(DockerError::request(what))
 }
 
 /// The same for a question of which an error may be a good answer too.
-pub(super) async fn within<T>(question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn in_time<T>(question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     // On the heap: the engine's client makes large futures, and every step would carry them.
     tokio::time::timeout(ANSWER, Box::pin(question)).await.unwrap_or(Err(Error::RequestTimeoutError))
 }
@@ -30,10 +30,10 @@ pub(super) async fn within<T>(question: impl Future<Output = Result<T, Error>>) 
 /// Something that takes the engine its time, as long as it answers to others meanwhile.
 ///
 /// # Errors
-/// Those of `deed`, and that the engine is silent.
+/// Those of `action`, and that the engine is silent.
 pub(super) async fn while_it_answers<T>(
     docker: &Docker,
-    deed: impl Future<Output = Result<T, Error>>,
+    action: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let silence = async {
         loop {
@@ -44,7 +44,7 @@ pub(super) async fn while_it_answers<T>(
         }
     };
     tokio::select! {
-        done = Box::pin(deed) => done,
+        done = Box::pin(action) => done,
         () = Box::pin(silence) => Err(Error::RequestTimeoutError),
     }
 }
@@ -70,7 +70,7 @@ mod tests {
         let never = std::future::pending::<Result<(), Error>>();
         let (asked, done) = tokio::join!(ask("list images", docker.version()), while_it_answers(&docker, never));
         let text = asked.expect_err("no answer").to_string();
-        assert_eq!(text, "the Docker engine did not answer within 10 s when it was to list images");
+        assert_eq!(text, "the Docker engine did not answer within 10 s when asked to list images");
         let error = DockerError::request("stop x")(done.expect_err("no answer"));
         assert!(error.is_no_answer(), "{error}");
         assert!(start.elapsed() < 3 * ANSWER, "{:?}", start.elapsed());

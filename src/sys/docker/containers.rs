@@ -6,7 +6,7 @@ use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, NetworkConnectRequest};
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::{CLUSTER_LABEL, DockerError, Engine, LAB_LABEL, ask, gone_is_well, while_it_answers, within};
+use super::{CLUSTER_LABEL, DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
 
 /// How often a container is frozen at most: a kernel with much to do may not get every process to stand still in the time that it is given.
 const FREEZES: usize = 5;
@@ -59,7 +59,7 @@ impl Engine {
 
     /// Labels of a container, if there is one of that name.
     pub async fn labels(&self, container: &str) -> Result<Option<HashMap<String, String>>, DockerError> {
-        match within(self.docker.inspect_container(container, None)).await {
+        match in_time(self.docker.inspect_container(container, None)).await {
             Ok(found) => Ok(Some(found.config.and_then(|c| c.labels).unwrap_or_default())),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(DockerError::request(format!("look at {container}"))(error)),
@@ -80,7 +80,7 @@ impl Engine {
         if state.state.and_then(|s| s.paused) == Some(true) {
             return self.unpause(name).await;
         }
-        self.deed(format!("start {name}"), self.docker.start_container(name, None)).await
+        self.perform(format!("start {name}"), self.docker.start_container(name, None)).await
     }
 
     /// Attaches a container to a network; that it is attached already is well.
@@ -92,12 +92,12 @@ impl Engine {
                 result => result,
             }
         };
-        self.deed(format!("attach {container} to network {network}"), attached).await
+        self.perform(format!("attach {container} to network {network}"), attached).await
     }
 
     /// Stops a container.
     pub async fn stop(&self, name: &str) -> Result<(), DockerError> {
-        self.deed(format!("stop {name}"), self.docker.stop_container(name, None)).await
+        self.perform(format!("stop {name}"), self.docker.stop_container(name, None)).await
     }
 
     /// Freezes a container: it keeps its state and answers nothing.
@@ -123,8 +123,8 @@ impl Engine {
     /// Removes a container with its anonymous volumes, running or not; that it is gone already is well.
     pub async fn remove(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let gone = async { gone_is_well(self.docker.remove_container(name, Some(options)).await) };
-        self.deed(format!("remove container {name}"), gone).await
+        let gone = async { ignore_missing(self.docker.remove_container(name, Some(options)).await) };
+        self.perform(format!("remove container {name}"), gone).await
     }
 }
 

@@ -75,9 +75,9 @@ impl Engine {
     {
         let container = Container { engine: self, name: format!("{PREFIX}{}", what.name) };
         self.remove(&container.name).await?;
-        let deed = async { Ok(run_and_commit(self, &what, &container.name, input, on_line).await) };
+        let action = async { Ok(run_and_commit(self, &what, &container.name, input, on_line).await) };
         let failed = |e| Err(DockerError::request(format!("derive an image from {}", what.from))(e));
-        let result = while_it_answers(&self.copying, deed).await.unwrap_or_else(failed);
+        let result = while_it_answers(&self.copying, action).await.unwrap_or_else(failed);
         self.remove(&container.name).await?;
         result
     }

@@ -26,7 +26,7 @@ pub enum DockerError {
     ))]
     NoContext(String),
     /// The engine is there and says nothing.
-    #[error("the Docker engine did not answer within {} s when it was to {what}", ANSWER.as_secs())]
+    #[error("the Docker engine did not answer within {} s when asked to {what}", ANSWER.as_secs())]
     #[diagnostic(help(
         "see whether `docker version` answers; restart the engine if it does not, and run the command again, which goes on where it stopped"
     ))]

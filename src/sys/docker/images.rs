@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::login::login;
-use super::{DockerError, Engine, LAB_LABEL, ask, gone_is_well, while_it_answers, within};
+use super::{DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
 
 /// An image of the engine.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Engine {
 
     /// How an image starts; `None` when the engine does not have it.
     pub async fn image_config(&self, reference: &str) -> Result<Option<ImageConfig>, DockerError> {
-        match within(self.docker.inspect_image(reference)).await {
+        match in_time(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.config.unwrap_or_default())),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(e) => Err(DockerError::request(format!("inspect image {reference}"))(e)),
@@ -52,7 +52,7 @@ impl Engine {
 
     /// The names of an image, each `REPOSITORY:TAG`; `None` when the engine does not have it.
     pub async fn image_names(&self, reference: &str) -> Result<Option<Vec<String>>, DockerError> {
-        match within(self.docker.inspect_image(reference)).await {
+        match in_time(self.docker.inspect_image(reference)).await {
             Ok(image) => Ok(Some(image.repo_tags.unwrap_or_default())),
             // What is no name at all names nothing.
             Err(Error::DockerResponseServerError { status_code: 400 | 404, .. }) => Ok(None),
@@ -193,7 +193,7 @@ impl Engine {
         let context = Bytes::from(context.into_inner().map_err(io)?);
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).build();
         let built = self.docker.build_image(options, None, Some(bollard::body_full(context)));
-        self.deed(what(), built.try_for_each(|_| async { Ok(()) })).await
+        self.perform(what(), built.try_for_each(|_| async { Ok(()) })).await
     }
 
     /// Tags of the images that carry a lab's label.
@@ -208,7 +208,7 @@ impl Engine {
     /// Removes an image's tag; that it is gone already is well.
     pub async fn remove_image(&self, tag: &str) -> Result<(), DockerError> {
         let options = RemoveImageOptionsBuilder::default().force(true).noprune(true).build();
-        let gone = async { gone_is_well(self.docker.remove_image(tag, Some(options), None).await.map(|_| ())) };
-        self.deed(format!("remove image {tag}"), gone).await
+        let gone = async { ignore_missing(self.docker.remove_image(tag, Some(options), None).await.map(|_| ())) };
+        self.perform(format!("remove image {tag}"), gone).await
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 pub use answer::ANSWER;
-use answer::{DEED, ask, while_it_answers, within};
+use answer::{ACTION, ask, in_time, while_it_answers};
 pub use bollard::errors::Error;
 pub use containers::Node;
 pub use derive::{BUILD_LABEL, Derivation};
@@ -54,7 +54,7 @@ impl Engine {
     pub async fn connect() -> Result<Self, DockerError> {
         let endpoint = Endpoint::here().map_err(DockerError::NoContext)?;
         let unreachable = |e| DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) };
-        let seconds = DEED.as_secs();
+        let seconds = ACTION.as_secs();
         let client = match endpoint.socket() {
             Some(path) => Docker::connect_with_socket(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
             None => dial::client(&endpoint, seconds, API_DEFAULT_VERSION),
@@ -82,16 +82,16 @@ impl Engine {
     }
 
     /// Has the engine do something that takes its time.
-    async fn deed<T>(
+    async fn perform<T>(
         &self,
         what: impl Into<String>,
-        deed: impl Future<Output = Result<T, Error>>,
+        action: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, DockerError> {
-        while_it_answers(&self.docker, deed).await.map_err(DockerError::request(what))
+        while_it_answers(&self.docker, action).await.map_err(DockerError::request(what))
     }
 }
 
-fn gone_is_well(result: Result<(), Error>) -> Result<(), Error> {
+fn ignore_missing(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         result => result,

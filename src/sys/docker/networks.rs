@@ -7,7 +7,7 @@ use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 use ipnet::Ipv4Net;
 
-use super::{DockerError, Engine, LAB_LABEL, ask, gone_is_well};
+use super::{DockerError, Engine, LAB_LABEL, ask, ignore_missing};
 
 /// An existing Docker network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +73,12 @@ impl Engine {
             ..NetworkCreateRequest::default()
         };
         let what = format!("create network {name} with subnet {subnet}");
-        self.deed(what, self.docker.create_network(request)).await.map(|_| ())
+        self.perform(what, self.docker.create_network(request)).await.map(|_| ())
     }
 
     /// Removes a network; that it is gone already is well.
     pub async fn remove_network(&self, name: &str) -> Result<(), DockerError> {
-        let gone = async { gone_is_well(self.docker.remove_network(name).await) };
-        self.deed(format!("remove network {name}"), gone).await
+        let gone = async { ignore_missing(self.docker.remove_network(name).await) };
+        self.perform(format!("remove network {name}"), gone).await
     }
 }

@@ -21,7 +21,7 @@ impl Cluster {
     }
 
     /// Watches the object that `identity` names until `condition` holds. `state` completes the sentence "Kind name ..." for a user, as "is not ready".
-    pub async fn until_so(
+    pub async fn until_condition(
         &self,
         identity: &Value,
         state: &str,
