@@ -1,5 +1,6 @@
 //! Flags, as parsed.
 
+mod itself;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
 
+pub use itself::{Completions, Docs, Man, Version};
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
 
 /// What a new user needs next, and what a script needs to know.
@@ -129,6 +131,14 @@ pub enum Picture {
     Dot,
 }
 
+/// How a scenario file is read, with the files that it names.
+#[derive(Clone, Copy, Debug, Default, ClapArgs)]
+pub struct Reading {
+    /// Let kustomizations fetch their bases from the network, each time that they are built
+    #[arg(long)]
+    pub remote_bases: bool,
+}
+
 /// `lab up`.
 #[derive(Debug, ClapArgs)]
 pub struct Up {
@@ -153,6 +163,9 @@ pub struct Up {
     /// Form of the verdict on standard output
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 impl Up {
@@ -167,6 +180,7 @@ impl Up {
             dry_run: false,
             junit: None,
             output: Output::Text,
+            reading: Reading::default(),
         }
     }
 }
@@ -183,14 +197,9 @@ pub struct Diff {
     /// Form of what is shown
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
-}
-
-/// `lab version`.
-#[derive(Debug, ClapArgs)]
-pub struct Version {
-    /// Form of what is printed
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// A verb about one lab.
@@ -264,6 +273,9 @@ pub struct Doctor {
     /// Form of the report
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// `lab plan`.
@@ -281,6 +293,9 @@ pub struct Plan {
     /// Draw the steps in this form instead
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     pub graph: Option<Picture>,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// `lab graph`.
@@ -295,6 +310,9 @@ pub struct Graph {
     /// Write it to this file instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// `lab report`.
@@ -356,6 +374,9 @@ pub struct Eject {
     /// Where images come from
     #[arg(long, value_enum, default_value = "auto")]
     pub images: Choice,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// `lab kubeconfig`.
@@ -364,28 +385,4 @@ pub struct Kubeconfig {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-}
-
-/// `lab completions`.
-#[derive(Debug, ClapArgs)]
-pub struct Completions {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
-/// `lab man`.
-#[derive(Debug, ClapArgs)]
-pub struct Man {
-    /// The directory, which is made if need be, as for `man -l DIR/lab-up.1`
-    #[arg(value_hint = clap::ValueHint::DirPath)]
-    pub dir: Option<PathBuf>,
-}
-
-/// `lab docs`.
-#[derive(Debug, ClapArgs)]
-pub struct Docs {
-    /// The directory, which is made if need be
-    #[arg(value_hint = clap::ValueHint::DirPath)]
-    pub dir: PathBuf,
 }

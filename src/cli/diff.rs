@@ -10,13 +10,13 @@ use crate::commands::up::Up;
 use crate::context::{LabContext, RunContext};
 use crate::images::Choice;
 use crate::observe::verify::Waits;
-use crate::plan::{Lab, Plan};
+use crate::plan::{Lab, Plan, refuse_changes};
 use crate::sys::docker::Engine;
 use crate::sys::fs;
 use crate::sys::state::{LabState, State};
 
 pub(super) async fn run(args: args::Diff, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
+    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
     tell(lab, Choice::Auto, args.output, interrupt).await
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn tell(
 async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result<Difference, CliError> {
     let engine = Engine::connect().await?;
     let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
-    up::refuse_changes(&existing.load()?, &lab)?;
+    refuse_changes(&existing.load::<Lab>()?, &lab)?;
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
     let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };

@@ -5,22 +5,22 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
+use super::progress::shown;
 use super::{CliError, args, output, up};
 use crate::commands::eject;
 use crate::commands::up::Up;
 use crate::context::{LabContext, RunContext, StepError};
 use crate::eject::{File, Material, files, refusal};
-use crate::exec::{Events, execute};
+use crate::exec::execute;
 use crate::images::{self, Choice};
 use crate::observe::verify::Waits;
 use crate::plan::Plan;
-use crate::report::{Style, follow};
 use crate::sys::docker::Engine;
 use crate::sys::fs;
 use crate::sys::state::{LabState, State};
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), interrupt).await?;
+    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
     if let Some(refusal) = refusal(&lab) {
         return Err(CliError::Usage { problem: refusal.problem.to_owned(), remedy: refusal.remedy.to_owned() });
     }
@@ -62,11 +62,7 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
 pub(super) async fn prepare(up: &Up, plan: &Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
     let mut plan = plan.clone();
     plan.steps.retain(|s| eject::is_before_clusters(&s.action));
-    let (events, receiver) = Events::channel();
-    let follower = tokio::spawn(follow(receiver, Style::detect()));
-    let finished = execute(&plan, up, &events, interrupt).await;
-    drop(events);
-    let _ = follower.await;
+    let finished = shown(async |events| execute(&plan, up, events, interrupt).await).await;
     if finished.interrupted {
         return Err(CliError::Interrupted { remedy: "nothing was written".to_owned() });
     }

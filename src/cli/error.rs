@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::context::StepError;
-use crate::plan::ResolveError;
+use crate::plan::{FixedError, ResolveError, UnnamedError};
 use crate::scenario::ScenarioErrors;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
@@ -22,6 +22,14 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Resolve(#[from] ResolveError),
+    /// The scenario changes what of a lab stays as it was made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fixed(#[from] FixedError),
+    /// The scenario leaves a cluster out that is there.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unnamed(#[from] UnnamedError),
     /// The command line asks for what cannot be.
     #[error("{problem}")]
     #[diagnostic(help("{remedy}"))]
@@ -98,6 +106,8 @@ impl CliError {
             Self::Command { code } => *code,
             Self::Scenario(_)
             | Self::Resolve(_)
+            | Self::Fixed(_)
+            | Self::Unnamed(_)
             | Self::Usage { .. }
             | Self::Before(StepError::State(StateError::Unknown { .. }) | StepError::Kube(KubeError::Fixed { .. })) => {
                 2

@@ -8,7 +8,7 @@ use super::{CliError, args, output};
 use crate::graph::{Graph, dot, layout, mermaid, topology};
 
 pub(super) async fn run(args: &args::Graph, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let lab = output::load_file_or_lab(&args.scenario, None, interrupt).await?;
+    let lab = output::load_file_or_lab(&args.scenario, None, args.reading, interrupt).await?;
     let form = args.format.or_else(|| form_of(args.output.as_deref()?)).unwrap_or(args::Picture::Svg);
     let text = written(&topology(&lab), form);
     match &args.output {

@@ -7,12 +7,13 @@ use std::time::Instant;
 use clap::{Args as ClapArgs, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+use super::progress::shown;
 use super::{CliError, Output, output};
 use crate::context::StepError;
-use crate::exec::{Event, Events, Outcome, Progress};
+use crate::exec::{Event, Outcome, Progress};
 use crate::images::{self, Choice, Entry, ImagesError, Prepared, Trust};
 use crate::plan::StepId;
-use crate::report::{self, Style, follow};
+use crate::report;
 use crate::scenario::ImageSettings;
 use crate::sys::docker::Engine;
 
@@ -187,23 +188,23 @@ pub(super) async fn watched<T, F>(
 where
     F: Future<Output = Result<T, ImagesError>>,
 {
-    let (events, receiver) = Events::channel();
-    let follower = tokio::spawn(follow(receiver, Style::detect()));
     let (step, start) = (StepId(title.to_owned()), Instant::now());
-    events.send(Event::StepStarted { step: step.clone(), at: start.elapsed() });
-    let result = tokio::select! {
-        biased;
-        () = interrupt.cancelled() => None,
-        result = work(events.progress(&step)) => Some(result),
-    };
-    let outcome = match &result {
-        None => Outcome::Cancelled,
-        Some(Ok(_)) => Outcome::Done,
-        Some(Err(e)) => Outcome::Failed(e.to_string()),
-    };
-    events.send(Event::StepFinished { step, outcome, started: start.elapsed(), took: start.elapsed() });
-    drop(events);
-    let _ = follower.await;
+    let result = shown(async |events| {
+        events.send(Event::StepStarted { step: step.clone(), at: start.elapsed() });
+        let result = tokio::select! {
+            biased;
+            () = interrupt.cancelled() => None,
+            result = work(events.progress(&step)) => Some(result),
+        };
+        let outcome = match &result {
+            None => Outcome::Cancelled,
+            Some(Ok(_)) => Outcome::Done,
+            Some(Err(e)) => Outcome::Failed(e.to_string()),
+        };
+        events.send(Event::StepFinished { step, outcome, started: start.elapsed(), took: start.elapsed() });
+        result
+    })
+    .await;
     match result {
         Some(result) => result.map_err(|e| StepError::from(e).into()),
         None => Err(CliError::Interrupted {

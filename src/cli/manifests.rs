@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::args::Reading;
 use super::{CliError, images, output};
 use crate::images::{kubectl, kubectl_here};
 use crate::scenario::{Files, ManifestFile, Unusable, decode};
@@ -14,9 +15,6 @@ use crate::sys::{fs, input};
 /// By any of these names `kubectl kustomize` finds what to build in a directory.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Set to `1` by who wants kustomizations to fetch bases from the network.
-const REMOTE_BASES: &str = "LAB_REMOTE_BASES";
-
 /// A kustomization that takes longer waits for something.
 const KUSTOMIZE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -25,6 +23,7 @@ pub(super) async fn read(
     paths: Vec<String>,
     scenario: &Path,
     size: usize,
+    reading: Reading,
     interrupt: &CancellationToken,
 ) -> Result<Files, CliError> {
     let base = scenario.parent().unwrap_or(Path::new(""));
@@ -39,7 +38,7 @@ pub(super) async fn read(
                 None => program.insert(find(interrupt).await?),
             };
             tokio::select! {
-                built = kustomize(program, &at, left) => built,
+                built = kustomize(program, &at, left, reading) => built,
                 () = interrupt.cancelled() => return Err(output::nothing_begun()),
             }
         } else {
@@ -115,13 +114,12 @@ fn directory(at: &Path, mut left: u64) -> Result<Vec<ManifestFile>, Unusable> {
 }
 
 /// Builds a kustomization, without the network unless the user has asked for it: a plan must be the same wherever it is made.
-async fn kustomize(kubectl: &Path, at: &Path, left: u64) -> Result<Vec<ManifestFile>, Unusable> {
+async fn kustomize(kubectl: &Path, at: &Path, left: u64, reading: Reading) -> Result<Vec<ManifestFile>, Unusable> {
     let directory = at.display().to_string();
     let unusable = |reason: String, remedy: String| Err(Unusable { reason, remedy });
     let see = format!("see what `kubectl kustomize {directory}` says");
     let mut process = Process::new(kubectl).args(["kustomize", &directory]);
-    let is_remote = std::env::var(REMOTE_BASES).is_ok_and(|wanted| wanted == "1");
-    if !is_remote {
+    if !reading.remote_bases {
         // Bases come by git, which is not to be found then, or by HTTP, whose proxy is then where nothing listens.
         process = process.env("PATH", "/nonexistent").env("NO_PROXY", "").env("no_proxy", "");
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
@@ -137,11 +135,11 @@ async fn kustomize(kubectl: &Path, at: &Path, left: u64) -> Result<Vec<ManifestF
         Ok(Err(ProcessError::Failed { tail, .. })) => {
             let line = tail.split_whitespace().collect::<Vec<_>>().join(" ");
             let line = line.trim_start_matches("error: ");
-            if !is_remote && fetches(line) {
+            if !reading.remote_bases && fetches(line) {
                 return unusable(
                     format!("it fetches a base from the network, which lab does not do by itself: {line}"),
                     format!(
-                        "keep a copy of the base beside it, or name the output of `kubectl kustomize {directory}` instead; {REMOTE_BASES}=1 has lab fetch it each time"
+                        "keep a copy of the base beside it, or name the output of `kubectl kustomize {directory}` instead; --remote-bases has lab fetch it each time"
                     ),
                 );
             }

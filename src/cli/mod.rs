@@ -24,6 +24,7 @@ mod open;
 mod output;
 mod pause;
 mod plan;
+mod progress;
 mod report;
 mod restart;
 mod schema;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::args::Reading;
 use super::{CliError, Output, manifests};
 use crate::context::LabContext;
 use crate::plan::{Lab, resolve};
@@ -98,7 +99,12 @@ pub(super) fn nothing_begun() -> CliError {
 }
 
 /// Reads, checks and resolves a scenario file with the files that it names, or that of a directory.
-pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &CancellationToken) -> Result<Lab, CliError> {
+pub(super) async fn load(
+    path: &Path,
+    name: Option<&str>,
+    reading: Reading,
+    interrupt: &CancellationToken,
+) -> Result<Lab, CliError> {
     let unreadable = |problem: String| CliError::Usage {
         problem,
         remedy: "give a scenario file, such as scenarios/three-network.yaml, or a directory with a scenario.yaml in it"
@@ -124,7 +130,7 @@ pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &Cancellati
         }
         Err(e) => return Err(unreadable(format!("cannot read {}: {e}", file.display()))),
     };
-    let files = manifests::read(paths, &file, text.len(), interrupt).await?;
+    let files = manifests::read(paths, &file, text.len(), reading, interrupt).await?;
     let now = time::OffsetDateTime::now_utc();
     let parse = move || scenario::parse_at(&text, &file.display().to_string(), &files, Some(now));
     let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
@@ -141,14 +147,15 @@ pub(super) async fn load(path: &Path, name: Option<&str>, interrupt: &Cancellati
 pub(super) async fn load_file_or_lab(
     path: &Path,
     name: Option<&str>,
+    reading: Reading,
     interrupt: &CancellationToken,
 ) -> Result<Lab, CliError> {
     let is_scenario = scenario_file(path).is_some_and(|file| crate::sys::fs::is_readable(&file));
     if is_scenario || name.is_some() {
-        return load(path, name, interrupt).await;
+        return load(path, name, reading, interrupt).await;
     }
     match State::open()?.existing(&path.to_string_lossy()) {
-        Err(StateError::Unknown { .. }) if crate::sys::fs::is_dir(path) => load(path, None, interrupt).await,
+        Err(StateError::Unknown { .. }) if crate::sys::fs::is_dir(path) => load(path, None, reading, interrupt).await,
         Err(StateError::Unknown { nearest, .. }) => Err(CliError::Usage {
             problem: format!("there is neither a file nor a lab named {}", path.display()),
             remedy: match nearest {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::progress::shown;
 use super::{CliError, args, output};
 use crate::commands::pause;
 use crate::context::{LabContext, StepError};
 use crate::exec::Events;
 use crate::observe::verify::{self, Waits};
 use crate::plan::Action;
-use crate::report::{Style, follow};
 use crate::scenario::{Check, Through};
 use crate::sys::state::State;
 
@@ -68,13 +68,8 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
         }));
     }
     let waits = Waits { retry: SETTLE, settle: SETTLE };
-    let (events, receiver) = Events::channel();
-    let follower = tokio::spawn(follow(receiver, Style::detect()));
-    let progress = events.progress(&Action::Verify.id());
-    let verdict = verify::judge(&ctx, waits, &progress).await;
-    drop((events, progress));
-    let _ = follower.await;
-    let verdict = verdict?;
+    let judge = async |events: &Events| verify::judge(&ctx, waits, &events.progress(&Action::Verify.id())).await;
+    let verdict = shown(judge).await?;
     if !verdict.passed {
         return output::tell(&verdict, args::Output::Text, None);
     }

@@ -9,7 +9,7 @@ use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::report;
 
 pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let lab = output::load(&args.scenario, args.name.as_deref(), interrupt).await?;
+    let lab = output::load(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
     let plan = Plan::of(&lab);
     if let Some(form) = args.graph {
         return output::print(&graph::written(&crate::graph::steps(&lab, &plan), form));

@@ -28,6 +28,17 @@ impl Choice {
             Self::Packages => &[Source::Packages],
         }
     }
+
+    /// The choice for a lab that has its images from `source`, which it keeps for life: its nodes hold them, and Istio's settings go with them. None
+    /// if the user says otherwise.
+    #[must_use]
+    pub fn kept(self, source: Source) -> Option<Self> {
+        let kept = match source {
+            Source::Registry => Self::Registry,
+            Source::Packages => Self::Packages,
+        };
+        (self == Self::Auto || self == kept).then_some(kept)
+    }
 }
 
 /// The source that serves, with the reason for the user.
@@ -115,6 +126,19 @@ mod tests {
     fn answers(pilot: Result<bool, &str>, controller: Result<bool, &str>) -> Vec<(Reference, Answer)> {
         let answer = |image, answer: Result<bool, &str>| (Reference::parse(image), answer.map_err(str::to_owned));
         vec![answer("docker.io/istio/pilot:1.31.1", pilot), answer("quay.io/metallb/controller:v1", controller)]
+    }
+
+    #[test]
+    fn a_lab_keeps_its_source() {
+        for (choice, source, kept) in [
+            (Choice::Auto, Source::Packages, Some(Choice::Packages)),
+            (Choice::Auto, Source::Registry, Some(Choice::Registry)),
+            (Choice::Registry, Source::Registry, Some(Choice::Registry)),
+            (Choice::Registry, Source::Packages, None),
+            (Choice::Packages, Source::Registry, None),
+        ] {
+            assert_eq!(choice.kept(source), kept, "{choice:?} of a lab of {source}");
+        }
     }
 
     #[test]

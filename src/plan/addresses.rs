@@ -21,7 +21,7 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, LabMesh, conflicts, gateways, names};
+use super::{DockerNetwork, Lab, LabCluster, conflicts, gateways, names};
 use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, Scenario, Topology};
 
@@ -140,16 +140,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         .collect::<Result<_, _>>()?;
     let mut lab = Lab {
         name: scenario.name.clone(),
-        mesh: LabMesh {
-            id: scenario.mesh.id.clone(),
-            trust_domain: scenario.mesh.trust_domain.clone(),
-            topology: scenario.mesh.topology,
-            mesh_networks: scenario.mesh.mesh_networks,
-            dns_capture: scenario.mesh.dns_capture,
-            ingress_gateway: scenario.mesh.ingress_gateway,
-            ca: scenario.mesh.ca.clone(),
-            values: scenario.mesh.values.clone(),
-        },
+        mesh: scenario.mesh.clone(),
         docker_network: DockerNetwork {
             name: names::docker_network(&scenario.name),
             subnet,

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::render::EAST_WEST_PORT;
-use crate::scenario::{AddressRange, App, Authority, Check, Federation, Gateway, ImageSettings, Locality, Topology};
+use crate::scenario::{AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Mesh, Topology};
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Lab {
     /// Name of the lab: a DNS label of at most 30 characters.
     pub name: String,
     /// The mesh over all clusters.
-    pub mesh: LabMesh,
+    pub mesh: Mesh,
     /// The Docker network that the nodes are on.
     pub docker_network: DockerNetwork,
     /// Where images come from, as far as the scenario says.
@@ -30,32 +30,6 @@ pub struct Lab {
     pub federation: Option<Federation>,
     /// What to assert.
     pub checks: Vec<Check>,
-}
-
-/// The mesh, resolved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LabMesh {
-    /// Istio's `global.meshID`.
-    pub id: String,
-    /// Istio's trust domain.
-    pub trust_domain: String,
-    /// How control planes and clusters relate.
-    pub topology: Topology,
-    /// Whether networks and their gateways are listed in `meshNetworks`, rather than found by labels.
-    #[serde(default)]
-    pub mesh_networks: bool,
-    /// Whether sidecars answer DNS queries.
-    #[serde(default)]
-    pub dns_capture: bool,
-    /// Whether every cluster of the mesh has an ingress gateway.
-    #[serde(default)]
-    pub ingress_gateway: bool,
-    /// The certificate authority, if the scenario brings one; lab makes one otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<Authority>,
-    /// Helm values merged over those that lab derives, as the user wrote them.
-    pub values: serde_json::Value,
 }
 
 /// The Docker network of a lab.

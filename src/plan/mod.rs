@@ -1,6 +1,7 @@
 //! From a scenario to a lab with every address known, and to the graph of steps that builds it. No I/O.
 
 mod addresses;
+mod change;
 mod checks;
 mod conflicts;
 mod gateways;
@@ -13,9 +14,10 @@ mod scenario_yaml;
 mod step;
 
 pub use addresses::{ResolveError, resolve};
+pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{checked_clusters, helloworlds};
 pub use kubeconfig::{merge_kubeconfigs, reached_at};
-pub use lab::{DockerNetwork, Lab, LabCluster, LabMesh};
+pub use lab::{DockerNetwork, Lab, LabCluster};
 
 pub use crate::scenario::Gateway;
 pub use scenario_yaml::scenario_yaml;

@@ -18,8 +18,6 @@ pub enum Style {
     Live,
     /// A line for each thing that ended, and now and then for one that takes long.
     Plain,
-    /// Nothing.
-    Quiet,
 }
 
 impl Style {
@@ -34,11 +32,12 @@ impl Style {
 /// A plain line about a step that is under way comes at most this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows every event until the stream ends; gives back how long each step took.
-pub async fn follow(mut events: UnboundedReceiver<Event>, style: Style) -> Timeline {
+/// Shows every event until the stream ends, after `on_event` has seen it; gives back how long each step took.
+pub async fn follow(mut events: UnboundedReceiver<Event>, style: Style, mut on_event: impl FnMut(&Event)) -> Timeline {
     let mut timeline = Timeline::default();
     let mut screen = Screen::new(style);
     while let Some(event) = events.recv().await {
+        on_event(&event);
         timeline.record(&event);
         screen.show(&event);
     }
@@ -67,9 +66,6 @@ impl Screen {
     }
 
     fn show(&mut self, event: &Event) {
-        if self.style == Style::Quiet {
-            return;
-        }
         match event {
             Event::Planned { steps } => self.titles = steps.iter().cloned().collect(),
             Event::Note { message } => self.line(&format!("        {message}")),

@@ -55,7 +55,8 @@ impl Scenario {
 }
 
 /// The mesh over all clusters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mesh {
     /// Istio's mesh ID, `mesh1` by default.
     pub id: String,
@@ -64,14 +65,18 @@ pub struct Mesh {
     /// Topology, multi-primary by default.
     pub topology: Topology,
     /// Whether networks and their gateways are listed in `meshNetworks`, rather than found by labels.
+    #[serde(default)]
     pub mesh_networks: bool,
     /// Whether sidecars answer DNS queries, so that names resolve which only another cluster knows.
+    #[serde(default)]
     pub dns_capture: bool,
-    /// Whether every cluster has an ingress gateway.
+    /// Whether every cluster of the mesh has an ingress gateway.
+    #[serde(default)]
     pub ingress_gateway: bool,
-    /// The certificate authority, if the scenario brings one.
+    /// The certificate authority, if the scenario brings one; lab makes one otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<Authority>,
-    /// Istio Helm values merged last, free-form.
+    /// Istio Helm values merged over those that lab derives, as the user wrote them.
     pub values: serde_json::Value,
 }
 

@@ -1,0 +1,39 @@
+//! Flags of the verbs by which lab tells about itself.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use super::Output;
+
+/// `lab version`.
+#[derive(Debug, ClapArgs)]
+pub struct Version {
+    /// Form of what is printed
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab completions`.
+#[derive(Debug, ClapArgs)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `lab man`.
+#[derive(Debug, ClapArgs)]
+pub struct Man {
+    /// The directory, which is made if need be, as for `man -l DIR/lab-up.1`
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// `lab docs`.
+#[derive(Debug, ClapArgs)]
+pub struct Docs {
+    /// The directory, which is made if need be
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    pub dir: PathBuf,
+}

@@ -1,0 +1,263 @@
+//! What of a lab stays as it was made, because a running cluster cannot take it on or something of the lab would be left behind.
+
+use std::fmt;
+
+use ipnet::Ipv4Net;
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Lab, LabCluster};
+use crate::scenario::Authority;
+
+/// A scenario would change what of an existing lab stays as it was made.
+#[derive(Debug, Error, Diagnostic)]
+#[error("lab {lab} exists, and {change}")]
+#[diagnostic(help("remove it first with `lab down {lab}`, or make another lab with --name"))]
+pub struct FixedError {
+    /// The lab.
+    lab: String,
+    change: Change,
+}
+
+/// A scenario does not name a cluster whose containers are there.
+#[derive(Debug, Error, Diagnostic)]
+#[error("lab {lab} has containers of a cluster {cluster} that the scenario does not name: {}", containers.join(", "))]
+#[diagnostic(help(
+    "add cluster {cluster} to the scenario, or remove the lab first with `lab down {lab}`, or make another lab with --name"
+))]
+pub struct UnnamedError {
+    /// The lab.
+    lab: String,
+    /// The first such cluster.
+    cluster: String,
+    /// The containers of all of them.
+    containers: Vec<String>,
+}
+
+/// The change, as what follows "the lab exists, and".
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    ApiServerAddress,
+    DockerNetwork { was: Ipv4Net, is: Ipv4Net },
+    Mirror,
+    Authority(String),
+    NoFederation,
+    Manager { was: String, is: String },
+    NoMember { cluster: String },
+    MemberMode { cluster: String, was: &'static str, is: &'static str },
+    NoCluster { cluster: String },
+    Cluster { cluster: String, field: &'static str, was: String, is: String },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiServerAddress => f.write_str("dockerNetwork.apiServerAddress would change"),
+            Self::DockerNetwork { was, is } => write!(f, "its Docker network would change from {was} to {is}"),
+            Self::Mirror => f.write_str("images.mirror would change"),
+            Self::Authority(change) => f.write_str(change),
+            Self::NoFederation => f.write_str("the scenario no longer has its federation"),
+            Self::Manager { was, is } => write!(f, "the manager of its federation would change from {was} to {is}"),
+            Self::NoMember { cluster } => {
+                write!(f, "its cluster {cluster} would no longer be a member of the federation")
+            }
+            Self::MemberMode { cluster, was, is } => {
+                write!(f, "the mode of its member {cluster} would change from {was} to {is}")
+            }
+            Self::NoCluster { cluster } => write!(f, "the scenario no longer has its cluster {cluster}"),
+            Self::Cluster { cluster, field, was, is } => {
+                write!(f, "{field} of its cluster {cluster} would change from {was} to {is}")
+            }
+        }
+    }
+}
+
+/// Compares a lab with what a scenario now makes of it. Clusters, apps, checks and members may be added, and apps and checks removed.
+///
+/// # Errors
+/// The first change that the lab cannot take on.
+pub fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), FixedError> {
+    let change = network(old, new)
+        .or_else(|| (old.images != new.images).then_some(Change::Mirror))
+        .or_else(|| authority(old, new))
+        .or_else(|| federation(old, new))
+        .or_else(|| old.clusters.iter().find_map(|before| cluster(before, new.cluster(&before.name))));
+    change.map_or(Ok(()), |change| Err(FixedError { lab: new.name.clone(), change }))
+}
+
+/// Looks whether a scenario names the cluster of every container of its lab. `containers` are pairs of cluster and container.
+///
+/// # Errors
+/// It leaves one out, which would then be forgotten.
+pub fn refuse_unnamed<'a>(lab: &Lab, containers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), UnnamedError> {
+    let unnamed: Vec<(&str, &str)> = containers.filter(|(cluster, _)| lab.cluster(cluster).is_none()).collect();
+    let Some((cluster, _)) = unnamed.first() else { return Ok(()) };
+    Err(UnnamedError {
+        lab: lab.name.clone(),
+        cluster: (*cluster).to_owned(),
+        containers: unnamed.iter().map(|(_, container)| (*container).to_owned()).collect(),
+    })
+}
+
+/// Its nodes are on it, and the certificates of its API servers name the address.
+fn network(old: &Lab, new: &Lab) -> Option<Change> {
+    let (was, is) = (&old.docker_network, &new.docker_network);
+    if was.api_server_address != is.api_server_address {
+        return Some(Change::ApiServerAddress);
+    }
+    (was != is).then_some(Change::DockerNetwork { was: was.subnet, is: is.subnet })
+}
+
+/// Every workload has certificates of it.
+fn authority(old: &Lab, new: &Lab) -> Option<Change> {
+    let clusters = old.istio_clusters().map(|c| c.name.as_str());
+    Authority::change(old.mesh.ca.as_ref(), new.mesh.ca.as_ref(), clusters).map(Change::Authority)
+}
+
+/// Karmada is not moved, and no member leaves or is joined in another way.
+fn federation(old: &Lab, new: &Lab) -> Option<Change> {
+    let before = old.federation.as_ref()?;
+    let Some(after) = &new.federation else { return Some(Change::NoFederation) };
+    if before.manager != after.manager {
+        return Some(Change::Manager { was: before.manager.clone(), is: after.manager.clone() });
+    }
+    before.members.iter().find_map(|member| {
+        let cluster = member.cluster.clone();
+        match after.member(&member.cluster) {
+            None => Some(Change::NoMember { cluster }),
+            Some(now) if now.mode != member.mode => {
+                Some(Change::MemberMode { cluster, was: member.mode.as_str(), is: now.mode.as_str() })
+            }
+            Some(_) => None,
+        }
+    })
+}
+
+/// What kind fixes when it makes a cluster, and what Istio's installation in it was made for.
+fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
+    let cluster = before.name.clone();
+    let Some(after) = after else { return Some(Change::NoCluster { cluster }) };
+    let balanced = |cluster: &LabCluster| if cluster.pool.is_some() { "a pool" } else { "none" }.to_owned();
+    let fields = [
+        ("podSubnet", before.pod_subnet.to_string(), after.pod_subnet.to_string()),
+        ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
+        ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
+        ("network", before.network.clone(), after.network.clone()),
+        ("primary", before.primary.clone(), after.primary.clone()),
+        ("loadBalancer", balanced(before), balanced(after)),
+    ];
+    let (field, was, is) = fields.into_iter().find(|(_, was, is)| was != is)?;
+    Some(Change::Cluster { cluster, field, was, is })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+
+    fn lab(text: &str) -> Lab {
+        let text = format!("name: a\n{text}\n");
+        let scenario = parse(&text, "a.yaml").unwrap_or_else(|e| panic!("{text}: {}", crate::scenario::render(&e)));
+        resolve(&scenario).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn what_stays_as_it_was_made() {
+        let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
+        for (old, new, change) in [
+            (
+                "dockerNetwork: { apiServerAddress: 172.17.0.1 }\nclusters: [c1]",
+                "clusters: [c1]",
+                "dockerNetwork.apiServerAddress would change",
+            ),
+            (
+                "dockerNetwork: { subnet: 172.30.0.0/20 }\nclusters: [c1]",
+                "dockerNetwork: { subnet: 172.30.16.0/20 }\nclusters: [c1]",
+                "its Docker network would change from 172.30.0.0/20 to 172.30.16.0/20",
+            ),
+            ("clusters: [c1]", "images: { mirror: '127.0.0.1:5000' }\nclusters: [c1]", "images.mirror would change"),
+            ("clusters: [c1, c2]", "clusters: [c1]", "the scenario no longer has its cluster c2"),
+            (
+                "clusters: [{ name: c1, podSubnet: 10.8.0.0/16 }]",
+                "clusters: [{ name: c1, podSubnet: 10.9.0.0/16 }]",
+                "podSubnet of its cluster c1 would change from 10.8.0.0/16 to 10.9.0.0/16",
+            ),
+            (
+                "clusters: [{ name: c1, serviceSubnet: 10.8.0.0/16 }]",
+                "clusters: [{ name: c1, serviceSubnet: 10.9.0.0/16 }]",
+                "serviceSubnet of its cluster c1 would change from 10.8.0.0/16 to 10.9.0.0/16",
+            ),
+            (
+                "clusters: [c1]",
+                "clusters: [{ name: c1, nodes: { workers: 1 } }]",
+                "nodes.workers of its cluster c1 would change from 0 to 1",
+            ),
+            (
+                "clusters: [c1, c2]",
+                "clusters: [c1, { name: c2, network: east }]",
+                "network of its cluster c2 would change from network-c2 to east",
+            ),
+            (
+                "mesh: { topology: primary-remote }\nclusters: [c1, { name: c2, primary: c1 }, { name: c3, primary: c3 }]",
+                "mesh: { topology: primary-remote }\nclusters: [c1, { name: c2, primary: c3 }, { name: c3, primary: c3 }]",
+                "primary of its cluster c2 would change from c1 to c3",
+            ),
+            (
+                "mesh: { meshNetworks: true }\nclusters: [c1, c2]",
+                "mesh: { meshNetworks: true }\nclusters: [c1, { name: c2, loadBalancer: none }]",
+                "loadBalancer of its cluster c2 would change from a pool to none",
+            ),
+            (
+                &format!("{federated}{{ manager: m }}"),
+                "mesh: none\nclusters: [m, c1, c2]",
+                "the scenario no longer has its federation",
+            ),
+            (
+                &format!("{federated}{{ manager: m, members: [c2] }}"),
+                &format!("{federated}{{ manager: c1, members: [c2] }}"),
+                "the manager of its federation would change from m to c1",
+            ),
+            (
+                &format!("{federated}{{ manager: m, members: [c1, c2] }}"),
+                &format!("{federated}{{ manager: m, members: [c1] }}"),
+                "its cluster c2 would no longer be a member of the federation",
+            ),
+            (
+                &format!("{federated}{{ manager: m, members: [c1] }}"),
+                &format!("{federated}{{ manager: m, members: [{{ cluster: c1, mode: pull }}] }}"),
+                "the mode of its member c1 would change from push to pull",
+            ),
+        ] {
+            let error = refuse_changes(&lab(old), &lab(new)).expect_err(new);
+            assert_eq!(error.to_string(), format!("lab a exists, and {change}"), "{old}\n->\n{new}");
+        }
+    }
+
+    #[test]
+    fn what_a_lab_can_take_on() {
+        let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
+        for (old, new) in [
+            ("clusters: [c1]", "clusters: [c1]"),
+            ("clusters: [c1]", "clusters: [c1]\nchecks: []"),
+            ("clusters: [c1]", "clusters: [c1]\nmesh: { ingressGateway: true }"),
+            ("mesh: none\nclusters: [m, c1, c2]", &format!("{federated}{{ manager: m }}")),
+            (&format!("{federated}{{ manager: m, members: [c1] }}"), &format!("{federated}{{ manager: m }}")),
+        ] {
+            let refused = refuse_changes(&lab(old), &lab(new)).err();
+            assert!(refused.is_none(), "{refused:?}: {old}\n->\n{new}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_whose_containers_are_there_is_not_forgotten() {
+        let lab = lab("clusters: [c1]");
+        let c1 = ("c1", "a-c1-control-plane");
+        assert!(refuse_unnamed(&lab, [c1].into_iter()).is_ok());
+        let refused = refuse_unnamed(&lab, [c1, ("c2", "a-c2-control-plane"), ("c2", "a-c2-worker")].into_iter());
+        assert_eq!(
+            refused.expect_err("c2 is not named").to_string(),
+            "lab a has containers of a cluster c2 that the scenario does not name: a-c2-control-plane, a-c2-worker"
+        );
+    }
+}
