@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::ISTIO_NAMESPACE;
+use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::scenario::ServiceUrl;
 use crate::verdict::{CallFacts, Finding, Objects, Place, Side, behind, causes, endpoint_port, is_meant};
 
 /// Group and plural name of what is looked at.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 13] = [
     ("", "namespaces"),
     ("", "pods"),
     ("", "services"),
@@ -22,11 +22,16 @@ const KINDS: [(&str, &str); 11] = [
     ("apps", "deployments"),
     ("apps", "statefulsets"),
     ("networking.k8s.io", "networkpolicies"),
+    ("gateway.networking.k8s.io", "httproutes"),
+    ("networking.istio.io", "gateways"),
     ("networking.istio.io", "sidecars"),
     ("networking.istio.io", "destinationrules"),
     ("networking.istio.io", "virtualservices"),
     ("security.istio.io", "peerauthentications"),
 ];
+
+/// Namespace and app of the ingress gateway, which calls for those outside.
+pub(super) const ENTRANCE: (&str, &str) = (ISTIO_NAMESPACE, INGRESS_GATEWAY);
 
 /// How long one cluster may take to list them.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -86,6 +91,7 @@ impl Observed {
                 rules: their_rules,
             },
             gateway: to.east_west_endpoint().filter(|_| from.network != to.network),
+            enters: (namespace, app) == ENTRANCE,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{control_plane, network, trust};
 use crate::context::{LabContext, StepError};
-use crate::observe::observed::Observed;
+use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::{App, ServiceUrl};
@@ -93,7 +93,8 @@ pub(in crate::observe) async fn first_broken(
         // Calls do go there; who answers otherwise than expected is no matter of the mesh.
         return Ok(Link::Certain(None));
     }
-    if let (Some(service), Some(caller)) = (service, source.caller())
+    let caller = source.caller().unwrap_or(ENTRANCE);
+    if let Some(service) = service
         && let Some(cause) = seen.causes(ctx, (from, to), service, caller).into_iter().next()
     {
         return Ok(Link::Certain(Some(cause)));
@@ -198,10 +199,11 @@ fn endpoint(
         "lab up {0} (it applies Istio's own configuration again); if that does not help, `lab explain {0} {1} {2}` looks closer",
         ctx.lab.name, from.name, to.name
     );
+    let envoy = if source.caller == OUTSIDE { "ingress gateway of" } else { "sidecar in" };
     let Some(known) = source.endpoints.iter().find(|e| wanted.contains(&e.address)) else {
         let found: Vec<&str> = source.endpoints.iter().map(|e| e.address.as_str()).collect();
         return Some(Finding {
-            cause: format!("the sidecar in {} does not know {}", from.name, to.name),
+            cause: format!("the {envoy} {} does not know {}", from.name, to.name),
             evidence: format!("its endpoints are [{}], and {address} is not among them", found.join(", ")),
             remedy,
         });

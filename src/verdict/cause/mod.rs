@@ -56,12 +56,14 @@ pub struct CallFacts<'a> {
     pub callee: Side<'a>,
     /// Where the call enters the other network; none on one network.
     pub gateway: Option<SocketAddrV4>,
+    /// Whether it comes from outside: then the caller is the ingress gateway.
+    pub enters: bool,
 }
 
 /// What explains that the call fails, the likeliest first. Nothing here is wrong by itself: a call that is answered has no cause.
 #[must_use]
 pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
-    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 17] = [
+    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 18] = [
         ports::headless,
         scope::sidecar,
         scope::exported,
@@ -73,6 +75,7 @@ pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
         tls::peer_authentication,
         network_policy::egress,
         network_policy::ingress,
+        routes::no_way_in,
         routes::fault,
         routes::unknown_subset,
         routes::elsewhere,

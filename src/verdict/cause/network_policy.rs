@@ -51,14 +51,16 @@ pub(super) fn ingress(call: &CallFacts<'_>) -> Option<Finding> {
 pub(super) fn egress(call: &CallFacts<'_>) -> Option<Finding> {
     let caller = &call.caller;
     let dns = serde_json::json!({ "metadata": { "namespace": "kube-system", "labels": { "k8s-app": "kube-dns" } } });
-    let mut peers = vec![Peer {
+    let names = Peer {
         what: "the cluster's DNS".to_owned(),
         pod: Some(&dns),
         address: None,
         port: 53,
         protocol: "UDP",
         target: &dns,
-    }];
+    };
+    // A gateway looks no name up for a call.
+    let mut peers: Vec<Peer<'_>> = (!call.enters).then_some(names).into_iter().collect();
     if let Some(gateway) = call.gateway {
         let what = format!("the east-west gateway of {}, {gateway}", call.callee.cluster);
         peers.push(Peer {

@@ -8,6 +8,10 @@ use super::{CallFacts, Finding};
 
 /// A Service without an address of its own: its callers connect to the pods that DNS names, which are those of one cluster.
 pub(super) fn headless(call: &CallFacts<'_>) -> Option<Finding> {
+    // A gateway knows the pods of all clusters behind it.
+    if call.enters {
+        return None;
+    }
     if !call.crosses_clusters() {
         return None;
     }

@@ -7,15 +7,60 @@ use super::scope::names_host;
 use super::tls::destination_rules;
 use super::{CallFacts, Finding};
 
-/// The `VirtualServices` for the called host in the caller's mesh, seen there or not.
+/// The `VirtualServices` for the called host in the caller's mesh, or at the gateway where the call enters, seen there or not.
 fn virtual_services<'a>(call: &CallFacts<'a>) -> impl Iterator<Item = &'a Value> {
-    let all = call.caller.rules.of("VirtualService").collect::<Vec<_>>();
-    let is_for = |v: &Value| {
-        let gateways = texts(v, "/spec/gateways");
-        let in_mesh = gateways.is_empty() || gateways.contains(&"mesh");
-        in_mesh && texts(v, "/spec/hosts").iter().any(|host| names_host(call, v, host))
+    let all = call.caller.rules.of("VirtualService");
+    let names = |v: &&Value| texts(v, "/spec/hosts").iter().any(|host| names_host(call, v, host));
+    let found: Vec<&Value> = if call.enters {
+        let bound: Vec<&Value> = all.filter(|v| is_at_gateway(call, v)).collect();
+        // A gateway is called by any host and path: what leads to the service comes first.
+        let leads = |v: &&Value| destinations(v).any(|d| is_called(call, v, d));
+        let leading: Vec<&Value> = bound.iter().copied().filter(leads).collect();
+        if leading.is_empty() { bound.into_iter().filter(names).collect() } else { leading }
+    } else {
+        let in_mesh = |v: &&Value| {
+            let gateways = texts(v, "/spec/gateways");
+            gateways.is_empty() || gateways.contains(&"mesh")
+        };
+        all.filter(in_mesh).filter(names).collect()
     };
-    all.into_iter().filter(|v| is_for(v)).collect::<Vec<_>>().into_iter()
+    found.into_iter()
+}
+
+/// Whether a `VirtualService` is one of a gateway that the calling pod serves.
+fn is_at_gateway(call: &CallFacts<'_>, service: &Value) -> bool {
+    texts(service, "/spec/gateways").iter().any(|gateway| {
+        let (place, name) = gateway.split_once('/').unwrap_or((".", gateway));
+        let place = if place == "." { namespace(service) } else { place };
+        let gateway = call.caller.rules.get("Gateway", place, name);
+        !gateway.is_null() && has_labels(call.caller.pod, &gateway["spec"]["selector"])
+    })
+}
+
+/// A service to which no route leads from the gateway where the call enters.
+pub(super) fn no_way_in(call: &CallFacts<'_>) -> Option<Finding> {
+    // Routes of the Gateway API are not looked into.
+    let is_known = call.caller.rules.of("HTTPRoute").next().is_none();
+    if !call.enters || !is_known || virtual_services(call).next().is_some() {
+        return None;
+    }
+    let config = call.caller.config;
+    let bound = call.caller.rules.of("VirtualService").filter(|v| is_at_gateway(call, v));
+    let bound: Vec<String> = bound.map(|v| named(v, config)).collect();
+    let bound = if bound.is_empty() { "none".to_owned() } else { bound.join(", ") };
+    Some(Finding {
+        cause: format!(
+            "no VirtualService leads calls through the ingress gateway of {} to {}",
+            call.caller.cluster,
+            call.name()
+        ),
+        evidence: format!("those of its Gateways: {bound}"),
+        remedy: format!(
+            "add one with a Gateway of it in spec.gateways and {} among its destinations; see what there is: kubectl --context lab-{}-{config} get gateways.networking.istio.io,virtualservices -A",
+            call.host(),
+            call.lab
+        ),
+    })
 }
 
 fn is_used(call: &CallFacts<'_>, service: &Value) -> bool {

@@ -9,8 +9,11 @@ use super::{CallFacts, Finding, ROOT_NAMESPACE};
 /// Annotation of a Service that says where it is seen.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// A Sidecar that does not have the service among its egress hosts.
+/// A Sidecar that does not have the service among its egress hosts. It does not hold for gateways.
 pub(super) fn sidecar(call: &CallFacts<'_>) -> Option<Finding> {
+    if call.enters {
+        return None;
+    }
     let scope = scope_of(call)?;
     let egress: Vec<&Value> = list(scope, "/spec/egress").collect();
     if egress.is_empty() || !has_sidecar(call.caller.pod) {

@@ -1,3 +1,5 @@
+mod outside;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,6 +9,7 @@ struct World {
     c1: Objects,
     c2: Objects,
     same_network: bool,
+    enters: bool,
 }
 
 fn pod(namespace: &str, app: &str, address: &str) -> Value {
@@ -37,7 +40,7 @@ impl World {
             ],
             mesh: Value::Null,
         };
-        Self { c1: objects(101), c2: objects(102), same_network: false }
+        Self { c1: objects(101), c2: objects(102), same_network: false, enters: false }
     }
 
     fn flat() -> Self {
@@ -72,8 +75,18 @@ impl World {
         };
         let gateway = (to == "c2" && !self.same_network).then(|| "172.30.255.20:15443".parse().expect("an address"));
         let target = side(if to == "c2" { "c2" } else { "c1" }, "shop", "web");
-        let caller = side("c1", "sample", "sleep");
-        causes(&CallFacts { lab: "demo", service: "web", namespace: "shop", port, caller, callee: target, gateway })
+        let (namespace, app) = if self.enters { ("istio-system", "istio-ingressgateway") } else { ("sample", "sleep") };
+        let (caller, enters) = (side("c1", namespace, app), self.enters);
+        causes(&CallFacts {
+            lab: "demo",
+            service: "web",
+            namespace: "shop",
+            port,
+            caller,
+            callee: target,
+            gateway,
+            enters,
+        })
     }
 
     /// The first cause must say this of this object.
