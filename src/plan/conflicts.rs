@@ -30,6 +30,14 @@ pub(super) fn refuse(lab: &Lab) -> Result<(), ResolveError> {
     Ok(())
 }
 
+/// Where the scenario says what an object of a cluster is, as `FILE:LINE`; nothing for an object that the scenario does not bring, and in a lab that was
+/// read from its state.
+#[must_use]
+pub fn place_of<'a>(lab: &'a Lab, cluster: &LabCluster, object: &Value) -> Option<&'a str> {
+    let place = manifests(lab, cluster).find(|(own, _)| is_same(own, object)).map(|(_, place)| place);
+    place.filter(|place| !place.is_empty())
+}
+
 /// The scenario's objects of one cluster, each with its place in a file.
 fn manifests<'a>(lab: &'a Lab, cluster: &LabCluster) -> impl Iterator<Item = (&'a Value, &'a str)> {
     let entries = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
@@ -138,6 +146,20 @@ mod tests {
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn an_object_of_the_scenario_has_its_place() {
+        let object = "{ apiVersion: v1, kind: ConfigMap, metadata: { name: istio, namespace: istio-system } }";
+        let text = format!("name: demo\nclusters: [c1]\napps:\n  - manifests:\n      objects:\n        - {object}\n");
+        let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("a lab");
+        let place = |name: &str| {
+            let object = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": { "name": name, "namespace": "istio-system", "labels": { "more": "" } } });
+            super::place_of(&lab, &lab.clusters[0], &object)
+        };
+        assert_eq!(place("istio"), Some("lab.yaml:6"));
+        assert_eq!(place("other"), None);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::sidecars;
 use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_applied};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::{Action, Plan};
-use crate::sys::kube::{Cluster, FieldChange, How, Manager, Manifest, Sent, describe, is_applied_by, is_covered};
+use crate::plan::{Action, Plan, place_of};
+use crate::sys::kube::{
+    Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
+};
 
 /// Most fields of one object in a line.
 const MAX_FIELDS: usize = 4;
@@ -136,7 +138,8 @@ impl Applying<'_> {
         let was_own = !how.yields
             && how.manager == Manager::Scenario
             && live.as_ref().is_some_and(|live| is_applied_by(live, Manager::Lab.name()));
-        let mut sent = self.client.apply_object(object, live, how).await?.since(restored);
+        let applied = self.client.apply_object(object, live, how).await;
+        let mut sent = applied.map_err(|error| placed(self.ctx, self.owner, object, error))?.since(restored);
         if was_own {
             let identity = Manifest::from_values([identity(object)])?;
             for identity in &identity.objects {
@@ -151,6 +154,24 @@ impl Applying<'_> {
             tell(self.ctx, self.progress, self.owner, "changed", object, &sent.fields());
         }
         Ok(sent.is_change())
+    }
+}
+
+/// An error with the place in the scenario's file of the object that could not be applied, if the scenario brings it.
+pub(crate) fn placed(ctx: &RunContext, owner: &Owner, object: &DynamicObject, error: KubeError) -> KubeError {
+    let place = ctx
+        .lab
+        .cluster(&owner.place)
+        .filter(|_| owner.manager == Manager::Scenario)
+        .and_then(|cluster| place_of(&ctx.lab, cluster, &identity(object)));
+    match (place, error) {
+        (Some(place), KubeError::Conflict { object, fields }) => {
+            KubeError::Conflict { object: format!("{place}: {object}"), fields }
+        }
+        (Some(place), KubeError::Request { what, source }) => {
+            KubeError::Request { what: format!("{what} of {place}"), source }
+        }
+        (_, error) => error,
     }
 }
 
