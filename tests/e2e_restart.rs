@@ -4,12 +4,12 @@ mod e2e;
 
 use std::collections::BTreeMap;
 
-use e2e::{Own, in_short, lab, lab_ok, text};
+use e2e::{Own, in_short, lab, text};
 use serde_json::Value;
 
 const NAME: &str = "e2e-restart";
 
-/// The lab before any change: helloworld and sleep in two clusters, and a workload without a sidecar.
+/// The lab before any change: helloworld and sleep in two clusters, a workload without a sidecar, and a pod that nothing but the scenario makes.
 const BEFORE: &str = "
 apps:
   - helloworld
@@ -27,6 +27,10 @@ apps:
             template:
               metadata: { labels: { app: plain } }
               spec: { terminationGracePeriodSeconds: 0, containers: [{ name: plain, image: sleep, command: [sleep, infinity] }] }
+        - apiVersion: v1
+          kind: Pod
+          metadata: { name: bare, namespace: sample, labels: { app: bare } }
+          spec: { terminationGracePeriodSeconds: 0, containers: [{ name: bare, image: sleep, command: [sleep, infinity] }] }
 ";
 
 /// A service that only one cluster has, and that only a sidecar which answers DNS queries makes known in the other. A Job waits for it.
@@ -68,9 +72,15 @@ checks: [rotation, {{ request: {{ service: \"greeter.elsewhere:5000/hello\", fro
     )
 }
 
+const LOCATED: &str = "{ name: c1, locality: { region: r1, zone: z1 } }";
+
 fn file(name: &str, mesh: &str, rest: &str) -> String {
+    file_of(name, mesh, LOCATED, rest)
+}
+
+fn file_of(name: &str, mesh: &str, c1: &str, rest: &str) -> String {
     let path = e2e::run_dir().join(format!("{name}.yaml"));
-    std::fs::write(&path, format!("name: {NAME}\nmesh: {mesh}\nclusters: [c1, c2]\n{rest}")).expect("a scenario");
+    std::fs::write(&path, format!("name: {NAME}\nmesh: {mesh}\nclusters: [{c1}, c2]\n{rest}")).expect("a scenario");
     path.to_string_lossy().into_owned()
 }
 
@@ -99,6 +109,13 @@ fn restarted(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>
     before.iter().filter(|(pod, uid)| after.get(*pod) != Some(uid)).map(|(pod, _)| pod.clone()).collect()
 }
 
+/// What runs pods with sidecars before anything else is added.
+fn with_sidecar(cluster: &str) -> Vec<String> {
+    let bare = (cluster == "c1").then_some("sample/bare/");
+    let of_both = ["sample/helloworld/", "sample/sleep/"];
+    ["istio-system/istio-eastwestgateway/"].into_iter().chain(bare).chain(of_both).map(str::to_owned).collect()
+}
+
 fn up(file: &str) -> (Value, String) {
     let output = lab(&["up", file, "--output", "json"]);
     let said = text(&output.stderr);
@@ -122,14 +139,14 @@ fn changes_reach_the_pods_that_carry_what_was_before_and_no_others() {
     let (_, said) = up(&second);
     for (cluster, before) in ["c1", "c2"].iter().zip(&before) {
         let now = pods(&own, cluster);
-        let with_sidecar = ["istio-system/istio-eastwestgateway/", "sample/helloworld/", "sample/sleep/"];
-        assert_eq!(restarted(before, &now), with_sidecar, "in {cluster}: {said}");
+        assert_eq!(restarted(before, &now), with_sidecar(cluster), "in {cluster}: {said}");
         assert!(
             said.contains(&format!("{cluster}: restarting Deployment sample/sleep: its sidecar has another")),
             "{said}"
         );
     }
     assert!(said.contains("ISTIO_META_DNS_CAPTURE"), "{said}");
+    assert!(said.contains("c1: making Pod sample/bare anew: its sidecar has another"), "{said}");
     // The Job in c1 has called what only c2 has.
     own.kubectl("c1", &["-n", "sample", "wait", "--for=condition=complete", "--timeout=1s", "job/seed"]);
 
@@ -156,5 +173,16 @@ fn changes_reach_the_pods_that_carry_what_was_before_and_no_others() {
     assert!(said.contains("Job sample/seed has failed") && said.contains("seed ended with exit code 7"), "{said}");
     let end: String = said.lines().skip_while(|l| !l.starts_with("error:")).collect();
     assert!(end.len() < 1500, "{end}");
-    lab_ok(&["up", &third, "--no-verify"]);
+
+    // What tells where the nodes are is taken away: sidecars have read it once, and nothing on the node tells that it was there.
+    let now = ["c1", "c2"].map(|c| pods(&own, c));
+    let last = file_of("restart-5", "{ dnsCapture: true }", "c1", &after(90, call, ", tier: one"));
+    let told = text(&lab(&["diff", &last]).stdout);
+    assert!(told.contains("restart  c1  Deployment sample/sleep: its node gets another locality"), "{told}");
+    let (_, said) = up(&last);
+    assert!(said.contains("c1: restarting Deployment sample/sleep: its node has lost its locality"), "{said}");
+    assert_eq!(restarted(&now[0], &pods(&own, "c1")), with_sidecar("c1"), "{said}");
+    assert_eq!(restarted(&now[1], &pods(&own, "c2")), Vec::<String>::new(), "{said}");
+    let (_, said) = up(&last);
+    assert!(said.contains("up already, nothing changed"), "{said}");
 }

@@ -3,7 +3,7 @@
 use crate::context::{RunContext, StepError};
 use crate::sys::docker::DockerError;
 
-pub(super) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
+pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     let wanted = &ctx.lab.docker_network;
     let Some(found) = ctx.engine.networks().await?.into_iter().find(|n| n.name == wanted.name) else {
         return Ok(false);

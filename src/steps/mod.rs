@@ -4,7 +4,7 @@ pub(crate) mod address_pool;
 pub(crate) mod applied;
 pub(crate) mod apps;
 mod cluster;
-mod docker_network;
+pub(crate) mod docker_network;
 pub(crate) mod external_istiod;
 pub(crate) mod federated_apps;
 pub(crate) mod gateway;
@@ -24,7 +24,7 @@ mod own_ca;
 pub(crate) mod remote_secret;
 mod render_istio;
 pub(crate) mod root_ca;
-mod sidecars;
+pub(crate) mod sidecars;
 
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;

@@ -9,7 +9,7 @@ mod located;
 
 pub(super) use located::remember as remember_located;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -45,6 +45,13 @@ struct Owner {
     namespace: String,
     kind: String,
     name: String,
+}
+
+impl Owner {
+    fn identity(&self) -> serde_json::Value {
+        let version = if self.kind == POD { "v1" } else { "apps/v1" };
+        json!({ "apiVersion": version, "kind": self.kind, "metadata": { "namespace": self.namespace, "name": self.name } })
+    }
 }
 
 impl std::fmt::Display for Owner {
@@ -96,9 +103,7 @@ async fn restart(
         apps::run(ctx, cluster, progress).await?;
         return Ok(true);
     }
-    let version = if owner.kind == POD { "v1" } else { "apps/v1" };
-    let identity = json!({ "apiVersion": version, "kind": owner.kind,
-        "metadata": { "namespace": owner.namespace, "name": owner.name } });
+    let identity = owner.identity();
     let Some(live) = client.read(&identity).await? else { return Ok(false) };
     if let Some(reason) = left_to_the_user(&live) {
         progress.note(format!("{}: {owner} is not restarted, {reason}: {why}", cluster.name));
@@ -121,14 +126,51 @@ async fn restart(
     Ok(true)
 }
 
+/// What would be restarted now, and why; without what is left to the user.
+pub(crate) async fn outdated(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<(String, String)>, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let mut found = Vec::new();
+    for Stale { owner, why, .. } in stale(ctx, cluster).await? {
+        let is_brought = owner.kind == POD && is_brought(&apps::manifest(ctx, cluster)?, &owner);
+        let live = client.read(&owner.identity()).await?;
+        if is_brought || live.is_some_and(|live| left_to_the_user(&live).is_none()) {
+            found.push((owner.to_string(), why));
+        }
+    }
+    Ok(found)
+}
+
+/// What runs pods with sidecars, and would be restarted for them.
+pub(crate) async fn carriers(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<String>, StepError> {
+    let client = ctx.client(&cluster.name).await?;
+    let pods: Vec<Pod> = client.everywhere().await?.into_iter().filter(is_of_interest).collect();
+    let (templates, own) = (Templates::of(&client, &pods).await?, apps::manifest(ctx, cluster)?);
+    let mut owners = BTreeSet::new();
+    for pod in pods.iter().filter(|pod| compare::has_sidecar(pod)) {
+        let alone = alone(pod);
+        match templates.owner(pod) {
+            Some((owner, _)) => owners.extend([owner]),
+            None if alone.as_ref().is_some_and(|pod| is_brought(&own, pod)) => owners.extend(alone),
+            None => {}
+        }
+    }
+    Ok(owners.iter().map(ToString::to_string).collect())
+}
+
 /// The pod without an owner, if the scenario brings it.
 fn brought(ctx: &RunContext, cluster: &LabCluster, pod: &Owner) -> Result<Option<DynamicObject>, StepError> {
-    let is_it = |object: &DynamicObject| {
-        object.types.as_ref().is_some_and(|t| t.kind == POD && t.api_version == "v1")
-            && object.metadata.name.as_ref() == Some(&pod.name)
-            && object.metadata.namespace.as_deref().unwrap_or("default") == pod.namespace
-    };
-    Ok(apps::manifest(ctx, cluster)?.objects.into_iter().find(is_it))
+    Ok(apps::manifest(ctx, cluster)?.objects.into_iter().find(|object| is_pod(object, pod)))
+}
+
+/// Whether the `own` objects of the scenario have the pod.
+fn is_brought(own: &Manifest, pod: &Owner) -> bool {
+    own.objects.iter().any(|object| is_pod(object, pod))
+}
+
+fn is_pod(object: &DynamicObject, pod: &Owner) -> bool {
+    object.types.as_ref().is_some_and(|t| t.kind == POD && t.api_version == "v1")
+        && object.metadata.name.as_ref() == Some(&pod.name)
+        && object.metadata.namespace.as_deref().unwrap_or("default") == pod.namespace
 }
 
 /// Why pods are not restarted, where only the user can tell when they may be.

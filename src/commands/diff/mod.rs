@@ -1,111 +1,21 @@
 //! What `lab up` would change, object by object. Nothing is changed: the API server is asked as a dry run.
 
+mod change;
+
+pub use change::{
+    ClusterChange, ClusterVerb, Difference, NetworkChange, ObjectChange, ObjectVerb, Restart, RouteChange,
+};
+
 use kube::api::DynamicObject;
-use serde::Serialize;
 
 use super::eject;
 use crate::context::karmada_api;
 use crate::context::run::{Entry, Inventory, Owner};
 use crate::context::{RunContext, StepError};
 use crate::plan::{Action, Lab, LabCluster, Plan};
-use crate::steps::applied::{as_applied, back, how, is_made, line};
-use crate::steps::{federated_apps, karmada, locality, remote_secret};
+use crate::steps::applied::{as_applied, back, how, is_made, placed};
+use crate::steps::{docker_network, federated_apps, karmada, locality, node_network, remote_secret, sidecars};
 use crate::sys::kube::{Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered};
-
-/// What would change.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// Clusters, and what would be done to each as a whole.
-    pub clusters: Vec<ClusterChange>,
-    /// Objects that would change.
-    pub objects: Vec<ObjectChange>,
-}
-
-/// What would be done to a cluster as a whole.
-#[derive(Clone, Debug, Serialize)]
-pub struct ClusterChange {
-    /// Its name.
-    pub cluster: String,
-    /// What would be done.
-    pub change: ClusterVerb,
-}
-
-/// What would be done to a cluster as a whole. Its objects are not compared then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClusterVerb {
-    /// It is not there.
-    Create,
-    /// Its nodes do not run, or its API server does not answer.
-    Start,
-}
-
-/// What would be done to an object.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectChange {
-    /// The cluster, or `karmada/api`.
-    pub cluster: String,
-    /// Kind, namespace and name.
-    pub object: String,
-    /// What would be done.
-    pub change: ObjectVerb,
-    /// The fields, where the object stays.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<FieldChange>,
-    /// Why the API server would refuse it, or what of it cannot be changed in place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// What would be done to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ObjectVerb {
-    /// It is not there.
-    Create,
-    /// Fields differ.
-    Change,
-    /// It cannot be changed in place, and is deleted and made anew.
-    Remake,
-    /// It gets back what it had before lab applied to it.
-    Restore,
-    /// It is no longer planned.
-    Delete,
-    /// The API server would refuse the change.
-    Refuse,
-}
-
-impl Difference {
-    /// Whether `lab up` would change nothing.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.clusters.is_empty() && self.objects.is_empty()
-    }
-
-    /// A line for each cluster and each object.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        let clusters = self.clusters.iter().map(|c| match c.change {
-            ClusterVerb::Create => format!("create   {}  the cluster, with all that is planned in it", c.cluster),
-            ClusterVerb::Start => format!("start    {}  its nodes; what is in it cannot be compared before", c.cluster),
-        });
-        let objects = self.objects.iter().map(|o| {
-            let verb = match o.change {
-                ObjectVerb::Create => "create",
-                ObjectVerb::Change => "change",
-                ObjectVerb::Remake => "remake",
-                ObjectVerb::Restore => "restore",
-                ObjectVerb::Delete => "delete",
-                ObjectVerb::Refuse => "refuse",
-            };
-            let reason = o.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-            format!("{}{reason}", line(verb, &o.cluster, &o.object, &o.fields, usize::MAX))
-        });
-        clusters.chain(objects).collect()
-    }
-}
 
 /// Compares what is planned with what there is. The steps that need no cluster have run.
 ///
@@ -113,6 +23,9 @@ impl Difference {
 /// A cluster does not answer, or the state cannot be read.
 pub async fn look(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError> {
     let mut difference = Difference::default();
+    if !docker_network::is_satisfied(ctx).await? {
+        difference.networks.push(network(&ctx.lab));
+    }
     let mut here = Vec::new();
     for cluster in &ctx.lab.clusters {
         match missing(ctx, cluster).await? {
@@ -123,17 +36,85 @@ pub async fn look(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError
     for step in plan.steps.iter().filter(|s| s.action.cluster().is_some_and(|c| here.contains(&c))) {
         difference.objects.extend(of_step(ctx, &step.action).await?);
     }
-    for cluster in here {
+    for cluster in &here {
         difference.objects.extend(of_retired(ctx, plan, cluster).await?);
     }
+    for step in &plan.steps {
+        match &step.action {
+            Action::NodeNetwork { cluster } if here.contains(&cluster.as_str()) => {
+                difference.routes.extend(of_routes(ctx, cluster, &here).await?);
+            }
+            Action::Sidecars { cluster } if here.contains(&cluster.as_str()) => {
+                let restarts = restarts(ctx, ctx.cluster(cluster)?, &difference.objects).await?;
+                difference.restarts.extend(restarts);
+            }
+            _ => {}
+        }
+    }
     Ok(difference)
+}
+
+/// The lab's Docker network, to be made.
+fn network(lab: &Lab) -> NetworkChange {
+    NetworkChange { network: lab.docker_network.name.clone(), subnet: lab.docker_network.subnet.to_string() }
+}
+
+/// What of the routes of a cluster's nodes would change. `here` are the clusters that can be asked.
+async fn of_routes(ctx: &RunContext, name: &str, here: &[&str]) -> Result<Option<RouteChange>, StepError> {
+    let cluster = ctx.cluster(name)?;
+    let to_come: Vec<&str> =
+        ctx.lab.network_peers(cluster).map(|p| p.name.as_str()).filter(|p| !here.contains(p)).collect();
+    let reason = if to_come.is_empty() {
+        node_network::difference(ctx, cluster).await?
+    } else {
+        Some(format!("to the pods of {}, once it is there", to_come.join(" and ")))
+    };
+    Ok(reason.map(|reason| RouteChange { cluster: name.to_owned(), reason }))
+}
+
+/// What of a cluster would be restarted: for what its pods carry now, or because what sidecars are made of changes.
+async fn restarts(ctx: &RunContext, cluster: &LabCluster, objects: &[ObjectChange]) -> Result<Vec<Restart>, StepError> {
+    let restart = |workload, reason, certain| Restart { cluster: cluster.name.clone(), workload, reason, certain };
+    let outdated = sidecars::outdated(ctx, cluster).await?;
+    let mut all: Vec<Restart> = outdated.into_iter().map(|(workload, why)| restart(workload, why, true)).collect();
+    let control_plane = &ctx.lab.control_plane(cluster).name;
+    let Some(change) = objects.iter().find(|o| bears_on_sidecars(o, &cluster.name, control_plane)) else {
+        return Ok(all);
+    };
+    let is_moved = change.object.starts_with(NODE);
+    let reason = if is_moved {
+        "its node gets another locality".to_owned()
+    } else {
+        format!("if its sidecar would get something else by the change of {}", change.object)
+    };
+    for workload in sidecars::carriers(ctx, cluster).await? {
+        if !all.iter().any(|r| r.workload == workload) {
+            all.push(restart(workload, reason.clone(), is_moved));
+        }
+    }
+    Ok(all)
+}
+
+/// How the description of a node begins.
+const NODE: &str = "Node ";
+
+/// Whether a change may reach the sidecars of a cluster: of its nodes, its namespaces, or what its control plane makes sidecars of.
+fn bears_on_sidecars(change: &ObjectChange, cluster: &str, control_plane: &str) -> bool {
+    if change.change == ObjectVerb::Refuse {
+        return false;
+    }
+    let of_cluster = [NODE, "Namespace ", "MutatingWebhookConfiguration "];
+    let of_control_plane = ["ConfigMap istio-system/istio", "Deployment istio-system/istiod"];
+    let is = |kinds: &[&str]| kinds.iter().any(|kind| change.object.starts_with(kind));
+    change.cluster == cluster && is(&of_cluster) || change.cluster == control_plane && is(&of_control_plane)
 }
 
 /// What would change where there is no lab yet.
 #[must_use]
 pub fn of_new(lab: &Lab) -> Difference {
     let create = |c: &LabCluster| ClusterChange { cluster: c.name.clone(), change: ClusterVerb::Create };
-    Difference { clusters: lab.clusters.iter().map(create).collect(), objects: Vec::new() }
+    let (networks, clusters) = (vec![network(lab)], lab.clusters.iter().map(create).collect());
+    Difference { networks, clusters, ..Difference::default() }
 }
 
 /// Whether any cluster runs, so that there is something to compare with.
@@ -187,7 +168,7 @@ async fn of_step(ctx: &RunContext, action: &Action) -> Result<Vec<ObjectChange>,
             };
             let applied = match client.apply_object(object, live, how).await {
                 Ok(applied) => applied,
-                Err(error) => return Ok(Some(refused(owner, object, &error))),
+                Err(error) => return Ok(Some(refused(owner, object, &placed(ctx, owner, object, error)))),
             };
             if let Some(fixed) = applied.remade() {
                 let remake = change(owner, object, ObjectVerb::Remake, Vec::new());
@@ -273,4 +254,24 @@ fn refused(owner: &Owner, object: &DynamicObject, error: &KubeError) -> ObjectCh
     let cause = std::error::Error::source(error).map(ToString::to_string);
     let reason = cause.unwrap_or_else(|| error.to_string());
     ObjectChange { reason: Some(reason), ..change(owner, object, ObjectVerb::Refuse, Vec::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(cluster: &str, object: &str) -> ObjectChange {
+        let (cluster, object) = (cluster.to_owned(), object.to_owned());
+        ObjectChange { cluster, object, change: ObjectVerb::Change, fields: Vec::new(), reason: None }
+    }
+
+    #[test]
+    fn a_change_reaches_the_sidecars_of_its_own_control_plane() {
+        let bears = |cluster, object| bears_on_sidecars(&changed(cluster, object), "c2", "c1");
+        assert!(bears("c1", "ConfigMap istio-system/istio"));
+        assert!(bears("c2", "Node x-c2-control-plane"));
+        assert!(bears("c2", "Namespace sample"));
+        assert!(!bears("c1", "Node x-c1-control-plane"));
+        assert!(!bears("c2", "ConfigMap sample/settings"));
+    }
 }
