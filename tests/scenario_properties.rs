@@ -1,7 +1,7 @@
 //! No text makes the reader of scenarios panic, and what it accepts survives being written and read again.
 
 use lab::plan::{Lab, resolve, scenario_yaml};
-use lab::scenario::{App, parse, render};
+use lab::scenario::{App, Scenario, parse, render, to_yaml};
 use proptest::prelude::*;
 
 /// Whatever the text, nothing panics; what is refused can be shown, and what is accepted can be written and read again.
@@ -14,11 +14,19 @@ fn survives(text: &str) {
             assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "a terminal would obey this: {shown:?}");
         }
         Ok(scenario) => {
+            says_the_same(&scenario);
             if let Ok(lab) = resolve(&scenario) {
                 reads_back(&lab);
             }
         }
     }
+}
+
+/// Whether a scenario says the same when it is written and read again.
+fn says_the_same(scenario: &Scenario) {
+    let written = to_yaml(scenario);
+    let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
+    assert_eq!(&again, scenario, "{written}");
 }
 
 fn reads_back(lab: &Lab) {
@@ -81,6 +89,60 @@ checks:
   - federation: { deployment: demo/hello, replicas: { c1: 4, c2: 2 }, exercise: [c2] }
 ";
 
+/// Any of these lines, or none; in their order.
+fn some_of(lines: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::sample::subsequence(lines, 0..=lines.len()).prop_map(|lines| lines.concat())
+}
+
+/// A scenario with any of the fields that there are, none of which contradicts another.
+fn any_scenario() -> impl Strategy<Value = String> {
+    let mesh = some_of(&[
+        "  id: \"7\"\n",
+        "  trustDomain: a.b\n",
+        "  topology: multi-primary\n",
+        "  meshNetworks: True\n",
+        "  dnsCapture: true\n",
+        "  values: { pilot: { env: { A: \"true\" } } }\n",
+    ]);
+    let top = some_of(&[
+        "apiVersion: lab/v1\n",
+        "kind: Scenario\n",
+        "dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1 }\n",
+        "images: { mirror: \"r:5000\" }\n",
+    ]);
+    let cluster = some_of(&[
+        "    network: 1.10\n",
+        "    primary: c1\n",
+        "    podSubnet: 10.1.0.0/16\n",
+        "    serviceSubnet: 10.2.0.0/16\n",
+        "    nodes: { workers: 2 }\n",
+        "    locality: { region: no, zone: z, subzone: \"1\" }\n",
+        "    loadBalancer: { pool: 172.30.255.10-172.30.255.19, addresses: { eastWestGateway: 172.30.255.10, ingressGateway: 172.30.255.11 } }\n",
+    ]);
+    let apps = some_of(&[
+        "  - manifests: { namespace: x, clusters: [c2], objects: [{ apiVersion: v1, kind: A, metadata: { name: b } }] }\n",
+    ]);
+    let checks = some_of(&[
+        "  - rotation\n",
+        "  - rotation: { through: ingress, from: [c2] }\n",
+        "  - request: { name: \"a: b\", service: helloworld.sample:5000/hello, caller: { namespace: legacy }, method: POST, headers: { a: b }, times: 10, \
+         expect: { status: 404, body: x, headers: { server: y }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: TRUE } }\n",
+        "  - request: { url: \"http://a/\", through: mesh, expect: { denied: true, reason: \"no\" } }\n",
+        "  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1] } }\n",
+        "  - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2, c1] } }\n",
+        "  - failover: { order: { c1: [c1, c2] }, exercise: [c1] }\n",
+        "  - reachability: {}\n",
+        "  - federation: { deployment: demo/hello, replicas: { c1: 4 }, exercise: [c1], service: a.b:80/ }\n",
+    ]);
+    let federation = some_of(&["  members: [c1, { cluster: c2, mode: pull }]\n"]);
+    (top, mesh, cluster, federation, apps, checks).prop_map(|(top, mesh, cluster, federation, apps, checks)| {
+        format!(
+            "{top}name: demo\nmesh:\n  ingressGateway: true\n{mesh}clusters:\n  - name: c1\n{cluster}  - c2\n  - m\n\
+             federation:\n  manager: m\n  failover: {{ tolerationSeconds: 5 }}\n{federation}apps:\n  - sleep\n  - helloworld\n{apps}checks:\n  - rotation\n{checks}"
+        )
+    })
+}
+
 /// One change to a text: cut out, repeated or replaced.
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, prop::sample::Index, Option<String>)> {
     let token = prop_oneof![
@@ -103,6 +165,15 @@ fn mutate(text: &mut String, (at, length, replacement): (prop::sample::Index, pr
     let range = ends[start]..ends[end];
     let replacement = replacement.unwrap_or_else(|| text[range.clone()].repeat(2));
     text.replace_range(range, &replacement);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn any_scenario_says_the_same_when_it_is_written_and_read_again(text in any_scenario()) {
+        says_the_same(&parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e))));
+    }
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab::scenario::{parse, schema};
+use lab::scenario::{Files, ManifestFile, parse, parse_with, paths, schema, to_yaml};
 use serde_json::Value;
 
 fn scenarios() -> PathBuf {
@@ -176,6 +176,102 @@ fn mistakes_do_not_fit_the_schema() {
         let found = mistakes(&schema, &yaml(text), "scenario");
         assert!(found.iter().any(|f| f.starts_with(expected)), "{text}: {found:?}");
     }
+}
+
+/// The fields of the schema that none of these values has.
+fn lacking(schema: &Value, values: &[&Value], place: &str, lacks: &mut Vec<String>) {
+    for (keyword, says) in schema.as_object().expect("a schema") {
+        match keyword.as_str() {
+            "properties" => {
+                for (name, of) in says.as_object().expect("fields") {
+                    let found: Vec<&Value> = values.iter().filter_map(|value| value.get(name)).collect();
+                    let place = format!("{place}.{name}");
+                    if found.is_empty() {
+                        lacks.push(place.clone());
+                    }
+                    lacking(of, &found, &place, lacks);
+                }
+            }
+            "items" => {
+                let items: Vec<&Value> = values.iter().filter_map(|v| v.as_array()).flatten().collect();
+                lacking(says, &items, place, lacks);
+            }
+            "additionalProperties" if says.is_object() => {
+                let all: Vec<&Value> = values.iter().filter_map(|v| v.as_object()).flat_map(|o| o.values()).collect();
+                lacking(says, &all, place, lacks);
+            }
+            "anyOf" => says.as_array().expect("a list").iter().for_each(|one| lacking(one, values, place, lacks)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_field_of_the_schema_is_read_and_written() {
+    let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/authority");
+    let texts = [
+        "name: a
+mesh:
+  topology: external
+  ca:
+    files: { rootCert: rsa-root.pem, rootKey: rsa-root-key.pem }
+    intermediates: { c2: { caCert: c2.pem, caKey: c2-key.pem, certChain: c2-chain.pem } }
+  ingressGateway: true
+dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1 }
+images: { mirror: \"r:5000\" }
+clusters:
+  - { name: m }
+  - { name: c2, loadBalancer: { addresses: { istiod: 172.30.255.10 } } }
+  - name: c1
+    network: n
+    primary: c2
+    podSubnet: 10.1.0.0/16
+    serviceSubnet: 10.2.0.0/16
+    nodes: { workers: 1 }
+    locality: { region: r, zone: z, subzone: s }
+    loadBalancer: { pool: 172.30.255.20-172.30.255.29, addresses: { ingressGateway: 172.30.255.20 } }
+apps:
+  - sleep
+  - helloworld
+  - manifests: { name: x, namespace: x, clusters: [c1], objects: [{ apiVersion: v1, kind: A, metadata: { name: b } }] }
+federation: { manager: m, members: [c1], failover: {}, objects: [{ apiVersion: v1, kind: A, metadata: { name: b } }] }
+checks:
+  - federation: { deployment: a/b, replicas: { c1: 1 }, exercise: [c1], service: a.b:80/ }
+",
+        "name: a
+mesh: { ingressGateway: true }
+clusters: [c1, { name: c2, loadBalancer: { addresses: { eastWestGateway: 172.30.255.20 } } }]
+checks:
+  - rotation: { through: ingress }
+  - request:
+      name: x
+      service: helloworld.sample:5000/hello
+      caller: { namespace: legacy, app: sleep }
+      method: POST
+      headers: { a: b }
+      times: 2
+      expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: true }
+  - request: { service: helloworld.sample:5000/hello, through: ingress, expect: { versions: [v1] } }
+  - request: { url: \"http://a/\", expect: { denied: true, reason: x } }
+  - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c1] } }
+  - failover: { order: { c1: [c1, c2] }, exercise: [c1] }
+  - reachability
+",
+    ];
+    let written = texts.map(|text| {
+        let file = |path: String| {
+            let text = std::fs::read_to_string(authority.join(&path)).expect("a file");
+            (path.clone(), Ok(vec![ManifestFile { name: path, text }]))
+        };
+        let files: Files = paths(text).into_iter().map(file).collect();
+        yaml(&to_yaml(
+            &parse_with(text, "lab.yaml", &files).unwrap_or_else(|e| panic!("{}", lab::scenario::render(&e))),
+        ))
+    });
+    let mut lacks = Vec::new();
+    lacking(&schema(), &written.iter().collect::<Vec<_>>(), "scenario", &mut lacks);
+    // What was in files is in `objects` when it is written.
+    assert_eq!(lacks, ["scenario.apps.manifests.files", "scenario.federation.files"]);
 }
 
 /// Every mapping of the schema with fields of known names.

@@ -37,21 +37,39 @@ async fn of_cluster(lab: &Lab, state: &LabState, cluster: &LabCluster) -> Result
         if let Err(KubeError::Fixed { what, fields, loss, delete }) = client.apply_object(object, live, how).await {
             let name = object.metadata.name.as_deref().unwrap_or_default();
             let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
-            let app = app(lab, cluster, kind, name).map_or_else(String::new, |app| format!(" of app `{app}`"));
-            let what = format!("{what}{app} in cluster {}", cluster.name);
+            let origin = origin(lab, cluster, kind, name).unwrap_or_default();
+            let what = format!("{what}{origin} in cluster {}", cluster.name);
             return Err(KubeError::Fixed { what, fields, loss, delete }.into());
         }
     }
     Ok(())
 }
 
-/// The app of a cluster that brings an object.
-fn app<'a>(lab: &'a Lab, cluster: &LabCluster, kind: &str, name: &str) -> Option<&'a str> {
-    let brings = |app: &&App| match app {
-        App::Manifests(m) => {
-            m.is_in(&cluster.name) && m.objects.iter().any(|o| o["kind"] == kind && o["metadata"]["name"] == name)
-        }
-        _ => false,
-    };
-    lab.apps.iter().find(brings).map(App::name)
+/// The app of a cluster that brings an object, and where that is written, as far as a file has been read.
+fn origin(lab: &Lab, cluster: &LabCluster, kind: &str, name: &str) -> Option<String> {
+    let manifests = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
+    manifests.filter(|m| m.is_in(&cluster.name)).find_map(|m| {
+        let at = m.objects.iter().position(|o| o["kind"] == kind && o["metadata"]["name"] == name)?;
+        let place = m.places.0.get(at).map_or_else(String::new, |place| format!(" ({place})"));
+        Some(format!(" of app `{}`{place}", m.name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+
+    #[test]
+    fn an_object_is_told_with_its_app_and_where_it_is_written() {
+        let text = "name: demo\nclusters: [c1]\napps:\n  - manifests:\n      name: web\n      objects:\n        - { apiVersion: v1, kind: A, metadata: { name: a } }\n        - { apiVersion: v1, kind: B, metadata: { name: b } }\n";
+        let mut lab = resolve(&parse(text, "lab.yaml").expect("a scenario")).expect("room");
+        let told = |lab: &Lab| origin(lab, &lab.clusters[0], "B", "b");
+        assert_eq!(told(&lab).as_deref(), Some(" of app `web` (lab.yaml:8)"));
+        let App::Manifests(manifests) = &mut lab.apps[0] else { panic!("{:?}", lab.apps) };
+        manifests.places.0.clear();
+        assert_eq!(told(&lab).as_deref(), Some(" of app `web`"), "a lab from its state knows no places");
+        assert_eq!(origin(&lab, &lab.clusters[0], "C", "b"), None);
+    }
 }

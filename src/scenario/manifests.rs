@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::error::Problems;
+use super::form::OrWord;
 use super::guard;
 use super::problem::ManifestProblem;
-use super::raw::{RawAppKind, RawAuthority, RawObject, RawScenario};
+use super::raw::{RawApp, RawAuthority, RawManifests, RawObject, RawPem, RawScenario};
 use super::tree::Span;
 
 /// What is at the paths that a scenario names, by the path as it is written there.
@@ -33,19 +34,24 @@ pub struct Unusable {
 
 /// The paths that a scenario names, each once.
 pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
-    let authority = raw.mesh.ca.iter_mut().flat_map(RawAuthority::files).map(|file| file.path.value.clone()).collect();
-    let mut paths: Vec<String> = authority;
-    let manifests = raw
-        .apps
-        .iter()
-        .flatten()
-        .filter_map(|app| if let RawAppKind::Manifests(m) = &app.kind { Some(m) } else { None })
-        .chain(raw.federation.as_ref().map(|f| &f.manifests))
-        .flat_map(|m| m.files.iter().map(|f| f.value.clone()));
-    paths.extend(manifests);
+    let mut paths: Vec<String> = authority_files(raw).map(|file| file.path.value.clone()).collect();
+    paths.extend(manifests(raw).flat_map(|m| m.files().iter().map(|f| f.value.clone()).collect::<Vec<_>>()));
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// The manifests of apps and of the federation.
+fn manifests(raw: &mut RawScenario) -> impl Iterator<Item = &mut RawManifests> {
+    let apps = raw.apps.iter_mut().flat_map(|apps| &mut apps.value);
+    let own = apps.filter_map(|app| if let RawApp::Manifests(m) = &mut app.value { Some(m) } else { None });
+    own.chain(raw.federation.as_mut().map(|f| &mut f.value.manifests))
+}
+
+/// The files of a certificate authority.
+fn authority_files(raw: &mut RawScenario) -> impl Iterator<Item = &mut RawPem> {
+    let mesh = if let Some(OrWord::Value(mesh)) = &mut raw.mesh { mesh.value.ca.as_mut() } else { None };
+    mesh.into_iter().flat_map(|ca| RawAuthority::files(&mut ca.value))
 }
 
 /// Puts the objects of the files before those that the scenario itself has.
@@ -53,11 +59,9 @@ pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
 /// `text` is that of the scenario, whose name is `name`.
 pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str, problems: &mut Problems) {
     let lines = Lines::of(text);
-    let apps = raw.apps.iter_mut().flatten();
-    let own = apps.filter_map(|app| if let RawAppKind::Manifests(m) = &mut app.kind { Some(m) } else { None });
-    for manifests in own.chain(raw.federation.as_mut().map(|f| &mut f.manifests)) {
+    for manifests in manifests(raw) {
         let mut objects = Vec::new();
-        for path in &manifests.files {
+        for path in manifests.files() {
             let before = objects.len();
             let found = match files.get(&path.value) {
                 Some(Ok(found)) => found,
@@ -88,11 +92,11 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
                 problems.add(path.span, ManifestProblem::Empty { path: path.value.clone() });
             }
         }
-        objects.append(&mut manifests.objects);
+        objects.append(&mut manifests.take_objects());
         for object in &mut objects {
             object.at = object.place.clone().unwrap_or_else(|| format!("{name}:{}", lines.at(object.span.start)));
         }
-        manifests.objects = objects;
+        manifests.objects = Some(objects.into());
     }
 }
 
@@ -112,7 +116,7 @@ impl Lines {
 
 /// Puts the text of its files into a certificate authority.
 pub(super) fn load_authority(raw: &mut RawScenario, files: &Files, problems: &mut Problems) {
-    for file in raw.mesh.ca.iter_mut().flat_map(RawAuthority::files) {
+    for file in authority_files(raw) {
         let reason = match files.get(&file.path.value) {
             Some(Ok(found)) if found.len() == 1 => {
                 file.content = found.first().map(|f| (f.name.clone(), f.text.clone()));
@@ -186,7 +190,9 @@ fn documents(text: &str) -> Vec<(String, usize)> {
         if separates {
             documents.push((String::new(), number));
         }
-        let Some((document, _)) = documents.last_mut() else { continue };
+        let Some((document, _)) = documents.last_mut() else {
+            continue;
+        };
         // A directive would belong to a document that is cut off here; none changes what objects mean.
         if separates {
             document.push_str("   ");

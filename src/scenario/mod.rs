@@ -1,11 +1,10 @@
 //! Scenario files: parsing with line and column, validation, and the model. No I/O.
 //!
-//! `tree` reads YAML with the place of every node, `raw` finds the fields in it, `validate` applies the rules. None of them stops
-//! at a mistake: [`parse`] returns all of them.
+//! `tree` reads YAML with the place of every node, `raw` and `check` say what fields there are, each in a form of `form`, by which it is read, described
+//! and written; `validate` applies the rules. None of them stops at a mistake: [`parse`] returns all of them.
 
 mod certificate;
 mod check;
-mod describe;
 mod encoding;
 mod error;
 mod form;
@@ -25,7 +24,6 @@ pub use certificate::Certificate;
 pub use check::{
     Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, ServiceUrl, Target, Through, Who,
 };
-pub use describe::schema;
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
@@ -41,6 +39,7 @@ pub use problem::{
 pub use problem::{Problem, TopologyProblem};
 pub use render::render;
 
+use form::Form as _;
 use time::OffsetDateTime;
 
 /// Reads a scenario file that names no other files. `file` is its name for messages only; nothing is read from disk.
@@ -90,10 +89,24 @@ pub fn paths(text: &str) -> Vec<String> {
     root.map(|root| manifests::paths(&mut raw::scenario(&root, &mut problems))).unwrap_or_default()
 }
 
-/// A check as an entry of `checks`, on one line. `all` are the clusters that `all` stands for.
+/// The scenario as a file with every field written out that it decides. Read again it says the same, except where files of manifests are: their objects
+/// are in it.
 #[must_use]
-pub fn written_check(check: &Check, all: &[String]) -> String {
-    use form::Form as _;
-    let entry = form::OneKey::FORM.write(check::RawCheck::of(check, all).into());
-    entry.document().trim_end().to_owned()
+pub fn to_yaml(scenario: &Scenario) -> String {
+    form::Part::written(raw::of(scenario)).document()
+}
+
+/// The format as a JSON schema (<https://json-schema.org/draft-07/schema>; the YAML language server knows this draft), for editors. It accepts what lab
+/// accepts, except names that look like numbers and are not quoted, and refuses most of what lab refuses.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = serde_json::json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A scenario of lab",
+    });
+    let fields = form::Part::<raw::RawScenario>::FORM.schema();
+    if let (Some(schema), serde_json::Value::Object(fields)) = (schema.as_object_mut(), fields) {
+        schema.extend(fields);
+    }
+    schema
 }

@@ -41,6 +41,14 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The clusters of the mesh, or without one those that apps run in: all but the one that only hosts the external control plane, and the one
+    /// that runs Karmada.
+    pub fn data_clusters(&self) -> impl Iterator<Item = &Cluster> {
+        let manages = |c: &Cluster| self.federation.as_ref().is_some_and(|f| f.manager == c.name);
+        let hosts = |c: &Cluster| self.mesh.topology == Topology::External && c.primary == c.name;
+        self.clusters.iter().filter(move |c| !manages(c) && !hosts(c))
+    }
+
     /// Gives the lab another name.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ pub enum Problem {
         /// The field as written.
         field: String,
         /// What it is a field of.
-        of: &'static str,
+        of: String,
         /// The nearest known field, or all of them.
         #[help]
         help: String,
@@ -93,7 +93,7 @@ pub enum Problem {
         /// The field.
         field: &'static str,
         /// What it is a field of.
-        of: &'static str,
+        of: String,
         /// What it may look like.
         example: &'static str,
     },

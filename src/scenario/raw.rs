@@ -1,219 +1,147 @@
-//! The file as it is written: every field optional, every value with its place, nothing checked but names and types of fields.
+//! The file as it is written: its fields, said once, every value optional and with its place. Beside each mapping is the way back to it from the
+//! model. Checks are in `check`, a file each.
 
 mod apps;
 mod authority;
+mod cluster;
 mod federation;
+mod mesh;
 mod values;
 
-pub(super) use apps::{RawApp, RawAppKind, RawManifests, RawObject, RawVersions};
+pub(super) use apps::{RawApp, RawHelloworld, RawManifests, RawObject, RawSleep};
 pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
-pub(super) use federation::{RawFederation, RawMember};
+pub(super) use cluster::{RawCluster, RawLoadBalancer};
+pub(super) use federation::{RawFederation, RawMember, TOLERATION};
+pub(super) use mesh::RawMesh;
 
 use super::check::RawCheck;
-use super::describe::{ADDRESSES, CLUSTER, DOCKER_NETWORK, IMAGES, LOAD_BALANCER, LOCALITY, MESH, NODES, SCENARIO};
 use super::error::Problems;
-use super::form::{Each, Form as _, OneKey, Place};
-use super::model::Gateway;
-use super::read::{Fields, json, list, number, text, unknown_value, wrong_type};
-use super::tree::{Located, Node, Span, Value};
+use super::form::Form as _;
+use super::form::{ANY_TEXT, Fields, LABEL, List, NameOr, OneKey, OneOf, OrWord, Part, Place, Record, SUBNET, WordOr};
+use super::model::{Scenario, Topology};
+use super::tree::{Located, Node, Span};
 
-pub(super) const API_VERSION: &str = "lab/v1";
-pub(super) const KIND: &str = "Scenario";
-
+/// The whole file.
 #[derive(Default)]
 pub(super) struct RawScenario {
+    api_version: Option<Located<()>>,
+    kind: Option<Located<()>>,
     pub name: Option<Located<String>>,
-    pub mesh: RawMesh,
-    pub docker_subnet: Option<Located<String>>,
+    /// The word is `none`.
+    pub mesh: Option<OrWord<Located<RawMesh>>>,
+    pub docker_network: Option<Located<RawDockerNetwork>>,
+    pub images: Option<Located<RawImages>>,
+    pub clusters: Option<Located<Vec<Located<RawCluster>>>>,
+    pub apps: Option<Located<Vec<Located<RawApp>>>>,
+    pub federation: Option<Located<RawFederation>>,
+    pub checks: Option<Located<Vec<Located<RawCheck>>>>,
+}
+
+impl Record for RawScenario {
+    const ABOUT: &'static str = "A multicluster Istio mesh on kind, its apps and its checks";
+    const INLINE: bool = false;
+
+    fn fields(f: &mut Fields<Self>) {
+        let version = OneOf { what: "apiVersion", words: &[("lab/v1", ())] };
+        let kind = OneOf { what: "kind", words: &[("Scenario", ())] };
+        let mesh = WordOr { word: "none", form: Part::FORM, expected: None };
+        let clusters = List::whole(NameOr {
+            what: "a cluster",
+            place: |cluster: &mut RawCluster| &mut cluster.name,
+            example: "{ name: c1 }",
+        });
+        let of_checks = "What must hold for the verdict to be good; by default a rotation, if there is a mesh with helloworld and sleep";
+        f.field("apiVersion", version, |r| &mut r.api_version, "Version of this format").default("lab/v1");
+        f.field("kind", kind, |r| &mut r.kind, "Always Scenario").default("Scenario");
+        f.field("name", LABEL, |r| &mut r.name, "Name of the lab: a DNS label of at most 30 characters")
+            .required()
+            .example("demo");
+        f.field("mesh", mesh, |r| &mut r.mesh, "The mesh over all clusters; none: no Istio at all")
+            .example("{ id: mesh1 }");
+        f.part("dockerNetwork", |r| &mut r.docker_network, "{ subnet: 172.30.0.0/16 }");
+        f.part("images", |r| &mut r.images, "{ mirror: \"registry.example:5000\" }");
+        f.field("clusters", clusters, |r| &mut r.clusters, "1 to 20 clusters, each a name or a mapping")
+            .required()
+            .example("[c1, c2]");
+        // If one cannot be read, none can be said to be missing.
+        f.field(
+            "apps",
+            List::whole(OneKey::FORM),
+            |r| &mut r.apps,
+            "What runs in the clusters; without a mesh nothing by default",
+        )
+        .default("[helloworld, sleep]");
+        f.part("federation", |r| &mut r.federation, "{ manager: c1 }");
+        f.field("checks", List::each(OneKey::FORM), |r| &mut r.checks, of_checks).example("[rotation]");
+    }
+}
+
+/// `dockerNetwork`.
+#[derive(Default)]
+pub(super) struct RawDockerNetwork {
+    pub subnet: Option<Located<String>>,
     pub api_server_address: Option<Located<String>>,
+}
+
+impl Record for RawDockerNetwork {
+    const ABOUT: &'static str = "The Docker network that all nodes are on";
+
+    fn fields(f: &mut Fields<Self>) {
+        let subnet = "Its IPv4 subnet; by default the /16 around the pools that the file fixes or, without any, a /20 that follows from the name";
+        let address = "The IPv4 address of the engine's machine at which it publishes the API servers, where lab cannot reach its loopback; by default 127.0.0.1";
+        f.field("subnet", SUBNET, |r| &mut r.subnet, subnet).example("172.30.0.0/16");
+        f.field("apiServerAddress", ANY_TEXT, |r| &mut r.api_server_address, address).example("172.17.0.1");
+    }
+}
+
+/// `images`.
+#[derive(Default)]
+pub(super) struct RawImages {
     pub mirror: Option<Located<String>>,
-    /// `None` when it is missing or no list; that is recorded already.
-    pub clusters: Option<Located<Vec<RawCluster>>>,
-    pub apps: Option<Vec<RawApp>>,
-    pub federation: Option<RawFederation>,
-    pub checks: Option<Vec<Located<RawCheck>>>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct RawMesh {
-    /// Whether it is `mesh: none`.
-    pub none: bool,
-    pub id: Option<Located<String>>,
-    pub trust_domain: Option<Located<String>>,
-    pub topology: Option<Located<String>>,
-    pub mesh_networks: Option<Located<bool>>,
-    pub dns_capture: Option<Located<bool>>,
-    pub ingress_gateway: Option<Located<bool>>,
-    pub values: Option<serde_json::Value>,
-    pub ca: Option<RawAuthority>,
-}
+impl Record for RawImages {
+    const ABOUT: &'static str = "Where images come from";
 
-#[derive(Debug, Default)]
-pub(super) struct RawCluster {
-    pub name: Option<Located<String>>,
-    pub network: Option<Located<String>>,
-    pub primary: Option<Located<String>>,
-    pub pod_subnet: Option<Located<String>>,
-    pub service_subnet: Option<Located<String>>,
-    pub workers: Option<Located<u64>>,
-    pub locality: Option<RawLocality>,
-    /// Where `loadBalancer: none` stands.
-    pub no_load_balancer: Option<Span>,
-    pub pool: Option<Located<String>>,
-    pub addresses: Vec<(Gateway, Located<String>)>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawLocality {
-    pub region: Option<Located<String>>,
-    pub zone: Option<Located<String>>,
-    pub subzone: Option<Located<String>>,
+    fn fields(f: &mut Fields<Self>) {
+        let mirror = "A registry that nodes pull every image from, as HOST:PORT";
+        f.field("mirror", ANY_TEXT, |r| &mut r.mirror, mirror).example("registry.example:5000");
+    }
 }
 
 /// Reads a scenario out of a tree.
 pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
-    let Some(fields) = Fields::of(root, "a scenario", &SCENARIO.names(), "name: demo", problems) else {
-        return RawScenario::default();
-    };
-    constant(&fields, "apiVersion", API_VERSION, problems);
-    constant(&fields, "kind", KIND, problems);
-    let name = fields.text("name", "name: demo", problems);
-    if name.is_none() && fields.get("name").is_none() {
-        fields.missing("name", "demo", problems);
-    }
-    if fields.get("clusters").is_none() {
-        fields.missing("clusters", "[c1, c2]", problems);
-    }
-    let docker_network = fields.get("dockerNetwork").and_then(|n| {
-        let example = "dockerNetwork: { subnet: 172.30.0.0/16 }";
-        Fields::of(n, "`dockerNetwork`", &DOCKER_NETWORK.names(), example, problems)
-    });
-    let docker_subnet = docker_network.as_ref().and_then(|f| f.text("subnet", "subnet: 172.30.0.0/16", problems));
-    let api_server_address =
-        docker_network.as_ref().and_then(|f| f.text("apiServerAddress", "apiServerAddress: 172.17.0.1", problems));
-    let mirror = fields
-        .get("images")
-        .and_then(|n| {
-            Fields::of(n, "`images`", &IMAGES.names(), "images: { mirror: \"registry.example:5000\" }", problems)
-        })
-        .and_then(|f| f.text("mirror", "mirror: registry.example:5000", problems));
-    let clusters = fields.get("clusters").and_then(|node| {
-        let items = list(node, "`clusters`", "clusters: [c1, c2]", problems)?;
-        // One that cannot be read still counts as a cluster; its name is unknown.
-        let clusters = items.iter().map(|n| cluster(n, problems).unwrap_or_default()).collect();
-        Some(Located { value: clusters, span: node.span })
-    });
-    let apps = fields.get("apps").and_then(|node| {
-        let items = list(node, "`apps`", "apps: [helloworld, sleep]", problems)?;
-        let apps: Vec<Option<RawApp>> = items.iter().map(|n| apps::app(n, problems)).collect();
-        // If one cannot be read, none can be said to be missing.
-        apps.into_iter().collect()
-    });
-    let federation = fields.get("federation").and_then(|n| federation::federation(n, problems));
-    let checks = fields.get("checks").and_then(|node| {
-        let place = Place { field: "checks", what: "`checks`".to_owned(), example: "checks: [rotation]".to_owned() };
-        Each(OneKey::<RawCheck>::FORM).read(node, &place, problems).map(|checks| checks.value)
-    });
-    let mesh = fields.get("mesh").map(|n| mesh(n, problems)).unwrap_or_default();
-    RawScenario { name, mesh, docker_subnet, api_server_address, mirror, clusters, apps, federation, checks }
+    let place = Place { field: "", what: "a scenario".to_owned(), example: "name: demo".to_owned() };
+    Part::FORM.read(root, &place, problems).map(|scenario| scenario.value).unwrap_or_default()
 }
 
-/// A field that may be left out and has one value.
-fn constant(fields: &Fields<'_>, field: &'static str, value: &'static str, problems: &mut Problems) {
-    if let Some(found) = fields.text(field, value, problems)
-        && found.value != value
-    {
-        problems.add(found.span, unknown_value(field, &found.value, &[value]));
+/// The way back.
+pub(super) fn of(scenario: &Scenario) -> RawScenario {
+    let Scenario { name, mesh, docker_subnet, api_server_address, images, clusters, apps, federation, checks } =
+        scenario;
+    let all: Vec<String> = scenario.data_clusters().map(|c| c.name.clone()).collect();
+    let docker_network = (docker_subnet.is_some() || api_server_address.is_some()).then(|| {
+        let subnet = docker_subnet.map(|s| s.to_string().into());
+        RawDockerNetwork { subnet, api_server_address: api_server_address.map(|a| a.to_string().into()) }.into()
+    });
+    RawScenario {
+        api_version: Some(().into()),
+        kind: Some(().into()),
+        name: Some(name.clone().into()),
+        mesh: Some(match mesh.topology {
+            Topology::None => OrWord::Word(Span::default()),
+            _ => OrWord::Value(mesh::of(mesh).into()),
+        }),
+        docker_network,
+        images: images.mirror.clone().map(|mirror| RawImages { mirror: Some(mirror.into()) }.into()),
+        clusters: Some(located(clusters.iter().map(cluster::of))),
+        apps: Some(located(apps.iter().map(|app| apps::of(app, &all)))),
+        federation: federation.as_ref().map(|f| federation::of(f).into()),
+        checks: Some(located(checks.iter().map(|check| RawCheck::of(check, &all)))),
     }
 }
 
-fn mesh(node: &Node, problems: &mut Problems) -> RawMesh {
-    if matches!(&node.value, Value::Scalar { text, .. } if text == "none") {
-        return RawMesh { none: true, ..RawMesh::default() };
-    }
-    let Some(fields) = Fields::of(node, "`mesh`", &MESH.names(), "mesh: { id: mesh1 }", problems) else {
-        return RawMesh::default();
-    };
-    let values = fields.get("values").and_then(|n| {
-        if let Value::Mapping(_) = n.value {
-            values::names_stay(n, problems);
-            return Some(json(n));
-        }
-        let example = "values: { pilot: { traceSampling: 100 } }";
-        problems.add(n.span, wrong_type("`values`", "a mapping", n.kind(), example));
-        None
-    });
-    RawMesh {
-        none: false,
-        id: fields.text("id", "id: mesh1", problems),
-        trust_domain: fields.text("trustDomain", "trustDomain: cluster.local", problems),
-        topology: fields.text("topology", "topology: multi-primary", problems),
-        mesh_networks: fields.truth("meshNetworks", "meshNetworks: true", problems),
-        dns_capture: fields.truth("dnsCapture", "dnsCapture: true", problems),
-        ingress_gateway: fields.truth("ingressGateway", "ingressGateway: true", problems),
-        ca: fields.get("ca").and_then(|n| authority::authority(n, problems)),
-        values,
-    }
-}
-
-fn cluster(node: &Node, problems: &mut Problems) -> Option<RawCluster> {
-    if let Value::Scalar { .. } = node.value {
-        let name = text(node, "a cluster", "c1", problems);
-        return Some(RawCluster { name, ..RawCluster::default() });
-    }
-    let fields = Fields::of(node, "a cluster", &CLUSTER.names(), "{ name: c1 }", problems)?;
-    let name = fields.text("name", "name: c1", problems);
-    if fields.get("name").is_none() {
-        fields.missing("name", "c1", problems);
-    }
-    let workers = fields
-        .get("nodes")
-        .and_then(|n| Fields::of(n, "`nodes`", &NODES.names(), "nodes: { workers: 1 }", problems))
-        .and_then(|f| number(f.get("workers")?, "`workers`", "nodes: { workers: 1 }", problems));
-    let balancer = fields.get("loadBalancer");
-    let no_load_balancer =
-        balancer.filter(|n| matches!(&n.value, Value::Scalar { text, .. } if text == "none")).map(|n| n.span);
-    let balancer = balancer.filter(|_| no_load_balancer.is_none()).and_then(|n| {
-        let example = "loadBalancer: { pool: auto }";
-        Fields::of(n, "`loadBalancer`", &LOAD_BALANCER.names(), example, problems)
-    });
-    let pool = balancer.as_ref().and_then(|f| f.text("pool", "pool: 172.30.255.10-172.30.255.19", problems));
-    let example = "addresses: { eastWestGateway: 172.30.255.10 }";
-    let known = ADDRESSES.names();
-    let addresses =
-        balancer.as_ref().and_then(|f| Fields::of(f.get("addresses")?, "`addresses`", &known, example, problems));
-    let addresses = addresses.map_or_else(Vec::new, |f| {
-        Gateway::ALL
-            .into_iter()
-            .filter_map(|gateway| Some((gateway, f.text(gateway.field(), example, problems)?)))
-            .collect()
-    });
-    Some(RawCluster {
-        name,
-        network: fields.text("network", "network: network-c1", problems),
-        primary: fields.text("primary", "primary: c1", problems),
-        pod_subnet: fields.text("podSubnet", "podSubnet: 10.101.0.0/16", problems),
-        service_subnet: fields.text("serviceSubnet", "serviceSubnet: 10.201.0.0/16", problems),
-        workers,
-        locality: fields.get("locality").and_then(|n| locality(n, problems)),
-        no_load_balancer,
-        pool,
-        addresses,
-    })
-}
-
-fn locality(node: &Node, problems: &mut Problems) -> Option<RawLocality> {
-    let fields =
-        Fields::of(node, "`locality`", &LOCALITY.names(), "locality: { region: region1, zone: zone1 }", problems)?;
-    if fields.get("region").is_none() {
-        fields.missing("region", "region1", problems);
-    }
-    if fields.get("zone").is_none() && fields.get("subzone").is_some() {
-        fields.missing("zone", "zone1", problems);
-    }
-    Some(RawLocality {
-        region: fields.text("region", "region: region1", problems),
-        zone: fields.text("zone", "zone: zone1", problems),
-        subzone: fields.text("subzone", "subzone: subzone1", problems),
-    })
+/// A list that is in no file.
+fn located<T>(items: impl Iterator<Item = T>) -> Located<Vec<Located<T>>> {
+    items.map(Located::from).collect::<Vec<_>>().into()
 }

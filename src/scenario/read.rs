@@ -1,149 +1,13 @@
-//! Reading typed fields out of the tree. Every mistake is recorded, and reading goes on without the field.
+//! What scalars mean, and what misspelt words were meant to be.
 
 use serde_json::{Map, Number, Value as Json};
 
 use super::error::Problems;
 use super::problem::Problem;
-use super::tree::{Entry, Located, Node, Span, Value};
+use super::tree::{Node, Value};
 
 /// Bytes of the longest word that may be a misspelt one.
 const MAX_WORD: usize = 80;
-
-/// So many mistakes are no slips of the pen.
-const MANY: usize = 1000;
-
-/// The fields of a mapping whose names have been checked.
-pub(super) struct Fields<'n> {
-    of: &'static str,
-    entries: &'n [Entry],
-    span: Span,
-    /// Known fields that an unknown one was probably meant to be: one mistake, to be shown once.
-    meant: Vec<&'static str>,
-}
-
-impl<'n> Fields<'n> {
-    /// The fields of a node, which must be a mapping (nothing counts as an empty one); unknown fields are recorded.
-    pub(super) fn of(
-        node: &'n Node,
-        of: &'static str,
-        known: &[&'static str],
-        example: &'static str,
-        problems: &mut Problems,
-    ) -> Option<Self> {
-        let entries: &[Entry] = match &node.value {
-            Value::Mapping(entries) => entries,
-            Value::Null => &[],
-            _ => {
-                problems.add(node.span, wrong_type(of, "a mapping", node.kind(), example));
-                return None;
-            }
-        };
-        let mut meant = Vec::new();
-        for entry in entries.iter().filter(|e| !known.contains(&e.key.value.as_str())) {
-            // Comparing words takes time, and after so many mistakes nobody reads what one was meant to be.
-            let near = nearest(&entry.key.value, known.iter().copied().filter(|_| problems.count() < MANY));
-            let help = suggested(near, known, "its fields are");
-            meant.extend(known.iter().copied().find(|k| Some(*k) == near));
-            problems.add(entry.key.span, Problem::UnknownField { field: entry.key.value.clone(), of, help });
-        }
-        Some(Self { of, entries, span: node.span, meant })
-    }
-
-    /// The value of a field, unless it is left out or nothing.
-    pub(super) fn get(&self, field: &str) -> Option<&'n Node> {
-        self.entries.iter().find(|e| e.key.value == field).map(|e| &e.value).filter(|n| !matches!(n.value, Value::Null))
-    }
-
-    /// Text out of a field, if it is there.
-    pub(super) fn text(&self, field: &str, example: &'static str, problems: &mut Problems) -> Option<Located<String>> {
-        text(self.get(field)?, &format!("`{field}`"), example, problems)
-    }
-
-    /// `true` or `false` out of a field, if it is there.
-    pub(super) fn truth(&self, field: &str, example: &'static str, problems: &mut Problems) -> Option<Located<bool>> {
-        let node = self.get(field)?;
-        let found = match &node.value {
-            Value::Scalar { text, plain: true } if text == "true" => {
-                return Some(Located { value: true, span: node.span });
-            }
-            Value::Scalar { text, plain: true } if text == "false" => {
-                return Some(Located { value: false, span: node.span });
-            }
-            Value::Scalar { text, plain: true } => format!("`{text}`"),
-            Value::Scalar { text, .. } => format!("the text \"{text}\""),
-            _ => node.kind().to_owned(),
-        };
-        problems.add(node.span, wrong_type(&format!("`{field}`"), "`true` or `false`", found, example));
-        None
-    }
-
-    /// Records that a field is missing, unless the user seems to have misspelt it.
-    pub(super) fn missing(&self, field: &'static str, example: &'static str, problems: &mut Problems) {
-        if !self.meant.contains(&field) {
-            let empty = self.entries.iter().find(|e| e.key.value == field).map(|e| e.key.span);
-            problems.add(empty.unwrap_or(self.span), Problem::MissingField { field, of: self.of, example });
-        }
-    }
-}
-
-/// The text of a single value.
-pub(super) fn text(node: &Node, what: &str, example: &'static str, problems: &mut Problems) -> Option<Located<String>> {
-    if let Value::Scalar { text, .. } = &node.value {
-        return Some(Located { value: text.clone(), span: node.span });
-    }
-    problems.add(node.span, wrong_type(what, "text", node.kind(), example));
-    None
-}
-
-/// A whole number.
-pub(super) fn number(node: &Node, what: &str, example: &'static str, problems: &mut Problems) -> Option<Located<u64>> {
-    let found = match &node.value {
-        Value::Scalar { text, plain: true } => match text.parse() {
-            Ok(value) => return Some(Located { value, span: node.span }),
-            Err(_) => format!("`{text}`"),
-        },
-        Value::Scalar { text, .. } => format!("the text \"{text}\""),
-        _ => node.kind().to_owned(),
-    };
-    problems.add(node.span, wrong_type(what, "a whole number, 0 or more", found, example));
-    None
-}
-
-/// The items of a list.
-pub(super) fn list<'n>(
-    node: &'n Node,
-    what: &str,
-    example: &'static str,
-    problems: &mut Problems,
-) -> Option<&'n [Node]> {
-    if let Value::Sequence(items) = &node.value {
-        return Some(items);
-    }
-    problems.add(node.span, wrong_type(what, "a list", node.kind(), example));
-    None
-}
-
-/// The one key of an entry that names what it is: `sleep`, `sleep:` or `sleep: {}`.
-pub(super) fn one_key<'n>(
-    node: &'n Node,
-    list: &'static str,
-    thing: &'static str,
-    example: &'static str,
-    problems: &mut Problems,
-) -> Option<(Located<String>, Option<&'n Node>)> {
-    match &node.value {
-        Value::Scalar { text, .. } => Some((Located { value: text.clone(), span: node.span }, None)),
-        Value::Mapping(entries) if entries.len() == 1 => Some((entries[0].key.clone(), Some(&entries[0].value))),
-        Value::Mapping(entries) => {
-            problems.add(node.span, Problem::NotOneKey { list, thing, count: entries.len(), example });
-            None
-        }
-        Value::Null | Value::Sequence(_) => {
-            problems.add(node.span, Problem::NotOneKey { list, thing, count: 0, example });
-            None
-        }
-    }
-}
 
 /// A free-form value as JSON, by YAML's core schema.
 pub(super) fn json(node: &Node) -> Json {
@@ -238,14 +102,4 @@ fn quoted_list(names: &[&str]) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
-}
-
-/// A value of another type than the field has.
-pub(super) fn wrong_type(
-    what: &str,
-    expected: &'static str,
-    found: impl Into<String>,
-    example: impl Into<String>,
-) -> Problem {
-    Problem::WrongType { what: what.to_owned(), expected, found: found.into(), example: example.into() }
 }

@@ -184,7 +184,9 @@ impl Builder<'_, '_> {
                 self.begin(at, anchor, Content::Mapping { entries: Vec::new(), key: None, seen: HashMap::new() })
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some(frame) = self.frames.pop() else { return false };
+                let Some(frame) = self.frames.pop() else {
+                    return false;
+                };
                 let value = match frame.content {
                     Content::Sequence(items) => Value::Sequence(items),
                     Content::Mapping { entries, .. } => Value::Mapping(entries),
@@ -202,7 +204,9 @@ impl Builder<'_, '_> {
                 if !self.count(size, at) {
                     return false;
                 }
-                let Some(node) = self.anchors.get(&id).cloned() else { return false };
+                let Some(node) = self.anchors.get(&id).cloned() else {
+                    return false;
+                };
                 self.place(node)
             }
             _ => true,

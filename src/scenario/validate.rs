@@ -21,14 +21,13 @@ use time::OffsetDateTime;
 
 use super::check;
 use super::error::Problems;
+use super::form::OrWord;
 use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, Topology};
 use super::problem::{NameProblem, TopologyProblem};
-use super::raw::{RawCluster, RawScenario};
+use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario};
 use super::read::suggestion;
 use super::tree::{Located, Span};
 
-/// Most workers a cluster may have: a lab is for one machine.
-const MAX_WORKERS: u8 = 5;
 /// Most clusters in a lab; the address plan has room for as many.
 const MAX_CLUSTERS: usize = 20;
 
@@ -105,34 +104,41 @@ fn setting(cluster: &str, field: &str, value: impl Display) -> String {
 /// The scenario, if nothing is wrong with it; otherwise the problems say what.
 pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: &mut Problems) -> Option<Scenario> {
     let name = raw.name.filter(|n| names::lab(n, problems));
+    let (has_mesh, raw_mesh) = match raw.mesh {
+        Some(OrWord::Word(_)) => (false, RawMesh::default()),
+        Some(OrWord::Value(mesh)) => (true, mesh.value),
+        None => (true, RawMesh::default()),
+    };
+    let topology = raw_mesh.topology;
     let mut mesh = Mesh {
-        id: raw.mesh.id.map_or_else(|| "mesh1".to_owned(), |id| names::label_value("mesh ID", id, problems)),
-        trust_domain: raw.mesh.trust_domain.map_or_else(
+        id: raw_mesh.id.map_or_else(|| "mesh1".to_owned(), |id| names::label_value("mesh ID", id, problems)),
+        trust_domain: raw_mesh.trust_domain.map_or_else(
             || "cluster.local".to_owned(),
             |domain| {
                 names::dns_name(&domain, problems);
                 domain.value
             },
         ),
-        topology: match &raw.mesh.topology {
-            _ if raw.mesh.none => Topology::None,
-            Some(topology) => topology::parse(topology, problems),
+        topology: match &topology {
+            _ if !has_mesh => Topology::None,
+            Some(topology) => topology.value,
             None => Topology::default(),
         },
-        mesh_networks: raw.mesh.mesh_networks.is_some_and(|m| m.value),
-        dns_capture: raw.mesh.dns_capture.is_some_and(|d| d.value),
-        ingress_gateway: raw.mesh.ingress_gateway.is_some_and(|i| i.value),
+        mesh_networks: raw_mesh.mesh_networks.is_some_and(|m| m.value),
+        dns_capture: raw_mesh.dns_capture.is_some_and(|d| d.value),
+        ingress_gateway: raw_mesh.ingress_gateway.is_some_and(|i| i.value),
         ca: None,
-        values: raw.mesh.values.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
+        values: raw_mesh.values.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
     };
-    if let Some(mirror) = &raw.mirror {
+    let mirror = raw.images.and_then(|images| images.value.mirror);
+    if let Some(mirror) = &mirror {
         names::mirror(mirror, problems);
     }
-    let docker_subnet = raw
-        .docker_subnet
-        .as_ref()
-        .and_then(|s| addresses::subnet(&format!("the Docker network `{}`", s.value), s, problems));
-    let api_server_address = raw.api_server_address.as_ref().and_then(|a| addresses::api_server(a, problems));
+    let docker_network = raw.docker_network.map(|network| network.value).unwrap_or_default();
+    let docker_subnet = docker_network
+        .subnet
+        .and_then(|s| addresses::subnet(&format!("the Docker network `{}`", s.value), &s, problems));
+    let api_server_address = docker_network.api_server_address.and_then(|a| addresses::api_server(&a, problems));
 
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
@@ -141,20 +147,22 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     if raw_clusters.value.len() > 10 * MAX_CLUSTERS {
         return None;
     }
-    let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c, problems)).collect();
+    let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c.value, problems)).collect();
     federation::assign(raw.federation.as_ref(), &mut drafts);
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
-    topology::check(&mesh, raw.mesh.topology.as_ref(), &drafts, problems);
-    mesh.ca = raw.mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
+    topology::check(&mesh, topology.as_ref(), &drafts, problems);
+    mesh.ca = raw_mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
-    let apps = apps::or_default(raw.apps, mesh.topology);
+    let apps = apps::or_default(raw.apps.map(|apps| apps.value), mesh.topology);
     let is_federation = raw.federation.is_some();
     let federation = raw.federation.and_then(|f| federation::read(f, &mesh, &drafts, problems));
-    let about = check::About { apps: &apps, drafts: &drafts, federation: federation.as_ref(), mesh: &mesh };
     // Of a federation that cannot be read nothing can be said.
-    let checks =
-        if is_federation && federation.is_none() { Vec::new() } else { check::read(raw.checks, about, problems) };
+    let checks = if is_federation && federation.is_none() {
+        Vec::new()
+    } else {
+        check::read(raw.checks.map(|checks| checks.value), &apps, &drafts, federation.as_ref(), &mesh, problems)
+    };
     let apps = apps::read(apps, &mesh, &drafts, problems);
 
     Some(Scenario {
@@ -162,7 +170,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         mesh,
         docker_subnet: docker_subnet.map(|s| s.value),
         api_server_address,
-        images: ImageSettings { mirror: raw.mirror.map(|m| m.value) },
+        images: ImageSettings { mirror: mirror.map(|m| m.value) },
         clusters: drafts.into_iter().map(cluster).collect(),
         apps,
         federation,
@@ -200,21 +208,22 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
     };
     let pods = subnet("podSubnet", raw.pod_subnet, problems);
     let services = subnet("serviceSubnet", raw.service_subnet, problems);
-    let pool = raw.pool.and_then(|p| addresses::pool(&of("pool", &p.value), &p, problems));
-    let addresses = raw
+    let (no_load_balancer, balancer) = match raw.load_balancer {
+        Some(OrWord::Word(span)) => (Some(span), RawLoadBalancer::default()),
+        Some(OrWord::Value(balancer)) => (None, balancer.value),
+        None => (None, RawLoadBalancer::default()),
+    };
+    let pool = balancer.pool.and_then(|p| addresses::pool(&of("pool", &p.value), &p, problems));
+    let addresses = balancer
         .addresses
         .into_iter()
+        .flat_map(|a| a.value.given())
         .filter_map(|(gateway, a)| Some((gateway, addresses::address(&of(gateway.field(), &a.value), &a, problems)?)))
         .collect();
-    let workers = raw.workers.map_or(0, |w| {
-        u8::try_from(w.value).ok().filter(|n| *n <= MAX_WORKERS).unwrap_or_else(|| {
-            problems.add(w.span, TopologyProblem::TooManyWorkers { workers: w.value, limit: MAX_WORKERS });
-            0
-        })
-    });
+    let workers = raw.nodes.and_then(|n| n.value.workers).map_or(0, |w| w.value);
     let mut label = |field, value: Option<Located<String>>| value.map(|v| names::label_value(field, v, problems));
     let network = raw.network.map(|n| Located { span: n.span, value: label("network", Some(n)).unwrap_or_default() });
-    let locality = raw.locality.and_then(|l| {
+    let locality = raw.locality.and_then(|Located { value: l, .. }| {
         let (region, zone, subzone) = (label("region", l.region), label("zone", l.zone), label("subzone", l.subzone));
         Some(Locality { region: region?, zone, subzone })
     });
@@ -229,7 +238,7 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         services,
         workers,
         locality,
-        no_load_balancer: raw.no_load_balancer,
+        no_load_balancer,
         pool,
         addresses,
     }
@@ -278,7 +287,9 @@ pub(super) fn data_cluster(
         return false;
     }
     let cluster = name.value.clone();
-    let Some(outside) = drafts.iter().find(|d| d.is_outside() && d.name.value == name.value) else { return true };
+    let Some(outside) = drafts.iter().find(|d| d.is_outside() && d.name.value == name.value) else {
+        return true;
+    };
     let problem = if outside.manages {
         TopologyProblem::AppsOnManager { cluster }
     } else {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::super::form::{
-    ANY_TEXT, Field, Form, LABEL, List, Names, Number, Pairs, Pairwise, Place, Record, Truth, Written, field,
+    ANY_TEXT, Fields, Form, LABEL, List, Names, Number, Pairs, Pairwise, Place, Record, Truth, Written,
 };
 use super::super::read::suggestion;
 use super::super::tree::Node;
@@ -77,47 +77,32 @@ pub(super) struct RawExpect {
 }
 
 impl Record for RawExpect {
-    const TITLE: &'static str = "`expect`";
     const ABOUT: &'static str = "What must come back";
-    const EXAMPLE: &'static str = "{ status: 200 }";
 
-    fn fields() -> Vec<Field<Self>> {
+    fn fields(f: &mut Fields<Self>) {
         let headers = "Text that each of these headers contains";
         let versions = "Exactly these versions of helloworld answer";
         let clusters = "helloworld of exactly these clusters answers";
         let ejected = "Whether outlier detection has taken an endpoint out afterwards";
-        vec![
-            field("status", Number::new(100, 599), |r: &mut Self| &mut r.status, "HTTP status").default("200"),
-            field("body", ANY_TEXT, |r: &mut Self| &mut r.body, "Text that the body contains").example("Hello"),
-            field("headers", Pairs(ANY_TEXT), |r: &mut Self| &mut r.headers, headers).example("{ server: envoy }"),
-            field("versions", List(ANY_TEXT), |r: &mut Self| &mut r.versions, versions).example("[v1]"),
-            field(
-                "weights",
-                Pairs(Number::new(0, 100)),
-                |r: &mut Self| &mut r.weights,
-                "Shares of versions in percent",
-            )
-            .example("{ v1: 80, v2: 20 }"),
-            field("clusters", List(LABEL), |r: &mut Self| &mut r.clusters, clusters).example("[c1]"),
-            field("within", Duration, |r: &mut Self| &mut r.within, "95 of 100 answers take at most this")
-                .example("500ms"),
-            field(
-                "failures",
-                Number::new(0, MOST_REQUESTS),
-                |r: &mut Self| &mut r.failures,
-                "So many requests may fail",
-            )
+        f.field("status", Number::new(100, 599), |r| &mut r.status, "HTTP status").default("200");
+        f.field("body", ANY_TEXT, |r| &mut r.body, "Text that the body contains").example("Hello");
+        f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, headers).example("{ server: envoy }");
+        f.field("versions", List::whole(ANY_TEXT), |r| &mut r.versions, versions).example("[v1]");
+        f.field("weights", Pairs(Number::new(0, 100)), |r| &mut r.weights, "Shares of versions in percent")
+            .example("{ v1: 80, v2: 20 }");
+        f.field("clusters", List::whole(LABEL), |r| &mut r.clusters, clusters).example("[c1]");
+        f.field("within", Duration, |r| &mut r.within, "95 of 100 answers take at most this").example("500ms");
+        f.field("failures", Number::new(0, MOST_REQUESTS), |r| &mut r.failures, "So many requests may fail")
             .default("0")
-            .example("3"),
-            field("ejected", Truth, |r: &mut Self| &mut r.ejected, ejected).default("false").example("true"),
-            field("denied", Truth, |r: &mut Self| &mut r.denied, "Whether nothing is answered with 2xx or 3xx")
-                .default("false")
-                .example("true")
-                // Whether there is an answer to say anything of cannot be told then.
-                .decisive(),
-            field("reason", ANY_TEXT, |r: &mut Self| &mut r.reason, "What the failure of a denied request says")
-                .example("Connection refused"),
-        ]
+            .example("3");
+        f.field("ejected", Truth, |r| &mut r.ejected, ejected).default("false").example("true");
+        f.field("denied", Truth, |r| &mut r.denied, "Whether nothing is answered with 2xx or 3xx")
+            .default("false")
+            .example("true")
+            // Whether there is an answer to say anything of cannot be told then.
+            .decisive();
+        f.field("reason", ANY_TEXT, |r| &mut r.reason, "What the failure of a denied request says")
+            .example("Connection refused");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::form::{Field, LABEL, List, Names, Pairs, Pairwise, Record, field};
+use super::super::form::{ANY_TEXT, Fields, LABEL, List, Names, Pairs, Pairwise, Record};
 use super::service::{self, HELLOWORLD, ServiceUrl};
 use super::{CheckProblem, Located, Problems, Scope, Span, data_cluster, named, plain, raw_names};
 
@@ -29,20 +29,16 @@ pub(in crate::scenario) struct RawFailover {
 }
 
 impl Record for RawFailover {
-    const TITLE: &'static str = "`failover`";
     const ABOUT: &'static str = "Envoy's priorities, and that the first of the order gives all answers";
-    const EXAMPLE: &'static str = "{ order: { c1: [c1, c2], c2: [c2, c1] } }";
 
-    fn fields() -> Vec<Field<Self>> {
+    fn fields(f: &mut Fields<Self>) {
         let order = "For each cluster, who answers it, the preferred one first";
         let exercise = "Clusters whose helloworld is taken away for a while, and put back: how long calls take to move is measured";
-        vec![
-            service::service(|r: &mut Self| &mut r.service).default(HELLOWORLD),
-            field("order", Pairs(List(LABEL)), |r: &mut Self| &mut r.order, order)
-                .required()
-                .example("{ c1: [c1, c2], c2: [c2, c1] }"),
-            field("exercise", List(LABEL), |r: &mut Self| &mut r.exercise, exercise).example("[c1]"),
-        ]
+        f.field("service", ANY_TEXT, |r| &mut r.service, service::ABOUT).default(HELLOWORLD);
+        f.field("order", Pairs(List::whole(LABEL)), |r| &mut r.order, order)
+            .required()
+            .example("{ c1: [c1, c2], c2: [c2, c1] }");
+        f.field("exercise", List::whole(LABEL), |r| &mut r.exercise, exercise).example("[c1]");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::form::{Field, LABEL, List, Names, Number, Pairs, Pairwise, Record, Text, field};
+use super::super::form::{ANY_TEXT, Fields, LABEL, List, Names, Number, Pairs, Pairwise, Record, Text};
 use super::super::validate::known_cluster;
 use super::super::validate::names::is_dns_label;
 use super::service::{self, ServiceUrl};
@@ -40,25 +40,21 @@ pub(in crate::scenario) struct RawFederationCheck {
 }
 
 impl Record for RawFederationCheck {
-    const TITLE: &'static str = "`federation`";
     const ABOUT: &'static str = "Where the federation has put the replicas of a Deployment";
-    const EXAMPLE: &'static str = "{ deployment: demo/hello, replicas: { c2: 2, c3: 1 } }";
 
-    fn fields() -> Vec<Field<Self>> {
+    fn fields(f: &mut Fields<Self>) {
         let deployment = Text("^[^/]+/[^/]+$");
         let replicas = "The number of ready replicas of each member that has any";
         let exercise = "Members whose nodes are frozen until their replicas run elsewhere, then go on: how long each takes is measured";
         let service = "What the other members call while one is lost: SERVICE.NAMESPACE:PORT/PATH";
-        vec![
-            field("deployment", deployment, |r: &mut Self| &mut r.deployment, "The Deployment, as NAMESPACE/NAME")
-                .required()
-                .example("demo/hello"),
-            field("replicas", Pairs(Number::new(0, MAX_REPLICAS)), |r: &mut Self| &mut r.replicas, replicas)
-                .required()
-                .example("{ c2: 2, c3: 1 }"),
-            field("exercise", List(LABEL), |r: &mut Self| &mut r.exercise, exercise).example("[c2]"),
-            service::service(|r: &mut Self| &mut r.service).about(service).example("hello.demo:5000/hello"),
-        ]
+        f.field("deployment", deployment, |r| &mut r.deployment, "The Deployment, as NAMESPACE/NAME")
+            .required()
+            .example("demo/hello");
+        f.field("replicas", Pairs(Number::new(0, MAX_REPLICAS)), |r| &mut r.replicas, replicas)
+            .required()
+            .example("{ c2: 2, c3: 1 }");
+        f.field("exercise", List::whole(LABEL), |r| &mut r.exercise, exercise).example("[c2]");
+        f.field("service", ANY_TEXT, |r| &mut r.service, service).example("hello.demo:5000/hello");
     }
 }
 

@@ -20,10 +20,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::error::Problems;
-use super::form::{ALL_OR_NAMES, Entry, Field, Kind, Names, OneOf, OrWord, Part, Written, field, kind};
+use super::form::{
+    ALL_OR_NAMES, Entry, Fields, Kind, Names, OneOf, OrWord, Pairwise, Part, Record, Written, kind, raw_clusters,
+    raw_names,
+};
 use super::model::{Federation, Mesh, Topology};
 use super::problem::{CheckProblem, FederationProblem};
-use super::raw::{RawApp, RawAppKind, RawVersions};
+use super::raw::{RawApp, RawHelloworld};
 use super::tree::{Located, Span};
 use super::validate::{Draft, data_cluster, repeated};
 use failover::RawFailover;
@@ -82,11 +85,15 @@ impl Entry for RawCheck {
 
     fn kinds() -> Vec<Kind<Self>> {
         vec![
-            kind("rotation", Self::Rotation),
-            kind("request", |request| Self::Request(Box::new(request))),
-            kind("failover", Self::Failover),
-            kind("reachability", Self::Reachability),
-            kind("federation", Self::Federation),
+            kind("rotation", Self::Rotation, "{ service: helloworld.sample:5000/hello, from: all }"),
+            kind(
+                "request",
+                |request| Self::Request(Box::new(request)),
+                "{ service: helloworld.sample:5000/hello, expect: { status: 200 } }",
+            ),
+            kind("failover", Self::Failover, "{ order: { c1: [c1, c2], c2: [c2, c1] } }"),
+            kind("reachability", Self::Reachability, "{}"),
+            kind("federation", Self::Federation, "{ deployment: demo/hello, replicas: { c2: 2, c3: 1 } }"),
         ]
     }
 
@@ -147,15 +154,6 @@ impl RawCheck {
     }
 }
 
-/// What a scenario has, for checks to be about.
-#[derive(Clone, Copy)]
-pub(super) struct About<'a> {
-    pub apps: &'a [RawApp],
-    pub drafts: &'a [Draft],
-    pub federation: Option<&'a Federation>,
-    pub mesh: &'a Mesh,
-}
-
 /// What checks can be about.
 struct Scope<'a> {
     drafts: &'a [Draft],
@@ -171,14 +169,20 @@ struct Scope<'a> {
 }
 
 /// The checks of a scenario with these apps, with a default for what is left out.
-pub(super) fn read(checks: Option<Vec<Located<RawCheck>>>, about: About<'_>, problems: &mut Problems) -> Vec<Check> {
-    let About { apps, drafts, federation, mesh } = about;
+pub(super) fn read(
+    checks: Option<Vec<Located<RawCheck>>>,
+    apps: &[Located<RawApp>],
+    drafts: &[Draft],
+    federation: Option<&Federation>,
+    mesh: &Mesh,
+    problems: &mut Problems,
+) -> Vec<Check> {
     let reachability = |c: &Located<RawCheck>| matches!(c.value, RawCheck::Reachability(_));
     let scope = Scope {
         drafts,
         versions: apps.iter().find_map(|app| versions(app, drafts)),
-        sleep: apps.iter().any(|a| matches!(a.kind, RawAppKind::Sleep)),
-        own_apps: apps.iter().any(|a| !matches!(a.kind, RawAppKind::Sleep | RawAppKind::Helloworld { .. }))
+        sleep: apps.iter().any(|a| matches!(a.value, RawApp::Sleep(_))),
+        own_apps: apps.iter().any(|a| !matches!(a.value, RawApp::Sleep(_) | RawApp::Helloworld(_)))
             || federation.is_some_and(|f| !f.objects.is_empty()),
         reachability: checks.iter().flatten().any(reachability),
         federation,
@@ -193,7 +197,7 @@ pub(super) fn read(checks: Option<Vec<Located<RawCheck>>>, about: About<'_>, pro
     });
     if checks.iter().any(|c| c.value.tells_clusters_apart()) {
         for app in apps {
-            if let RawAppKind::Helloworld { versions: Some(versions) } = &app.kind {
+            if let RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) = &app.value {
                 versions_apart(versions, problems);
             }
         }
@@ -201,12 +205,12 @@ pub(super) fn read(checks: Option<Vec<Located<RawCheck>>>, about: About<'_>, pro
     checks.into_iter().filter_map(|c| c.value.check(c.span, &scope, problems)).collect()
 }
 
-fn versions<'a>(app: &'a RawApp, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, String>> {
-    match &app.kind {
-        RawAppKind::Helloworld { versions: Some(versions) } => {
+fn versions<'a>(app: &'a Located<RawApp>, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, String>> {
+    match &app.value {
+        RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) => {
             Some(versions.value.iter().map(|(c, v)| (c.value.as_str(), v.value.clone())).collect())
         }
-        RawAppKind::Helloworld { versions: None } => Some(
+        RawApp::Helloworld(RawHelloworld { versions: None }) => Some(
             drafts
                 .iter()
                 .filter(|d| !d.is_outside())
@@ -218,7 +222,7 @@ fn versions<'a>(app: &'a RawApp, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str
     }
 }
 
-fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
+fn versions_apart(versions: &Pairwise<Located<String>>, problems: &mut Problems) {
     let mut seen: HashMap<&str, (&Located<String>, &Located<String>)> = HashMap::new();
     for (cluster, version) in &versions.value {
         if let Some((first, theirs)) = seen.get(version.value.as_str()) {
@@ -235,29 +239,17 @@ fn versions_apart(versions: &RawVersions, problems: &mut Problems) {
 }
 
 /// The field `from` of a check.
-fn from<R: 'static>(place: fn(&mut R) -> &mut Option<OrWord<Names>>) -> Field<R> {
-    field("from", ALL_OR_NAMES, place, "The clusters that call")
-        .default("all")
-        .example("[c1, c2]")
-        // Of a check without its sources nothing can be said.
-        .decisive()
+fn from<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<OrWord<Names>>) {
+    let from = f.field("from", ALL_OR_NAMES, place, "The clusters that call");
+    // Of a check without its sources nothing can be said.
+    from.default("all").example("[c1, c2]").decisive();
 }
 
 /// The field `through` of a check.
-fn through<R: 'static>(place: fn(&mut R) -> &mut Option<Located<Through>>) -> Field<R> {
+fn through<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<Located<Through>>) {
     let form = OneOf { what: "way to call", words: &[("mesh", Through::Mesh), ("ingress", Through::Ingress)] };
-    field("through", form, place, "ingress: from outside, through each cluster's ingress gateway")
-        .default("mesh")
-        .example("ingress")
-}
-
-/// Clusters as `from` has them.
-fn raw_sources(from: &[String], all: &[String]) -> OrWord<Names> {
-    if from == all { OrWord::Word } else { OrWord::Value(raw_names(from)) }
-}
-
-fn raw_names(names: &[String]) -> Names {
-    names.iter().map(|name| name.clone().into()).collect::<Vec<_>>().into()
+    let about = "ingress: from outside, through each cluster's ingress gateway";
+    f.field("through", form, place, about).default("mesh").example("ingress");
 }
 
 impl Scope<'_> {
@@ -268,7 +260,9 @@ impl Scope<'_> {
 
     /// By which way a check calls: in the mesh when nothing is said.
     fn through(&self, through: Option<Located<Through>>, problems: &mut Problems) -> Through {
-        let Some(way) = through else { return Through::Mesh };
+        let Some(way) = through else {
+            return Through::Mesh;
+        };
         if way.value == Through::Ingress && !self.mesh.ingress_gateway {
             problems.add(way.span, CheckProblem::NoIngressGateway);
         }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::form::{ANY_TEXT, Field, Names, Number, OrWord, Pairs, Pairwise, Record, Text, field, part};
+use super::super::form::{ANY_TEXT, Fields, Names, Number, OrWord, Pairs, Pairwise, Record, Text};
 use super::expect::{self, Expect, RawExpect};
 use super::service::{self, HELLOWORLD, ServiceUrl, is_url_text};
-use super::{CheckProblem, Located, Problems, Scope, Span, Through, from, raw_sources, through};
+use super::{CheckProblem, Located, Problems, Scope, Span, Through, from, raw_clusters, through};
 
 /// Enough for any statistics, few enough to wait for.
 pub(super) const MOST_REQUESTS: u32 = 10_000;
@@ -91,43 +91,33 @@ pub(super) struct RawCaller {
 }
 
 impl Record for RawRequest {
-    const TITLE: &'static str = "`request`";
     const ABOUT: &'static str = "What you say of one kind of request; one of service and url is needed";
-    const EXAMPLE: &'static str = "{ service: helloworld.sample:5000/hello, expect: { status: 200 } }";
 
-    fn fields() -> Vec<Field<Self>> {
-        vec![
-            field("name", ANY_TEXT, |r: &mut Self| &mut r.name, "What reports call it; by default the target")
-                .example("only v1 answers"),
-            service::service(|r: &mut Self| &mut r.service).example(HELLOWORLD),
-            field("url", ANY_TEXT, |r: &mut Self| &mut r.url, "Any URL, instead of a service")
-                .example("http://10.0.0.1:80/hello"),
-            from(|r: &mut Self| &mut r.from),
-            through(|r: &mut Self| &mut r.through),
-            part("caller", |r: &mut Self| &mut r.caller),
-            field("method", Text("^[A-Z]+$"), |r: &mut Self| &mut r.method, "HTTP method").default("GET"),
-            field("headers", Pairs(ANY_TEXT), |r: &mut Self| &mut r.headers, "Headers that are sent")
-                .example("{ x-user: a }"),
-            field("times", Number::new(1, MOST_REQUESTS), |r: &mut Self| &mut r.times, "How often it is sent at least")
-                .default("1")
-                .example("10"),
-            part("expect", |r: &mut Self| &mut r.expect).decisive(),
-        ]
+    fn fields(f: &mut Fields<Self>) {
+        f.field("name", ANY_TEXT, |r| &mut r.name, "What reports call it; by default the target")
+            .example("only v1 answers");
+        f.field("service", ANY_TEXT, |r| &mut r.service, service::ABOUT).example(HELLOWORLD);
+        f.field("url", ANY_TEXT, |r| &mut r.url, "Any URL, instead of a service").example("http://10.0.0.1:80/hello");
+        from(f, |r| &mut r.from);
+        through(f, |r| &mut r.through);
+        f.part("caller", |r| &mut r.caller, "{ namespace: legacy, app: sleep }");
+        f.field("method", Text("^[A-Z]+$"), |r| &mut r.method, "HTTP method").default("GET");
+        f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, "Headers that are sent").example("{ x-user: a }");
+        f.field("times", Number::new(1, MOST_REQUESTS), |r| &mut r.times, "How often it is sent at least")
+            .default("1")
+            .example("10");
+        f.part("expect", |r| &mut r.expect, "{ status: 200 }").decisive();
     }
 }
 
 impl Record for RawCaller {
-    const TITLE: &'static str = "`caller`";
     const ABOUT: &'static str =
         "The pod that calls: one with this label app, and with a container of that name that has curl";
-    const EXAMPLE: &'static str = "{ namespace: legacy, app: sleep }";
 
-    fn fields() -> Vec<Field<Self>> {
+    fn fields(f: &mut Fields<Self>) {
         let namespace = "Its namespace; the apps of legacy have no sidecar";
-        vec![
-            field("namespace", ANY_TEXT, |r: &mut Self| &mut r.namespace, namespace).default("sample"),
-            field("app", ANY_TEXT, |r: &mut Self| &mut r.app, "Its label app").default("sleep"),
-        ]
+        f.field("namespace", ANY_TEXT, |r| &mut r.namespace, namespace).default("sample");
+        f.field("app", ANY_TEXT, |r| &mut r.app, "Its label app").default("sleep");
     }
 }
 
@@ -282,7 +272,7 @@ pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
         name: name.clone().map(Into::into),
         service,
         url,
-        from: Some(raw_sources(from, all)),
+        from: Some(raw_clusters(from, all)),
         through,
         caller,
         method: method.clone().map(Into::into),

@@ -1,8 +1,8 @@
 //! The check `rotation`.
 
-use super::super::form::{Field, Names, OrWord, Record};
+use super::super::form::{ANY_TEXT, Fields, Names, OrWord, Record};
 use super::service::{self, HELLOWORLD, ServiceUrl};
-use super::{Check, CheckProblem, Located, Problems, Scope, Span, Through, from, raw_sources, through};
+use super::{Check, CheckProblem, Located, Problems, Scope, Span, Through, from, raw_clusters, through};
 
 /// As the file has it.
 #[derive(Default)]
@@ -13,16 +13,12 @@ pub(in crate::scenario) struct RawRotation {
 }
 
 impl Record for RawRotation {
-    const TITLE: &'static str = "`rotation`";
     const ABOUT: &'static str = "Every version answers every source, and nothing fails";
-    const EXAMPLE: &'static str = "{ service: helloworld.sample:5000/hello, from: all }";
 
-    fn fields() -> Vec<Field<Self>> {
-        vec![
-            service::service(|r: &mut Self| &mut r.service).default(HELLOWORLD),
-            from(|r: &mut Self| &mut r.from),
-            through(|r: &mut Self| &mut r.through),
-        ]
+    fn fields(f: &mut Fields<Self>) {
+        f.field("service", ANY_TEXT, |r| &mut r.service, service::ABOUT).default(HELLOWORLD);
+        from(f, |r| &mut r.from);
+        through(f, |r| &mut r.through);
     }
 }
 
@@ -41,7 +37,7 @@ pub(super) fn check(raw: RawRotation, span: Span, scope: &Scope<'_>, problems: &
 pub(super) fn raw(service: &ServiceUrl, from: &[String], through: Through, all: &[String]) -> RawRotation {
     RawRotation {
         service: Some(service::raw(service)),
-        from: Some(raw_sources(from, all)),
+        from: Some(raw_clusters(from, all)),
         through: (through != Through::Mesh).then(|| through.into()),
     }
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::form::{ANY_TEXT, Field, field};
 use super::super::validate::names::is_dns_label;
 use super::{CheckProblem, Located, Problems, Scope, Span};
 
@@ -56,10 +55,8 @@ pub(super) fn is_url_text(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}[]#".contains(&b))
 }
 
-/// The field `service` of a check.
-pub(super) fn service<R: 'static>(place: fn(&mut R) -> &mut Option<Located<String>>) -> Field<R> {
-    field("service", ANY_TEXT, place, "What is called: SERVICE.NAMESPACE:PORT/PATH")
-}
+/// What is said of the field `service` of a check.
+pub(super) const ABOUT: &str = "What is called: SERVICE.NAMESPACE:PORT/PATH";
 
 /// The service as the file would say it.
 pub(super) fn raw(service: &ServiceUrl) -> Located<String> {

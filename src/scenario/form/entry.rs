@@ -29,13 +29,14 @@ pub(in crate::scenario) struct Kind<E> {
     schema: fn() -> Json,
 }
 
-/// Entries of that name, made of that record.
-pub(in crate::scenario) fn kind<E, R: Record>(name: &'static str, make: fn(R) -> E) -> Kind<E>
-where
-    E: 'static,
-{
+/// Entries of that name, made of that record, with one as YAML.
+pub(in crate::scenario) fn kind<E: 'static, R: Record>(
+    name: &'static str,
+    make: fn(R) -> E,
+    example: &'static str,
+) -> Kind<E> {
     let read = move |node: &Node, problems: &mut Problems| {
-        let place = Place { field: name, what: format!("`{name}`"), example: format!("{name}: {}", R::EXAMPLE) };
+        let place = Place { field: name, what: format!("`{name}`"), example: format!("{name}: {example}") };
         Part::<R>::FORM.read(node, &place, problems).map(|record| make(record.value))
     };
     Kind { name, read: Box::new(read), schema: || Part::<R>::FORM.schema() }
@@ -52,12 +53,11 @@ impl<E: Entry> Form for OneKey<E> {
     type Value = Located<E>;
 
     fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Located<E>> {
-        let nothing = |span| Node { value: Value::Null, span };
         let (key, span, body) = match &node.value {
-            Value::Scalar { text, .. } => (text, node.span, nothing(node.span)),
+            Value::Scalar { text, .. } => (text, node.span, None),
             Value::Mapping(entries) if entries.len() == 1 => {
                 let entry = &entries[0];
-                (&entry.key.value, entry.key.span, entry.value.clone())
+                (&entry.key.value, entry.key.span, Some(&entry.value))
             }
             other => {
                 let count = if let Value::Mapping(entries) = other { entries.len() } else { 0 };
@@ -72,7 +72,7 @@ impl<E: Entry> Form for OneKey<E> {
             problems.add(span, unknown_value(E::THING, key, &names));
             return None;
         };
-        (kind.read)(&body, problems).map(|value| Located { value, span })
+        (kind.read)(body.unwrap_or(&Node { value: Value::Null, span }), problems).map(|value| Located { value, span })
     }
 
     fn write(&self, entry: Located<E>) -> Written {

@@ -10,9 +10,9 @@ mod several;
 mod written;
 
 pub(super) use entry::{Entry, Kind, OneKey, kind};
-pub(super) use record::{Field, Part, Record, field, part};
-pub(super) use scalar::{ANY_TEXT, LABEL, Number, OneOf, Text, Truth};
-pub(super) use several::{ALL_OR_NAMES, Each, List, OrWord, Pairs};
+pub(super) use record::{Fields, NameOr, Part, Record};
+pub(super) use scalar::{ADDRESS, ANY_TEXT, LABEL, Number, OneOf, SUBNET, Text, Truth};
+pub(super) use several::{ALL_OR_NAMES, List, OrWord, Pairs, WordOr, raw_clusters, raw_names};
 pub(super) use written::Written;
 
 use serde_json::Value as Json;
@@ -58,7 +58,7 @@ impl Place {
     }
 
     /// Records that a value has another form than `expected`.
-    fn wrong_type(&self, node: &Node, expected: &'static str, found: String, problems: &mut Problems) {
+    pub(super) fn wrong_type(&self, node: &Node, expected: &'static str, found: String, problems: &mut Problems) {
         let (what, example) = (self.what.clone(), self.example.clone());
         problems.add(node.span, Problem::WrongType { what, expected, found, example });
     }

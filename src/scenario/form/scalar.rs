@@ -14,6 +14,10 @@ pub(in crate::scenario) struct Text(pub &'static str);
 pub(in crate::scenario) const ANY_TEXT: Text = Text("");
 /// A DNS label.
 pub(in crate::scenario) const LABEL: Text = Text("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$");
+/// An IPv4 subnet.
+pub(in crate::scenario) const SUBNET: Text = Text("^[0-9.]+/[0-9]+$");
+/// An IPv4 address.
+pub(in crate::scenario) const ADDRESS: Text = Text("^[0-9.]+$");
 
 impl Form for Text {
     type Value = Located<String>;

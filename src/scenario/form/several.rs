@@ -2,58 +2,49 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Form, LABEL, Pairwise, Place, Text, Written, shown};
+use super::{Form, LABEL, Names, Pairwise, Place, Text, Written, shown};
 use crate::scenario::error::Problems;
-use crate::scenario::tree::{Located, Node, Value};
+use crate::scenario::tree::{Located, Node, Span, Value};
 
-/// A list. It cannot be read when one of its items cannot: rules over the whole would tell what is not so.
-pub(in crate::scenario) struct List<F>(pub F);
+/// A list.
+pub(in crate::scenario) struct List<F> {
+    of: F,
+    /// Whether it cannot be read when one of its items cannot.
+    is_whole: bool,
+}
+
+impl<F> List<F> {
+    /// A list about which rules would tell what is not so, if an item were left out.
+    pub(in crate::scenario) const fn whole(of: F) -> Self {
+        Self { of, is_whole: true }
+    }
+
+    /// A list whose items say nothing of each other: those that cannot be read are left out.
+    pub(in crate::scenario) const fn each(of: F) -> Self {
+        Self { of, is_whole: false }
+    }
+}
 
 impl<F: Form> Form for List<F> {
     type Value = Located<Vec<F::Value>>;
 
     fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
-        let items = items(&self.0, node, place, problems)?;
-        Some(Located { value: items.into_iter().collect::<Option<_>>()?, span: node.span })
+        let Value::Sequence(items) = &node.value else {
+            place.wrong_type(node, "a list", node.kind().to_owned(), problems);
+            return None;
+        };
+        let place = place.inner(format!("an entry of {}", place.what));
+        let value: Vec<_> = items.iter().filter_map(|item| self.of.read(item, &place, problems)).collect();
+        (!self.is_whole || value.len() == items.len()).then_some(Located { value, span: node.span })
     }
 
     fn write(&self, list: Self::Value) -> Written {
-        Written::List(list.value.into_iter().map(|item| self.0.write(item)).collect())
+        Written::List(list.value.into_iter().map(|item| self.of.write(item)).collect())
     }
 
     fn schema(&self) -> Json {
-        json!({ "type": "array", "items": self.0.schema() })
+        json!({ "type": "array", "items": self.of.schema() })
     }
-}
-
-/// A list whose items say nothing of each other: those that cannot be read are left out.
-pub(in crate::scenario) struct Each<F>(pub F);
-
-impl<F: Form> Form for Each<F> {
-    type Value = Located<Vec<F::Value>>;
-
-    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
-        let items = items(&self.0, node, place, problems)?;
-        Some(Located { value: items.into_iter().flatten().collect(), span: node.span })
-    }
-
-    fn write(&self, list: Self::Value) -> Written {
-        Written::List(list.value.into_iter().map(|item| self.0.write(item)).collect())
-    }
-
-    fn schema(&self) -> Json {
-        json!({ "type": "array", "items": self.0.schema() })
-    }
-}
-
-fn items<F: Form>(form: &F, node: &Node, place: &Place, problems: &mut Problems) -> Option<Vec<Option<F::Value>>> {
-    let Value::Sequence(items) = &node.value else {
-        place.wrong_type(node, "a list", node.kind().to_owned(), problems);
-        return None;
-    };
-    // One of `c1` of `order` is an entry of that, one of a field an entry of the field.
-    let place = place.inner(format!("an entry of {}", place.what));
-    Some(items.iter().map(|item| form.read(item, &place, problems)).collect())
 }
 
 /// A mapping from names of the user's choice. It cannot be read when one of its values cannot.
@@ -98,20 +89,21 @@ pub(in crate::scenario) struct WordOr<F> {
 /// What it may be.
 #[derive(Debug)]
 pub(in crate::scenario) enum OrWord<V> {
-    Word,
+    /// The word, and where.
+    Word(Span),
     Value(V),
 }
 
 /// `all`, or a list of clusters.
 pub(in crate::scenario) const ALL_OR_NAMES: WordOr<List<Text>> =
-    WordOr { word: "all", form: List(LABEL), expected: Some("`all` or a list of clusters") };
+    WordOr { word: "all", form: List::whole(LABEL), expected: Some("`all` or a list of clusters") };
 
 impl<F: Form> Form for WordOr<F> {
     type Value = OrWord<F::Value>;
 
     fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
         match (&node.value, self.expected) {
-            (Value::Scalar { text, .. }, _) if text == self.word => Some(OrWord::Word),
+            (Value::Scalar { text, .. }, _) if text == self.word => Some(OrWord::Word(node.span)),
             (Value::Sequence(_), _) | (_, None) => self.form.read(node, place, problems).map(OrWord::Value),
             (_, Some(expected)) => {
                 place.wrong_type(node, expected, shown(node), problems);
@@ -122,7 +114,7 @@ impl<F: Form> Form for WordOr<F> {
 
     fn write(&self, value: Self::Value) -> Written {
         match value {
-            OrWord::Word => self.word.to_owned().into(),
+            OrWord::Word(_) => self.word.to_owned().into(),
             OrWord::Value(value) => self.form.write(value),
         }
     }
@@ -130,4 +122,14 @@ impl<F: Form> Form for WordOr<F> {
     fn schema(&self) -> Json {
         json!({ "anyOf": [{ "const": self.word }, self.form.schema()] })
     }
+}
+
+/// Clusters as the file would name them. `all` are those that `all` stands for.
+pub(in crate::scenario) fn raw_clusters(clusters: &[String], all: &[String]) -> OrWord<Names> {
+    if clusters == all { OrWord::Word(Span::default()) } else { OrWord::Value(raw_names(clusters)) }
+}
+
+/// Names as the file would list them.
+pub(in crate::scenario) fn raw_names(names: &[String]) -> Names {
+    names.iter().map(|name| name.clone().into()).collect::<Vec<_>>().into()
 }

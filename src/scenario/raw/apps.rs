@@ -1,39 +1,84 @@
-//! Apps as they are written.
+//! Entries of `apps`.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::super::describe::{APPS, HELLOWORLD, MANIFESTS, SLEEP, kinds};
 use super::super::error::Problems;
-use super::super::read::{Fields, json, list, one_key, text, unknown_value, wrong_type};
-use super::super::tree::{Entry, Located, Node, Span, Value};
+use super::super::form::{
+    ALL_OR_NAMES, ANY_TEXT, Entry, Fields, Form, Kind, List, Names, OrWord, Pairs, Pairwise, Part, Place, Record,
+    Written, kind, raw_clusters,
+};
+use super::super::model::{App, Manifests};
+use super::super::read;
+use super::super::tree::{Located, Node, Span};
 
-/// Pairs of cluster and version, in the order of the file.
-pub(in crate::scenario) type RawVersions = Located<Vec<(Located<String>, Located<String>)>>;
-
-#[derive(Debug)]
-pub(in crate::scenario) struct RawApp {
-    pub span: Span,
-    pub kind: RawAppKind,
-}
-
-#[derive(Debug)]
-pub(in crate::scenario) enum RawAppKind {
-    Helloworld { versions: Option<RawVersions> },
-    Sleep,
+/// An app as the file has it.
+pub(in crate::scenario) enum RawApp {
+    Helloworld(RawHelloworld),
+    Sleep(RawSleep),
     Manifests(RawManifests),
 }
 
-#[derive(Debug, Default)]
+impl Entry for RawApp {
+    const THING: &'static str = "app";
+    const EXAMPLE: &'static str = "helloworld";
+
+    fn kinds() -> Vec<Kind<Self>> {
+        vec![
+            kind("helloworld", Self::Helloworld, "{ versions: { c1: v1 } }"),
+            kind("sleep", Self::Sleep, "{}"),
+            kind("manifests", Self::Manifests, "{ files: [apps/web.yaml] }"),
+        ]
+    }
+
+    fn written(self) -> (&'static str, Written) {
+        match self {
+            Self::Helloworld(raw) => ("helloworld", Part::written(raw)),
+            Self::Sleep(raw) => ("sleep", Part::written(raw)),
+            Self::Manifests(raw) => ("manifests", Part::written(raw)),
+        }
+    }
+}
+
+/// `helloworld`.
+#[derive(Default)]
+pub(in crate::scenario) struct RawHelloworld {
+    pub versions: Option<Pairwise<Located<String>>>,
+}
+
+impl Record for RawHelloworld {
+    const ABOUT: &'static str = "Istio's helloworld in namespace sample";
+
+    fn fields(f: &mut Fields<Self>) {
+        let versions = "Version by cluster; clusters that are not named run none. By default v1, v2 and so on in the order of the clusters";
+        f.field("versions", Pairs(ANY_TEXT), |r| &mut r.versions, versions)
+            .example("{ c1: v1, c2: v2 }")
+            // Versions that cannot be read are not the same as no versions.
+            .decisive();
+    }
+}
+
+/// `sleep`: it has no fields.
+#[derive(Default)]
+pub(in crate::scenario) struct RawSleep;
+
+impl Record for RawSleep {
+    const ABOUT: &'static str = "A client with curl in namespace sample, in every cluster";
+
+    fn fields(_: &mut Fields<Self>) {}
+}
+
+/// `manifests`; also what a federation has of them.
+#[derive(Default)]
 pub(in crate::scenario) struct RawManifests {
     pub name: Option<Located<String>>,
-    /// `None` for all.
-    pub clusters: Option<Located<Vec<Located<String>>>>,
+    /// The word is `all`.
+    pub clusters: Option<OrWord<Names>>,
     pub namespace: Option<Located<String>>,
-    pub files: Vec<Located<String>>,
+    pub files: Option<Located<Vec<Located<String>>>>,
     /// Those written in the scenario; those of files are put before them when they have been read.
-    pub objects: Vec<RawObject>,
-    /// Whether the file says what to deploy, readable or not.
-    pub says_what: bool,
+    pub objects: Option<Located<Vec<RawObject>>>,
+    /// Whether files or objects are there that cannot be read.
+    pub(super) is_unreadable: bool,
 }
 
 /// An object, not looked at yet.
@@ -48,91 +93,92 @@ pub(in crate::scenario) struct RawObject {
     pub at: String,
 }
 
-/// Reads an entry of `apps`.
-pub(super) fn app(node: &Node, problems: &mut Problems) -> Option<RawApp> {
-    let (key, body) = one_key(node, "apps", "app", "helloworld", problems)?;
-    let kind = match key.value.as_str() {
-        "helloworld" => RawAppKind::Helloworld { versions: body.and_then(|n| helloworld(n, problems)) },
-        "sleep" => {
-            if let Some(body) = body {
-                Fields::of(body, "`sleep`", &SLEEP.names(), "sleep: {}", problems);
-            }
-            RawAppKind::Sleep
-        }
-        "manifests" => match body {
-            Some(body) => RawAppKind::Manifests(manifests(body, problems)?),
-            None => RawAppKind::Manifests(RawManifests::default()),
-        },
-        other => {
-            problems.add(key.span, unknown_value("app", other, &kinds(APPS)));
-            return None;
-        }
-    };
-    Some(RawApp { span: key.span, kind })
-}
+impl Record for RawManifests {
+    const ABOUT: &'static str = "Kubernetes objects of your own; one of files and objects is needed";
+    const INLINE: bool = false;
 
-fn helloworld(body: &Node, problems: &mut Problems) -> Option<RawVersions> {
-    let example = "versions: { c1: v1, c2: v2 }";
-    let fields =
-        Fields::of(body, "`helloworld`", &HELLOWORLD.names(), "helloworld: { versions: { c1: v1 } }", problems)?;
-    let node = fields.get("versions")?;
-    let Value::Mapping(entries) = &node.value else {
-        problems.add(node.span, wrong_type("`versions`", "a mapping from cluster to version", node.kind(), example));
-        return None;
-    };
-    let version = |Entry { key, value }: &Entry| {
-        let version = text(value, &format!("the version of `{}`", key.value), example, problems)?;
-        Some((key.clone(), version))
-    };
-    let versions: Vec<_> = entries.iter().filter_map(version).collect();
-    // Versions of which none can be read are not the same as no versions.
-    (entries.is_empty() || !versions.is_empty()).then_some(Located { value: versions, span: node.span })
-}
+    fn fields(f: &mut Fields<Self>) {
+        let namespace = "For objects without one; created with sidecar injection unless the objects bring it";
+        f.field("name", ANY_TEXT, |r| &mut r.name, "What progress calls it; by default manifests-1 and so on")
+            .example("web");
+        f.field("clusters", ALL_OR_NAMES, |r| &mut r.clusters, "Where they are applied")
+            .default("all")
+            .example("[c1, c2]");
+        f.field("namespace", ANY_TEXT, |r| &mut r.namespace, namespace).example("demo");
+        let files =
+            "YAML files, directories of them, or directories with a kustomization.yaml, relative to the scenario";
+        f.field("files", List::whole(ANY_TEXT), |r| &mut r.files, files).example("[apps/web.yaml]");
+        f.field("objects", List::whole(Object), |r| &mut r.objects, "Objects written here").example(OBJECTS);
+    }
 
-fn manifests(body: &Node, problems: &mut Problems) -> Option<RawManifests> {
-    let fields =
-        Fields::of(body, "`manifests`", &MANIFESTS.names(), "manifests: { files: [apps/web.yaml] }", problems)?;
-    Some(RawManifests {
-        name: fields.text("name", "name: web", problems),
-        clusters: fields.get("clusters").and_then(|n| clusters(n, problems)),
-        namespace: fields.text("namespace", "namespace: demo", problems),
-        ..contents(&fields, problems)
-    })
-}
-
-/// Files and objects, as every field has them that says what to deploy.
-pub(super) fn contents(fields: &Fields<'_>, problems: &mut Problems) -> RawManifests {
-    let files = fields.get("files").and_then(|node| {
-        let items = list(node, "`files`", "files: [apps/web.yaml]", problems)?;
-        Some(items.iter().filter_map(|n| text(n, "a file", "files: [apps/web.yaml]", problems)).collect())
-    });
-    let objects = fields.get("objects").and_then(|node| {
-        let items =
-            list(node, "`objects`", "objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: c } }]", problems)?;
-        Some(items.iter().map(|n| RawObject { value: json(n), span: n.span, place: None, at: String::new() }).collect())
-    });
-    let is_said =
-        |field| fields.get(field).is_some_and(|n| !matches!(&n.value, Value::Sequence(items) if items.is_empty()));
-    RawManifests {
-        files: files.unwrap_or_default(),
-        objects: objects.unwrap_or_default(),
-        says_what: is_said("files") || is_said("objects"),
-        ..RawManifests::default()
+    fn unreadable(&mut self, field: &'static str) {
+        self.is_unreadable |= matches!(field, "files" | "objects");
     }
 }
 
-/// `all`, which is `None`, or a list of clusters.
-fn clusters(node: &Node, problems: &mut Problems) -> Option<Located<Vec<Located<String>>>> {
-    const EXAMPLE: &str = "clusters: [c1, c2]";
-    let found = match &node.value {
-        Value::Scalar { text, .. } if text == "all" => return None,
-        Value::Sequence(items) => {
-            let names = items.iter().filter_map(|n| text(n, "a cluster in `clusters`", EXAMPLE, problems)).collect();
-            return Some(Located { value: names, span: node.span });
+/// An object, as YAML.
+pub(super) const OBJECTS: &str = "[{ apiVersion: v1, kind: ConfigMap, metadata: { name: c } }]";
+
+impl RawManifests {
+    /// Whether the file says what to deploy, readable or not.
+    pub(in crate::scenario) fn says_what(&self) -> bool {
+        let has_files = self.files.as_ref().is_some_and(|f| !f.value.is_empty());
+        self.is_unreadable || has_files || self.objects.as_ref().is_some_and(|o| !o.value.is_empty())
+    }
+
+    /// The files that it names.
+    pub(in crate::scenario) fn files(&self) -> &[Located<String>] {
+        self.files.as_ref().map_or(&[], |files| &files.value)
+    }
+
+    /// Takes its objects out.
+    pub(in crate::scenario) fn take_objects(&mut self) -> Vec<RawObject> {
+        self.objects.take().map(|objects| objects.value).unwrap_or_default()
+    }
+}
+
+/// A Kubernetes object, whatever it is.
+pub(super) struct Object;
+
+impl Form for Object {
+    type Value = RawObject;
+
+    fn read(&self, node: &Node, _: &Place, _: &mut Problems) -> Option<RawObject> {
+        Some(RawObject { value: read::json(node), span: node.span, place: None, at: String::new() })
+    }
+
+    fn write(&self, object: RawObject) -> Written {
+        Written::Free(object.value)
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "object" })
+    }
+}
+
+/// Objects of the model.
+pub(super) fn raw_objects(objects: &[Json]) -> Located<Vec<RawObject>> {
+    let raw = |value: &Json| RawObject { value: value.clone(), span: Span::default(), place: None, at: String::new() };
+    objects.iter().map(raw).collect::<Vec<_>>().into()
+}
+
+/// The way back. Every object is as it is in the model: the files that it may be from are not needed any more.
+pub(super) fn of(app: &App, all: &[String]) -> RawApp {
+    match app {
+        App::Sleep => RawApp::Sleep(RawSleep),
+        App::Helloworld { versions } => {
+            let versions: Vec<_> = versions.iter().map(|(c, v)| (c.clone().into(), v.clone().into())).collect();
+            RawApp::Helloworld(RawHelloworld { versions: Some(versions.into()) })
         }
-        Value::Scalar { text, .. } => format!("`{text}`"),
-        _ => node.kind().to_owned(),
-    };
-    problems.add(node.span, wrong_type("`clusters`", "`all` or a list of clusters", found, EXAMPLE));
-    None
+        App::Manifests(Manifests { name, clusters, namespace, objects, places: _ }) => {
+            RawApp::Manifests(RawManifests {
+                name: Some(name.clone().into()),
+                clusters: Some(raw_clusters(clusters, all)),
+                namespace: namespace.clone().map(Into::into),
+                files: None,
+                objects: Some(raw_objects(objects)),
+                is_unreadable: false,
+            })
+        }
+    }
 }

@@ -1,20 +1,28 @@
-//! A certificate authority as it is written.
+//! `mesh.ca`.
 
-use super::super::describe::{CA, CA_FILES, INTERMEDIATE};
+use serde_json::Value as Json;
+
 use super::super::error::Problems;
-use super::super::read::{Fields, wrong_type};
-use super::super::tree::{Located, Node, Span, Value};
+use super::super::form::{ANY_TEXT, Fields, Form, Pairs, Pairwise, Part, Place, Record, Written};
+use super::super::model::{Authority, OwnIntermediate, PemFile};
+use super::super::tree::{Located, Node};
 
-#[derive(Debug)]
+/// As the file has it.
+#[derive(Default)]
 pub(in crate::scenario) struct RawAuthority {
-    pub span: Span,
-    pub root_cert: Option<RawPem>,
-    pub root_key: Option<RawPem>,
-    /// By cluster.
-    pub intermediates: Vec<(Located<String>, RawIntermediate)>,
+    files: Option<Located<RawCaFiles>>,
+    intermediates: Option<Pairwise<Located<RawIntermediate>>>,
 }
 
-#[derive(Debug)]
+/// `mesh.ca.files`.
+#[derive(Default)]
+struct RawCaFiles {
+    root_cert: Option<RawPem>,
+    root_key: Option<RawPem>,
+}
+
+/// An entry of `mesh.ca.intermediates`.
+#[derive(Default)]
 pub(in crate::scenario) struct RawIntermediate {
     pub ca_cert: Option<RawPem>,
     pub ca_key: Option<RawPem>,
@@ -22,63 +30,103 @@ pub(in crate::scenario) struct RawIntermediate {
 }
 
 /// A file, and what is in it once that has been read.
-#[derive(Debug)]
 pub(in crate::scenario) struct RawPem {
     pub path: Located<String>,
     /// Name for messages, and text; none when it cannot be had, which is recorded then.
     pub content: Option<(String, String)>,
 }
 
+impl Record for RawAuthority {
+    const ABOUT: &'static str = "A certificate authority of your own; by default lab makes one for the lab";
+    const INLINE: bool = false;
+
+    fn fields(f: &mut Fields<Self>) {
+        let intermediates =
+            "Intermediates that you have issued, by cluster; lab issues those of other clusters with rootKey";
+        f.part("files", |r| &mut r.files, "{ rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem }").required();
+        f.field("intermediates", Pairs(Part::FORM), |r| &mut r.intermediates, intermediates)
+            .default("{}")
+            .example("{ c1: { caCert: ca/c1/ca-cert.pem, caKey: ca/c1/ca-key.pem } }");
+    }
+}
+
+impl Record for RawCaFiles {
+    const ABOUT: &'static str = "PEM files of the root, relative to the scenario's file";
+
+    fn fields(f: &mut Fields<Self>) {
+        let key = "Its private key; not needed if every cluster with a control plane has an intermediate";
+        f.field("rootCert", File, |r| &mut r.root_cert, "The root certificate, signed by itself")
+            .required()
+            .example("ca/root-cert.pem");
+        f.field("rootKey", File, |r| &mut r.root_key, key).example("ca/root-key.pem");
+    }
+}
+
+impl Record for RawIntermediate {
+    const ABOUT: &'static str = "An intermediate authority that the root has signed, as PEM files";
+
+    fn fields(f: &mut Fields<Self>) {
+        let chain = "The certificates from it up to the root; needed only if others are between them";
+        f.field("caCert", File, |r| &mut r.ca_cert, "Its certificate").required().example("ca/c1/ca-cert.pem");
+        f.field("caKey", File, |r| &mut r.ca_key, "Its private key").required().example("ca/c1/ca-key.pem");
+        f.field("certChain", File, |r| &mut r.cert_chain, chain).example("ca/c1/cert-chain.pem");
+    }
+}
+
+/// The path of a PEM file.
+struct File;
+
+impl Form for File {
+    type Value = RawPem;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<RawPem> {
+        ANY_TEXT.read(node, place, problems).map(|path| RawPem { path, content: None })
+    }
+
+    fn write(&self, file: RawPem) -> Written {
+        ANY_TEXT.write(file.path)
+    }
+
+    fn schema(&self) -> Json {
+        ANY_TEXT.schema()
+    }
+}
+
 impl RawAuthority {
     /// All files that it names.
     pub(in crate::scenario) fn files(&mut self) -> impl Iterator<Item = &mut RawPem> {
-        let own = self.intermediates.iter_mut().flat_map(|(_, i)| [&mut i.ca_cert, &mut i.ca_key, &mut i.cert_chain]);
-        [&mut self.root_cert, &mut self.root_key].into_iter().chain(own).flatten()
+        let root = self.files.iter_mut().flat_map(|f| [&mut f.value.root_cert, &mut f.value.root_key]);
+        let own = self.intermediates.iter_mut().flat_map(|all| &mut all.value);
+        let own = own.flat_map(|(_, i)| [&mut i.value.ca_cert, &mut i.value.ca_key, &mut i.value.cert_chain]);
+        root.chain(own).flatten()
+    }
+
+    pub(in crate::scenario) fn root_cert(&self) -> Option<&RawPem> {
+        self.files.as_ref().and_then(|f| f.value.root_cert.as_ref())
+    }
+
+    pub(in crate::scenario) fn root_key(&self) -> Option<&RawPem> {
+        self.files.as_ref().and_then(|f| f.value.root_key.as_ref())
+    }
+
+    /// By cluster.
+    pub(in crate::scenario) fn intermediates(&self) -> &[(Located<String>, Located<RawIntermediate>)] {
+        self.intermediates.as_ref().map_or(&[], |all| &all.value)
     }
 }
 
-/// Reads `mesh.ca`.
-pub(super) fn authority(node: &Node, problems: &mut Problems) -> Option<RawAuthority> {
-    const FILES: &str = "files: { rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem }";
-    let fields = Fields::of(node, "`ca`", &CA.names(), FILES, problems)?;
-    if fields.get("files").is_none() {
-        fields.missing("files", "{ rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem }", problems);
-    }
-    let files = fields.get("files").and_then(|n| Fields::of(n, "`files`", &CA_FILES.names(), FILES, problems));
-    if let Some(files) = files.as_ref().filter(|f| f.get("rootCert").is_none()) {
-        files.missing("rootCert", "ca/root-cert.pem", problems);
-    }
-    let mut file = |field, example| files.as_ref().and_then(|f| pem(f, field, example, problems));
-    let root_cert = file("rootCert", "rootCert: ca/root-cert.pem");
-    let root_key = file("rootKey", "rootKey: ca/root-key.pem");
-    let intermediates = fields.get("intermediates").map(|n| intermediates(n, problems)).unwrap_or_default();
-    Some(RawAuthority { span: node.span, root_cert, root_key, intermediates })
-}
-
-fn intermediates(node: &Node, problems: &mut Problems) -> Vec<(Located<String>, RawIntermediate)> {
-    const EXAMPLE: &str = "intermediates: { c1: { caCert: ca/c1/ca-cert.pem, caKey: ca/c1/ca-key.pem } }";
-    let Value::Mapping(entries) = &node.value else {
-        let expected = "a mapping from cluster to its intermediate";
-        problems.add(node.span, wrong_type("`intermediates`", expected, node.kind(), EXAMPLE));
-        return Vec::new();
+/// The way back. Names of files alone: keys are written nowhere.
+pub(super) fn of(authority: &Authority) -> RawAuthority {
+    let Authority { root_cert, root_key, intermediates } = authority;
+    let file = |file: &PemFile| RawPem { path: file.path.clone().into(), content: None };
+    let own = |OwnIntermediate { ca_cert, ca_key, cert_chain, chain: _ }: &OwnIntermediate| RawIntermediate {
+        ca_cert: Some(file(ca_cert)),
+        ca_key: Some(file(ca_key)),
+        cert_chain: cert_chain.as_ref().map(file),
     };
-    let one = |entry: &super::super::tree::Entry, problems: &mut Problems| {
-        let fields = Fields::of(&entry.value, "an intermediate", &INTERMEDIATE.names(), EXAMPLE, problems)?;
-        for (field, example) in [("caCert", "ca/c1/ca-cert.pem"), ("caKey", "ca/c1/ca-key.pem")] {
-            if fields.get(field).is_none() {
-                fields.missing(field, example, problems);
-            }
-        }
-        let raw = RawIntermediate {
-            ca_cert: pem(&fields, "caCert", "caCert: ca/c1/ca-cert.pem", problems),
-            ca_key: pem(&fields, "caKey", "caKey: ca/c1/ca-key.pem", problems),
-            cert_chain: pem(&fields, "certChain", "certChain: ca/c1/cert-chain.pem", problems),
-        };
-        Some((entry.key.clone(), raw))
-    };
-    entries.iter().filter_map(|entry| one(entry, problems)).collect()
-}
-
-fn pem(fields: &Fields<'_>, field: &str, example: &'static str, problems: &mut Problems) -> Option<RawPem> {
-    fields.text(field, example, problems).map(|path| RawPem { path, content: None })
+    let all: Vec<_> = intermediates.iter().map(|(cluster, i)| (cluster.clone().into(), own(i).into())).collect();
+    RawAuthority {
+        files: Some(RawCaFiles { root_cert: Some(file(root_cert)), root_key: root_key.as_ref().map(file) }.into()),
+        intermediates: (!all.is_empty()).then(|| all.into()),
+    }
 }

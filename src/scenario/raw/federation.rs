@@ -1,71 +1,96 @@
-//! The federation as it is written.
+//! `federation`.
 
-use super::super::describe::{FEDERATION, MEMBER, MEMBER_LOST};
-use super::super::error::Problems;
-use super::super::read::{Fields, list, number, text};
-use super::super::tree::{Located, Node, Span, Value};
-use super::apps::{RawManifests, contents};
+use super::super::form::{ANY_TEXT, Fields, LABEL, List, NameOr, Number, OneOf, Record};
+use super::super::model::{Federation, FederationFailover, MemberMode};
+use super::super::problem::FederationProblem;
+use super::super::tree::Located;
+use super::apps::{OBJECTS, Object, RawManifests, raw_objects};
+use super::located;
 
-#[derive(Debug)]
+/// Longest that apps may wait for a lost member, in seconds: as long as a person waits for a lab.
+const MAX_TOLERATION: u32 = 3600;
+/// What they wait when nothing is said. Less would move them also when it is the manager that was away for a moment.
+pub(in crate::scenario) const TOLERATION: u32 = 30;
+
+/// As the file has it.
+#[derive(Default)]
 pub(in crate::scenario) struct RawFederation {
-    pub span: Span,
     pub manager: Option<Located<String>>,
     /// `None` for all other clusters.
-    pub members: Option<Located<Vec<RawMember>>>,
-    pub failover: Option<RawFederationFailover>,
+    pub members: Option<Located<Vec<Located<RawMember>>>>,
+    pub failover: Option<Located<RawMemberLost>>,
     /// Files and objects only.
     pub manifests: RawManifests,
 }
 
-#[derive(Debug)]
+impl Record for RawFederation {
+    const ABOUT: &'static str = "Karmada on a cluster of its own, which spreads apps over others";
+    const INLINE: bool = false;
+
+    fn fields(f: &mut Fields<Self>) {
+        let manager = "The cluster that runs Karmada; it is no part of the mesh";
+        let members = "The clusters that apps are spread over; by default all others that run apps, by push";
+        let example = "{ cluster: c2, mode: pull }";
+        let form =
+            List::whole(NameOr { what: "a member", place: |member: &mut RawMember| &mut member.cluster, example });
+        f.field("manager", LABEL, |r| &mut r.manager, manager).required().example("c1");
+        f.field("members", form, |r| &mut r.members, members).example("[c2, { cluster: c3, mode: pull }]");
+        f.part("failover", |r| &mut r.failover, "{ tolerationSeconds: 30 }");
+        let files = "YAML files, directories of them, or directories with a kustomization.yaml, for Karmada's own API";
+        f.field("files", List::whole(ANY_TEXT), |r| &mut r.manifests.files, files).example("[apps/web.yaml]");
+        let objects = "Objects for Karmada's own API, written here";
+        f.field("objects", List::whole(Object), |r| &mut r.manifests.objects, objects).example(OBJECTS);
+    }
+}
+
+/// An entry of `members`.
+#[derive(Default)]
 pub(in crate::scenario) struct RawMember {
-    pub cluster: Located<String>,
-    pub mode: Option<Located<String>>,
+    pub cluster: Option<Located<String>>,
+    pub mode: Option<Located<MemberMode>>,
 }
 
-#[derive(Debug)]
-pub(in crate::scenario) struct RawFederationFailover {
-    pub toleration_seconds: Option<Located<u64>>,
+impl Record for RawMember {
+    const ABOUT: &'static str = "A cluster that apps are spread over";
+
+    fn fields(f: &mut Fields<Self>) {
+        let about = "push: Karmada calls the cluster's API server; pull: an agent in the cluster fetches its work";
+        let mode = OneOf { what: "mode of a member", words: &[("push", MemberMode::Push), ("pull", MemberMode::Pull)] };
+        f.field("cluster", LABEL, |r| &mut r.cluster, "The cluster").required().example("c2");
+        f.field("mode", mode, |r| &mut r.mode, about).default("push").example("pull");
+    }
 }
 
-/// Reads the field `federation`.
-pub(super) fn federation(node: &Node, problems: &mut Problems) -> Option<RawFederation> {
-    let fields = Fields::of(node, "`federation`", &FEDERATION.names(), "federation: { manager: c1 }", problems)?;
-    if fields.get("manager").is_none() {
-        fields.missing("manager", "c1", problems);
-    }
-    let members = fields.get("members").and_then(|node| {
-        let items = list(node, "`members`", "members: [c2, { cluster: c3, mode: pull }]", problems)?;
-        let members: Vec<Option<RawMember>> = items.iter().map(|n| member(n, problems)).collect();
-        // If one cannot be read, none can be said to be missing.
-        Some(Located { value: members.into_iter().collect::<Option<_>>()?, span: node.span })
-    });
-    let failover = fields.get("failover").and_then(|node| {
-        let example = "failover: { tolerationSeconds: 30 }";
-        let fields = Fields::of(node, "`failover`", &MEMBER_LOST.names(), example, problems)?;
-        let toleration = fields.get("tolerationSeconds");
-        let toleration_seconds = toleration.and_then(|n| number(n, "`tolerationSeconds`", example, problems));
-        Some(RawFederationFailover { toleration_seconds })
-    });
-    Some(RawFederation {
-        span: node.span,
-        manager: fields.text("manager", "manager: c1", problems),
-        members,
-        failover,
-        manifests: contents(&fields, problems),
-    })
+/// `failover` of a federation.
+#[derive(Default)]
+pub(in crate::scenario) struct RawMemberLost {
+    pub toleration_seconds: Option<Located<u32>>,
 }
 
-/// A name, or a mapping with the mode.
-fn member(node: &Node, problems: &mut Problems) -> Option<RawMember> {
-    if let Value::Scalar { .. } = node.value {
-        let cluster = text(node, "a member", "c2", problems)?;
-        return Some(RawMember { cluster, mode: None });
+impl Record for RawMemberLost {
+    const ABOUT: &'static str = "Moves the apps of a member that is lost; without it they stay";
+
+    fn fields(f: &mut Fields<Self>) {
+        let refusal = |_, value, _, limit| FederationProblem::Toleration { value, limit }.into();
+        let seconds = Number { least: 0, most: MAX_TOLERATION, refusal };
+        let about = "Seconds that apps wait for a lost member, unless their policy says otherwise";
+        f.field("tolerationSeconds", seconds, |r| &mut r.toleration_seconds, about).default("30");
     }
-    let fields = Fields::of(node, "a member", &MEMBER.names(), "{ cluster: c2, mode: pull }", problems)?;
-    if fields.get("cluster").is_none() {
-        fields.missing("cluster", "c2", problems);
+}
+
+/// The way back.
+pub(super) fn of(federation: &Federation) -> RawFederation {
+    let Federation { manager, members, failover, objects } = federation;
+    let member = |m: &super::super::model::Member| RawMember {
+        cluster: Some(m.cluster.clone().into()),
+        mode: Some(m.mode.into()),
+    };
+    RawFederation {
+        manager: Some(manager.clone().into()),
+        members: Some(located(members.iter().map(member))),
+        failover: failover.map(|FederationFailover { toleration_seconds }| {
+            RawMemberLost { toleration_seconds: Some(toleration_seconds.into()) }.into()
+        }),
+        manifests: RawManifests { objects: Some(raw_objects(objects)), ..RawManifests::default() },
     }
-    let mode = fields.text("mode", "mode: pull", problems);
-    Some(RawMember { cluster: fields.text("cluster", "cluster: c2", problems)?, mode })
 }

@@ -2,36 +2,34 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Draft, Mesh, Problems, data_cluster, manifests, names, room};
+use super::{Draft, Located, Mesh, Problems, data_cluster, manifests, names, room};
+use crate::scenario::form::Pairwise;
 use crate::scenario::model::{App, Topology};
 use crate::scenario::problem::AppProblem;
-use crate::scenario::raw::{RawApp, RawAppKind, RawVersions};
-use crate::scenario::tree::Span;
+use crate::scenario::raw::{RawApp, RawHelloworld, RawSleep};
 
 /// The apps of the file, or those of one that names none. Without a mesh there are none then.
-pub(super) fn or_default(apps: Option<Vec<RawApp>>, topology: Topology) -> Vec<RawApp> {
+pub(super) fn or_default(apps: Option<Vec<Located<RawApp>>>, topology: Topology) -> Vec<Located<RawApp>> {
     apps.unwrap_or_else(|| {
         if topology == Topology::None {
             return Vec::new();
         }
-        let span = Span::default();
-        let helloworld = RawAppKind::Helloworld { versions: None };
-        vec![RawApp { span, kind: helloworld }, RawApp { span, kind: RawAppKind::Sleep }]
+        vec![RawApp::Helloworld(RawHelloworld::default()).into(), RawApp::Sleep(RawSleep).into()]
     })
 }
 
 /// The apps of a scenario, in their order; lab's own are read first, because others must not make the same objects.
-pub(super) fn read(apps: Vec<RawApp>, mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
+pub(super) fn read(apps: Vec<Located<RawApp>>, mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) -> Vec<App> {
     duplicates(&apps, problems);
-    let given = apps.iter().filter_map(|a| if let RawAppKind::Manifests(m) = &a.kind { m.name.as_ref() } else { None });
+    let given = apps.iter().filter_map(|a| if let RawApp::Manifests(m) = &a.value { m.name.as_ref() } else { None });
     let taken: HashSet<String> = given.map(|n| n.value.clone()).collect();
     let mut own = Vec::new();
     let mut others = Vec::new();
-    for (i, RawApp { span, kind }) in apps.into_iter().enumerate() {
-        match kind {
-            RawAppKind::Sleep => own.push((i, App::Sleep)),
-            RawAppKind::Helloworld { versions } => own.push((i, helloworld(versions, drafts, problems))),
-            RawAppKind::Manifests(manifests) => others.push((i, span, manifests)),
+    for (i, Located { span, value }) in apps.into_iter().enumerate() {
+        match value {
+            RawApp::Sleep(_) => own.push((i, App::Sleep)),
+            RawApp::Helloworld(raw) => own.push((i, helloworld(raw.versions, drafts, problems))),
+            RawApp::Manifests(manifests) => others.push((i, span, manifests)),
         }
     }
     let own_apps: Vec<App> = own.iter().map(|(_, app)| app.clone()).collect();
@@ -46,21 +44,21 @@ pub(super) fn read(apps: Vec<RawApp>, mesh: &Mesh, drafts: &[Draft], problems: &
     apps.into_iter().map(|(_, app)| app).collect()
 }
 
-fn duplicates(apps: &[RawApp], problems: &mut Problems) {
+fn duplicates(apps: &[Located<RawApp>], problems: &mut Problems) {
     for (i, app) in apps.iter().enumerate() {
-        let name = match app.kind {
-            RawAppKind::Helloworld { .. } => "helloworld",
-            RawAppKind::Sleep => "sleep",
-            RawAppKind::Manifests(_) => continue,
+        let name = match app.value {
+            RawApp::Helloworld(_) => "helloworld",
+            RawApp::Sleep(_) => "sleep",
+            RawApp::Manifests(_) => continue,
         };
-        let same = |a: &&RawApp| std::mem::discriminant(&a.kind) == std::mem::discriminant(&app.kind);
+        let same = |a: &&Located<RawApp>| std::mem::discriminant(&a.value) == std::mem::discriminant(&app.value);
         if let Some(first) = apps[..i].iter().find(same) {
             problems.add(app.span, AppProblem::Duplicate { app: name }).also(first.span, "first listed here");
         }
     }
 }
 
-fn helloworld(versions: Option<RawVersions>, drafts: &[Draft], problems: &mut Problems) -> App {
+fn helloworld(versions: Option<Pairwise<Located<String>>>, drafts: &[Draft], problems: &mut Problems) -> App {
     let Some(versions) = versions else {
         let numbered = drafts
             .iter()

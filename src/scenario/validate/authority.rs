@@ -6,7 +6,7 @@ use rcgen::{KeyPair, PKCS_ED25519};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{Draft, Problems, known_cluster};
+use super::{Draft, Located, Problems, Span, known_cluster};
 use crate::scenario::certificate::{Certificate as Parsed, common_name};
 use crate::scenario::model::{Authority, OwnIntermediate, Pem, PemFile};
 use crate::scenario::pem::{self, Block};
@@ -45,31 +45,33 @@ impl Certificate {
 
 /// The authority of a scenario, if nothing is wrong with it. `now` is when certificates must be valid; without it nobody asks.
 pub(super) fn read(
-    raw: &RawAuthority,
+    raw: &Located<RawAuthority>,
     drafts: &[Draft],
     now: Option<OffsetDateTime>,
     problems: &mut Problems,
 ) -> Option<Authority> {
     let before = problems.count();
-    needed(raw, drafts, problems);
-    let root = raw.root_cert.as_ref().and_then(|file| keep(file, root(file, now), problems));
-    let root_key = raw.root_key.as_ref().and_then(|file| {
+    needed(&raw.value, raw.span, drafts, problems);
+    let raw = &raw.value;
+    let root = raw.root_cert().and_then(|file| keep(file, root(file, now), problems));
+    let root_key = raw.root_key().and_then(|file| {
         let key = keep(file, private_key(file), problems)?;
         let fits = root.as_ref().is_none_or(|root| belongs(&key, root));
-        let told = if fits { Ok(()) } else { Err(mismatch(raw.root_cert.as_ref())) };
+        let told = if fits { Ok(()) } else { Err(mismatch(raw.root_cert())) };
         keep(file, told, problems)?;
         Some(key)
     });
-    let is_issuing = drafts.iter().any(|d| signs(d) && !raw.intermediates.iter().any(|(c, _)| c.value == d.name.value));
-    if let (Some(root), Some(file)) = (&root, &raw.root_cert)
+    let is_issuing =
+        drafts.iter().any(|d| signs(d) && !raw.intermediates().iter().any(|(c, _)| c.value == d.name.value));
+    if let (Some(root), Some(file)) = (&root, raw.root_cert())
         && is_issuing
-        && raw.root_key.is_some()
+        && raw.root_key().is_some()
     {
         keep(file, room_below(root, 1), problems);
     }
     let mut intermediates = BTreeMap::new();
-    for (cluster, raw) in &raw.intermediates {
-        let own = root.as_ref().and_then(|root| intermediate(raw, root, now, problems));
+    for (cluster, raw) in raw.intermediates() {
+        let own = root.as_ref().and_then(|root| intermediate(&raw.value, root, now, problems));
         intermediates.extend(own.map(|own| (cluster.value.clone(), own)));
     }
     if problems.count() > before {
@@ -77,8 +79,8 @@ pub(super) fn read(
     }
     let root = root?;
     Some(Authority {
-        root_cert: file_of(raw.root_cert.as_ref()?, Some(root.fingerprint()), root.pem()),
-        root_key: root_key.zip(raw.root_key.as_ref()).map(|(key, file)| file_of(file, None, key)),
+        root_cert: file_of(raw.root_cert()?, Some(root.fingerprint()), root.pem()),
+        root_key: root_key.zip(raw.root_key()).map(|(key, file)| file_of(file, None, key)),
         intermediates,
     })
 }
@@ -89,8 +91,8 @@ fn signs(draft: &Draft) -> bool {
 }
 
 /// Whether each cluster that signs can, and no other is to.
-fn needed(raw: &RawAuthority, drafts: &[Draft], problems: &mut Problems) {
-    for (cluster, _) in &raw.intermediates {
+fn needed(raw: &RawAuthority, span: Span, drafts: &[Draft], problems: &mut Problems) {
+    for (cluster, _) in raw.intermediates() {
         if known_cluster("intermediates", cluster, drafts, problems)
             && let Some(draft) = drafts.iter().find(|d| d.name.value == cluster.value && !signs(d))
         {
@@ -98,11 +100,11 @@ fn needed(raw: &RawAuthority, drafts: &[Draft], problems: &mut Problems) {
             problems.add(cluster.span, AuthorityProblem::NoControlPlane { cluster: cluster_name, primary });
         }
     }
-    let has = |draft: &Draft| raw.intermediates.iter().any(|(c, _)| c.value == draft.name.value);
-    if raw.root_key.is_none()
+    let has = |draft: &Draft| raw.intermediates().iter().any(|(c, _)| c.value == draft.name.value);
+    if raw.root_key().is_none()
         && let Some(draft) = drafts.iter().find(|d| signs(d) && !has(d))
     {
-        problems.add(raw.span, AuthorityProblem::NoKey { cluster: draft.name.value.clone() });
+        problems.add(span, AuthorityProblem::NoKey { cluster: draft.name.value.clone() });
     }
 }
 
@@ -232,7 +234,9 @@ fn private_key(file: &RawPem) -> Result<String, Unfit> {
 
 /// Whether a private key is that of a certificate.
 fn belongs(key: &str, certificate: &Certificate) -> bool {
-    let Ok(certificate) = parsed(certificate) else { return false };
+    let Ok(certificate) = parsed(certificate) else {
+        return false;
+    };
     KeyPair::from_pem(key).is_ok_and(|key| key.public_key_raw() == certificate.public_key)
 }
 

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use super::{Draft, Located, Mesh, Problems, data_cluster, known_cluster, manifests};
 use crate::scenario::model::{Federation, FederationFailover, Member, MemberMode};
 use crate::scenario::problem::FederationProblem;
-use crate::scenario::raw::{RawFederation, RawMember};
-use crate::scenario::read::unknown_value;
-
-/// Longest that apps may wait for a lost member, in seconds: as long as a person waits for a lab.
-const MAX_TOLERATION: u32 = 3600;
-/// What they wait when nothing is said. Less would move them also when it is the manager that was away for a moment.
-const TOLERATION: u32 = 30;
+use crate::scenario::raw::{RawFederation, RawMember, TOLERATION};
 
 /// Says of each draft whether it runs Karmada.
-pub(super) fn assign(federation: Option<&RawFederation>, drafts: &mut [Draft]) {
-    let manager = federation.and_then(|f| f.manager.as_ref()).map(|m| m.value.as_str());
+pub(super) fn assign(federation: Option<&Located<RawFederation>>, drafts: &mut [Draft]) {
+    let manager = federation.and_then(|f| f.value.manager.as_ref()).map(|m| m.value.as_str());
     for draft in drafts {
         draft.manages = manager == Some(draft.name.value.as_str());
     }
 }
 
 /// The federation, with all that is wrong with it recorded.
-pub(super) fn read(raw: RawFederation, mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) -> Option<Federation> {
+pub(super) fn read(
+    raw: Located<RawFederation>,
+    mesh: &Mesh,
+    drafts: &[Draft],
+    problems: &mut Problems,
+) -> Option<Federation> {
+    let Located { value: mut raw, span } = raw;
     let manager = raw.manager.filter(|m| known_cluster("manager", m, drafts, problems));
     for draft in drafts {
         roles(draft, drafts, problems);
@@ -35,25 +35,21 @@ pub(super) fn read(raw: RawFederation, mesh: &Mesh, drafts: &[Draft], problems: 
     };
     // Members that were refused are no lack of members.
     if members.is_empty() && manager.is_some() && problems.count() == 0 {
-        problems.add(raw.span, FederationProblem::NoMembers);
+        problems.add(span, FederationProblem::NoMembers);
     }
     let failover = raw.failover.map(|f| {
-        let toleration_seconds = f.toleration_seconds.map_or(TOLERATION, |given| {
-            u32::try_from(given.value).ok().filter(|s| *s <= MAX_TOLERATION).unwrap_or_else(|| {
-                let problem = FederationProblem::Toleration { value: given.value, limit: MAX_TOLERATION };
-                problems.add(given.span, problem);
-                TOLERATION
-            })
-        });
+        let toleration_seconds = f.value.toleration_seconds.map_or(TOLERATION, |seconds| seconds.value);
         FederationFailover { toleration_seconds }
     });
-    let objects = manifests::federated(raw.manifests.objects, mesh, problems);
+    let objects = manifests::federated(raw.manifests.take_objects(), mesh, problems);
     Some(Federation { manager: manager?.value, members, failover, objects })
 }
 
 /// What the manager must not be to the mesh.
 fn roles(draft: &Draft, drafts: &[Draft], problems: &mut Problems) {
-    let Some(primary) = &draft.primary else { return };
+    let Some(primary) = &draft.primary else {
+        return;
+    };
     let is_manager = |name: &str| drafts.iter().any(|d| d.manages && d.name.value == name);
     let own = primary.value == draft.name.value;
     let (what, remedy) = if draft.manages && !own {
@@ -67,18 +63,13 @@ fn roles(draft: &Draft, drafts: &[Draft], problems: &mut Problems) {
     problems.add(primary.span, FederationProblem::ManagerInMesh { cluster: cluster.clone(), what, remedy });
 }
 
-fn members(named: Vec<RawMember>, drafts: &[Draft], problems: &mut Problems) -> Vec<Member> {
+fn members(named: Vec<Located<RawMember>>, drafts: &[Draft], problems: &mut Problems) -> Vec<Member> {
     let mut seen: BTreeMap<String, Located<String>> = BTreeMap::new();
     let mut modes = BTreeMap::new();
-    for RawMember { cluster, mode } in named {
-        let mode = mode.map_or(MemberMode::Push, |mode| match mode.value.as_str() {
-            "push" => MemberMode::Push,
-            "pull" => MemberMode::Pull,
-            other => {
-                problems.add(mode.span, unknown_value("mode of a member", other, &["push", "pull"]));
-                MemberMode::Push
-            }
-        });
+    for Located { value: RawMember { cluster, mode }, .. } in named {
+        // That it is missing is recorded.
+        let Some(cluster) = cluster else { continue };
+        let mode = mode.map_or(MemberMode::Push, |mode| mode.value);
         let name = cluster.value.clone();
         if drafts.iter().any(|d| d.manages && d.name.value == name) {
             problems.add(cluster.span, FederationProblem::ManagerIsMember { cluster: name });

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value as Json;
 
 use super::{Draft, Located, Mesh, Problems, Topology, data_cluster, names, repeated, room};
+use crate::scenario::form::OrWord;
 use crate::scenario::model::{App, Manifests, Places};
 use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
@@ -86,7 +87,7 @@ impl Reader {
     /// One entry. `own` are lab's own apps of the scenario, `taken` the names that other entries of the file give themselves.
     pub(super) fn read(
         &mut self,
-        raw: RawManifests,
+        mut raw: RawManifests,
         span: Span,
         taken: &HashSet<String>,
         own: &[App],
@@ -94,19 +95,23 @@ impl Reader {
         problems: &mut Problems,
     ) -> Manifests {
         self.count += 1;
-        if !raw.says_what {
+        if !raw.says_what() {
             problems.add(span, ManifestProblem::Nothing);
         }
+        let raw_objects = raw.take_objects();
         let name = self.name(raw.name, taken, problems);
         let all = || drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect();
-        let clusters = raw.clusters.as_ref().map_or_else(all, |named| clusters(named, drafts, problems));
+        let clusters = match &raw.clusters {
+            Some(OrWord::Value(named)) => clusters(named, drafts, problems),
+            _ => all(),
+        };
         if let Some(namespace) = &raw.namespace {
             names::dns_label("namespace", namespace, MAX_NAME, problems);
         }
         let namespace = raw.namespace.map(|n| n.value);
-        let mut objects = Vec::with_capacity(raw.objects.len());
-        let mut places = Vec::with_capacity(raw.objects.len());
-        for RawObject { mut value, span, place, at } in raw.objects {
+        let mut objects = Vec::with_capacity(raw_objects.len());
+        let mut places = Vec::with_capacity(raw_objects.len());
+        for RawObject { mut value, span, place, at } in raw_objects {
             let Err(reason) = identity(&value) else {
                 give_namespace(&mut value, namespace.as_deref());
                 if let Ok(identity) = identity(&value) {
@@ -212,7 +217,9 @@ pub(super) fn federated(raw: Vec<RawObject>, mesh: &Mesh, problems: &mut Problem
 
 /// The identity of an object, or what it lacks.
 fn identity(value: &Json) -> Result<Identity, &'static str> {
-    let Json::Object(fields) = value else { return Err("it is no mapping") };
+    let Json::Object(fields) = value else {
+        return Err("it is no mapping");
+    };
     let text = |value: Option<&Json>, absent, other| match value {
         Some(Json::String(text)) if !text.is_empty() => Ok(text.clone()),
         None | Some(Json::Null | Json::String(_)) => Err(absent),

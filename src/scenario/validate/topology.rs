@@ -2,21 +2,6 @@
 
 use super::{Draft, Located, Mesh, Problems, Topology, TopologyProblem, known_cluster};
 use crate::scenario::model::Gateway;
-use crate::scenario::read::unknown_value;
-
-/// The topology of that name.
-pub(super) fn parse(name: &Located<String>, problems: &mut Problems) -> Topology {
-    match name.value.as_str() {
-        "multi-primary" => Topology::MultiPrimary,
-        "primary-remote" => Topology::PrimaryRemote,
-        "external" => Topology::External,
-        other => {
-            let allowed = ["multi-primary", "primary-remote", "external"];
-            problems.add(name.span, unknown_value("topology", other, &allowed));
-            Topology::default()
-        }
-    }
-}
 
 /// Says of each draft whose control plane it uses, as [`Topology::primary`] has it.
 pub(super) fn assign(topology: Topology, drafts: &mut [Draft]) {
@@ -36,7 +21,7 @@ pub(super) fn assign(topology: Topology, drafts: &mut [Draft]) {
 }
 
 /// Checks primaries, and what follows from them, over all clusters.
-pub(super) fn check(mesh: &Mesh, topology: Option<&Located<String>>, drafts: &[Draft], problems: &mut Problems) {
+pub(super) fn check(mesh: &Mesh, topology: Option<&Located<Topology>>, drafts: &[Draft], problems: &mut Problems) {
     for draft in drafts {
         if let Some(primary) = &draft.primary
             && !draft.manages
@@ -82,7 +67,7 @@ fn check_primary(
 }
 
 /// Whether the topology has the clusters that its name promises.
-fn check_roles(topology: Topology, name: &Located<String>, drafts: &[Draft], problems: &mut Problems) {
+fn check_roles(topology: Topology, name: &Located<Topology>, drafts: &[Draft], problems: &mut Problems) {
     let drafts: Vec<&Draft> = drafts.iter().filter(|d| !d.manages).collect();
     let own = drafts.iter().filter(|d| d.uses == d.name.value).count();
     match topology {

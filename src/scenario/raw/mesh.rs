@@ -1,0 +1,68 @@
+//! `mesh`.
+
+use super::super::form::{ANY_TEXT, Fields, OneOf, Record, Truth};
+use super::super::model::{Mesh, Topology};
+use super::super::tree::Located;
+use super::authority::{self, RawAuthority};
+use super::values::Values;
+
+/// As the file has it.
+#[derive(Default)]
+pub(in crate::scenario) struct RawMesh {
+    pub id: Option<Located<String>>,
+    pub trust_domain: Option<Located<String>>,
+    pub topology: Option<Located<Topology>>,
+    pub mesh_networks: Option<Located<bool>>,
+    pub dns_capture: Option<Located<bool>>,
+    pub ingress_gateway: Option<Located<bool>>,
+    pub ca: Option<Located<RawAuthority>>,
+    pub values: Option<serde_json::Value>,
+}
+
+const TOPOLOGY: OneOf<Topology> = OneOf {
+    what: "topology",
+    words: &[
+        ("multi-primary", Topology::MultiPrimary),
+        ("primary-remote", Topology::PrimaryRemote),
+        ("external", Topology::External),
+    ],
+};
+
+impl Record for RawMesh {
+    const ABOUT: &'static str = "The mesh over all clusters";
+    const INLINE: bool = false;
+
+    fn fields(f: &mut Fields<Self>) {
+        let topology = "Where istiod runs: in every cluster, in those that others name as primary, or in one cluster outside the mesh";
+        let networks = "Whether networks and gateways are listed in Istio's meshNetworks, rather than found by labels";
+        let ingress = "Whether every cluster of the mesh has an ingress gateway, with a route /hello to helloworld";
+        f.field("id", ANY_TEXT, |r| &mut r.id, "Istio's mesh ID").default("mesh1");
+        f.field("trustDomain", ANY_TEXT, |r| &mut r.trust_domain, "Trust domain of all clusters")
+            .default("cluster.local");
+        f.field("topology", TOPOLOGY, |r| &mut r.topology, topology).default("multi-primary");
+        f.field("meshNetworks", Truth, |r| &mut r.mesh_networks, networks).default("false").example("true");
+        f.field("dnsCapture", Truth, |r| &mut r.dns_capture, "Whether sidecars answer DNS queries")
+            .default("false")
+            .example("true");
+        f.field("ingressGateway", Truth, |r| &mut r.ingress_gateway, ingress).default("false").example("true");
+        f.part("ca", |r| &mut r.ca, "{ files: { rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem } }");
+        f.field("values", Values, |r| &mut r.values, "Istio's Helm values, merged over lab's own")
+            .default("{}")
+            .example("{ pilot: { traceSampling: 100 } }");
+    }
+}
+
+/// The way back.
+pub(super) fn of(mesh: &Mesh) -> RawMesh {
+    let Mesh { id, trust_domain, topology, mesh_networks, dns_capture, ingress_gateway, ca, values } = mesh;
+    RawMesh {
+        id: Some(id.clone().into()),
+        trust_domain: Some(trust_domain.clone().into()),
+        topology: Some((*topology).into()),
+        mesh_networks: Some((*mesh_networks).into()),
+        dns_capture: Some((*dns_capture).into()),
+        ingress_gateway: Some((*ingress_gateway).into()),
+        ca: ca.as_ref().map(|ca| authority::of(ca).into()),
+        values: Some(values.clone()),
+    }
+}
