@@ -22,10 +22,13 @@ pub(in crate::scenario) trait Entry: Sized + 'static {
     fn written(self) -> (&'static str, Written);
 }
 
+/// Reads what belongs to an entry.
+type Read<E> = dyn Fn(&Node, &mut Problems) -> Option<E>;
+
 /// One thing that an entry may be.
 pub(in crate::scenario) struct Kind<E> {
     name: &'static str,
-    read: Box<dyn Fn(&Node, &mut Problems) -> Option<E>>,
+    read: Box<Read<E>>,
     schema: fn() -> Json,
 }
 

@@ -56,9 +56,9 @@ impl Written {
             Self::Mapping { fields, .. } => fields.iter().enumerate().try_for_each(|(i, (key, value))| {
                 // The first field of an item stands beside the hyphen.
                 if in_list && i == 0 {
-                    write!(out, " {}:", text(key))?
+                    write!(out, " {}:", text(key))?;
                 } else {
-                    write!(out, "\n{:indent$}{}:", "", text(key))?
+                    write!(out, "\n{:indent$}{}:", "", text(key))?;
                 }
                 value.below(out, indent + 2, false)
             }),
