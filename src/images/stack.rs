@@ -371,6 +371,18 @@ mod tests {
     }
 
     #[test]
+    fn the_node_runs_what_the_stack_pins() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        let file = |path: &str| Tree::embedded().text(&format!("node/rootfs/{path}")).expect("a file of the node");
+        assert_eq!(file("kind/version").trim(), stack.kubernetes);
+        let sandbox = file("etc/containerd/config.toml").lines().find_map(|l| l.trim().strip_prefix("sandbox = "));
+        assert_eq!(sandbox.map(|image| image.trim_matches('"')), Some(stack.images["pause"].name.as_str()));
+        let unit = file("etc/systemd/system/containerd.service");
+        let program = unit.lines().find_map(|l| l.strip_prefix("ExecStart=")).expect("a program");
+        assert!(stack.images[NODE].packages.files.contains_key(program), "{program} is not in the node");
+    }
+
+    #[test]
     fn files_by_their_prefix() {
         let go = FileRef::Go { module: "kind".into(), binary: "kind".into() };
         assert_eq!(FileRef::try_from("go/kind/kind".to_owned()), Ok(go));
