@@ -54,9 +54,6 @@ const CAPABILITIES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// The last Kubernetes that starts with control groups of version 1.
-const LAST_WITH_CGROUP_1: u32 = 34;
-
 pub(super) fn no_engine(error: &DockerError) -> Judgement {
     let why = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     Judgement::failure(
@@ -95,18 +92,12 @@ pub(super) fn privileged(tried: Result<Result<(), String>, String>, facts: &Engi
     }
 }
 
-/// `kubernetes` is the version that nodes run, as `v1.34.4`.
-pub(super) fn cgroups(version: Option<&str>, kubernetes: &str) -> Judgement {
+/// No version is refused: kubelet is told to start on hosts with either.
+pub(super) fn cgroups(version: Option<&str>) -> Judgement {
     const WHAT: &str = "control groups";
-    let minor: Option<u32> = kubernetes.split('.').nth(1).and_then(|minor| minor.parse().ok());
     match version {
         None => Judgement::unknown(WHAT, "the engine does not tell their version"),
-        Some("1") if minor.is_some_and(|minor| minor > LAST_WITH_CGROUP_1) => Judgement::failure(
-            WHAT,
-            format!("their version is 1, and Kubernetes {kubernetes} does not start with it"),
-            "start the machine with version 2 (systemd.unified_cgroup_hierarchy=1 on the kernel's command line)",
-        ),
-        Some("1") => Judgement::ok(WHAT, format!("version 1, with which Kubernetes {kubernetes} still starts")),
+        Some("1") => Judgement::ok(WHAT, "version 1, which kubelet is told to bear"),
         Some(version) => Judgement::ok(WHAT, format!("version {version}")),
     }
 }

@@ -63,7 +63,7 @@ async fn with_engine(requirement: Requirement<'_>, engine: &Engine) -> Result<Ve
     let facts = engine.facts().await?;
     let mut judged = preflight::engine_itself(&facts);
     judged.push(privileged(engine, &facts).await);
-    judged.push(judge::cgroups(facts.cgroup_version.as_deref(), &images::kubernetes()?));
+    judged.push(judge::cgroups(facts.cgroup_version.as_deref()));
     judged.push(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
     if requirement.is_planned {

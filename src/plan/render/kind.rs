@@ -46,11 +46,15 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": cluster.kind_name,
         "networking": networking,
-        "kubeadmConfigPatches": [json!({
-            "kind": "ClusterConfiguration",
-            "controllerManager": { "extraArgs": controller_manager },
-            "scheduler": { "extraArgs": { "leader-elect": "false" } },
-        }).to_string()],
+        "kubeadmConfigPatches": [
+            json!({
+                "kind": "ClusterConfiguration",
+                "controllerManager": { "extraArgs": controller_manager },
+                "scheduler": { "extraArgs": { "leader-elect": "false" } },
+            }).to_string(),
+            // From 1.35 on kubelet refuses hosts with control groups of version 1 unless it is told not to.
+            json!({ "kind": "KubeletConfiguration", "failCgroupV1": false }).to_string(),
+        ],
         "nodes": std::iter::once(control_plane).chain(workers).collect::<Vec<_>>(),
     })
 }
@@ -69,6 +73,18 @@ mod tests {
         };
         assert_eq!(address(""), Value::Null);
         assert_eq!(address("dockerNetwork: { apiServerAddress: 172.17.0.1 }\n"), json!("172.17.0.1"));
+    }
+
+    #[test]
+    fn kubelets_start_on_hosts_with_old_control_groups() {
+        let lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").expect("valid")).expect("addresses");
+        let config = kind_config(&lab, &lab.clusters[0], None);
+        let patches = config["kubeadmConfigPatches"].as_array().expect("a list");
+        let kubelet = patches
+            .iter()
+            .map(|patch| serde_json::from_str::<Value>(patch.as_str().expect("text")).expect("JSON"))
+            .find(|patch| patch["kind"] == "KubeletConfiguration");
+        assert_eq!(kubelet.expect("a patch of kubelet's configuration")["failCgroupV1"], json!(false));
     }
 
     #[test]
