@@ -65,6 +65,7 @@
             "build.rs"
             "clippy.toml"
             "deny.toml"
+            "examples"
             "labs"
             "rustfmt.toml"
             "scenarios"

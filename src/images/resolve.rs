@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::reference::Reference;
 use super::stack::Stack;
 use super::{ImagesError, Source, sources};
-use crate::sys::http::Http;
+use crate::sys::http::{Http, Unreachable};
 
 /// What the user says about the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -72,6 +72,15 @@ pub(super) async fn upstream(stack: &Stack) -> Vec<(Reference, Answer)> {
         }
     };
     join_all(references.map(ask)).await
+}
+
+/// The digest that an upstream reference's tag has at its registry now; none where the registry does not have it.
+///
+/// # Errors
+/// The registry does not answer.
+pub async fn upstream_digest(reference: &str) -> Result<Option<String>, Unreachable> {
+    let reference = Reference::parse(reference);
+    Http::new()?.manifest_digest(&reference.registry_url(), &reference.path, reference.tag()).await
 }
 
 /// What is wrong with the registries: by host, its images that are missing or why it does not answer.

@@ -96,6 +96,28 @@ impl Http {
     /// Whether a registry holds the manifest of `repository` at `reference`, a tag or a digest, for somebody without a login. A registry that
     /// denies it has nothing for us either: Docker Hub denies what it does not have, so as not to tell.
     pub async fn has_manifest(&self, base: &str, repository: &str, reference: &str) -> Result<bool, Unreachable> {
+        Ok(self.manifest(base, repository, reference).await?.is_some())
+    }
+
+    /// The digest of that manifest; none where the registry does not have it, or does not tell.
+    pub async fn manifest_digest(
+        &self,
+        base: &str,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<String>, Unreachable> {
+        let headers = self.manifest(base, repository, reference).await?;
+        let digest = headers.as_ref().and_then(|headers| headers.get("docker-content-digest"));
+        Ok(digest.and_then(|digest| digest.to_str().ok()).map(str::to_owned))
+    }
+
+    /// The headers of a manifest, if the registry has it.
+    async fn manifest(
+        &self,
+        base: &str,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<reqwest::header::HeaderMap>, Unreachable> {
         let accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, \
                       application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
         let url = format!("{base}/v2/{repository}/manifests/{reference}");
@@ -107,8 +129,8 @@ impl Http {
             response = ask().bearer_auth(token).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
         }
         match response.status().as_u16() {
-            200..=299 => Ok(true),
-            401 | 403 | 404 => Ok(false),
+            200..=299 => Ok(Some(response.headers().clone())),
+            401 | 403 | 404 => Ok(None),
             status => Err(Unreachable(format!("it answered {status} for {repository}"))),
         }
     }
@@ -241,7 +263,9 @@ mod tests {
             return (200, String::new(), r#"{"token":"let-me-in"}"#);
         }
         match (line, known) {
-            ("HEAD /v2/istio/pilot/manifests/1.31.1 HTTP/1.1", true) => (200, String::new(), ""),
+            ("HEAD /v2/istio/pilot/manifests/1.31.1 HTTP/1.1", true) => {
+                (200, "docker-content-digest: sha256:0123\r\n".to_owned(), "")
+            }
             (_, true) => (404, String::new(), ""),
             _ => {
                 let scope = "repository:istio/pilot:pull,push";
@@ -258,6 +282,8 @@ mod tests {
         let base = registry(hub).await;
         assert!(http.has_manifest(&base, "istio/pilot", "1.31.1").await.expect("an answer"));
         assert!(!http.has_manifest(&base, "istio/pilot", "1.99").await.expect("an answer"));
+        let digest = http.manifest_digest(&base, "istio/pilot", "1.31.1").await.expect("an answer");
+        assert_eq!(digest.as_deref(), Some("sha256:0123"));
 
         // `/v2/` is answered by each of these.
         let base = registry(|_, _, _| (403, String::new(), "")).await;
