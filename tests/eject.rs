@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use any_lab::any_lab;
+use lab::commands::eject::waits;
 use lab::eject::{File, Material, files, refusal};
-use lab::plan::{Lab, Plan};
+use lab::plan::{Lab, Plan, Wait};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -60,7 +61,37 @@ fn material(plan: &Plan) -> Material {
 
 fn ejected(lab: &Lab) -> Vec<File> {
     let plan = Plan::of(lab);
-    files(lab, &plan, &material(&plan))
+    files(lab, &plan, &Material { waits: waits(lab, &plan), ..material(&plan) })
+}
+
+#[test]
+fn all_that_steps_wait_for_is_in_the_script() {
+    for (path, lab) in shipped() {
+        if refusal(&lab).is_some() {
+            continue;
+        }
+        let files = ejected(&lab);
+        let script = text(&files, "up.sh");
+        for (step, waits) in waits(&lab, &Plan::of(&lab)) {
+            let cluster = step.0.rsplit('/').next().unwrap_or_default();
+            for wait in waits {
+                let wanted = match wait {
+                    Wait::Available { deployment, .. } => format!("rollout status deployment/{deployment}"),
+                    Wait::OnEveryNode { daemon_set, .. } => format!("rollout status daemonset/{daemon_set}"),
+                    Wait::Address { service, address, .. } => {
+                        format!("ip}}'={address} --timeout=\"$PATIENCE\" service/{service}")
+                    }
+                    Wait::Token { secret, .. } => format!("token}}' --timeout=\"$PATIENCE\" secret/{secret}"),
+                    Wait::Certificate { pods, .. } => format!("annotate pods -l {pods}"),
+                    Wait::Injects { .. } => format!("try injects {cluster}"),
+                    // Of what runs among the objects.
+                    Wait::RolledOut => format!("rollout status deployment/apps-{cluster}"),
+                };
+                let is_there = |line: &str| line.contains(&wanted) && line.contains(cluster);
+                assert!(script.lines().any(is_there), "{}: {step}: no `{wanted}`", path.display());
+            }
+        }
+    }
 }
 
 fn text<'a>(files: &'a [File], path: &str) -> &'a str {

@@ -85,6 +85,7 @@ fn material(ctx: &RunContext, plan: &Plan) -> Result<Material, CliError> {
             ("istioctl", prepared.istioctl.display().to_string()),
         ]),
         objects: eject::objects(ctx, plan)?,
+        waits: eject::waits(&ctx.lab, plan),
         operators: if ctx.lab.has_mesh() { eject::operators(ctx)? } else { BTreeMap::new() },
         certificates: eject::certificates(ctx)?,
     })

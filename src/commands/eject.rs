@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::context::{RunContext, StepError};
 use crate::plan::render;
-use crate::plan::{Action, Gateway, Plan, StepId};
-use crate::steps::{address_pool, apps, external_istiod, gateway, istio_base, metallb, root_ca};
+use crate::plan::{Action, Lab, Plan, StepId, Wait};
+use crate::steps::step::{self, Applied, Sends, Step};
+use crate::steps::{self, root_ca};
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{KubeError, Manifest};
 
@@ -37,20 +38,19 @@ pub fn objects(ctx: &RunContext, plan: &Plan) -> Result<BTreeMap<StepId, Vec<Val
     Ok(all)
 }
 
-pub(super) fn manifest(ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepError> {
-    Ok(Some(match action {
-        Action::Metallb { .. } => metallb::manifest(ctx)?,
-        Action::AddressPool { cluster } => address_pool::pool(ctx.cluster(cluster)?)?,
-        Action::IstioBase { cluster } => istio_base::manifest(ctx, ctx.cluster(cluster)?)?,
-        Action::Istiod { cluster } | Action::IstiodRemote { cluster } => {
-            ctx.rendered(ctx.cluster(cluster)?)?.istiod.clone()
-        }
-        Action::ExternalIstiod { cluster } => external_istiod::manifest(ctx, ctx.cluster(cluster)?)?,
-        Action::EastWestGateway { cluster } => gateway::manifest(ctx, ctx.cluster(cluster)?, Gateway::EastWestGateway)?,
-        Action::IngressGateway { cluster } => gateway::manifest(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway)?,
-        Action::Apps { cluster, .. } => apps::manifest(ctx, ctx.cluster(cluster)?)?,
-        _ => return Ok(None),
-    }))
+/// What a step applies that needs no cluster to tell.
+fn manifest(ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepError> {
+    let Step::Applied(Applied { sends: Sends::Planned(manifest) | Sends::Rendered(manifest), .. }) = steps::of(action)
+    else {
+        return Ok(None);
+    };
+    manifest(ctx, step::cluster(ctx, action)?).map(Some)
+}
+
+/// What each step waits for in its cluster.
+#[must_use]
+pub fn waits(lab: &Lab, plan: &Plan) -> BTreeMap<StepId, Vec<Wait>> {
+    plan.steps.iter().map(|step| (step.id.clone(), steps::waits(lab, &step.action))).collect()
 }
 
 /// Istio's installation of each cluster that has it.

@@ -45,6 +45,11 @@ pub(crate) fn forget_client(ctx: &LabContext) {
     ctx.forget_client(CLIENT);
 }
 
+/// Whether Karmada was installed, so that its API can be asked.
+pub(crate) fn is_built(ctx: &LabContext) -> Result<bool, StepError> {
+    Ok(ctx.state.read(KUBECONFIG)?.is_some())
+}
+
 /// Whether a kubeconfig is kept by which the manager's node is known.
 pub(crate) fn has_kubeconfig(ctx: &LabContext, node: &str) -> Result<bool, StepError> {
     Ok(ctx.state.read(KUBECONFIG)?.is_some_and(|text| render::karmada_kubeconfig(&text, node, node).is_ok()))

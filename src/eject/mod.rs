@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::plan::render;
-use crate::plan::{Action, Lab, Plan, StepId};
+use crate::plan::{Action, Lab, Plan, StepId, Wait};
 use manifests::Manifests;
 
 /// One file of an ejected lab.
@@ -54,6 +54,8 @@ pub struct Material {
     pub programs: BTreeMap<String, String>,
     /// What each step applies to its cluster, in the order in which a cluster accepts it.
     pub objects: BTreeMap<StepId, Vec<Value>>,
+    /// What each step waits for in its cluster.
+    pub waits: BTreeMap<StepId, Vec<Wait>>,
     /// Istio's installation of each cluster, from which istioctl rendered what the steps apply.
     pub operators: BTreeMap<String, Value>,
     /// Certificates and keys as PEM text, by their paths below `certs/`.

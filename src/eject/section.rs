@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use super::manifests::Manifests;
 use super::{EXECUTABLE, File, Material, PLAIN, kind_path, operator_path, quoted, yaml};
 use crate::plan::render::{
-    self, CONFIG_ACCOUNT, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE, NODE_NETWORK_SCRIPT,
-    NODE_NETWORK_UNIT, NodePods, token_name,
+    self, CONFIG_ACCOUNT, ISTIO_NAMESPACE, NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, token_name,
 };
-use crate::plan::{Action, Gateway, Lab, LabCluster, PlannedStep};
+use crate::plan::{Action, Lab, LabCluster, PlannedStep, Wait};
 
 /// What a group of steps is for, as comment lines without their marks.
 pub(super) fn purpose(action: &Action) -> &'static str {
@@ -114,36 +113,8 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
             let labels: Vec<String> = labels.iter().map(|(k, v)| quoted(&format!("{k}={v}"))).collect();
             vec![format!("k {} label nodes --all --overwrite {}", c.name, labels.join(" "))]
         }
-        (Action::Metallb { .. }, Some(c)) => vec![
-            wait(c, METALLB, "create", "secret/metallb-webhook-cert"),
-            wait(c, METALLB, r"jsonpath='{.data.tls\.crt}'", "secret/metallb-webhook-cert"),
-            format!(
-                "k {} -n {METALLB} annotate pods -l app=metallb,component=controller lab/certificate=there",
-                c.name
-            ),
-            rollout(c, METALLB, "deployment/controller"),
-        ],
-        (Action::AddressPool { .. }, Some(c)) => vec![rollout(c, METALLB, "daemonset/speaker")],
-        (Action::IstioBase { .. }, Some(c)) => render::lent_account(lab, c)
-            .map(|account| {
-                wait(c, ISTIO_NAMESPACE, "jsonpath='{.data.token}'", &format!("secret/{}", token_name(account)))
-            })
-            .into_iter()
-            .collect(),
         (Action::RemoteSecret { of, to }, _) => lab.cluster(of).map_or_else(Vec::new, |of| remote_secret(lab, of, to)),
-        (Action::Istiod { .. }, Some(c)) => {
-            vec![rollout(c, ISTIO_NAMESPACE, "deployment/istiod"), format!("try injects {}", c.name)]
-        }
-        (Action::IstiodRemote { .. }, Some(c)) => vec![format!("try injects {}", c.name)],
-        (Action::ExternalIstiod { .. }, Some(c)) => gateway(c, Gateway::Istiod, EXTERNAL_ISTIOD, "deployment/istiod"),
-        (Action::EastWestGateway { .. }, Some(c)) => {
-            gateway(c, Gateway::EastWestGateway, EAST_WEST_GATEWAY, &format!("deployment/{EAST_WEST_GATEWAY}"))
-        }
-        (Action::IngressGateway { .. }, Some(c)) => {
-            gateway(c, Gateway::IngressGateway, INGRESS_GATEWAY, &format!("deployment/{INGRESS_GATEWAY}"))
-        }
         (Action::NodeNetwork { .. }, Some(c)) => node_network(lab, c),
-        (Action::Apps { .. }, Some(c)) => rollouts(c, material.objects.get(&step.id).map_or(&[], Vec::as_slice)),
         (Action::Jobs { .. }, Some(c)) => completions(c, material),
         (Action::RenderIstio { .. }, Some(c)) => {
             vec![format!("# \"$ISTIOCTL\" manifest generate -f {} | less", operator_path(&c.name))]
@@ -151,10 +122,38 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
         (Action::Verify, _) => vec!["./check.sh".to_owned()],
         _ => Vec::new(),
     });
+    if let Some(cluster) = cluster {
+        let objects = material.objects.get(&step.id).map_or(&[][..], Vec::as_slice);
+        lines.extend(material.waits.get(&step.id).into_iter().flatten().flat_map(|w| awaited(cluster, w, objects)));
+    }
     lines
 }
 
-const METALLB: &str = "metallb-system";
+/// The commands that wait for one thing.
+fn awaited(cluster: &LabCluster, awaited: &Wait, objects: &[Value]) -> Vec<String> {
+    match awaited {
+        Wait::Available { namespace, deployment } => {
+            vec![rollout(cluster, namespace, &format!("deployment/{deployment}"))]
+        }
+        Wait::OnEveryNode { namespace, daemon_set } => {
+            vec![rollout(cluster, namespace, &format!("daemonset/{daemon_set}"))]
+        }
+        Wait::Address { namespace, service, address } => {
+            let path = format!("jsonpath='{{.status.loadBalancer.ingress[0].ip}}'={address}");
+            vec![wait(cluster, namespace, &path, &format!("service/{service}"))]
+        }
+        Wait::Token { namespace, secret } => {
+            vec![wait(cluster, namespace, "jsonpath='{.data.token}'", &format!("secret/{secret}"))]
+        }
+        Wait::Certificate { namespace, secret, pods } => vec![
+            wait(cluster, namespace, "create", &format!("secret/{secret}")),
+            wait(cluster, namespace, r"jsonpath='{.data.tls\.crt}'", &format!("secret/{secret}")),
+            format!("k {} -n {namespace} annotate pods -l {pods} lab/certificate=there", cluster.name),
+        ],
+        Wait::Injects { .. } => vec![format!("try injects {}", cluster.name)],
+        Wait::RolledOut => rollouts(cluster, objects),
+    }
+}
 
 fn wait(cluster: &LabCluster, namespace: &str, until: &str, what: &str) -> String {
     format!("k {} -n {namespace} wait --for={until} --timeout=\"$PATIENCE\" {what}", cluster.name)
@@ -171,15 +170,6 @@ fn docker_network(lab: &Lab) -> String {
          --opt com.docker.network.bridge.enable_ip_masquerade=true \"$NETWORK\"",
         network.subnet, network.gateway, network.node_range
     )
-}
-
-/// Waits for the address that the plan gives a gateway, if it gives one, and for the gateway itself.
-fn gateway(cluster: &LabCluster, gateway: Gateway, service: &str, deployment: &str) -> Vec<String> {
-    let address = cluster.addresses.get(&gateway).map(|address| {
-        let path = format!("jsonpath='{{.status.loadBalancer.ingress[0].ip}}'={address}");
-        wait(cluster, ISTIO_NAMESPACE, &path, &format!("service/{service}"))
-    });
-    address.into_iter().chain([rollout(cluster, ISTIO_NAMESPACE, deployment)]).collect()
 }
 
 /// Waits for what runs of the apps.

@@ -12,6 +12,7 @@ mod names;
 pub mod render;
 mod scenario_yaml;
 mod step;
+mod wait;
 
 pub use addresses::{ResolveError, resolve};
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
@@ -23,3 +24,4 @@ pub use lab::{DockerNetwork, Lab, LabCluster};
 pub use crate::scenario::Gateway;
 pub use scenario_yaml::scenario_yaml;
 pub use step::{Action, Plan, PlannedStep, StepId};
+pub use wait::Wait;

@@ -1,5 +1,7 @@
 //! The typed steps of a plan.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Identifier of a step, unique in a plan: the verb, and the clusters that it is about.
@@ -143,48 +145,86 @@ pub enum Action {
     Verify,
 }
 
+/// What a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On<'a> {
+    /// The whole lab.
+    Lab,
+    /// One cluster.
+    Cluster(&'a str),
+    /// What one cluster gets of another.
+    Pair { of: &'a str, to: &'a str },
+}
+
+/// All that is said of a step in general.
+struct Facts<'a> {
+    verb: &'static str,
+    on: On<'a>,
+    /// What it does there, in a few words for a person.
+    does: Cow<'static, str>,
+    /// See [`Action::is_of_mesh`].
+    is_of_mesh: bool,
+}
+
+impl Facts<'_> {
+    fn of_mesh(self) -> Self {
+        Self { is_of_mesh: true, ..self }
+    }
+}
+
+fn facts<'a>(verb: &'static str, on: On<'a>, does: impl Into<Cow<'static, str>>) -> Facts<'a> {
+    Facts { verb, on, does: does.into(), is_of_mesh: false }
+}
+
 impl Action {
+    /// One row a step. Everything else that is said of an action follows from it.
+    fn facts(&self) -> Facts<'_> {
+        use On::{Cluster, Lab, Pair};
+        match self {
+            Self::Images => facts("images", Lab, "images and tools"),
+            Self::DockerNetwork => facts("docker-network", Lab, "Docker network"),
+            Self::RootCa => facts("root-ca", Lab, "root CA and intermediates"),
+            Self::RenderIstio { cluster: c } => facts("render-istio", Cluster(c), "render Istio's charts"),
+            Self::Cluster { cluster: c } => facts("cluster", Cluster(c), "kind cluster"),
+            Self::Locality { cluster: c } => facts("locality", Cluster(c), "node locality labels"),
+            Self::Metallb { cluster: c } => facts("metallb", Cluster(c), "MetalLB"),
+            Self::AddressPool { cluster: c } => facts("address-pool", Cluster(c), "load-balancer pool"),
+            Self::IstioBase { cluster: c } => facts("istio-base", Cluster(c), "Istio base and cacerts").of_mesh(),
+            Self::RemoteSecret { of, to } => facts("remote-secret", Pair { of, to }, format!("remote secret of {of}")),
+            Self::Istiod { cluster: c } => facts("istiod", Cluster(c), "istiod").of_mesh(),
+            Self::IstiodRemote { cluster: c } => facts("istiod-remote", Cluster(c), "join the control plane").of_mesh(),
+            Self::ExternalIstiod { cluster: c } => facts("external-istiod", Cluster(c), "external istiod").of_mesh(),
+            Self::EastWestGateway { cluster: c } => facts("east-west-gateway", Cluster(c), "east-west gateway"),
+            Self::IngressGateway { cluster: c } => facts("ingress-gateway", Cluster(c), "ingress gateway"),
+            Self::NodeNetwork { cluster: c } => facts("node-network", Cluster(c), "routes of its nodes"),
+            Self::Apps { cluster: c, apps } if apps.is_empty() => facts("apps", Cluster(c), "namespace of the apps"),
+            Self::Apps { cluster: c, apps } => facts("apps", Cluster(c), listed(apps)),
+            Self::Sidecars { cluster: c } => facts("sidecars", Cluster(c), "sidecars of what runs"),
+            Self::Jobs { cluster: c, jobs } => facts("jobs", Cluster(c), format!("Jobs {}", listed(jobs))),
+            Self::Retire { cluster: c } => facts("retire", Cluster(c), "what is no longer planned"),
+            Self::KarmadaImages => facts("karmada-images", Lab, "Karmada's images and tool"),
+            Self::Karmada { cluster: c } => facts("karmada", Cluster(c), "Karmada"),
+            Self::KarmadaMember { cluster: c } => facts("karmada-member", Cluster(c), "join the federation"),
+            Self::FederatedApps { cluster: c } => facts("federated-apps", Cluster(c), "apps of the federation"),
+            Self::Verify => facts("verify", Lab, "run the checks"),
+        }
+    }
+
     /// The step's identifier: the verb, then the clusters that it is about.
     #[must_use]
     pub fn id(&self) -> StepId {
-        let verb = self.verb();
-        StepId(match self {
-            Self::Images | Self::DockerNetwork | Self::RootCa | Self::KarmadaImages | Self::Verify => verb.to_owned(),
-            Self::RemoteSecret { of, to } => format!("{verb}/{of}/{to}"),
-            _ => format!("{verb}/{}", self.cluster().unwrap_or_default()),
+        let Facts { verb, on, .. } = self.facts();
+        StepId(match on {
+            On::Lab => verb.to_owned(),
+            On::Cluster(cluster) => format!("{verb}/{cluster}"),
+            On::Pair { of, to } => format!("{verb}/{of}/{to}"),
         })
     }
 
     /// The verb alone: steps of one verb form a phase.
     #[must_use]
     pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::DockerNetwork => "docker-network",
-            Self::RootCa => "root-ca",
-            Self::RenderIstio { .. } => "render-istio",
-            Self::Cluster { .. } => "cluster",
-            Self::Locality { .. } => "locality",
-            Self::Metallb { .. } => "metallb",
-            Self::AddressPool { .. } => "address-pool",
-            Self::IstioBase { .. } => "istio-base",
-            Self::RemoteSecret { .. } => "remote-secret",
-            Self::Istiod { .. } => "istiod",
-            Self::IstiodRemote { .. } => "istiod-remote",
-            Self::ExternalIstiod { .. } => "external-istiod",
-            Self::EastWestGateway { .. } => "east-west-gateway",
-            Self::IngressGateway { .. } => "ingress-gateway",
-            Self::NodeNetwork { .. } => "node-network",
-            Self::Apps { .. } => "apps",
-            Self::Sidecars { .. } => "sidecars",
-            Self::Jobs { .. } => "jobs",
-            Self::Retire { .. } => "retire",
-            Self::KarmadaImages => "karmada-images",
-            Self::Karmada { .. } => "karmada",
-            Self::KarmadaMember { .. } => "karmada-member",
-            Self::FederatedApps { .. } => "federated-apps",
-            Self::Verify => "verify",
-        }
+        self.facts().verb
     }
 
     /// Whether the step builds something, rather than judging what is there.
@@ -196,70 +236,34 @@ impl Action {
     /// Whether the step changes what control planes read, and by that what new pods get.
     #[must_use]
     pub fn is_of_mesh(&self) -> bool {
-        matches!(
-            self,
-            Self::IstioBase { .. } | Self::Istiod { .. } | Self::IstiodRemote { .. } | Self::ExternalIstiod { .. }
-        )
+        self.facts().is_of_mesh
     }
 
     /// The cluster that the step changes, if it is about one.
     #[must_use]
     pub fn cluster(&self) -> Option<&str> {
-        match self {
-            Self::Images | Self::DockerNetwork | Self::RootCa | Self::KarmadaImages | Self::Verify => None,
-            Self::RemoteSecret { to, .. } => Some(to),
-            Self::RenderIstio { cluster }
-            | Self::Cluster { cluster }
-            | Self::Locality { cluster }
-            | Self::Metallb { cluster }
-            | Self::AddressPool { cluster }
-            | Self::IstioBase { cluster }
-            | Self::Istiod { cluster }
-            | Self::IstiodRemote { cluster }
-            | Self::ExternalIstiod { cluster }
-            | Self::EastWestGateway { cluster }
-            | Self::IngressGateway { cluster }
-            | Self::NodeNetwork { cluster }
-            | Self::Retire { cluster }
-            | Self::Karmada { cluster }
-            | Self::KarmadaMember { cluster }
-            | Self::FederatedApps { cluster }
-            | Self::Sidecars { cluster }
-            | Self::Jobs { cluster, .. }
-            | Self::Apps { cluster, .. } => Some(cluster),
+        match self.facts().on {
+            On::Lab => None,
+            On::Cluster(cluster) | On::Pair { to: cluster, .. } => Some(cluster),
+        }
+    }
+
+    /// The other cluster, of which something is read.
+    #[must_use]
+    pub fn reads(&self) -> Option<&str> {
+        match self.facts().on {
+            On::Pair { of, .. } => Some(of),
+            On::Lab | On::Cluster(_) => None,
         }
     }
 
     /// What the step does, in a few words for a person.
     #[must_use]
     pub fn title(&self) -> String {
-        match self {
-            Self::Images => "images and tools".to_owned(),
-            Self::DockerNetwork => "Docker network".to_owned(),
-            Self::RootCa => "root CA and intermediates".to_owned(),
-            Self::RenderIstio { cluster } => format!("{cluster}: render Istio's charts"),
-            Self::Cluster { cluster } => format!("{cluster}: kind cluster"),
-            Self::Locality { cluster } => format!("{cluster}: node locality labels"),
-            Self::Metallb { cluster } => format!("{cluster}: MetalLB"),
-            Self::AddressPool { cluster } => format!("{cluster}: load-balancer pool"),
-            Self::IstioBase { cluster } => format!("{cluster}: Istio base and cacerts"),
-            Self::RemoteSecret { of, to } => format!("{to}: remote secret of {of}"),
-            Self::Istiod { cluster } => format!("{cluster}: istiod"),
-            Self::IstiodRemote { cluster } => format!("{cluster}: join the control plane"),
-            Self::ExternalIstiod { cluster } => format!("{cluster}: external istiod"),
-            Self::EastWestGateway { cluster } => format!("{cluster}: east-west gateway"),
-            Self::IngressGateway { cluster } => format!("{cluster}: ingress gateway"),
-            Self::NodeNetwork { cluster } => format!("{cluster}: routes of its nodes"),
-            Self::Apps { cluster, apps } if apps.is_empty() => format!("{cluster}: namespace of the apps"),
-            Self::Apps { cluster, apps } => format!("{cluster}: {}", listed(apps)),
-            Self::Sidecars { cluster } => format!("{cluster}: sidecars of what runs"),
-            Self::Jobs { cluster, jobs } => format!("{cluster}: Jobs {}", listed(jobs)),
-            Self::Retire { cluster } => format!("{cluster}: what is no longer planned"),
-            Self::KarmadaImages => "Karmada's images and tool".to_owned(),
-            Self::Karmada { cluster } => format!("{cluster}: Karmada"),
-            Self::KarmadaMember { cluster } => format!("{cluster}: join the federation"),
-            Self::FederatedApps { cluster } => format!("{cluster}: apps of the federation"),
-            Self::Verify => "run the checks".to_owned(),
+        let Facts { on, does, .. } = self.facts();
+        match on {
+            On::Lab => does.into_owned(),
+            On::Cluster(cluster) | On::Pair { to: cluster, .. } => format!("{cluster}: {does}"),
         }
     }
 }

@@ -1,63 +1,43 @@
 //! `address-pool`: MetalLB's pools, as soon as its webhook takes them, and a speaker on every node that announces them.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
 
-use super::applied;
 use super::metallb::NAMESPACE;
-use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
+use super::step::{self, Applied, Sends, Step};
+use crate::context::StepError;
+use crate::plan::Wait;
 use crate::plan::render;
-use crate::plan::{Action, LabCluster};
-use crate::sys::kube::{Cluster, Manifest};
+use crate::sys::kube::Manifest;
 
-/// How long MetalLB's webhook may see an address in the pool that it has just left.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn action(cluster: &LabCluster) -> Action {
-    Action::AddressPool { cluster: cluster.name.clone() }
-}
-
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    for empty in render::empty_pools(cluster) {
-        if client.has(&Manifest::from_values([empty])?).await? {
-            return Ok(false);
-        }
-    }
-    Ok(applied::is_satisfied(ctx, &client, &action(cluster), &pool(cluster)?).await?
-        && client.is_on_every_node(NAMESPACE, "speaker").await?)
-}
-
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    if !ctx.is_new(&cluster.name) {
-        for empty in Manifest::from_values(render::empty_pools(cluster))?.objects {
-            client.delete(&empty).await?;
-        }
-    }
-    let changed = apply(ctx, &client, cluster, progress).await?;
-    client.until_on_every_node(NAMESPACE, "speaker", ctx.patience, progress).await?;
-    Ok(changed)
-}
-
-/// Applies the pools, again while one has an address that another is still to lose: the webhook looks at a copy that lags behind.
-async fn apply(
-    ctx: &RunContext,
-    client: &Cluster,
-    cluster: &LabCluster,
-    progress: &Progress,
-) -> Result<bool, StepError> {
-    let start = Instant::now();
-    let mut again = false;
-    loop {
-        match applied::apply(ctx, client, &action(cluster), &pool(cluster)?, progress).await {
-            Err(error) if overlaps(&error) && start.elapsed() < PATIENCE => again = true,
-            changed => return Ok(changed? || again),
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
+pub(super) const STEP: Step = Step::Applied(Applied {
+    waits: |_, _| vec![Wait::OnEveryNode { namespace: NAMESPACE, daemon_set: "speaker" }],
+    // Pools that have become empty are none.
+    is_lacking: |ctx, action| {
+        Box::pin(async move {
+            let client = step::client(ctx, action).await?;
+            for empty in render::empty_pools(step::cluster(ctx, action)?) {
+                if client.has(&Manifest::from_values([empty])?).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    },
+    before: |ctx, action, client| {
+        Box::pin(async move {
+            let cluster = step::cluster(ctx, action)?;
+            if !ctx.is_new(&cluster.name) {
+                for empty in Manifest::from_values(render::empty_pools(cluster))?.objects {
+                    client.delete(&empty).await?;
+                }
+            }
+            Ok(())
+        })
+    },
+    // One has an address that another is still to lose: the webhook looks at a copy that lags behind.
+    passes: overlaps,
+    ..Applied::of(Sends::Planned(|_, cluster| Ok(Manifest::from_values(render::address_pool(cluster))?)))
+});
 
 /// Whether MetalLB refused a pool because another one has an address of it.
 fn overlaps(error: &StepError) -> bool {
@@ -69,8 +49,4 @@ fn overlaps(error: &StepError) -> bool {
         cause = error.source();
     }
     false
-}
-
-pub(crate) fn pool(cluster: &LabCluster) -> Result<Manifest, StepError> {
-    Ok(Manifest::from_values(render::address_pool(cluster))?)
 }

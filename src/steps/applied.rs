@@ -1,9 +1,12 @@
 //! Applies the objects of a step so that the cluster has them as they are planned: what is no longer named goes, what was there before comes back.
 
+use std::time::{Duration, Instant};
+
 use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::sidecars;
+use super::step::{Custom, Step, at_once};
 use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_applied};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -36,7 +39,7 @@ pub(super) async fn is_satisfied(
 
 /// Applies the objects, each rank after the one before, and takes away what the step has applied and does not name any more. Tells whether anything
 /// changed; what changed in a cluster that was there before is told object by object.
-pub(super) async fn apply(
+async fn apply(
     ctx: &RunContext,
     client: &Cluster,
     action: &Action,
@@ -65,8 +68,37 @@ pub(super) async fn apply(
     Ok(changed)
 }
 
+/// Step `retire`.
+pub(super) const RETIRE: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| at_once(is_retired(ctx, action.cluster().unwrap_or_default())),
+    run: |ctx, action, progress| Box::pin(retire(ctx, action.cluster().unwrap_or_default(), progress)),
+});
+
+/// How long a refusal may last that passes.
+const PASSES: Duration = Duration::from_secs(20);
+
+/// The same, again while it is refused for a reason that passes.
+pub(super) async fn apply_until(
+    ctx: &RunContext,
+    client: &Cluster,
+    action: &Action,
+    manifest: &Manifest,
+    progress: &Progress,
+    passes: fn(&StepError) -> bool,
+) -> Result<bool, StepError> {
+    let start = Instant::now();
+    let mut again = false;
+    loop {
+        match apply(ctx, client, action, manifest, progress).await {
+            Err(error) if passes(&error) && start.elapsed() < PASSES => again = true,
+            changed => return Ok(changed? || again),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Takes away what steps have applied to a cluster that are no longer planned.
-pub(super) async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let inventory = ctx.inventory(cluster)?;
     let mut changed = false;
@@ -89,7 +121,7 @@ pub(super) async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress)
 }
 
 /// Whether there is nothing for [`retire`] to do.
-pub(super) fn is_retired(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
+fn is_retired(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
     Ok(retired(ctx, &ctx.inventory(cluster)?).is_empty())
 }
 

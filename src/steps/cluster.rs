@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::half_made;
+use super::step::{Custom, Step, cluster};
 use crate::context::nodes;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -41,7 +42,12 @@ fn look(ctx: &RunContext, cluster: &LabCluster, nodes: &[Node]) -> Result<Found,
     Ok(if half_made::is_begun(&ctx.state, cluster)? { Found::Half } else { Found::Untold })
 }
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
     if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| amiss(ctx, n)) {
         return Ok(false);
@@ -49,7 +55,7 @@ pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Resu
     Ok(ctx.client(&cluster.name).await?.is_ready().await)
 }
 
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let nodes = ctx.nodes_of(&cluster.name).await?;
     match look(ctx, cluster, &nodes)? {
         Found::Whole => return restart(ctx, cluster, &nodes, ctx.patience, progress).await,

@@ -1,7 +1,11 @@
 //! `docker-network`: the lab's own bridge, made once and before any cluster, since two kind processes that make it at once clash.
 
+use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError};
 use crate::sys::docker::DockerError;
+
+pub(super) const STEP: Step =
+    Step::Custom(Custom { is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)), run: |ctx, _, _| Box::pin(run(ctx)) });
 
 pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     let wanted = &ctx.lab.docker_network;
@@ -19,7 +23,7 @@ pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     Ok(true)
 }
 
-pub(super) async fn run(ctx: &RunContext) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext) -> Result<bool, StepError> {
     let network = &ctx.lab.docker_network;
     ctx.engine
         .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range)

@@ -1,28 +1,22 @@
 //! `federated-apps`: what the scenario gives to Karmada, until it runs in the members.
 
-use super::apps;
-use crate::context::karmada_api;
-use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
-use crate::plan::Action;
+use super::step::{Applied, Sends, Step, at_once};
+use crate::context::{RunContext, StepError, karmada_api};
+use crate::plan::Wait;
 use crate::plan::render;
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::Manifest;
 
-fn action(ctx: &RunContext) -> Action {
-    let cluster = ctx.lab.federation.as_ref().map(|f| f.manager.clone()).unwrap_or_default();
-    Action::FederatedApps { cluster }
-}
+pub(super) const STEP: Step = Step::Applied(Applied {
+    waits: |_, _| vec![Wait::RolledOut],
+    // Before Karmada is installed, nobody can be asked whether it is there.
+    ..Applied::of(Sends::Asked(|ctx, _| {
+        at_once(karmada_api::is_built(ctx).and_then(|is| is.then(|| manifest(ctx)).transpose()))
+    }))
+});
 
-pub(super) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
-    apps::is_applied(ctx, &karmada_api::client(ctx).await?, &action(ctx), &manifest(ctx)?).await
-}
-
-pub(super) async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
-    apps::apply(ctx, &karmada_api::client(ctx).await?, &action(ctx), &manifest(ctx)?, progress).await
-}
-
-pub(crate) fn manifest(ctx: &RunContext) -> Result<Manifest, StepError> {
+fn manifest(ctx: &RunContext) -> Result<Manifest, StepError> {
     let mut manifest = Manifest::from_values(render::federated(&ctx.lab, &ctx.prepared()?.images))?;
-    manifest.label(&[("dev.lab.lab", &ctx.lab.name)]);
+    manifest.label(&[(LAB_LABEL, &ctx.lab.name)]);
     Ok(manifest)
 }

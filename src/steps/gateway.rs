@@ -4,65 +4,51 @@ use std::net::Ipv4Addr;
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::applied;
+use super::step::{self, Applied, Sends, Step};
 use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
-use crate::plan::{Action, Gateway, LabCluster};
+use crate::plan::{Action, Gateway, LabCluster, Wait};
 use crate::sys::kube::{Cluster, Manifest, load_balancer_addresses};
 
-fn action(cluster: &LabCluster, gateway: Gateway) -> Action {
-    let cluster = cluster.name.clone();
-    match gateway {
-        Gateway::EastWestGateway => Action::EastWestGateway { cluster },
-        _ => Action::IngressGateway { cluster },
-    }
+pub(super) const EAST_WEST: Step = Step::Applied(Applied {
+    waits: |_, cluster| waits(cluster, Gateway::EastWestGateway, EAST_WEST_GATEWAY),
+    before: |ctx, action, client| Box::pin(refuse_taken(ctx, action, client, Gateway::EastWestGateway)),
+    after: |_, _, client| Box::pin(remove_bare(client, Gateway::EastWestGateway)),
+    ..Applied::of(Sends::Rendered(|ctx, cluster| manifest(ctx, cluster, Gateway::EastWestGateway)))
+});
+
+pub(super) const INGRESS: Step = Step::Applied(Applied {
+    waits: |_, cluster| waits(cluster, Gateway::IngressGateway, INGRESS_GATEWAY),
+    before: |ctx, action, client| Box::pin(refuse_taken(ctx, action, client, Gateway::IngressGateway)),
+    after: |_, _, client| Box::pin(remove_bare(client, Gateway::IngressGateway)),
+    ..Applied::of(Sends::Rendered(|ctx, cluster| manifest(ctx, cluster, Gateway::IngressGateway)))
+});
+
+/// The address of a Service, unless the host publishes it by a node port, and the Deployment behind it.
+pub(super) fn waits(cluster: &LabCluster, gateway: Gateway, deployment: &'static str) -> Vec<Wait> {
+    let (namespace, service) = (ISTIO_NAMESPACE, name(gateway));
+    let address = cluster.addresses.get(&gateway).map(|&address| Wait::Address { namespace, service, address });
+    address.into_iter().chain([Wait::Available { namespace, deployment }]).collect()
 }
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster, gateway: Gateway) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    let name = name(gateway);
-    if !applied::is_satisfied(ctx, &client, &action(cluster, gateway), &manifest(ctx, cluster, gateway)?).await?
-        || !client.is_available(ISTIO_NAMESPACE, name).await?
-    {
-        return Ok(false);
-    }
-    let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
-    Ok(service.is_some_and(|s| has_address(&s, cluster, gateway)))
-}
-
-pub(super) async fn run(
-    ctx: &RunContext,
-    cluster: &LabCluster,
-    gateway: Gateway,
-    progress: &Progress,
-) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    let name = name(gateway);
-    refuse_taken(ctx, &client, cluster, gateway).await?;
-    let mut changed =
-        applied::apply(ctx, &client, &action(cluster, gateway), &manifest(ctx, cluster, gateway)?, progress).await?;
-    // A pod that was made while nothing filled in its image never gets one.
+/// Removes pods that were made while nothing filled in their image: they never get one. Tells whether there were any.
+async fn remove_bare(client: &Cluster, gateway: Gateway) -> Result<bool, StepError> {
+    let mut changed = false;
     for bare in client.waiting(ISTIO_NAMESPACE, selector(gateway)).await?.iter().filter(|w| w.image == PLACEHOLDER) {
         client.delete_pod(ISTIO_NAMESPACE, &bare.pod).await?;
         changed = true;
     }
-    client
-        .until::<Service>(ISTIO_NAMESPACE, name, "has no address", ctx.patience, progress, |s| {
-            has_address(s, cluster, gateway)
-        })
-        .await?;
-    client.until_available(ISTIO_NAMESPACE, name, ctx.patience, progress).await?;
     Ok(changed)
 }
 
 /// Says at once who has the address that is planned for a gateway: neither gives way to the other.
 pub(super) async fn refuse_taken(
     ctx: &RunContext,
+    action: &Action,
     client: &Cluster,
-    cluster: &LabCluster,
     gateway: Gateway,
 ) -> Result<(), StepError> {
+    let cluster = step::cluster(ctx, action)?;
     let Some(planned) = cluster.addresses.get(&gateway).filter(|_| !ctx.is_new(&cluster.name)) else { return Ok(()) };
     let services: Vec<Service> = client.everywhere().await?;
     match holder(&services, *planned, name(gateway)) {
@@ -108,15 +94,7 @@ pub(crate) fn selector(gateway: Gateway) -> &'static str {
     }
 }
 
-/// Whether a Service has the address that is planned for it. One that the host publishes by a node port has none to wait for.
-pub(crate) fn has_address(service: &Service, cluster: &LabCluster, gateway: Gateway) -> bool {
-    match cluster.addresses.get(&gateway) {
-        Some(planned) => load_balancer_addresses(service).contains(&planned.to_string()),
-        None => true,
-    }
-}
-
-pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
+fn manifest(ctx: &RunContext, cluster: &LabCluster, gateway: Gateway) -> Result<Manifest, StepError> {
     let rendered = ctx.rendered(cluster)?;
     let (mut manifest, resources) = match gateway {
         Gateway::EastWestGateway => {

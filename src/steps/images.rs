@@ -1,10 +1,16 @@
 //! `images`: the tools and the node image are on this machine.
 
+use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError, files};
 use crate::exec::Progress;
 use crate::images::Prepared;
 
-pub(super) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)),
+    run: |ctx, _, progress| Box::pin(run(ctx, progress)),
+});
+
+async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     match crate::images::is_prepared(ctx.choice, &ctx.lab.images, &ctx.engine).await {
         Some(prepared) => {
             remember(ctx, &prepared)?;
@@ -15,7 +21,7 @@ pub(super) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     }
 }
 
-pub(super) async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     let prepared = crate::images::prepare(ctx.choice, &ctx.lab.images, &ctx.engine, progress).await?;
     remember(ctx, &prepared)?;
     ctx.set_prepared(prepared);

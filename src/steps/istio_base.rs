@@ -1,37 +1,21 @@
 //! `istio-base`: all that istiod and the other clusters need before istiod starts.
 
-use k8s_openapi::api::core::v1::Secret;
-
-use super::{applied, root_ca};
+use super::root_ca;
+use super::step::{Applied, Sends, Step};
 use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
 use crate::plan::render::{self, ISTIO_NAMESPACE, token_name};
-use crate::plan::{Action, LabCluster};
+use crate::plan::{LabCluster, Wait};
 use crate::sys::kube::Manifest;
 
-fn action(cluster: &LabCluster) -> Action {
-    Action::IstioBase { cluster: cluster.name.clone() }
-}
+pub(super) const STEP: Step = Step::Applied(Applied {
+    waits: |lab, cluster| {
+        let account = render::lent_account(lab, cluster).into_iter();
+        account.map(|account| Wait::Token { namespace: ISTIO_NAMESPACE, secret: token_name(account) }).collect()
+    },
+    ..Applied::of(Sends::Rendered(manifest))
+});
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx, cluster)?).await
-}
-
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx, cluster)?, progress).await?;
-    if let Some(account) = render::lent_account(&ctx.lab, cluster) {
-        let is_filled = |secret: &Secret| {
-            secret.data.as_ref().is_some_and(|data| data.contains_key("token") && data.contains_key("ca.crt"))
-        };
-        let name = token_name(account);
-        client.until(ISTIO_NAMESPACE, &name, "has no token", ctx.patience, progress, is_filled).await?;
-    }
-    Ok(changed)
-}
-
-pub(crate) fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
+fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let mut own = vec![render::istio_namespace(&ctx.lab, cluster)];
     if cluster.runs_istiod() {
         own.push(render::cacerts(&root_ca::intermediate(ctx, &cluster.name)?));

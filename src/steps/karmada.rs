@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 
+use super::step::{Custom, Step, cluster};
 use crate::context::karmada_api::{self, DEPLOYMENTS};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -14,7 +15,12 @@ use crate::plan::render::{self, KARMADA_DIR, KARMADA_NAMESPACE};
 use crate::sys::kube::Manifest;
 use crate::sys::poll::poll_until;
 
-pub(super) async fn is_satisfied(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+async fn is_satisfied(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
     let node = manager.control_plane_node();
     if !karmada_api::has_kubeconfig(ctx, &node)? || !is_installed(ctx, manager).await? {
         return Ok(false);
@@ -27,7 +33,7 @@ pub(super) async fn is_satisfied(ctx: &RunContext, manager: &LabCluster) -> Resu
     Ok(api.read(&render::evict_lost()).await?.is_some() == evicts(ctx))
 }
 
-pub(super) async fn run(ctx: &RunContext, manager: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, manager: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let mut changed = false;
     if !is_installed(ctx, manager).await? {
         install(ctx, manager, progress).await?;
@@ -58,7 +64,7 @@ fn evicts(ctx: &RunContext) -> bool {
 }
 
 /// Whether an earlier run has installed it to the end.
-pub(crate) async fn is_installed(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
+async fn is_installed(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {
     let marker = render::karmada_marker(&ctx.karmada()?.version);
     Ok(ctx.client(&manager.name).await?.read(&marker).await?.is_some())
 }

@@ -4,6 +4,7 @@ use futures::future::try_join_all;
 use kube::api::DynamicObject;
 
 use super::karmada::{in_node, karmadactl};
+use super::step::{Custom, Step, cluster};
 use crate::context::karmada_api;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -20,12 +21,17 @@ file=$(mktemp) && trap 'rm -f "$file"' EXIT HUP INT TERM && cat >"$file" && "$@"
 /// How long the token counts that an agent shows once, to register: it is an argument of karmadactl, which others on the machine can see.
 const TOKEN_LIFE: &str = "10m";
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let member = karmada_api::client(ctx).await?.read(&render::karmada_cluster(&cluster.name)).await?;
     Ok(member.is_some_and(|m| mode_of(&m) == Some(mode(ctx, cluster)) && is_ready(&m)))
 }
 
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let api = karmada_api::client(ctx).await?;
     let identity = render::karmada_cluster(&cluster.name);
     let wanted = mode(ctx, cluster);

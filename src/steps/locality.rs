@@ -4,29 +4,21 @@ use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::applied;
-use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
+use super::step::{self, Applied, Sends, Step};
+use crate::context::StepError;
+use crate::plan::LabCluster;
 use crate::plan::render;
-use crate::plan::{Action, LabCluster};
 use crate::sys::kube::{Cluster, Manifest};
 
-fn action(cluster: &LabCluster) -> Action {
-    Action::Locality { cluster: cluster.name.clone() }
-}
-
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    applied::is_satisfied(ctx, &client, &action(cluster), &labels(&client, cluster).await?).await
-}
-
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
-    let client = ctx.client(&cluster.name).await?;
-    applied::apply(ctx, &client, &action(cluster), &labels(&client, cluster).await?, progress).await
-}
+pub(super) const STEP: Step = Step::Applied(Applied::of(Sends::Asked(|ctx, action| {
+    Box::pin(async move {
+        let client = step::client(ctx, action).await?;
+        labels(&client, step::cluster(ctx, action)?).await.map(Some)
+    })
+})));
 
 /// What is applied to each node: its name and its labels.
-pub(crate) async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
+async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
     let labels = render::locality_labels(cluster);
     if labels.is_empty() {
         return Ok(Manifest::default());

@@ -4,10 +4,9 @@ use base64::Engine as _;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::applied;
+use super::step::{self, Applied, Sends, Step};
 use crate::context::{RunContext, StepError};
-use crate::exec::Progress;
-use crate::plan::Action;
+use crate::plan::Wait;
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Cluster, Manifest};
 
@@ -20,49 +19,23 @@ const MEMBERLIST: &str = "memberlist";
 /// File with the key by which speakers know each other.
 const MEMBERLIST_FILE: &str = "ca/memberlist-key";
 
-fn action(cluster: &str) -> Action {
-    Action::Metallb { cluster: cluster.to_owned() }
-}
+pub(super) const STEP: Step = Step::Applied(Applied {
+    waits: |_, _| {
+        vec![
+            Wait::Certificate { namespace: NAMESPACE, secret: WEBHOOK_CERT, pods: "app=metallb,component=controller" },
+            Wait::Available { namespace: NAMESPACE, deployment: "controller" },
+        ]
+    },
+    is_lacking: |ctx, action| {
+        Box::pin(async move {
+            restore_key(ctx, &step::client(ctx, action).await?).await?;
+            Ok(false)
+        })
+    },
+    ..Applied::of(Sends::Planned(|ctx, _| manifest(ctx)))
+});
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
-    let client = ctx.client(cluster).await?;
-    restore_key(ctx, &client).await?;
-    Ok(applied::is_satisfied(ctx, &client, &action(cluster), &manifest(ctx)?).await?
-        && client.is_available(NAMESPACE, "controller").await?
-        && client.get::<Secret>(NAMESPACE, WEBHOOK_CERT).await?.as_ref().is_some_and(has_certificate))
-}
-
-pub(super) async fn run(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
-    let client = ctx.client(cluster).await?;
-    let changed = applied::apply(ctx, &client, &action(cluster), &manifest(ctx)?, progress).await?;
-    let (available, refreshed) = tokio::join!(
-        client.until_available(NAMESPACE, "controller", ctx.patience, progress),
-        refresh_certificate(ctx, &client, progress),
-    );
-    available?;
-    refreshed?;
-    Ok(changed)
-}
-
-/// The controller waits until the certificate that it has written is in its mount, and the kubelet refreshes mounts about once a minute,
-/// but also whenever the pod changes. So the pod is given an annotation as soon as the certificate is there.
-async fn refresh_certificate(ctx: &RunContext, client: &Cluster, progress: &Progress) -> Result<(), StepError> {
-    let secret =
-        client.until(NAMESPACE, WEBHOOK_CERT, "has no certificate", ctx.patience, progress, has_certificate).await?;
-    let version = secret.metadata.resource_version.unwrap_or_default();
-    for pod in client.pods(NAMESPACE, "app=metallb,component=controller").await? {
-        let name = pod.metadata.name.unwrap_or_default();
-        client.annotate_pod(NAMESPACE, &name, "dev.lab/certificate", &version).await?;
-    }
-    Ok(())
-}
-
-fn has_certificate(secret: &Secret) -> bool {
-    secret.data.as_ref().is_some_and(|data| data.get("tls.crt").is_some_and(|d| !d.0.is_empty()))
-}
-
-/// MetalLB's manifest with the stack's image references, and with probes that see readiness when it is there.
-pub(crate) fn manifest(ctx: &RunContext) -> Result<Manifest, StepError> {
+fn manifest(ctx: &RunContext) -> Result<Manifest, StepError> {
     let prepared = ctx.prepared()?;
     let mut manifest = Manifest::parse(&prepared.metallb_manifest)?;
     manifest.extend(Manifest::from_values([memberlist(ctx)?])?);

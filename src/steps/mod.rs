@@ -1,126 +1,133 @@
-//! The steps, one file a verb. Each is `is_satisfied`, which looks and changes nothing, and `run`, which may be repeated.
+//! The steps, one file a verb. Each file states its step as one value ([`Step`]); this one lists them.
 
-pub(crate) mod address_pool;
+mod address_pool;
 pub(crate) mod applied;
-pub(crate) mod apps;
+mod apps;
 mod cluster;
 pub(crate) mod docker_network;
-pub(crate) mod external_istiod;
-pub(crate) mod federated_apps;
+mod external_istiod;
+mod federated_apps;
 pub(crate) mod gateway;
 pub(crate) mod half_made;
 mod images;
-pub(crate) mod istio_base;
+mod istio_base;
 mod istiod;
 mod istiod_remote;
 mod jobs;
-pub(crate) mod karmada;
+mod karmada;
 mod karmada_images;
 mod karmada_member;
-pub(crate) mod locality;
+mod locality;
 pub(crate) mod metallb;
 pub(crate) mod node_network;
 mod own_ca;
-pub(crate) mod remote_secret;
+mod remote_secret;
 mod render_istio;
 pub(crate) mod root_ca;
 pub(crate) mod sidecars;
+pub(crate) mod step;
+mod wait;
+
+use step::{Sends, Step};
 
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::{Action, Gateway};
+use crate::plan::{Action, Lab, Wait};
+
+/// The steps.
+pub(crate) fn of(action: &Action) -> &'static Step {
+    match action {
+        Action::Images => &images::STEP,
+        Action::DockerNetwork => &docker_network::STEP,
+        Action::RootCa => &root_ca::STEP,
+        Action::RenderIstio { .. } => &render_istio::STEP,
+        Action::Cluster { .. } => &cluster::STEP,
+        Action::Locality { .. } => &locality::STEP,
+        Action::Metallb { .. } => &metallb::STEP,
+        Action::AddressPool { .. } => &address_pool::STEP,
+        Action::IstioBase { .. } => &istio_base::STEP,
+        Action::RemoteSecret { .. } => &remote_secret::STEP,
+        Action::Istiod { .. } => &istiod::STEP,
+        Action::IstiodRemote { .. } => &istiod_remote::STEP,
+        Action::ExternalIstiod { .. } => &external_istiod::STEP,
+        Action::EastWestGateway { .. } => &gateway::EAST_WEST,
+        Action::IngressGateway { .. } => &gateway::INGRESS,
+        Action::NodeNetwork { .. } => &node_network::STEP,
+        Action::Apps { .. } => &apps::STEP,
+        Action::Sidecars { .. } => &sidecars::STEP,
+        Action::Jobs { .. } => &jobs::STEP,
+        Action::Retire { .. } => &applied::RETIRE,
+        Action::KarmadaImages => &karmada_images::STEP,
+        Action::Karmada { .. } => &karmada::STEP,
+        Action::KarmadaMember { .. } => &karmada_member::STEP,
+        Action::FederatedApps { .. } => &federated_apps::STEP,
+        Action::Verify => &step::JUDGED,
+    }
+}
 
 /// Does what a step is for, unless there is nothing to do. Tells whether anything changed.
 pub(crate) async fn perform(ctx: &RunContext, action: &Action, progress: &Progress) -> Result<bool, StepError> {
-    // A cluster that this run has just made has nothing yet, so there is nothing to look for.
-    let is_new = action.cluster().is_some_and(|cluster| ctx.is_new(cluster));
-    if let Action::IstioBase { cluster }
-    | Action::Istiod { cluster }
-    | Action::IstiodRemote { cluster }
-    | Action::ExternalIstiod { cluster }
-    | Action::EastWestGateway { cluster }
-    | Action::IngressGateway { cluster } = action
-    {
+    let step = of(action);
+    if let (Step::Applied(step::Applied { sends: Sends::Rendered(_), .. }), Some(cluster)) = (step, action.cluster()) {
         ctx.read_rendered(cluster).await?;
     }
-    if !is_new && is_satisfied(ctx, action).await? {
+    // A cluster that this run has just made has nothing yet, so there is nothing to look for.
+    let is_new = action.cluster().is_some_and(|cluster| ctx.is_new(cluster));
+    if !is_new && step.is_satisfied(ctx, action).await? {
         return Ok(false);
     }
-    let changed = run(ctx, action, progress).await?;
+    let changed = step.run(ctx, action, progress).await?;
     if changed && action.is_of_mesh() {
         ctx.mesh_changed();
     }
     Ok(changed)
 }
 
-/// Whether the step has nothing to do.
-async fn is_satisfied(ctx: &RunContext, action: &Action) -> Result<bool, StepError> {
-    match action {
-        Action::Images => images::is_satisfied(ctx).await,
-        Action::DockerNetwork => docker_network::is_satisfied(ctx).await,
-        Action::RootCa => root_ca::is_satisfied(ctx),
-        Action::RenderIstio { cluster } => render_istio::is_satisfied(ctx, ctx.cluster(cluster)?),
-        Action::Cluster { cluster } => cluster::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Locality { cluster } => locality::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Metallb { cluster } => metallb::is_satisfied(ctx, cluster).await,
-        Action::AddressPool { cluster } => address_pool::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::IstioBase { cluster } => istio_base::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::RemoteSecret { of, to } => remote_secret::is_satisfied(ctx, ctx.cluster(of)?, to).await,
-        Action::Istiod { cluster } => istiod::is_satisfied(ctx, cluster).await,
-        Action::IstiodRemote { cluster } => istiod_remote::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::ExternalIstiod { cluster } => external_istiod::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::EastWestGateway { cluster } => {
-            gateway::is_satisfied(ctx, ctx.cluster(cluster)?, Gateway::EastWestGateway).await
-        }
-        Action::IngressGateway { cluster } => {
-            gateway::is_satisfied(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway).await
-        }
-        Action::NodeNetwork { cluster } => node_network::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Apps { cluster, .. } => apps::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Sidecars { cluster } => sidecars::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Jobs { cluster, .. } => jobs::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::Retire { cluster } => applied::is_retired(ctx, cluster),
-        Action::KarmadaImages => karmada_images::is_satisfied(ctx).await,
-        Action::Karmada { cluster } => karmada::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::KarmadaMember { cluster } => karmada_member::is_satisfied(ctx, ctx.cluster(cluster)?).await,
-        Action::FederatedApps { .. } => federated_apps::is_satisfied(ctx).await,
-        // A verdict is never taken from an earlier run.
-        Action::Verify => Ok(false),
+/// What a step waits for in the cluster that it is about.
+#[must_use]
+pub fn waits(lab: &Lab, action: &Action) -> Vec<Wait> {
+    match (of(action), action.cluster().and_then(|cluster| lab.cluster(cluster))) {
+        (Step::Applied(applied), Some(cluster)) => (applied.waits)(lab, cluster),
+        _ => Vec::new(),
     }
 }
 
-/// Does what the step is for. Tells whether anything changed.
-async fn run(ctx: &RunContext, action: &Action, progress: &Progress) -> Result<bool, StepError> {
-    match action {
-        Action::Images => images::run(ctx, progress).await,
-        Action::DockerNetwork => docker_network::run(ctx).await,
-        Action::RootCa => root_ca::run(ctx, progress).await,
-        Action::RenderIstio { cluster } => render_istio::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Cluster { cluster } => cluster::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Locality { cluster } => locality::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Metallb { cluster } => metallb::run(ctx, cluster, progress).await,
-        Action::AddressPool { cluster } => address_pool::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::IstioBase { cluster } => istio_base::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::RemoteSecret { of, to } => remote_secret::run(ctx, ctx.cluster(of)?, to, progress).await,
-        Action::Istiod { cluster } => istiod::run(ctx, cluster, progress).await,
-        Action::IstiodRemote { cluster } => istiod_remote::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::ExternalIstiod { cluster } => external_istiod::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::EastWestGateway { cluster } => {
-            gateway::run(ctx, ctx.cluster(cluster)?, Gateway::EastWestGateway, progress).await
+#[cfg(test)]
+mod tests {
+    use super::step::Applied;
+    use super::*;
+    use crate::plan::Plan;
+
+    fn plans() -> Vec<(Lab, Plan)> {
+        let texts = [
+            include_str!("../../scenarios/two-network.yaml"),
+            include_str!("../../scenarios/external-control-plane.yaml"),
+            include_str!("../../scenarios/karmada.yaml"),
+        ];
+        let labs = texts.map(|text| crate::plan::resolve(&crate::scenario::parse(text, "x").expect("a scenario")));
+        labs.into_iter().map(|lab| lab.expect("a lab")).map(|lab| (Plan::of(&lab), lab)).map(|(p, l)| (l, p)).collect()
+    }
+
+    /// What follows from the plan is ejected by itself. What a cluster must be asked for is not, so `eject/section.rs` has to write it in its own words.
+    #[test]
+    fn what_cannot_be_ejected_by_itself_is_known() {
+        let mut asked = std::collections::BTreeSet::new();
+        for (_, plan) in plans() {
+            for step in &plan.steps {
+                if let Step::Applied(Applied { sends: Sends::Asked(_), .. }) = of(&step.action) {
+                    asked.insert(step.action.verb());
+                }
+            }
         }
-        Action::IngressGateway { cluster } => {
-            gateway::run(ctx, ctx.cluster(cluster)?, Gateway::IngressGateway, progress).await
-        }
-        Action::NodeNetwork { cluster } => node_network::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Apps { cluster, .. } => apps::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Sidecars { cluster } => sidecars::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Jobs { cluster, .. } => jobs::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::Retire { cluster } => applied::retire(ctx, cluster, progress).await,
-        Action::KarmadaImages => karmada_images::run(ctx, progress).await,
-        Action::Karmada { cluster } => karmada::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::KarmadaMember { cluster } => karmada_member::run(ctx, ctx.cluster(cluster)?, progress).await,
-        Action::FederatedApps { .. } => federated_apps::run(ctx, progress).await,
-        // The verdict is not the steps' matter: they only build.
-        Action::Verify => Ok(false),
+        asked.remove("locality");
+        assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["federated-apps", "remote-secret"]);
+    }
+
+    #[test]
+    fn metallb_is_done_when_its_certificate_is_there_too() {
+        let (lab, _) = plans().remove(0);
+        let cluster = lab.clusters[0].name.clone();
+        let waits = waits(&lab, &Action::Metallb { cluster });
+        assert!(waits.iter().any(|wait| matches!(wait, Wait::Certificate { .. })), "{waits:?}");
     }
 }

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 
+use super::step::{Custom, Step, cluster};
 use crate::context::{LabContext, RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
@@ -18,7 +19,12 @@ use crate::sys::poll::poll_until;
 /// Between two looks at the nodes.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(difference(ctx, cluster).await?.is_none())
 }
 
@@ -39,7 +45,7 @@ pub(crate) async fn difference(ctx: &LabContext, cluster: &LabCluster) -> Result
     Ok(differing.map(|(node, output)| format!("node {}: {}", node.name, output.text.trim().replace('\n', ", "))))
 }
 
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     // A node has its pod subnet a moment after it has joined.
     let found = poll_until(ctx.patience, PAUSE, async || {
         let script = script(ctx, cluster).await?;

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::step::{Custom, Step, at_once, cluster};
 use crate::context::run::manifest_path;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -27,13 +28,18 @@ fn sealed(marked: &str, manifest: &str) -> String {
     format!("{marked}// {:x}\n", Sha256::digest(manifest))
 }
 
-pub(super) fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| at_once(cluster(ctx, action).and_then(|cluster| is_satisfied(ctx, cluster))),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     let (_, marked) = inputs(ctx, cluster)?;
     let manifest = ctx.state.read(&manifest_path(cluster))?.unwrap_or_default();
     Ok(ctx.state.read(&operator_path(cluster))?.as_ref() == Some(&sealed(&marked, &manifest)))
 }
 
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let (operator, marked) = inputs(ctx, cluster)?;
     let yaml = Process::new(&ctx.prepared()?.istioctl)
         .args(["manifest", "generate", "--filename", "-"])

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
 
+use super::step::{Custom, Step, at_once};
 use super::{half_made, own_ca};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
@@ -58,14 +59,19 @@ fn lack(ctx: &RunContext) -> Result<Vec<&LabCluster>, StepError> {
     Ok(lack)
 }
 
-pub(super) fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, _| at_once(is_satisfied(ctx)),
+    run: |ctx, _, progress| Box::pin(run(ctx, progress)),
+});
+
+fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::is_satisfied(ctx, own);
     }
     Ok(is_whole(ctx, ROOT_CERT, ROOT_KEY)? && lack(ctx)?.is_empty())
 }
 
-pub(super) async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::run(ctx, own);
     }

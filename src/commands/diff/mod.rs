@@ -8,13 +8,13 @@ pub use change::{
 
 use kube::api::DynamicObject;
 
-use super::eject;
-use crate::context::karmada_api;
 use crate::context::run::{Entry, Inventory, Owner};
 use crate::context::{RunContext, StepError};
 use crate::plan::{Action, Lab, LabCluster, Plan};
+use crate::steps;
 use crate::steps::applied::{as_applied, back, how, is_made, placed};
-use crate::steps::{docker_network, federated_apps, karmada, locality, node_network, remote_secret, sidecars};
+use crate::steps::step::{self, Step};
+use crate::steps::{docker_network, node_network, sidecars};
 use crate::sys::kube::{Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered};
 
 /// Compares what is planned with what there is. The steps that need no cluster have run.
@@ -221,29 +221,15 @@ async fn of_stale(
 
 /// What a step would apply, and to whom; nothing for a step that applies nothing, or cannot yet.
 async fn planned(ctx: &RunContext, action: &Action) -> Result<Option<(Cluster, Manifest)>, StepError> {
-    let manifest = match action {
-        Action::RemoteSecret { of, to } => {
-            // A cluster that is still to be made has no token yet.
-            let of = ctx.cluster(of)?;
-            if missing(ctx, of).await?.is_some() || ctx.cluster(to).is_err() {
-                return Ok(None);
-            }
-            remote_secret::secret(ctx, of).await?
-        }
-        Action::Locality { cluster } => {
-            Some(locality::labels(&ctx.client(cluster).await?, ctx.cluster(cluster)?).await?)
-        }
-        Action::FederatedApps { cluster } => {
-            let manager = ctx.cluster(cluster)?;
-            if !karmada::is_installed(ctx, manager).await? {
-                return Ok(None);
-            }
-            return Ok(Some((karmada_api::client(ctx).await?, federated_apps::manifest(ctx)?)));
-        }
-        action => eject::manifest(ctx, action)?,
-    };
-    let (Some(manifest), Some(cluster)) = (manifest, action.cluster()) else { return Ok(None) };
-    Ok(Some((ctx.client(cluster).await?, manifest)))
+    let Step::Applied(applied) = steps::of(action) else { return Ok(None) };
+    // A cluster that is still to be made cannot tell what others get of it.
+    if let Some(of) = action.reads()
+        && missing(ctx, ctx.cluster(of)?).await?.is_some()
+    {
+        return Ok(None);
+    }
+    let Some(manifest) = applied.manifest(ctx, action).await? else { return Ok(None) };
+    Ok(Some((step::client(ctx, action).await?, manifest)))
 }
 
 fn change(owner: &Owner, object: &DynamicObject, change: ObjectVerb, fields: Vec<FieldChange>) -> ObjectChange {

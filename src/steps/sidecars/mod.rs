@@ -21,6 +21,7 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::apps;
+use super::step::{Custom, Step, cluster};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
@@ -69,11 +70,16 @@ struct Stale {
     why: String,
 }
 
-pub(super) async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
+pub(super) const STEP: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+});
+
+async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
     Ok(stale(ctx, cluster).await?.is_empty())
 }
 
-pub(super) async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
+async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     // All its pods are of this run.
     if ctx.is_new(&cluster.name) {
         return Ok(false);
@@ -100,7 +106,7 @@ async fn restart(
     {
         progress.note(format!("{}: making {owner} anew: {why}", cluster.name));
         client.delete_until_gone(&object, ctx.patience).await?;
-        apps::run(ctx, cluster, progress).await?;
+        apps::again(ctx, cluster, progress).await?;
         return Ok(true);
     }
     let identity = owner.identity();

@@ -1,0 +1,55 @@
+//! What a step waits for, as data: what builds a lab awaits it, what looks asks whether it is so, and an ejected lab has it as commands.
+
+use std::net::Ipv4Addr;
+
+/// One thing that a step waits for, in the cluster that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// All replicas of a Deployment are available.
+    Available {
+        /// Its namespace.
+        namespace: &'static str,
+        /// Its name.
+        deployment: &'static str,
+    },
+    /// A `DaemonSet` is ready on every node.
+    OnEveryNode {
+        /// Its namespace.
+        namespace: &'static str,
+        /// Its name.
+        daemon_set: &'static str,
+    },
+    /// A Service has the address that is planned for it.
+    Address {
+        /// Its namespace.
+        namespace: &'static str,
+        /// Its name.
+        service: &'static str,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Kubernetes has filled the Secret of a lasting token.
+    Token {
+        /// Its namespace.
+        namespace: &'static str,
+        /// Its name.
+        secret: String,
+    },
+    /// A controller has written its certificate into a Secret, from where it comes back to it by a mount. The kubelet refreshes mounts about once a
+    /// minute, but also whenever the pod changes: so the controller's pods are given an annotation.
+    Certificate {
+        /// Namespace of the Secret and the pods.
+        namespace: &'static str,
+        /// Name of the Secret.
+        secret: &'static str,
+        /// Labels of the pods.
+        pods: &'static str,
+    },
+    /// A pod that were created now would get its sidecar. It is asked for when all else is so.
+    Injects {
+        /// What a user calls the control plane whose webhook it is.
+        istiod: String,
+    },
+    /// Whatever the step applies and runs pods runs them.
+    RolledOut,
+}
