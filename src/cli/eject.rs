@@ -38,7 +38,7 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
     // Keys are made anew, so that a running lab shares none with it.
     let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
     let lab_context = LabContext::new(lab, Engine::connect().await?, LabState::at(scratch.path()));
-    let up = Up::new(RunContext::new(lab_context, choice), Waits::default());
+    let up = Up::new(RunContext::new(lab_context, choice).apart(), Waits::default());
     let ctx = &up.ctx;
     let plan = Plan::of(&ctx.lab);
     prepare(&up, &plan, interrupt).await?;

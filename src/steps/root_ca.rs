@@ -118,6 +118,9 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
 
 /// The certificates that a cluster of an earlier run uses; none if it has none yet, or this run makes it.
 async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<Option<Secret>, StepError> {
+    if ctx.is_apart() {
+        return Ok(None);
+    }
     let is_made = !ctx.nodes_of(&cluster.name).await?.is_empty() && !half_made::is_begun(&ctx.state, cluster)?;
     if !is_made || ctx.is_new(&cluster.name) {
         return Ok(None);

@@ -41,6 +41,7 @@ pub struct RunContext {
     mesh_changed: Mutex<Option<Instant>>,
     inventories: Inventories,
     changes: AtomicUsize,
+    is_apart: bool,
 }
 
 impl Deref for RunContext {
@@ -66,7 +67,19 @@ impl RunContext {
             mesh_changed: Mutex::default(),
             inventories: Inventories::default(),
             changes: AtomicUsize::new(0),
+            is_apart: false,
         }
+    }
+
+    /// The same for who shares nothing with a lab of that name that may be there, such as keys.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { is_apart: true, ..self }
+    }
+
+    /// Whether a lab of that name that may be there is another.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.is_apart
     }
 
     /// The prepared stack.
