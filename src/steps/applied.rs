@@ -166,15 +166,11 @@ impl Applying<'_> {
             Some(before) => self.client.restore(object, before, Some(object), how).await?,
             None => None,
         };
-        // An older lab applied what a scenario brings as its own.
-        let was_own = !how.yields
-            && how.manager == Manager::Scenario
-            && live.as_ref().is_some_and(|live| is_applied_by(live, Manager::Lab.name()));
+        let was_own = was_own(how, live.as_ref());
         let applied = self.client.apply_object(object, live, how).await;
         let mut sent = applied.map_err(|error| placed(self.ctx, self.owner, object, error))?.since(restored);
         if was_own {
-            let identity = Manifest::from_values([identity(object)])?;
-            for identity in &identity.objects {
+            for identity in &only_identity(object)?.objects {
                 sent = self.client.apply_object(identity, None, How::OWN).await?.since(Some(sent));
             }
         }
@@ -205,6 +201,16 @@ pub(crate) fn placed(ctx: &RunContext, owner: &Owner, object: &DynamicObject, er
         }
         (_, error) => error,
     }
+}
+
+/// Whether an older lab has applied as its own what a scenario brings.
+pub(crate) fn was_own(how: How, live: Option<&DynamicObject>) -> bool {
+    !how.yields && how.manager == Manager::Scenario && live.is_some_and(|live| is_applied_by(live, Manager::Lab.name()))
+}
+
+/// An object with nothing but its identity: whoever applies that names no field of it any more.
+pub(crate) fn only_identity(object: &DynamicObject) -> Result<Manifest, KubeError> {
+    Manifest::from_values([identity(object)])
 }
 
 fn identity(object: &DynamicObject) -> serde_json::Value {

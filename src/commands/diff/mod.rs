@@ -12,10 +12,10 @@ use crate::context::run::{Entry, Inventory, Owner};
 use crate::context::{RunContext, StepError};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::steps;
-use crate::steps::applied::{as_applied, back, how, is_made, placed};
+use crate::steps::applied::{as_applied, back, how, is_made, only_identity, placed, was_own};
 use crate::steps::step::{self, Step};
 use crate::steps::{docker_network, node_network, sidecars};
-use crate::sys::kube::{Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered};
+use crate::sys::kube::{Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered, unnamed};
 
 /// Compares what is planned with what there is. The steps that need no cluster have run.
 ///
@@ -161,6 +161,7 @@ async fn of_step(ctx: &RunContext, action: &Action) -> Result<Vec<ObjectChange>,
             if live.is_none() {
                 return Ok(Some(change(owner, object, ObjectVerb::Create, Vec::new())));
             }
+            let own = live.clone().filter(|live| was_own(how, Some(live)));
             // What is restored and what is applied are two requests: a dry run of the second does not know the first.
             let restored = match before {
                 Some(before) => client.restore(object, before, Some(object), how).await?,
@@ -175,6 +176,14 @@ async fn of_step(ctx: &RunContext, action: &Action) -> Result<Vec<ObjectChange>,
                 return Ok(Some(ObjectChange { reason: Some(fixed.to_owned()), ..remake }));
             }
             let mut fields = applied.fields();
+            // Nor does it know what goes once lab itself no longer names it.
+            if let Some(own) = own {
+                let released = How { dry_run: true, ..How::OWN };
+                for identity in &only_identity(object)?.objects {
+                    let gone = client.apply_object(identity, Some(own.clone()), released).await?.fields();
+                    fields.extend(unnamed(gone, object));
+                }
+            }
             let named: Vec<String> = fields.iter().map(|f| f.field.clone()).collect();
             let back = restored.map(|r| r.fields()).unwrap_or_default();
             fields.retain(|f| !back.iter().any(|b| b.field == f.field && b.before == f.before));

@@ -98,6 +98,18 @@ pub fn changes(before: &DynamicObject, after: &DynamicObject) -> Vec<FieldChange
     found
 }
 
+/// Of fields that differ those that an object as it is `wanted` does not name.
+#[must_use]
+pub fn unnamed(mut fields: Vec<FieldChange>, wanted: &DynamicObject) -> Vec<FieldChange> {
+    let mut named = Vec::new();
+    pair(None, Some(&bare(wanted)), "", &mut named);
+    let is_below = |field: &str, of: &str| {
+        field.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    fields.retain(|f| !named.iter().any(|n| is_below(&f.field, &n.field) || is_below(&n.field, &f.field)));
+    fields
+}
+
 fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<FieldChange>) {
     match (before, after) {
         (before, after) if before == after => {}
@@ -267,6 +279,19 @@ mod tests {
 
     fn told(before: Value, after: Value) -> Vec<String> {
         changes(&object(before), &object(after)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_an_object_does_not_name_is_left_of_what_differs() {
+        let object = |data: Value| -> DynamicObject {
+            serde_json::from_value(
+                json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": data }),
+            )
+            .expect("an object")
+        };
+        let gone = changes(&object(json!({ "a": "1", "ab": "2", "b": "3" })), &object(json!({})));
+        let left = unnamed(gone, &object(json!({ "a": "1" })));
+        assert_eq!(left.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), ["data.ab", "data.b"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use apply::{How, Manager, Sent, is_covered};
 pub use collect::Collected;
 pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};
-pub use fields::{FieldChange, is_applied_by};
+pub use fields::{FieldChange, is_applied_by, unnamed};
 pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
