@@ -147,7 +147,7 @@ impl Process {
     pub async fn run(self, on_line: impl FnMut(&str)) -> Result<String, ProcessError> {
         let (limit, command) = (self.limit, self.words());
         let mut tail = Tail::default();
-        match tokio::time::timeout(limit, self.to_the_end(on_line, &mut tail)).await {
+        match tokio::time::timeout(limit, self.until_its_end(on_line, &mut tail)).await {
             Ok(ended) => {
                 let (status, out) = ended?;
                 if status.success() {
@@ -160,7 +160,7 @@ impl Process {
     }
 
     /// How it ended, and its standard output; `tail` gets the last lines as they come.
-    async fn to_the_end(
+    async fn until_its_end(
         self,
         mut on_line: impl FnMut(&str),
         tail: &mut Tail,
