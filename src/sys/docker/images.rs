@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use bollard::errors::Error;
-use bollard::models::{ErrorDetail, ImageConfig};
+use bollard::models::ImageConfig;
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder,
     PushImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
@@ -87,12 +87,7 @@ impl Engine {
     {
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).networkmode("none").build();
         let answers = self.copying.build_image(options, None, Some(bollard::body_try_stream(context)));
-        let built = answers.try_for_each(|answer| {
-            std::future::ready(match answer.error_detail {
-                Some(ErrorDetail { message: Some(error), .. }) => Err(Error::DockerStreamError { error }),
-                _ => Ok(()),
-            })
-        });
+        let built = answers.try_for_each(|_| std::future::ready(Ok(())));
         while_it_answers(&self.copying, built).await.map_err(DockerError::request(format!("build {tag}")))
     }
 
