@@ -194,7 +194,7 @@ where
         let result = tokio::select! {
             biased;
             () = interrupt.cancelled() => None,
-            result = work(events.progress(&step)) => Some(result),
+            result = Box::pin(work(events.progress(&step))) => Some(result),
         };
         let outcome = match &result {
             None => Outcome::Cancelled,

@@ -48,7 +48,9 @@ pub(super) async fn sources(
         judged(ctx, &series, run).await
     });
     let mut sources = try_join_all(home).await?;
-    sources.iter_mut().for_each(|source| source.kind = CallCheck::Failover);
+    for source in &mut sources {
+        source.kind = CallCheck::Failover;
+    }
     for cluster in &check.exercise {
         let (measures, problems) = match exercise(ctx, check, cluster, run).await {
             Ok(judged) => judged,
