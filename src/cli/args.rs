@@ -105,6 +105,8 @@ pub enum Command {
     Man(Man),
     /// Print the version and commit of lab, and what its labs are made of
     Version(Version),
+    /// Say whether this installation of lab is whole
+    SelfCheck(Version),
     /// Write the generated pages of the documentation into a directory, as `./dev docs` does
     #[command(hide = true)]
     Docs(Docs),

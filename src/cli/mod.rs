@@ -28,6 +28,7 @@ mod progress;
 mod report;
 mod restart;
 mod schema;
+mod self_check;
 mod shell;
 mod status;
 mod up;
@@ -99,6 +100,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Version(args) => version::run(&args),
+        Command::SelfCheck(args) => until(interrupt, "nothing was changed", self_check::run(&args)).await,
         Command::Docs(args) => docs::run(&args),
     }
 }

@@ -42,6 +42,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use bundle::{Trust, checksum_beside, export, import};
+pub use digest::of_file as file_digest;
 pub use error::ImagesError;
 pub use identity::{Identity, identity};
 pub use inventory::{Entry, Kind, inventory};

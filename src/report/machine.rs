@@ -2,26 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::verdict::{Level, MachineReport};
+use crate::verdict::{Judgement, Level, MachineReport};
 
 /// The report as text, legible without colour: a line a judgement, its remedy below it.
 #[must_use]
 pub fn machine_text(report: &MachineReport) -> String {
-    // Writing to a string cannot fail.
-    let mut text = format!("judged for {}\n\n", report.judged_for);
-    let width = report.findings.iter().map(|j| j.what.len()).max().unwrap_or(0);
-    for judgement in &report.findings {
-        let mark = match judgement.level {
-            Level::Ok => "ok",
-            Level::Unknown => "unknown",
-            Level::Warning => "warning",
-            Level::Failure => "FAILURE",
-        };
-        let _ = writeln!(text, "{mark:<7}  {:<width$}  {}", judgement.what, judgement.found);
-        if let Some(remedy) = &judgement.remedy {
-            let _ = writeln!(text, "{:<7}  {:<width$}  remedy: {remedy}", "", "");
-        }
-    }
+    let mut text = format!("judged for {}\n\n{}", report.judged_for, judgements_text(&report.findings));
     if !report.fixed.is_empty() {
         let _ = writeln!(text);
         for fixed in &report.fixed {
@@ -40,6 +26,27 @@ pub fn machine_text(report: &MachineReport) -> String {
     text
 }
 
+/// A line a judgement, its remedy below it.
+#[must_use]
+pub fn judgements_text(judgements: &[Judgement]) -> String {
+    // Writing to a string cannot fail.
+    let mut text = String::new();
+    let width = judgements.iter().map(|j| j.what.len()).max().unwrap_or(0);
+    for judgement in judgements {
+        let mark = match judgement.level {
+            Level::Ok => "ok",
+            Level::Unknown => "unknown",
+            Level::Warning => "warning",
+            Level::Failure => "FAILURE",
+        };
+        let _ = writeln!(text, "{mark:<7}  {:<width$}  {}", judgement.what, judgement.found);
+        if let Some(remedy) = &judgement.remedy {
+            let _ = writeln!(text, "{:<7}  {:<width$}  remedy: {remedy}", "", "");
+        }
+    }
+    text
+}
+
 fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -47,7 +54,6 @@ fn plural(count: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Judgement;
 
     #[test]
     fn a_remedy_stands_below_what_it_is_for() {

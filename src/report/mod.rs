@@ -16,7 +16,7 @@ mod terminal;
 pub use explanation::explanation_text;
 pub use histogram::verdict_text;
 pub use junit::junit;
-pub use machine::machine_text;
+pub use machine::{judgements_text, machine_text};
 pub use page::{Page, Part, Warning, Warnings, page};
 pub use phases::{PhaseTime, Timeline};
 pub use status::{Watched, status_text};

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 
 use super::Output;
 
-/// `lab version`.
+/// `lab version` and `lab self-check`.
 #[derive(Debug, ClapArgs)]
 pub struct Version {
     /// Form of what is printed
