@@ -91,18 +91,4 @@ mod tests {
         assert!(wrong("aa  lab\n", sums).is_empty());
         assert_eq!(wrong("torn", sums), [""]);
     }
-
-    #[tokio::test]
-    async fn an_installation_is_judged_by_the_sums_beside_its_binary() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let binary = dir.path().join("lab");
-        std::fs::write(&binary, "abc").expect("written");
-        let files = async || look(&binary).await.into_iter().find(|j| j.what == "files").expect("files");
-        assert!(files().await.found.contains("not installed from a release"));
-        let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        std::fs::write(dir.path().join(SUMS), format!("{sum}  lab\n")).expect("written");
-        assert_eq!(files().await.found, "1 files are as released");
-        std::fs::write(&binary, "abd").expect("written");
-        assert_eq!(files().await.found, "not as released: lab");
-    }
 }
