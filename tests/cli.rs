@@ -9,7 +9,7 @@ mod machine;
 
 use machine::{Machine, Ran, ran, scenario, snapshot};
 
-const VERBS: [&[&str]; 32] = [
+const VERBS: [&[&str]; 34] = [
     &["up"],
     &["down"],
     &["diff"],
@@ -41,6 +41,8 @@ const VERBS: [&[&str]; 32] = [
     &["completions"],
     &["open"],
     &["man"],
+    &["version"],
+    &["self-check"],
     &["eject"],
 ];
 
