@@ -12,14 +12,15 @@ const COMMIT: Option<&str> = option_env!("LAB_COMMIT");
 /// What of lab runs here.
 #[derive(Serialize)]
 struct Version {
-    version: &'static str,
+    #[serde(rename = "version")]
+    lab: &'static str,
     commit: Option<&'static str>,
     stack: Identity,
 }
 
 pub(super) fn run(args: &args::Version) -> Result<(), CliError> {
     let stack = images::identity().map_err(StepError::from)?;
-    let version = Version { version: env!("CARGO_PKG_VERSION"), commit: COMMIT, stack };
+    let version = Version { lab: env!("CARGO_PKG_VERSION"), commit: COMMIT, stack };
     match args.output {
         Output::Json => output::print_json(&version),
         Output::Text => output::print(&text(&version)),
@@ -27,10 +28,10 @@ pub(super) fn run(args: &args::Version) -> Result<(), CliError> {
 }
 
 fn text(version: &Version) -> String {
-    let Version { version, commit, stack } = version;
+    let Version { lab, commit, stack } = version;
     let commit = commit.unwrap_or("unknown: not a release");
     format!(
-        "lab         {version}\ncommit      {commit}\nstack       {}\nKubernetes  {}\nIstio       {}\nkind        {}\n",
+        "lab         {lab}\ncommit      {commit}\nstack       {}\nKubernetes  {}\nIstio       {}\nkind        {}\n",
         stack.digest, stack.kubernetes, stack.istio, stack.kind
     )
 }
