@@ -42,7 +42,10 @@ pub fn quotes(page: &Page) -> Vec<(&str, Vec<&str>)> {
 /// The path and the lines of a block.
 fn quote(text: &str) -> Option<(&str, Vec<&str>)> {
     let (path, lines) = text.strip_prefix("// ")?.split_once('\n')?;
-    path.ends_with(".rs").then(|| (path, lines.lines().map(str::trim).filter(|l| !l.is_empty()).collect()))
+    Path::new(path)
+        .extension()
+        .is_some_and(|e| e == "rs")
+        .then(|| (path, lines.lines().map(str::trim).filter(|l| !l.is_empty()).collect()))
 }
 
 /// The first line of a quote that the text does not have after those before it.
@@ -61,7 +64,7 @@ pub fn misquoted<'a>(quote: &[&'a str], text: &str) -> Option<&'a str> {
 /// The file that a block is.
 fn name(text: &str) -> Option<&str> {
     let name = text.lines().next()?.strip_prefix("# ")?;
-    (name.ends_with(".yaml") && !name.contains(' ')).then_some(name)
+    (Path::new(name).extension().is_some_and(|e| e == "yaml") && !name.contains(' ')).then_some(name)
 }
 
 /// Whether it is for Kubernetes.

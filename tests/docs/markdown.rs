@@ -29,10 +29,10 @@ impl Page {
                     page.anchors.push(if same == 0 { anchor } else { format!("{anchor}-{same}") });
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                    page.links.push(dest_url.to_string())
+                    page.links.push(dest_url.to_string());
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                    block = Some((info.to_string(), String::new()))
+                    block = Some((info.to_string(), String::new()));
                 }
                 Event::End(TagEnd::CodeBlock) => page.blocks.extend(block.take()),
                 Event::Text(text) | Event::Code(text) => {

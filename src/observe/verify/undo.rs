@@ -66,8 +66,10 @@ mod tests {
 
     use super::*;
 
+    type Tried = BoxFuture<'static, Result<(), StepError>>;
+
     /// A guard that counts how often it gives back, which fails the first `failures` times.
-    fn counted(failures: usize) -> (Arc<AtomicUsize>, Undo<impl Fn() -> BoxFuture<'static, Result<(), StepError>>>) {
+    fn counted(failures: usize) -> (Arc<AtomicUsize>, Undo<impl Fn() -> Tried>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&count);
         let undo = Undo::by(move || {
