@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use lab::cli::{Args, complete, keep_child, run};
+use lab::cli::{complete, keep_child, parse, run};
 
 fn main() -> ExitCode {
     if let Some(code) = keep_child() {
@@ -12,7 +11,10 @@ fn main() -> ExitCode {
     // Two crypto providers in one process make rustls panic, so the one is named before anything asks for it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     complete();
-    let args = Args::parse();
+    let args = match parse() {
+        Ok(args) => args,
+        Err(code) => return ExitCode::from(code),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

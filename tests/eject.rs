@@ -13,6 +13,7 @@ use any_lab::any_lab;
 use lab::commands::eject::waits;
 use lab::eject::{File, Material, files, refusal};
 use lab::plan::{Lab, Plan, Wait};
+use lab::scenario::{Authority, Pem, PemFile};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -54,7 +55,9 @@ fn material(plan: &Plan) -> Material {
         node_image: "lab/node:0123456789abcdef".to_owned(),
         source: "packages".to_owned(),
         objects: steps.map(|s| (s.id.clone(), objects(&s.id.0))).collect(),
-        certificates: BTreeMap::from([("root-cert.pem".into(), "c".into()), ("c1/ca-key.pem".into(), "k".into())]),
+        certificates: ["root-cert.pem", "root-key.pem", "c1/ca-cert.pem", "c1/ca-key.pem"]
+            .map(|path| (path.to_owned(), format!("PEM of {path}")))
+            .into(),
         ..Material::default()
     }
 }
@@ -219,6 +222,25 @@ fn manifests_say_what_the_steps_apply_and_keys_are_for_their_owner_only() {
             assert!(objects.contains(object), "{}: {object} is in no file", path.display());
         }
     }
+}
+
+/// What the scenario brings is in its state alone; a root that lab made has no other copy.
+#[test]
+fn the_key_of_the_users_own_root_is_not_given_away() {
+    let (_, mut lab) = shipped().into_iter().find(|(p, _)| p.ends_with("two-network.yaml")).expect("the scenario");
+    let certs = |lab: &Lab| {
+        let files = ejected(lab).into_iter().filter_map(|f| f.path.strip_prefix("certs/").map(str::to_owned));
+        files.collect::<Vec<_>>()
+    };
+    assert_eq!(certs(&lab), ["c1/ca-cert.pem", "c1/ca-key.pem", "root-cert.pem", "root-key.pem"]);
+    let file = |path: &str| PemFile { path: path.to_owned(), fingerprint: None, pem: Pem::default() };
+    let (root_cert, root_key) = (file("mine.pem"), Some(file("mine-key.pem")));
+    lab.mesh.ca = Some(Authority { root_cert, root_key, intermediates: BTreeMap::new() });
+    assert_eq!(certs(&lab), ["c1/ca-cert.pem", "c1/ca-key.pem", "root-cert.pem"]);
+    for file in ejected(&lab) {
+        assert!(!file.text.contains("PEM of root-key"), "{}", file.path);
+    }
+    assert!(text(&ejected(&lab), "README.md").contains("the key of your root is not here"));
 }
 
 /// kubectl reads YAML 1.1, where more words than `true` are truth.

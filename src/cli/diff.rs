@@ -12,8 +12,8 @@ use crate::images::Choice;
 use crate::observe::verify::Waits;
 use crate::plan::{Lab, Plan, refuse_changes};
 use crate::sys::docker::Engine;
-use crate::sys::fs;
 use crate::sys::state::{LabState, State};
+use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Diff, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
@@ -50,7 +50,7 @@ async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
     let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };
-    let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let scratch = unfinished::dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
     let copy = LabState::at(scratch.path());
     for name in existing.files()? {
         if let Some(text) = existing.read(&name)? {

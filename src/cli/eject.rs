@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::sys::docker::Engine;
 use crate::sys::fs;
 use crate::sys::state::{LabState, State};
+use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
@@ -36,7 +37,7 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
         choice = up::keep_source(&existing, &lab, choice)?;
     }
     // Keys are made anew, so that a running lab shares none with it.
-    let scratch = fs::temporary_dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let scratch = unfinished::dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
     let lab_context = LabContext::new(lab, Engine::connect().await?, LabState::at(scratch.path()));
     let up = Up::new(RunContext::new(lab_context, choice).apart(), Waits::default());
     let ctx = &up.ctx;

@@ -11,6 +11,7 @@ use crate::scenario::ScenarioErrors;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
 use crate::sys::state::StateError;
+use crate::sys::words;
 
 /// Why a command did not end well.
 #[derive(Debug, Error, Diagnostic)]
@@ -73,9 +74,17 @@ pub enum CliError {
         /// What to do about what was begun.
         remedy: String,
     },
-    /// Output cannot be written.
+    /// Standard output takes no more.
+    #[error("cannot write to standard output")]
+    #[diagnostic(help("see where it goes: a file needs a disk with space left"))]
+    Print {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
     #[error("cannot write {what}")]
-    #[diagnostic(help("see that the directory is there and yours, and that its disk has space left"))]
+    #[diagnostic(help("see that its directory is there and yours, and that its disk has space left"))]
     Write {
         /// What.
         what: String,
@@ -112,7 +121,8 @@ impl CliError {
             | Self::Before(StepError::State(StateError::Unknown { .. }) | StepError::Kube(KubeError::Fixed { .. })) => {
                 2
             }
-            Self::Before(_) | Self::Write { .. } | Self::Unfit => 3,
+            Self::Before(StepError::Images(error)) if error.is_wrong_file() => 2,
+            Self::Before(_) | Self::Print { .. } | Self::Write { .. } | Self::Unfit => 3,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,
             Self::WouldChange => 5,
@@ -148,7 +158,7 @@ fn block(prefix: &str, error: &dyn Diagnostic) -> String {
     let mut text = format!("{prefix}{error}\n");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let line = error.to_string();
+        let line = words::of(error);
         if !text.contains(&line) {
             let _ = writeln!(text, "  because: {line}");
         }

@@ -8,14 +8,13 @@ use super::{CliError, args, output};
 use crate::graph::{Graph, dot, layout, mermaid, topology};
 
 pub(super) async fn run(args: &args::Graph, interrupt: &CancellationToken) -> Result<(), CliError> {
+    if let Some(file) = &args.output {
+        output::refuse_unwritable(file)?;
+    }
     let lab = output::load_file_or_lab(&args.scenario, None, args.reading, interrupt).await?;
     let form = args.format.or_else(|| form_of(args.output.as_deref()?)).unwrap_or(args::Picture::Svg);
     let text = written(&topology(&lab), form);
-    match &args.output {
-        None => output::print(&text),
-        Some(file) => crate::sys::fs::write(file, &text)
-            .map_err(|source| CliError::Write { what: file.display().to_string(), source }),
-    }
+    output::print_to(args.output.as_deref(), &text)
 }
 
 /// The form that a file's name asks for.

@@ -1,7 +1,7 @@
 //! `lab images`.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -75,7 +75,7 @@ pub struct Import {
     /// The archive to load
     pub file: PathBuf,
     /// Its SHA-256, as `lab images export` printed it; otherwise it is read from FILE.sha256
-    #[arg(long, value_name = "DIGEST", conflicts_with = "trust")]
+    #[arg(long, value_name = "DIGEST", value_parser = sha256, conflicts_with = "trust")]
     pub sha256: Option<String>,
     /// Load it without a checksum: nobody else could have changed it
     #[arg(long)]
@@ -92,8 +92,13 @@ pub struct Push {
 
 pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(), CliError> {
     // What the command line lacks is told before an engine is asked for.
-    if let Verb::Import(args) = &args.verb {
-        trust(args)?;
+    match &args.verb {
+        Verb::Import(args) => {
+            trust(args)?;
+            images::check_archive(&args.file).map_err(StepError::from)?;
+        }
+        Verb::Export(args) => output::refuse_unwritable(&args.file)?,
+        _ => {}
     }
     let engine = &Engine::connect().await?;
     match args.verb {
@@ -104,7 +109,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
         }
         Verb::Export(args) => {
             let export = async |p: Progress| images::export(args.images, &args.file, engine, &p).await;
-            let sum = watched("export images", interrupt, export).await?;
+            let sum = watched("export images", interrupt, export).await.map_err(|e| not_written(e, &args.file))?;
             output::print(&format!("{sum}  {}\n", args.file.display()))
         }
         Verb::Import(args) => {
@@ -128,6 +133,24 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print_lines(&pushed)
         }
     }
+}
+
+/// Tells an interrupt what there is none of now.
+fn not_written(error: CliError, file: &Path) -> CliError {
+    match error {
+        CliError::Interrupted { remedy } => {
+            CliError::Interrupted { remedy: format!("{} was not written; {remedy}", file.display()) }
+        }
+        error => error,
+    }
+}
+
+/// Reads a SHA-256.
+fn sha256(word: &str) -> Result<String, String> {
+    if images::is_sum(word) {
+        return Ok(word.to_owned());
+    }
+    Err("a SHA-256 is 64 hexadecimal digits, as `lab images export` printed them".to_owned())
 }
 
 /// Why an archive is taken for what it says it is.

@@ -38,7 +38,10 @@ mod version;
 use std::pin::Pin;
 use std::time::Duration;
 
+use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
+
+use crate::sys::unfinished;
 
 pub use args::{Args, Command, Output};
 pub use completions::complete;
@@ -50,6 +53,27 @@ pub fn keep_child() -> Option<u8> {
     crate::sys::keeper::serve()
 }
 
+/// Reads the command line. What it asks for may be help, and it may be wrong: then that is told, and the exit code is given.
+///
+/// # Errors
+/// There is nothing to run.
+pub fn parse() -> Result<Args, u8> {
+    Args::try_parse().map_err(|told| match told.print() {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => end(&CliError::Print { source: e }),
+        // clap has no other codes than 0 and 2.
+        _ => u8::from(told.use_stderr()) * 2,
+    })
+}
+
+/// Tells an error; gives its exit code.
+fn end(error: &CliError) -> u8 {
+    let text = error.to_text();
+    if !text.is_empty() {
+        anstream::eprint!("{text}");
+    }
+    error.exit_code()
+}
+
 /// Runs the command and tells errors; gives the exit code:
 ///
 /// 0 all well, 1 a check failed, 2 the scenario or the command line is wrong, 3 the machine lacks something, 4 building the lab failed,
@@ -58,15 +82,12 @@ pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
     watch_signals(&interrupt);
-    match obeying(&interrupt, Box::pin(dispatch(args, &interrupt))).await {
+    let ended = obeying(&interrupt, Box::pin(dispatch(args, &interrupt))).await;
+    // A thread that an interrupt does not reach may still write.
+    unfinished::remove_all();
+    match ended {
         Ok(()) => 0,
-        Err(error) => {
-            let text = error.to_text();
-            if !text.is_empty() {
-                anstream::eprint!("{text}");
-            }
-            error.exit_code()
-        }
+        Err(error) => end(&error),
     }
 }
 
@@ -83,7 +104,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Report(args) => report::run(&args, interrupt).await,
         Command::List(args) => until(interrupt, "nothing was changed", list::run(&args)).await,
         Command::Status(args) => until(interrupt, "nothing was changed", Box::pin(status::run(&args))).await,
-        Command::Dump(args) => until(interrupt, "the lab is as it was", Box::pin(dump::run(args))).await,
+        Command::Dump(args) => until(interrupt, "no archive was written", Box::pin(dump::run(args))).await,
         Command::Eject(args) => Box::pin(eject::run(args, interrupt)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
@@ -162,6 +183,7 @@ fn watch_signals(interrupt: &CancellationToken) {
         signals.recv().await;
         interrupt.cancel();
         signals.recv().await;
+        unfinished::remove_all();
         std::process::exit(130);
     });
 }

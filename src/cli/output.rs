@@ -15,6 +15,7 @@ use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::input::{self, Refused};
 use crate::sys::state::{State, StateError};
+use crate::sys::words;
 use crate::verdict::Verdict;
 
 /// Writes text to standard output. A reader that has gone away, as `head` does, is no error.
@@ -24,11 +25,11 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
 
 /// The same for what has no end of its own. Tells whether there is still a reader.
 pub(super) fn print_while_read(text: &str) -> Result<bool, CliError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    let mut out = std::io::stdout().lock();
+    // What is only flushed as the process ends fails with nobody to tell it.
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        result => {
-            result.map(|()| true).map_err(|source| CliError::Write { what: "to standard output".to_owned(), source })
-        }
+        result => result.map(|()| true).map_err(|source| CliError::Print { source }),
     }
 }
 
@@ -60,11 +61,25 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
         Output::Json => print_json(verdict)?,
     }
     if let Some(file) = file {
-        let failed = |source| CliError::Write { what: file.display().to_string(), source };
-        let xml = junit(verdict).map_err(|e| failed(std::io::Error::other(e)))?;
-        crate::sys::fs::write(file, &xml).map_err(failed)?;
+        let failed = |e| CliError::Write { what: file.display().to_string(), source: std::io::Error::other(e) };
+        print_to(Some(file), &junit(verdict).map_err(failed)?)?;
     }
     if verdict.passed { Ok(()) } else { Err(CliError::Red) }
+}
+
+/// Refuses a file of the command line that cannot be written, before the work that it takes to make it.
+pub(super) fn refuse_unwritable(file: &Path) -> Result<(), CliError> {
+    crate::sys::fs::can_be_written(file).map_err(|e| CliError::Usage {
+        problem: format!("cannot write {}: {}", file.display(), words::io_error(&e)),
+        remedy: "name a file in a directory that is there".to_owned(),
+    })
+}
+
+/// Writes a text to a file of the command line, or to standard output without one.
+pub(super) fn print_to(file: Option<&Path>, text: &str) -> Result<(), CliError> {
+    let Some(file) = file else { return print(text) };
+    crate::sys::fs::write(file, text)
+        .map_err(|source| CliError::Write { what: file.display().to_string(), source })
 }
 
 /// The scenario of a guided lab, in its directory.

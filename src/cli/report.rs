@@ -19,6 +19,9 @@ use crate::verdict::Verdict;
 const MOST_WARNINGS: usize = 100;
 
 pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> Result<(), CliError> {
+    if let Some(file) = &args.output {
+        output::refuse_unwritable(file)?;
+    }
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
     let verdict: Option<Verdict> = state.recall(files::VERDICT)?;
@@ -41,11 +44,7 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
         warnings: &warnings,
         at: &output::now(),
     });
-    match &args.output {
-        None => output::print(&text),
-        Some(file) => crate::sys::fs::write(file, &text)
-            .map_err(|source| CliError::Write { what: file.display().to_string(), source }),
-    }
+    output::print_to(args.output.as_deref(), &text)
 }
 
 /// Whether a lab has it in its nodes, or was made by it.

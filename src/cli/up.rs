@@ -30,6 +30,9 @@ const EVENTS_FILE: &str = "events.jsonl";
 const JOURNAL_FILE: &str = "journal.jsonl";
 
 pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result<(), CliError> {
+    if let Some(file) = &args.junit {
+        output::refuse_unwritable(file)?;
+    }
     let state = State::open()?;
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
     if args.dry_run {

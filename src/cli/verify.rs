@@ -9,6 +9,9 @@ use crate::observe::verify::{self, Waits};
 use crate::plan::Action;
 
 pub(super) async fn run(args: args::Verify) -> Result<(), CliError> {
+    if let Some(file) = &args.junit {
+        output::refuse_unwritable(file)?;
+    }
     let ctx = output::open(&args.name).await?;
     pause::refuse_paused(&ctx).await?;
     let waits = Waits { settle: Duration::from_secs(args.settle), ..Waits::default() };

@@ -106,7 +106,7 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
     for (cluster, operator) in &material.operators {
         files.push(file(&operator_path(cluster), yaml(std::slice::from_ref(operator)), PLAIN));
     }
-    for (path, pem) in &material.certificates {
+    for (path, pem) in material.certificates.iter().filter(|(path, _)| !is_kept_back(lab, path)) {
         let mode = if path.ends_with("key.pem") { PRIVATE } else { PLAIN };
         files.push(file(&format!("certs/{path}"), pem.clone(), mode));
     }
@@ -127,6 +127,15 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
     files.dedup_by(|a, b| a.path == b.path);
     files
 }
+
+/// Whether a file of the mesh's authority stays in the lab's state. No script needs the key of a root, and with that of the user's own somebody could issue
+/// for all that trusts that root. The root that lab made is for this directory alone, and its key here is the only one.
+fn is_kept_back(lab: &Lab, path: &str) -> bool {
+    lab.mesh.ca.is_some() && path == ROOT_KEY
+}
+
+/// Key of the root, below `certs/`.
+const ROOT_KEY: &str = "root-key.pem";
 
 /// A pod that is created as a dry run only.
 const PROBE: &str = "manifests/injection-probe.yaml";

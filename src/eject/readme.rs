@@ -44,9 +44,14 @@ pub(super) fn readme(lab: &Lab, plan: &Plan, material: &Material, has_keys: bool
     if lab.has_mesh() {
         text.push_str(
             "| `istio/` | what istioctl was given to render Istio's part of `manifests/`. Three things were changed in what it gave: \
-             replicas are said, readiness is looked at every second, and what istiod sets by itself is left out |\n\
-             | `certs/` | the root certificate, an intermediate for each cluster, and their keys |\n",
+             replicas are said, readiness is looked at every second, and what istiod sets by itself is left out |\n",
         );
+        let keys = if lab.mesh.ca.is_some() {
+            "the key of each intermediate; the key of your root is not here, and nothing here needs it"
+        } else {
+            "their keys"
+        };
+        let _ = writeln!(text, "| `certs/` | the root certificate, an intermediate for each cluster, and {keys} |");
     }
     if plan.steps.iter().any(|s| matches!(s.action, Action::NodeNetwork { .. })) {
         text.push_str(

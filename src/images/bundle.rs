@@ -18,7 +18,7 @@ use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::Engine;
-use crate::sys::{fs, pipe};
+use crate::sys::{fs, input, pipe, unfinished};
 
 /// Names of the archive's members. The first tells whether the others fit, before a gigabyte is read.
 const CONTENTS: &str = "contents.json";
@@ -83,8 +83,8 @@ pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Pro
 }
 
 fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl Read) -> io::Result<String> {
-    let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut out = fs::temporary_file(parent)?;
+    let file = fs::target(file)?;
+    let mut out = unfinished::file_in(fs::folder(&file))?;
     let mut archive = tar::Builder::new(out.as_file_mut());
     let mut sums = String::new();
     let mut add = |name: &str, sum: String| sums.extend([&sum, "  ", name, "\n"]);
@@ -114,7 +114,7 @@ fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl R
     let sum = Hashing::new(io::BufReader::new(out.as_file())).finish()?;
     // It is made for somebody else's machine: the private mode of temporary files does not suit it.
     out.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    out.persist(file)?;
+    out.persist(&file)?;
     Ok(sum)
 }
 
@@ -128,12 +128,7 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
 
     let from = file.to_owned();
     // The file stays open until all is loaded, so that what was looked at is what is loaded, whatever takes its name meanwhile.
-    let (archive, contents) = blocking(file, move || {
-        let archive = fs::open(&from)?;
-        let contents = head(&archive)?;
-        Ok((archive, contents))
-    })
-    .await?;
+    let (archive, contents) = blocking(file, move || Ok(opened(&from))).await??;
     let expected = Contents::of(contents.source, &digests);
     if contents != expected {
         let reason = if contents.architecture == expected.architecture {
@@ -187,13 +182,24 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
     record.prepared(&stack).ok_or_else(|| misfit("what it holds cannot be used".to_owned()))
 }
 
-fn head(file: &fs::File) -> io::Result<Contents> {
+/// Refuses a file that is no archive of `lab images export`, by its first bytes.
+pub fn check_archive(file: &Path) -> Result<(), ImagesError> {
+    opened(file).map(|_| ())
+}
+
+/// An archive, and what it says of itself.
+fn opened(file: &Path) -> Result<(fs::File, Contents), ImagesError> {
+    let failed = |reason: String| ImagesError::NoArchive { file: file.display().to_string(), reason };
+    let archive = input::open(file).map_err(|e| failed(e.to_string()))?;
+    let contents = head(&archive).ok_or_else(|| failed("it is no archive of `lab images export`".to_owned()))?;
+    Ok((archive, contents))
+}
+
+fn head(file: &fs::File) -> Option<Contents> {
     let mut archive = tar::Archive::new(file);
     let first = archive.entries().and_then(|mut entries| entries.next().transpose());
     let contents = first.ok().flatten().filter(|e| e.path().is_ok_and(|path| path == Path::new(CONTENTS)));
-    contents
-        .and_then(|entry| serde_json::from_reader(entry.take(TEXT)).ok())
-        .ok_or_else(|| io::Error::other("it is no archive of `lab images export`"))
+    contents.and_then(|entry| serde_json::from_reader(entry.take(TEXT)).ok())
 }
 
 /// Reads the whole archive, and writes its small members to `dir`. Gives its SHA-256, and what is wrong with what it holds.
@@ -291,10 +297,11 @@ pub fn checksum_beside(file: &Path) -> Result<Option<String>, ImagesError> {
     if !fs::exists(beside) {
         return Ok(None);
     }
-    let failed = |source| ImagesError::Copy { what: beside.display().to_string(), source };
-    let text = fs::read(beside).map_err(failed)?;
+    let failed = |reason: String| ImagesError::NoChecksum { file: beside.display().to_string(), reason };
+    let text = input::read(beside, TEXT).map_err(|e| failed(e.to_string()))?;
+    let text = String::from_utf8_lossy(&text);
     let sum = text.split_whitespace().next().filter(|word| check::is_sum(word)).map(str::to_owned);
-    sum.map(Some).ok_or_else(|| failed(io::Error::other("it holds no SHA-256")))
+    sum.map(Some).ok_or_else(|| failed("it holds no SHA-256".to_owned()))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -72,7 +72,8 @@ fn hex(sum: Sha256) -> String {
 }
 
 /// Whether a word is a SHA-256 in hexadecimal.
-pub(super) fn is_sum(word: &str) -> bool {
+#[must_use]
+pub fn is_sum(word: &str) -> bool {
     word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit())
 }
 

@@ -92,6 +92,24 @@ pub enum ImagesError {
         /// What this machine lacks.
         builders: String,
     },
+    /// A file is no archive of `lab images export`.
+    #[error("{file} cannot be imported: {reason}")]
+    #[diagnostic(help("give the archive that `lab images export FILE` wrote"))]
+    NoArchive {
+        /// The file.
+        file: String,
+        /// What it is instead, or why it cannot be read.
+        reason: String,
+    },
+    /// A file that should hold the checksum of an archive does not.
+    #[error("{file} cannot be used as a checksum: {reason}")]
+    #[diagnostic(help("write the line that `lab images export` printed into it, or give the SHA-256 with --sha256"))]
+    NoChecksum {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An archive of `lab images export` does not fit.
     #[error("{file} cannot be imported: {reason}")]
     #[diagnostic(help(
@@ -106,7 +124,7 @@ pub enum ImagesError {
     /// An archive is not the one that was exported.
     #[error("{file} is not the archive that was exported: its SHA-256 is {found}, not {wanted}")]
     #[diagnostic(help(
-        "copy the archive and its checksum anew from where `lab images export` wrote them, and do not load this one"
+        "do not load this one: copy the archive and its checksum again from where `lab images export` wrote them"
     ))]
     Checksum {
         /// The archive.
@@ -145,6 +163,15 @@ impl ImagesError {
             Self::Build { source: ProcessError::Failed { tail, .. }, .. } => tail.to_lowercase().contains(DISK_FULL),
             _ => false,
         }
+    }
+
+    /// Whether the user named the wrong file.
+    #[must_use]
+    pub fn is_wrong_file(&self) -> bool {
+        matches!(
+            self,
+            Self::NoArchive { .. } | Self::NoChecksum { .. } | Self::Archive { .. } | Self::Checksum { .. }
+        )
     }
 
     /// The error of a program that could not build `what`; one that is missing has its own remedy.

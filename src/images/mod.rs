@@ -41,7 +41,8 @@ mod workshop;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use bundle::{Trust, checksum_beside, export, import};
+pub use bundle::{Trust, check_archive, checksum_beside, export, import};
+pub use check::is_sum;
 pub use digest::of_file as file_digest;
 pub use error::ImagesError;
 pub use identity::{Identity, identity};

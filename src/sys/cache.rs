@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::fs::create_private_dir;
 use super::lock::{FileLock, Mode};
+use super::unfinished;
 
 /// The cache directory could not be used.
 #[derive(Debug, Error, Diagnostic)]
@@ -151,10 +152,9 @@ impl Cache {
         let path = self.root.join(name);
         let parent = path.parent().unwrap_or(&self.root).to_owned();
         make_dir(&parent)?;
-        let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(io("write in", &parent))?;
-        serde_json::to_writer_pretty(&mut file, value).map_err(|e| io("write", &path)(e.into()))?;
-        file.persist(&path).map_err(|e| io("write", &path)(e.error))?;
-        Ok(())
+        let mut file = unfinished::file_in(&parent).map_err(io("write in", &parent))?;
+        serde_json::to_writer_pretty(file.as_file_mut(), value).map_err(|e| io("write", &path)(e.into()))?;
+        file.persist(&path).map_err(io("write", &path))
     }
 
     /// Names of the files in a directory of the cache.

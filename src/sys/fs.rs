@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 pub use std::fs::{File, Permissions};
 
-use tempfile::{NamedTempFile, TempDir};
+use super::unfinished;
 
 /// Reads a text file.
 pub fn read(path: &Path) -> io::Result<String> {
@@ -17,12 +17,58 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Writes a text file, making its directory.
+/// Writes a text file under a name that a user gave. What was there is replaced in one step, so that a full disk costs nobody the file of before; what is
+/// no file, such as a pipe, is written into.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+    use std::io::Write as _;
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        return std::fs::write(path, text);
     }
-    std::fs::write(path, text)
+    let target = target(path)?;
+    let mut file = match unfinished::shared_file_in(folder(&target)) {
+        // The file may be the user's where the directory is not.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && target.exists() => return std::fs::write(target, text),
+        file => file?,
+    };
+    if let Ok(meta) = target.metadata() {
+        file.as_file().set_permissions(meta.permissions())?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.persist(&target)
+}
+
+/// Sees whether a file can be written under a name that a user gave, before the work that it takes to make it.
+///
+/// # Errors
+/// Its directory is not there, or the name is a directory's.
+pub fn can_be_written(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    match folder(path).metadata() {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(e.kind(), format!("there is no directory {}", folder(path).display())))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The file that a name leads to, through symbolic links: it is replaced, and they stay.
+pub fn target(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Ok(target) if target.is_file() => Ok(target),
+        Ok(_) => Err(io::Error::other("it is there and is no file")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(e) => Err(e),
+    }
+}
+
+/// The directory of a file.
+#[must_use]
+pub fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a path is free to be made a directory: nothing is there, or an empty directory.
@@ -105,16 +151,6 @@ pub fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |m| m.len())
 }
 
-/// A new file in a directory, gone when it is dropped unless it is given a name.
-pub fn temporary_file(dir: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::new_in(dir)
-}
-
-/// A new directory, gone with all that is in it when it is dropped.
-pub fn temporary_dir() -> io::Result<TempDir> {
-    tempfile::tempdir()
-}
-
 /// Packs a directory into a tar.gz under one top folder, in an order and with times that say nothing about this machine.
 pub fn pack(directory: &Path, top: &str, to: &Path) -> io::Result<()> {
     let mut paths = vec![directory.to_owned()];
@@ -150,17 +186,18 @@ pub fn pack(directory: &Path, top: &str, to: &Path) -> io::Result<()> {
 
 /// Writes texts into a tar.gz that only this user can read, each with its path in it. What is there of that name is replaced in one step.
 pub fn write_archive(to: &Path, files: &[(String, String)]) -> io::Result<()> {
-    let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent)?;
-    let file = NamedTempFile::new_in(parent)?;
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
+    let to = target(to)?;
+    let mut file = unfinished::file_in(folder(&to))?;
+    let zipped = flate2::write::GzEncoder::new(file.as_file_mut(), flate2::Compression::fast());
+    let mut archive = tar::Builder::new(zipped);
     for (path, text) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
         archive.append_data(&mut header, path, text.as_bytes())?;
     }
-    archive.into_inner()?.finish()?.persist(to).map(|_| ()).map_err(|e| e.error)
+    archive.into_inner()?.finish()?;
+    file.persist(&to)
 }
 
 #[cfg(test)]
@@ -168,8 +205,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_written_before_is_replaced_and_links_and_permissions_stay() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, link) = (dir.path().join("a.svg"), dir.path().join("link.svg"));
+        write(&file, "1").expect("writes");
+        assert_eq!(file.metadata().expect("there").permissions().mode() & 0o600, 0o600);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("changes");
+        std::os::unix::fs::symlink("a.svg", &link).expect("links");
+        write(&link, "2").expect("writes");
+        assert_eq!(read(&file).expect("reads"), "2");
+        assert!(link.is_symlink());
+        assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o640);
+        write(Path::new("/dev/null"), "3").expect("a device takes it");
+        assert!(write_archive(Path::new("/dev/null"), &[]).is_err(), "nothing takes a device's place");
+        assert!(write(&dir.path().join("none/a.svg"), "").is_err());
+        assert!(!dir.path().join("none").exists() && files_in(dir.path()).expect("lists").len() == 2);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_before() {
+        let dir = tempfile::tempdir().expect("a directory");
+        write(&dir.path().join("file"), "").expect("writes");
+        let told = |name: &str| can_be_written(&dir.path().join(name)).map_err(|e| e.kind());
+        assert_eq!(told("new"), Ok(()));
+        assert_eq!(told("file"), Ok(()));
+        assert_eq!(can_be_written(Path::new("new")).map_err(|e| e.kind()), Ok(()));
+        assert_eq!(told(""), Err(io::ErrorKind::IsADirectory));
+        assert_eq!(told("none/new"), Err(io::ErrorKind::NotFound));
+        assert_eq!(told("file/new"), Err(io::ErrorKind::NotADirectory));
+    }
+
+    #[test]
     fn a_packed_directory_names_its_directories() {
-        let dir = temporary_dir().expect("a directory");
+        let dir = unfinished::dir().expect("a directory");
+        create_dir(&dir.path().join("in/a")).expect("makes");
         write(&dir.path().join("in/a/b.yaml"), "b").expect("writes");
         write(&dir.path().join("in/c.yaml"), "c").expect("writes");
         let to = dir.path().join("out");

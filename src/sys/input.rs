@@ -58,6 +58,14 @@ impl From<io::Error> for Refused {
 /// # Errors
 /// There is none, it is larger, or it cannot be read. Nothing but a regular file is ever opened.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refused> {
+    bounded(open(path)?, limit)
+}
+
+/// Opens a file of any size, which its reader must bound.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path) -> Result<File, Refused> {
     regular(&std::fs::metadata(path)?)?;
     let stat = rustix::fs::statfs(path).map_err(io::Error::from)?;
     // Wide enough for the type of this number on every machine.
@@ -68,7 +76,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refused> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     regular(&file.metadata()?)?;
-    bounded(file, limit)
+    Ok(file)
 }
 
 /// Reads a scenario: a file, or a pipe that this process was started with. A pipe may keep its reader waiting, so call this beside what must go on.

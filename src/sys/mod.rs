@@ -15,3 +15,5 @@ pub mod poll;
 pub mod process;
 pub mod routes;
 pub mod state;
+pub mod unfinished;
+pub mod words;

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::fs::create_private_dir;
 use super::lock::{FileLock, Mode};
+use super::unfinished;
 
 /// The state cannot be read or written.
 #[derive(Debug, Error, Diagnostic)]
@@ -234,9 +235,9 @@ impl LabState {
         let parent = path.parent().unwrap_or(&self.dir).to_owned();
         make_dir(&parent)?;
         let failed = io("write", &path);
-        let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(&failed)?;
+        let mut file = unfinished::file_in(&parent).map_err(&failed)?;
         file.write_all(text.as_bytes()).map_err(&failed)?;
-        file.persist(&path).map(|_| ()).map_err(|e| failed(e.error))
+        file.persist(&path).map_err(failed)
     }
 
     /// Writes a JSON file in one piece.

@@ -1,6 +1,7 @@
 //! Archives that were tampered with.
 
 use super::*;
+use crate::sys::unfinished;
 
 /// The files of a node image's archive, as engines before 25 save it.
 fn node(contents: &Contents) -> Vec<u8> {
@@ -48,7 +49,7 @@ fn written(dir: &Path, node: &[u8]) -> (fs::File, String) {
 
 #[test]
 fn an_archive_comes_back_as_it_was() {
-    let dir = fs::temporary_dir().expect("a directory");
+    let dir = unfinished::dir().expect("a directory");
     let node = node(&packages());
     let (file, sum) = written(dir.path(), &node);
     assert_eq!(head(&file).expect("reads"), packages());
@@ -63,7 +64,7 @@ fn an_archive_comes_back_as_it_was() {
 
 /// What is wrong with an archive after a change of its members.
 fn refusal(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> String {
-    let dir = fs::temporary_dir().expect("a directory");
+    let dir = unfinished::dir().expect("a directory");
     let (mut file, _) = written(dir.path(), &node(&packages()));
     file.rewind().expect("rewinds");
     let mut members: Vec<(String, Vec<u8>)> = Vec::new();
@@ -102,7 +103,7 @@ fn a_crafted_archive_is_refused_before_anything_is_loaded() {
 
 #[test]
 fn a_checksum_lies_beside_its_archive() {
-    let dir = fs::temporary_dir().expect("a directory");
+    let dir = unfinished::dir().expect("a directory");
     let file = dir.path().join("lab.tar");
     assert_eq!(checksum_beside(&file).expect("none"), None);
     let sum = "0".repeat(64);
@@ -114,8 +115,16 @@ fn a_checksum_lies_beside_its_archive() {
 
 #[test]
 fn something_else_is_refused() {
-    let dir = fs::temporary_dir().expect("a directory");
+    let dir = unfinished::dir().expect("a directory");
     let file = dir.path().join("zeros");
     fs::write(&file, &"\0".repeat(2048)).expect("writes");
-    assert!(head(&fs::open(&file).expect("opens")).is_err());
+    for (file, told) in [
+        (file.as_path(), "it is no archive of `lab images export`"),
+        (Path::new("/dev/zero"), "it is a device, not a file"),
+        (dir.path(), "it is a directory, not a file"),
+        (&dir.path().join("none"), "it is not there"),
+    ] {
+        let error = opened(file).expect_err("refused");
+        assert!(error.is_wrong_file() && error.to_string().ends_with(told), "{error}");
+    }
 }

@@ -1,0 +1,86 @@
+//! What the machine and libraries say went wrong, in plain words.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use rustix::io::Errno;
+
+/// An I/O error in plain words, without the number that the kernel has for it.
+#[must_use]
+pub fn io_error(error: &io::Error) -> String {
+    // What was said by whoever made the error is more than its kind.
+    if let Some(inner) = error.get_ref() {
+        return of(inner);
+    }
+    let words = match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => "there is no such file or directory",
+        Some(Errno::ACCESS | Errno::PERM) => "permission denied: this user may not do that",
+        Some(Errno::NOSPC) => "no space is left on its disk",
+        Some(Errno::DQUOT) => "this user's disk quota is used up",
+        Some(Errno::ROFS) => "its file system is read-only",
+        Some(Errno::LOOP) => "too many symbolic links: they lead in a circle",
+        Some(Errno::NAMETOOLONG) => "the name is too long",
+        Some(Errno::NOTDIR) => "a part of the path is not a directory",
+        Some(Errno::ISDIR) => "it is a directory",
+        Some(Errno::MFILE | Errno::NFILE) => "too many files are open: raise the limit with `ulimit -n`",
+        Some(Errno::NOMEM) => "the machine has no memory left",
+        Some(Errno::IO) => "its disk failed",
+        Some(Errno::NOEXEC) => "it is not a program that this machine can run",
+        Some(Errno::CONNREFUSED) => "nothing listens there: the connection was refused",
+        Some(Errno::CONNRESET) => "the connection was cut by the other side",
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => "there is no route to it",
+        Some(Errno::TIMEDOUT) => "it did not answer in time",
+        _ => return without_number(&error.to_string()),
+    };
+    words.to_owned()
+}
+
+/// Any error in plain words: its own text, or those of the I/O error that it is.
+#[must_use]
+pub fn of(error: &(dyn Error + 'static)) -> String {
+    error.downcast_ref::<io::Error>().map_or_else(|| without_number(&error.to_string()), io_error)
+}
+
+/// Takes the kernel's numbers of errors out of a library's text: `Connection refused (os error 111)`.
+#[must_use]
+pub fn without_number(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        left.push_str(before);
+        let number = after.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(after.len());
+        rest = after[number..].strip_prefix(')').unwrap_or(&after[number..]);
+    }
+    left.push_str(rest);
+    left
+}
+
+/// Whether an I/O error is about the machine, such as a full disk, rather than about what was asked for.
+#[must_use]
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_of_the_kernel_has_its_number_in_its_words() {
+        for number in 1..=133 {
+            let error = io::Error::from_raw_os_error(number);
+            let words = io_error(&error);
+            assert!(!words.contains("os error") && !words.is_empty(), "{number}: {words}");
+            let wrapped = io::Error::new(error.kind(), format!("a.yaml: {error}"));
+            assert!(!io_error(&wrapped).contains("os error"));
+            assert_eq!(io_error(&io::Error::other(error)), words);
+        }
+    }
+
+    #[test]
+    fn only_numbers_are_taken_out() {
+        assert_eq!(without_number("a: b (os error 111); c (os error -2)!"), "a: b; c!");
+        assert_eq!(without_number("a (b)"), "a (b)");
+        assert_eq!(io_error(&ErrorKind::IsADirectory.into()), "is a directory");
+    }
+}

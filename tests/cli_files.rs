@@ -1,0 +1,83 @@
+//! Files that the command line names, to read and to write. As in `cli.rs`, no engine answers.
+
+use std::fs;
+use std::process::Stdio;
+
+mod machine;
+
+use machine::{Machine, ran, scenario};
+
+#[test]
+fn an_archive_that_is_none_is_refused_before_an_engine_is_asked() {
+    let machine = Machine::new();
+    machine.file("lab.tar", "");
+    machine.file("folder/x", "");
+    let sum = "0".repeat(64);
+    for (file, told) in [
+        ("lab.tar", "lab.tar cannot be imported: it is no archive of `lab images export`"),
+        ("folder", "folder cannot be imported: it is a directory, not a file"),
+        ("none.tar", "none.tar cannot be imported: it is not there"),
+        ("/dev/zero", "/dev/zero cannot be imported: it is a device, not a file"),
+    ] {
+        for trust in [&["--trust"][..], &["--sha256", &sum]] {
+            let refused = machine.run(&[&["images", "import", file], trust].concat()).refused(2);
+            assert!(refused.stderr.contains(told) && refused.stderr.contains("hint:"), "{}", refused.stderr);
+        }
+    }
+    for sum in ["", "12", &"g".repeat(64), &"0".repeat(65)] {
+        let refused = machine.run(&["images", "import", "lab.tar", "--sha256", sum]).refused(2);
+        assert!(refused.stderr.contains("64 hexadecimal digits"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_file_is_not_written_where_there_is_no_directory_and_that_is_told_first() {
+    let machine = Machine::with_lab("demo");
+    let file = scenario("two-network.yaml");
+    machine.file("file", "");
+    for args in [
+        &["graph", &file, "-o"][..],
+        &["report", "demo", "-o"],
+        &["dump", "demo", "-o"],
+        &["up", &file, "--junit"],
+        &["verify", "demo", "--junit"],
+        &["images", "export"],
+    ] {
+        for (to, told) in [
+            ("none/x", "cannot write none/x: there is no directory none"),
+            ("file/x", "cannot write file/x: "),
+            (".", "cannot write .: is a directory"),
+        ] {
+            let refused = machine.run(&[args, &[to]].concat()).refused(2);
+            assert!(refused.stderr.contains(told), "{args:?} {}", refused.stderr);
+        }
+    }
+    assert!(!machine.dir.path().join("none").exists());
+    machine.run(&["graph", &file, "-o", "x.svg"]).printed();
+    machine.run(&["graph", &file, "-o", "x.svg"]).printed();
+    assert!(fs::read_to_string(machine.dir.path().join("x.svg")).expect("a picture").ends_with("</svg>\n"));
+    let names = fs::read_dir(machine.dir.path()).expect("lists").map(|e| e.expect("an entry").file_name());
+    assert_eq!(names.filter(|n| n.to_string_lossy().starts_with('.')).count(), 0, "nothing half is left");
+}
+
+/// `/dev/full` takes nothing, as a full disk does.
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let machine = Machine::new();
+    let file = scenario("two-network.yaml");
+    for args in
+        [&["--help"][..], &["up", "--help"], &["--version"], &["plan", &file], &["completions", "bash"], &["schema"]]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let mut command = machine.command(args);
+        let child = command.stdout(full).stderr(Stdio::piped()).spawn().expect("it starts");
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{args:?} {told}");
+        assert!(told.starts_with("error: cannot write to standard output\n  because: no space is left"), "{told}");
+        assert!(told.contains("hint:") && !told.contains("yours"), "{told}");
+    }
+    let args = ["graph", &file, "-o", "/dev/full"];
+    let told = ran(&mut machine.command(&args), &args).refused(3).stderr;
+    assert!(told.contains("because: no space is left") && !told.contains("os error"), "{told}");
+}
