@@ -78,8 +78,7 @@ pub(super) fn refuse_unwritable(file: &Path) -> Result<(), CliError> {
 /// Writes a text to a file of the command line, or to standard output without one.
 pub(super) fn print_to(file: Option<&Path>, text: &str) -> Result<(), CliError> {
     let Some(file) = file else { return print(text) };
-    crate::sys::fs::write(file, text)
-        .map_err(|source| CliError::Write { what: file.display().to_string(), source })
+    crate::sys::fs::write(file, text).map_err(|source| CliError::Write { what: file.display().to_string(), source })
 }
 
 /// The scenario of a guided lab, in its directory.

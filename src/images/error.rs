@@ -168,10 +168,7 @@ impl ImagesError {
     /// Whether the user named the wrong file.
     #[must_use]
     pub fn is_wrong_file(&self) -> bool {
-        matches!(
-            self,
-            Self::NoArchive { .. } | Self::NoChecksum { .. } | Self::Archive { .. } | Self::Checksum { .. }
-        )
+        matches!(self, Self::NoArchive { .. } | Self::NoChecksum { .. } | Self::Archive { .. } | Self::Checksum { .. })
     }
 
     /// The error of a program that could not build `what`; one that is missing has its own remedy.

@@ -27,7 +27,9 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let target = target(path)?;
     let mut file = match unfinished::shared_file_in(folder(&target)) {
         // The file may be the user's where the directory is not.
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && target.exists() => return std::fs::write(target, text),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && target.exists() => {
+            return std::fs::write(target, text);
+        }
         file => file?,
     };
     if let Ok(meta) = target.metadata() {
