@@ -14,7 +14,7 @@ use crate::scenario::ServiceUrl;
 use crate::sys::kube::{ANSWER, Cluster, KubeError};
 use crate::verdict::{
     Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, endpoint_port, envoy_endpoints,
-    parse_replies, rejected,
+    parse_replies, rejected, since,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -31,7 +31,7 @@ pub(in crate::observe) struct Caller {
     pod: EnvoyPod,
     container: String,
     /// Whether requests go through an Envoy beside it.
-    pub has_sidecar: bool,
+    has_sidecar: bool,
 }
 
 impl Caller {
@@ -151,7 +151,10 @@ impl Caller {
 
     /// What its Envoy has of a service; nothing without a sidecar.
     pub(in crate::observe) async fn endpoints(&self, service: &ServiceUrl) -> Result<Vec<Endpoint>, StepError> {
-        if self.has_sidecar { self.pod.endpoints(&self.client, service).await } else { Ok(Vec::new()) }
+        match self.envoy() {
+            Some((client, pod)) => pod.endpoints(client, service).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What its Envoy has been sent and rejects.
@@ -160,10 +163,23 @@ impl Caller {
         Ok(rejected(&self.client.http_get(namespace, name, ENVOY_ADMIN, "/config_dump").await?.body))
     }
 
-    /// Where its Envoy can be asked.
-    pub(in crate::observe) fn envoy(&self) -> (&Cluster, &EnvoyPod) {
-        (&self.client, &self.pod)
+    /// Where its Envoy can be asked; nowhere without a sidecar.
+    pub(in crate::observe) fn envoy(&self) -> Option<(&Cluster, &EnvoyPod)> {
+        self.has_sidecar.then_some((&self.client, &self.pod))
     }
+}
+
+/// Makes calls, and gives with what came back the endpoints that an Envoy has of the called service afterwards, with what it sent there meanwhile; none
+/// without an Envoy or a service.
+pub(in crate::observe) async fn counted(
+    envoy: Option<(&Cluster, &EnvoyPod)>,
+    service: Option<&ServiceUrl>,
+    calls: impl Future<Output = Result<Vec<Reply>, StepError>>,
+) -> Result<(Vec<Reply>, Vec<Endpoint>), StepError> {
+    let Some(((client, pod), service)) = envoy.zip(service) else { return Ok((calls.await?, Vec::new())) };
+    let before = pod.endpoints(client, service).await?;
+    let replies = calls.await?;
+    Ok((replies, since(&before, pod.endpoints(client, service).await?)))
 }
 
 /// Answers with their times since `start`, until it is enough or time is up.
@@ -241,8 +257,8 @@ impl EnvoyPod {
     }
 }
 
-/// Waits until the Envoy has exactly the endpoints that it must, until a time that all sources of the verdict share. Gives what it has then, and how
-/// that differs.
+/// Waits until the Envoy has exactly the endpoints that it must, until a time that all sources of the verdict share. Gives how those that it has then
+/// differ.
 pub(in crate::observe) async fn settled(
     ctx: &LabContext,
     (client, envoy): (&Cluster, &EnvoyPod),
@@ -250,19 +266,16 @@ pub(in crate::observe) async fn settled(
     source: &LabCluster,
     priorities: Option<&[String]>,
     (progress, until): (&Progress, Instant),
-) -> Result<(Vec<Endpoint>, Vec<String>), StepError> {
+) -> Result<Vec<String>, StepError> {
     let mut pause = Duration::from_millis(100);
     loop {
         // Pods come and go while a lab settles, so what is expected is asked each time.
         let (expected, found) =
             tokio::join!(expected_endpoints(ctx, service, source, priorities), envoy.endpoints(client, service));
         let expected = expected?;
-        let (found, problems) = match found {
-            Ok(found) => {
-                let problems = differences(&found, &expected);
-                (found, problems)
-            }
-            Err(error) => (Vec::new(), vec![format!("list cannot be had from Envoy: {error}")]),
+        let problems = match found {
+            Ok(found) => differences(&found, &expected),
+            Err(error) => vec![format!("list cannot be had from Envoy: {error}")],
         };
         match problems.first() {
             Some(problem) if Instant::now() < until => {
@@ -270,7 +283,7 @@ pub(in crate::observe) async fn settled(
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
-            _ => return Ok((found, problems)),
+            _ => return Ok(problems),
         }
     }
 }

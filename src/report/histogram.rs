@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::federation::spreads;
 use super::reachability::matrix;
 use super::summary::sentence;
-use crate::verdict::{Endpoint, OUTSIDE, SourceVerdict, Verdict};
+use crate::verdict::{Endpoint, OUTSIDE, SourceVerdict, Verdict, silent};
 
 /// Length of the longest bar, in characters.
 const BAR: u32 = 40;
@@ -85,17 +85,18 @@ fn write_source(text: &mut String, source: &SourceVerdict) {
         let _ = writeln!(text, "  {measure}");
     }
     if !source.endpoints.is_empty() {
-        let all: Vec<String> = source.endpoints.iter().map(endpoint).collect();
+        let all: Vec<String> = source.endpoints.iter().map(|e| endpoint(e, silent(&source.endpoints))).collect();
         let _ = writeln!(text, "  its Envoy sent {}", all.join(", "));
     }
     text.push('\n');
 }
 
 /// An endpoint with the requests that went there, and what is not well with it.
-fn endpoint(endpoint: &Endpoint) -> String {
+fn endpoint<'a>(endpoint: &Endpoint, mut silent: impl Iterator<Item = &'a Endpoint>) -> String {
     let notes: Vec<String> = [
         (!endpoint.healthy).then(|| "not healthy".to_owned()),
         endpoint.ejected.then(|| "ejected".to_owned()),
+        silent.any(|s| s == endpoint).then(|| "answered none".to_owned()),
         (endpoint.connect_failures > 0).then(|| format!("{} connects failed", endpoint.connect_failures)),
     ]
     .into_iter()

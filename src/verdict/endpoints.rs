@@ -21,9 +21,27 @@ pub struct Endpoint {
     /// Requests that Envoy sent there: during a check once [`since`] was applied, else since it knows the endpoint.
     #[serde(default)]
     pub requests: u64,
+    /// Those of them that were answered with a status below 500, over the same time.
+    #[serde(default)]
+    pub answers: u64,
     /// Connections there that failed, over the same time.
     #[serde(default)]
     pub connect_failures: u64,
+}
+
+impl Endpoint {
+    /// That it answers nothing, in words.
+    pub(super) fn answers_nothing(&self) -> String {
+        let s = if self.requests == 1 { "" } else { "s" };
+        format!("{} answered none of {} request{s}, and Envoy tried again elsewhere", self.address, self.requests)
+    }
+}
+
+/// Endpoints to which requests went and which answered none of them, while others answered. Where nobody answers, nothing is counted that could tell:
+/// Envoy counts answers of HTTP only.
+pub fn silent(endpoints: &[Endpoint]) -> impl Iterator<Item = &Endpoint> {
+    let counts = endpoints.iter().any(|e| e.answers > 0);
+    endpoints.iter().filter(move |e| counts && e.requests > 0 && e.answers == 0)
 }
 
 /// An endpoint that must be there.
@@ -60,6 +78,7 @@ pub fn envoy_endpoints(clusters: &str, host: &str, port: u16) -> Vec<Endpoint> {
         for same in subsets.iter().filter(|s| s.address == endpoint.address) {
             endpoint.ejected |= same.ejected;
             endpoint.requests += same.requests;
+            endpoint.answers += same.answers;
             endpoint.connect_failures += same.connect_failures;
         }
     }
@@ -73,9 +92,10 @@ pub fn envoy_endpoints(clusters: &str, host: &str, port: u16) -> Vec<Endpoint> {
 pub fn since(before: &[Endpoint], after: Vec<Endpoint>) -> Vec<Endpoint> {
     let difference = |mut endpoint: Endpoint| {
         if let Some(old) = before.iter().find(|b| b.address == endpoint.address) {
-            endpoint.requests = endpoint.requests.checked_sub(old.requests).unwrap_or(endpoint.requests);
-            let failures = endpoint.connect_failures;
-            endpoint.connect_failures = failures.checked_sub(old.connect_failures).unwrap_or(failures);
+            let meanwhile = |now: u64, then: u64| now.checked_sub(then).unwrap_or(now);
+            endpoint.requests = meanwhile(endpoint.requests, old.requests);
+            endpoint.answers = meanwhile(endpoint.answers, old.answers);
+            endpoint.connect_failures = meanwhile(endpoint.connect_failures, old.connect_failures);
         }
         endpoint
     };
@@ -105,6 +125,7 @@ fn endpoint(host: &Value) -> Endpoint {
         locality: locality.join("/"),
         ejected: health["failed_outlier_check"] == true,
         requests: counter(host, "rq_total"),
+        answers: counter(host, "rq_success"),
         connect_failures: counter(host, "cx_connect_fail"),
     }
 }
@@ -170,7 +191,8 @@ mod tests {
         let host = |requests: &str, failures: &str, ejected: bool| {
             serde_json::json!({ "address": { "socket_address": { "address": "10.1.0.5", "port_value": 5000 } },
                 "health_status": { "eds_health_status": "HEALTHY", "failed_outlier_check": ejected },
-                "stats": [{ "name": "cx_connect_fail", "value": failures }, { "name": "rq_error" }, { "name": "rq_total", "value": requests }] })
+                "stats": [{ "name": "cx_connect_fail", "value": failures }, { "name": "rq_error" },
+                    { "name": "rq_success", "value": requests }, { "name": "rq_total", "value": requests }] })
         };
         let clusters = |plain, subset| {
             let answer = serde_json::json!({ "cluster_statuses": [
@@ -184,6 +206,7 @@ mod tests {
         assert_eq!((before[0].requests, before[0].connect_failures, before[0].ejected), (7, 1, false));
         let after = since(&before, clusters(host("3", "0", false), host("14", "3", true)));
         assert_eq!((after[0].requests, after[0].connect_failures, after[0].ejected), (10, 2, true));
+        assert_eq!((before[0].answers, after[0].answers), (7, 10));
         let anew = since(&before, clusters(host("2", "0", false), host("0", "0", false)));
         assert_eq!(anew[0].requests, 2, "an Envoy that restarted counts from 0");
     }

@@ -12,6 +12,7 @@ mod rejected;
 mod reply;
 mod request;
 mod rotation;
+mod settling;
 mod statistics;
 mod status;
 mod weights;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use cause::{CallFacts, Objects, Side, behind, causes, endpoint_port, is_meant, target_port};
-pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, since};
+pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
 pub use federation::{MemberReplicas, Spread};
@@ -32,6 +33,7 @@ pub use rejected::{Rejected, rejected};
 pub use reply::{REPLY_FORMAT, Reply, parse_replies};
 pub use request::{Seen, request, request_failure, request_title, requests_for};
 pub use rotation::{Answer, Observation, rotation};
+pub use settling::{Settling, Standing};
 pub use statistics::{MAX_ERROR, requests_needed};
 pub use status::{
     AppStatus, ClusterStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus, NodeStatus,

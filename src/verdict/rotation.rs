@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Endpoint, Reply, SourceVerdict};
+use super::{Endpoint, Reply, SourceVerdict, silent};
 
 /// What one request came back with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub fn rotation(check: &str, cluster: &str, requests: u32, expected: &[String], 
     let failures = sent - answered;
     let missing: Vec<String> = expected.iter().filter(|v| !versions.contains_key(*v)).cloned().collect();
     let unexpected: Vec<String> = versions.keys().filter(|v| !expected.contains(v)).cloned().collect();
-    let problems = failed_connects(&seen.endpoints);
+    let mut problems = failed_connects(&seen.endpoints);
+    problems.extend(silent(&seen.endpoints).map(Endpoint::answers_nothing));
     let passed = sent >= requests
         && errors.is_empty()
         && missing.is_empty()
@@ -170,6 +171,18 @@ mod tests {
         assert!(!verdict.passed);
         let told = "10 connections to 172.30.255.20:15443 failed meanwhile, and Envoy tried again elsewhere";
         assert_eq!((verdict.problems, verdict.failures), (vec![told.to_owned()], 0));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_nothing_is_red_even_if_every_request_was_answered() {
+        let endpoint = |requests, answers| Endpoint { requests, answers, ..Endpoint::default() };
+        let judge = |endpoints| {
+            let answers = answers(&format!("{V1}{V2}"));
+            let seen = Observation { answers, endpoints, ..Observation::default() };
+            rotation("r", "c1", 2, &["v1".to_owned(), "v2".to_owned()], seen).passed
+        };
+        assert!(!judge(vec![endpoint(2, 2), endpoint(1, 0)]));
+        assert!(judge(vec![endpoint(1, 1), endpoint(1, 1)]));
     }
 
     #[test]

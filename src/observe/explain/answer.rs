@@ -2,8 +2,8 @@
 
 use super::{CALLER, Look, TracedCall};
 use crate::context::{LabContext, StepError};
-use crate::observe::traffic::{Call, Caller};
-use crate::verdict::{Answered, Finding, requests_needed, since};
+use crate::observe::traffic::{Call, Caller, counted};
+use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
 const ENOUGH_FAILURES: usize = 5;
@@ -19,10 +19,10 @@ async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepE
     let places = call.seen.places(ctx, from, service);
     // As many as show everybody who rotates.
     let requests = requests_needed(places.len().max(2), 1);
-    let before = caller.endpoints(service).await?;
     let failed = |reply: &crate::verdict::Reply| !(200..400).contains(&reply.status);
-    let replies = caller.send(&Call::get(format!("http://{service}")), requests, ENOUGH_FAILURES, failed).await?;
-    let endpoints = since(&before, caller.endpoints(service).await?);
+    let call = Call::get(format!("http://{service}"));
+    let calls = caller.send(&call, requests, ENOUGH_FAILURES, failed);
+    let (replies, endpoints) = counted(caller.envoy(), Some(service), calls).await?;
     Ok(Answered::of(&replies, &places, &endpoints))
 }
 

@@ -12,7 +12,7 @@ use super::undo::Undo;
 use crate::context::{LabContext, PATIENCE, StepError};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::FailoverCheck;
+use crate::scenario::{FailoverCheck, Through};
 use crate::sys::kube::Cluster;
 use crate::verdict::{CallCheck, Measure, Outage, Roles, SourceVerdict};
 
@@ -41,6 +41,7 @@ pub(super) async fn sources(
             title: format!("failover {}", check.service),
             service: &check.service,
             cluster,
+            through: Through::Mesh,
             expected: first.map(str::to_owned).into_iter().collect(),
             requests: HOME_REQUESTS,
             order: Some(order),

@@ -10,6 +10,7 @@ mod reachability;
 mod request;
 mod rotation;
 mod undo;
+mod way;
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::diagnose::Failed;
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
-use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
-use crate::verdict::{Cell, SourceVerdict, Spread, Verdict};
+use crate::scenario::{Check, Expect, ServiceUrl, Target};
+use crate::verdict::{Cell, Settling, SourceVerdict, Spread, Standing, Verdict};
 
 /// How long a verdict waits for a lab to be well.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,11 +55,9 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     let mut unexplained = Vec::new();
     for check in &ctx.lab.checks {
         let judged = match check {
-            Check::Rotation { service, from, through: Through::Mesh } => {
-                side_by_side(from.iter().map(|c| rotation::source(ctx, service, c, from.len(), run))).await?
-            }
-            Check::Rotation { service, from, through: Through::Ingress } => {
-                side_by_side(from.iter().map(|c| rotation::ingress(ctx, service, c, from.len(), run))).await?
+            Check::Rotation { service, from, through } => {
+                let sources = from.iter().map(|c| rotation::source(ctx, service, *through, c, from.len(), run));
+                side_by_side(sources).await?
             }
             Check::Request(check) => {
                 side_by_side(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?
@@ -179,27 +178,41 @@ where
     stream::iter(sources).buffered(AT_ONCE).try_collect().await
 }
 
+/// One round of calls of a source.
+#[derive(Clone, Copy)]
+struct Round {
+    /// How many calls.
+    requests: u32,
+    /// Whether its verdict counts even when it is red. Before that it need not find out all that is wrong.
+    counts: bool,
+}
+
 /// Judges a source, again while a lab that has just been changed settles: nodes that have just started report what was so before they
-/// stopped, until their kubelet has looked.
+/// stopped, until their kubelet has looked. After a round that was red, [`Settling`] says what a pass takes; once time is up, a round that is red
+/// ends it, and what is well so far may still be proved.
 ///
-/// `judge` is told whether its verdict counts even when it is red. Before that it need not find out all that is wrong.
-async fn retry_while_settling<F>(
+/// `requests` is how many calls a judgement needs.
+async fn retry_while_settling(
     run: &Run<'_>,
     cluster: &str,
-    judge: impl Fn(bool) -> F,
-) -> Result<SourceVerdict, StepError>
-where
-    F: Future<Output = Result<SourceVerdict, StepError>>,
-{
+    requests: u32,
+    judge: impl AsyncFn(Round) -> Result<SourceVerdict, StepError>,
+) -> Result<SourceVerdict, StepError> {
     let mut is_lost = false;
     let mut looked_at = Instant::now();
+    let mut settling = Settling::default();
     loop {
         let counts = is_lost || Instant::now() >= run.until;
-        let verdict = judge(counts).await?;
-        if verdict.passed || counts {
-            return Ok(verdict);
+        let mut verdict = judge(Round { requests: settling.calls(requests), counts }).await?;
+        match settling.judge(&mut verdict) {
+            Standing::Well => return Ok(verdict),
+            Standing::Red if counts => return Ok(verdict),
+            Standing::Unproven(more) => {
+                run.progress.say(format!("{cluster}: well now, and to be seen {more} times more"));
+                continue;
+            }
+            Standing::Red => run.progress.say(format!("{cluster}: waiting, not everything is well yet")),
         }
-        run.progress.say(format!("{cluster}: waiting, not everything is well yet"));
         tokio::time::sleep(PAUSE).await;
         // A node that has gone down does not settle, nor does what will never run.
         is_lost = !nodes::are_up(run.ctx).await?;

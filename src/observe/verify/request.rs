@@ -1,12 +1,12 @@
 //! Requests of the user's own.
 
-use super::super::traffic::{Call, Caller, REQUEST_LIMIT};
-use super::outside::Outside;
+use super::super::traffic::{Call, REQUEST_LIMIT, counted};
+use super::way::Way;
 use super::{Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
-use crate::scenario::{Expect, RequestCheck, ServiceUrl, Target, Through};
-use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for, since};
+use crate::scenario::{Expect, RequestCheck, Target, Through};
+use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for};
 
 /// So many failures more than are allowed decide.
 const ENOUGH_FAILURES: usize = 5;
@@ -20,10 +20,10 @@ pub(super) async fn source(
 ) -> Result<SourceVerdict, StepError> {
     let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
     let requests = requests_for(check, versions.len());
-    retry_while_settling(run, cluster, |_| async {
-        let seen = run.in_time(observe(ctx, check, cluster, requests, run)).await;
+    retry_while_settling(run, cluster, requests, async |round| {
+        let seen = run.in_time(observe(ctx, check, cluster, round.requests, run)).await;
         let seen = seen.unwrap_or_else(|e| Seen { broken: Some(e.to_string()), ..Seen::default() });
-        Ok(request(check, cluster, &versions, requests, seen))
+        Ok(request(check, cluster, &versions, round.requests, seen))
     })
     .await
 }
@@ -35,13 +35,15 @@ async fn observe(
     requests: u32,
     run: &Run<'_>,
 ) -> Result<Seen, StepError> {
-    if let (Target::Service(service), Through::Ingress) = (&check.target, check.through) {
-        return through_ingress(ctx, check, service, cluster, requests, run).await;
-    }
-    let caller = Caller::find(ctx, cluster, &check.caller.namespace, &check.caller.app).await?;
     let (url, service) = match &check.target {
         Target::Service(service) => (format!("http://{service}"), Some(service)),
         Target::Url(url) => (url.clone(), None),
+    };
+    let way = match (service, check.through) {
+        (Some(service), Through::Ingress) => {
+            Way::through_ingress(ctx, cluster, service, check.method.as_deref(), &check.headers).await?
+        }
+        _ => Way::from_pod(ctx, cluster, &check.caller).await?,
     };
     // A bound on time must be exceeded before curl gives up.
     let limit = match &check.expect {
@@ -51,37 +53,11 @@ async fn observe(
         }
         Expect::Denied { .. } => REQUEST_LIMIT,
     };
-    let before = match service {
-        Some(service) => caller.endpoints(service).await?,
-        None => Vec::new(),
-    };
     run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
     let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit, to_first_failure: false };
     let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
-    let replies = caller.send(&call, requests, enough_failures(&check.expect), failed).await?;
-    let endpoints = match service {
-        Some(service) => since(&before, caller.endpoints(service).await?),
-        None => Vec::new(),
-    };
-    Ok(Seen { replies, endpoints, broken: None })
-}
-
-async fn through_ingress(
-    ctx: &LabContext,
-    check: &RequestCheck,
-    service: &ServiceUrl,
-    cluster: &str,
-    requests: u32,
-    run: &Run<'_>,
-) -> Result<Seen, StepError> {
-    let gateway = ctx.cluster(cluster)?;
-    let outside = Outside::find(ctx, gateway, service, check.method.as_deref(), &check.headers).await?;
-    let (client, envoy) = outside.envoy();
-    let before = envoy.endpoints(client, service).await?;
-    run.progress.say(format!("{cluster}: {requests} requests to {}", outside.url));
-    let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
-    let replies = outside.send(requests, enough_failures(&check.expect), failed).await;
-    let endpoints = since(&before, envoy.endpoints(client, service).await?);
+    let calls = way.send(&call, requests, enough_failures(&check.expect), failed);
+    let (replies, endpoints) = counted(way.envoy(), service, calls).await?;
     Ok(Seen { replies, endpoints, broken: None })
 }
 

@@ -2,26 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::super::traffic::{Call, Caller, settled};
-use super::outside::Outside;
-use super::{Run, retry_while_settling};
+use super::super::traffic::{Call, counted, settled};
+use super::way::{Way, caller_name};
+use super::{Round, Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::ServiceUrl;
-use crate::verdict::{Answer, OUTSIDE, Observation, Reply, SourceVerdict, requests_needed, rotation, since};
+use crate::scenario::{CallerPod, ServiceUrl, Through};
+use crate::verdict::{Answer, Observation, Reply, SourceVerdict, requests_needed, rotation};
 
 /// So many failures decide.
 const ENOUGH_FAILURES: usize = 5;
 
-/// A series of requests from one cluster's sleep pod, and who must answer.
+/// A series of requests from one cluster's sleep pod or through its ingress gateway, and who must answer.
 pub(super) struct Series<'a> {
     /// What the check is called.
     pub title: String,
     /// What is called.
     pub service: &'a ServiceUrl,
-    /// Who calls.
+    /// Who calls or, from outside, is called.
     pub cluster: &'a str,
+    /// By which way.
+    pub through: Through,
     /// The versions that must answer.
     pub expected: Vec<String>,
     /// How many requests.
@@ -34,14 +36,19 @@ pub(super) struct Series<'a> {
 pub(super) async fn source(
     ctx: &LabContext,
     service: &ServiceUrl,
+    through: Through,
     cluster: &str,
     sources: usize,
     run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
     let expected = versions(ctx);
     let requests = requests_needed(expected.len(), sources);
-    let series = Series { title: format!("rotation {service}"), service, cluster, expected, requests, order: None };
-    judged(ctx, &series, run).await
+    let way = match through {
+        Through::Mesh => "",
+        Through::Ingress => " through ingress",
+    };
+    let title = format!("rotation {service}{way}");
+    judged(ctx, &Series { title, service, cluster, through, expected, requests, order: None }, run).await
 }
 
 /// Every version of helloworld once.
@@ -52,76 +59,40 @@ fn versions(ctx: &LabContext) -> Vec<String> {
     versions
 }
 
+/// The pod that calls.
+fn sleep() -> CallerPod {
+    CallerPod { namespace: APP_NAMESPACE.to_owned(), app: "sleep".to_owned() }
+}
+
 /// Judges a series, again while the lab settles.
 pub(super) async fn judged(ctx: &LabContext, series: &Series<'_>, run: &Run<'_>) -> Result<SourceVerdict, StepError> {
-    retry_while_settling(run, series.cluster, async |counts| {
-        let seen = run.in_time(observe(ctx, series, counts, run)).await;
-        let mut verdict = rotation(&series.title, series.cluster, series.requests, &series.expected, or_broken(seen));
-        verdict.caller = format!("{APP_NAMESPACE}/sleep");
+    retry_while_settling(run, series.cluster, series.requests, async |round| {
+        let seen = run.in_time(observe(ctx, series, round, run)).await;
+        // A source that cannot be asked is red, and the others are still worth seeing.
+        let seen = seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() });
+        let mut verdict = rotation(&series.title, series.cluster, round.requests, &series.expected, seen);
+        verdict.caller = caller_name(series.through, &sleep());
         Ok(verdict)
     })
     .await
 }
 
-/// A source that cannot be asked is red, and the others are still worth seeing.
-fn or_broken(seen: Result<Observation, StepError>) -> Observation {
-    seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() })
-}
-
-async fn observe(ctx: &LabContext, series: &Series<'_>, counts: bool, run: &Run<'_>) -> Result<Observation, StepError> {
-    let source = ctx.cluster(series.cluster)?;
-    let caller = Caller::find(ctx, &source.name, APP_NAMESPACE, "sleep").await?;
-    let (before, endpoint_problems) =
-        settled(ctx, caller.envoy(), series.service, source, series.order, (run.progress, run.settles)).await?;
-    run.progress.say(format!("{}: {} requests to {}", source.name, series.requests, series.service));
-    let call = Call { to_first_failure: !counts, ..Call::get(format!("http://{}", series.service)) };
-    let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
-    let replies = caller.send(&call, series.requests, if counts { ENOUGH_FAILURES } else { 1 }, failed).await?;
-    let after = caller.endpoints(series.service).await.unwrap_or_else(|_| before.clone());
-    Ok(Observation {
-        answers: replies.iter().map(Answer::of).collect(),
-        endpoints: since(&before, after),
-        endpoint_problems,
-        broken: None,
-    })
-}
-
-/// Judges what calls from outside see through one cluster's ingress gateway.
-pub(super) async fn ingress(
-    ctx: &LabContext,
-    service: &ServiceUrl,
-    cluster: &str,
-    sources: usize,
-    run: &Run<'_>,
-) -> Result<SourceVerdict, StepError> {
-    let expected = versions(ctx);
-    let requests = requests_needed(expected.len(), sources);
-    let title = format!("rotation {service} through ingress");
-    retry_while_settling(run, cluster, |_| async {
-        let seen = run.in_time(observe_outside(ctx, service, cluster, requests, run)).await;
-        let mut verdict = rotation(&title, cluster, requests, &expected, or_broken(seen));
-        OUTSIDE.clone_into(&mut verdict.caller);
-        Ok(verdict)
-    })
-    .await
-}
-
-async fn observe_outside(
-    ctx: &LabContext,
-    service: &ServiceUrl,
-    cluster: &str,
-    requests: u32,
-    run: &Run<'_>,
-) -> Result<Observation, StepError> {
+async fn observe(ctx: &LabContext, series: &Series<'_>, round: Round, run: &Run<'_>) -> Result<Observation, StepError> {
+    let Series { service, cluster, .. } = series;
     let source = ctx.cluster(cluster)?;
-    let outside = Outside::find(ctx, source, service, None, &BTreeMap::new()).await?;
-    let (before, endpoint_problems) =
-        settled(ctx, outside.envoy(), service, source, None, (run.progress, run.settles)).await?;
-    run.progress.say(format!("{cluster}: {requests} requests to {}", outside.url));
+    let way = match series.through {
+        Through::Mesh => Way::from_pod(ctx, cluster, &sleep()).await?,
+        Through::Ingress => Way::through_ingress(ctx, cluster, service, None, &BTreeMap::new()).await?,
+    };
+    let endpoint_problems = match way.envoy() {
+        Some(envoy) => settled(ctx, envoy, service, source, series.order, (run.progress, run.settles)).await?,
+        None => vec!["list cannot be had: the caller has no sidecar".to_owned()],
+    };
+    run.progress.say(format!("{cluster}: {} requests to {service}", round.requests));
+    let call = Call { to_first_failure: !round.counts, ..Call::get(format!("http://{service}")) };
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
-    let replies = outside.send(requests, ENOUGH_FAILURES, failed).await;
-    let (client, envoy) = outside.envoy();
-    let after = envoy.endpoints(client, service).await.unwrap_or_else(|_| before.clone());
-    let answers = replies.iter().map(Answer::of).collect();
-    Ok(Observation { answers, endpoints: since(&before, after), endpoint_problems, broken: None })
+    let enough = if round.counts { ENOUGH_FAILURES } else { 1 };
+    let (replies, endpoints) =
+        counted(way.envoy(), Some(service), way.send(&call, round.requests, enough, failed)).await?;
+    Ok(Observation { answers: replies.iter().map(Answer::of).collect(), endpoints, endpoint_problems, broken: None })
 }
