@@ -76,3 +76,16 @@ fn output_that_cannot_be_written_is_an_error() {
     let told = ran(&mut machine.command(&args), &args).refused(3).stderr;
     assert!(told.contains("because: no space is left") && !told.contains("os error"), "{told}");
 }
+
+#[test]
+fn a_file_in_the_place_of_a_name() {
+    let machine = Machine::with_lab("demo");
+    machine.file("mesh.yaml", "name: mine\nclusters: [c1, c2]\n");
+    machine.file("guided/scenario.yaml", "name: guided\nclusters: wrong\n");
+    machine.file("notes", "buy milk");
+    snapshot(&[
+        machine.run(&["verify", "mesh.yaml"]).refused(2),
+        machine.run(&["kubeconfig", "guided"]).refused(2),
+        machine.run(&["status", "notes"]).refused(2),
+    ]);
+}

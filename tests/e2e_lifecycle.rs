@@ -99,6 +99,9 @@ fn an_interrupted_lab_goes_on_and_down_removes_it_and_nothing_else() {
     assert!(made.status.success(), "{}", text(&made.stderr));
 
     lab_ok(&["down", NAME]);
+    let again = lab(&["down", NAME]);
+    let told = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && told.contains("nothing to remove"), "{told}");
     let containers = docker(&["ps", "--all", "--format", "{{.Names}} {{.State}}"]);
     assert!(!containers.contains(NAME), "{containers}");
     assert!(containers.contains(&format!("{FOREIGN}-control-plane running")), "{containers}");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{CliError, args};
+use super::{CliError, args, misnamed};
 use crate::commands::down;
+use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::marked;
-use crate::sys::state::{LabState, State};
+use crate::sys::state::{LabState, State, nearest};
 
 pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     let state = State::open()?;
@@ -18,14 +19,17 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     // Another user, or another state directory, has labs of its own on the same engine: those go by name only.
     let names = if args.all { state.names()? } else { args.names };
     for name in &names {
-        if !known.contains(name) {
-            state.existing(name)?;
-        }
+        refuse_no_name(name, &known)?;
     }
     if names.is_empty() {
         eprintln!("there is no lab in the state of this user");
     }
     for name in names {
+        // What cleans up must not fail where nothing was made, as after a scenario that was refused.
+        if !known.contains(&name) && engine.images_of(&name).await?.is_empty() {
+            eprintln!("{}", nothing(&name, known.clone()));
+            continue;
+        }
         let start = std::time::Instant::now();
         let _lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
         let lab = state.existing(&name).ok();
@@ -45,9 +49,62 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Refuses what cannot be the name of any lab: that nothing of it is there would be no answer.
+fn refuse_no_name(name: &str, known: &BTreeSet<String>) -> Result<(), CliError> {
+    if known.contains(name) || scenario::is_lab_name(name) {
+        return Ok(());
+    }
+    misnamed::refuse_file(name)?;
+    Err(CliError::Usage {
+        problem: format!("`{name}` cannot be the name of a lab"),
+        remedy: "`lab list` shows the names of the labs that there are".to_owned(),
+    })
+}
+
+/// What is said of a lab that is not there.
+fn nothing(name: &str, known: BTreeSet<String>) -> String {
+    let meant = nearest(known, name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    format!("there is no lab {name}, so there is nothing to remove{meant}")
+}
+
 /// Ends what an aborted run on a lab left running. To be called with the lab's lock held.
 pub(super) async fn end_earlier(lab: &LabState) {
     for words in marked::end(&lab.mark()).await {
         eprintln!("ended what an earlier run left: {words}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> BTreeSet<String> {
+        ["demo", "three-network"].map(str::to_owned).into()
+    }
+
+    #[test]
+    fn a_lab_that_is_not_there_is_told_with_the_one_that_may_be_meant() {
+        let nothing = |name: &str| nothing(name, known());
+        assert_eq!(nothing("ci"), "there is no lab ci, so there is nothing to remove");
+        assert_eq!(
+            nothing("three-netwrok"),
+            "there is no lab three-netwrok, so there is nothing to remove; did you mean three-network?"
+        );
+    }
+
+    #[test]
+    fn only_what_could_be_a_lab_can_be_missing() {
+        let dir = crate::sys::unfinished::dir().expect("a directory");
+        let file = dir.path().join("scenario.yaml");
+        crate::sys::fs::write(&file, "name: demo\nclusters: 5\n").expect("writes");
+        let refused = |word: &str| refuse_no_name(word, &known()).map_err(|e| e.to_text());
+        assert_eq!(refused("ci"), Ok(()));
+        for word in [&file, dir.path()].map(|path: &std::path::Path| path.to_string_lossy().into_owned()) {
+            let told = refused(&word).expect_err("a file");
+            assert!(told.contains("takes the name of a lab") && told.contains("its lab is named demo"), "{told}");
+        }
+        for word in ["", "a/b", "Demo"] {
+            assert!(refused(word).expect_err("no name").contains("cannot be the name"), "{word}");
+        }
     }
 }

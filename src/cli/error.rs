@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::misnamed;
 use crate::context::StepError;
 use crate::plan::{FixedError, ResolveError, UnnamedError};
 use crate::scenario::ScenarioErrors;
@@ -96,7 +97,7 @@ pub enum CliError {
 
 impl From<StateError> for CliError {
     fn from(error: StateError) -> Self {
-        Self::Before(error.into())
+        misnamed::told(error)
     }
 }
 

@@ -20,6 +20,7 @@ mod load;
 mod logs;
 mod man;
 mod manifests;
+mod misnamed;
 mod open;
 mod output;
 mod pause;

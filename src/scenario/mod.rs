@@ -89,6 +89,20 @@ pub fn paths(text: &str) -> Vec<String> {
     root.map(|root| manifests::paths(&mut raw::scenario(&root, &mut problems))).unwrap_or_default()
 }
 
+/// The lab's name in a scenario file, whatever else may be wrong with the file.
+#[must_use]
+pub fn lab_name(text: &str) -> Option<String> {
+    let mut problems = error::Problems::default();
+    let root = tree::parse(text, &mut problems)?;
+    raw::scenario(&root, &mut problems).name.map(|name| name.value).filter(|name| is_lab_name(name))
+}
+
+/// Whether a lab can have this name.
+#[must_use]
+pub fn is_lab_name(name: &str) -> bool {
+    validate::is_lab_name(name)
+}
+
 /// The scenario as a file with every field written out that it decides. Read again it says the same, except where files of manifests are: their objects
 /// are in it.
 #[must_use]

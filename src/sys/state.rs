@@ -89,6 +89,12 @@ fn remedy(path: &Path) -> String {
     "remove this file: `lab up` makes it anew".to_owned()
 }
 
+/// The name of a lab that was probably meant by one that no lab has.
+pub fn nearest(names: impl IntoIterator<Item = String>, name: &str) -> Option<String> {
+    let distance = |other: &String| strsim::damerau_levenshtein(other, name);
+    names.into_iter().filter(|other| distance(other) <= 3).min_by_key(distance)
+}
+
 impl State {
     /// The state under `XDG_STATE_HOME/lab`, or `~/.local/state/lab`.
     pub fn open() -> Result<Self, StateError> {
@@ -111,11 +117,7 @@ impl State {
         if names.iter().any(|n| n == name) {
             return Ok(LabState { dir: self.root.join(name) });
         }
-        let nearest = names.into_iter().filter(|n| strsim::damerau_levenshtein(n, name) <= 3);
-        Err(StateError::Unknown {
-            name: name.to_owned(),
-            nearest: nearest.min_by_key(|n| strsim::damerau_levenshtein(n, name)),
-        })
+        Err(StateError::Unknown { name: name.to_owned(), nearest: nearest(names, name) })
     }
 
     /// Names of the labs, sorted; those too of which the state is damaged, since there may be keys in it.
