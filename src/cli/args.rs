@@ -45,7 +45,9 @@ pub enum Command {
     #[command(after_help = "What is no longer in the file goes, and what was there before lab comes back.")]
     Up(Up),
     /// Remove labs: their clusters, networks, images and state
-    #[command(after_help = "A lab that is not there is told, and is no error: what cleans up may run after what made nothing.")]
+    #[command(
+        after_help = "A lab that is not there is told, and is no error: what cleans up may run after what made nothing."
+    )]
     Down(Down),
     /// Show what `lab up` would change in a lab, object by object, and change nothing
     #[command(after_help = "Fields are shown one by one. It ends with 5 where something would change.")]
