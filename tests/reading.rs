@@ -89,7 +89,12 @@ fn unknown_fields_take_no_longer_than_others() {
 #[test]
 fn many_values_are_read() {
     let machine = Machine::new();
-    machine.file("x.yaml", &many("name: x\nclusters: [c1]\nmesh:\n  values:\n", 90_000, |i| format!("    k{i}: 1")));
+    machine.file(
+        "x.yaml",
+        &many("name: x\nclusters: [c1]\nmesh:\n  values:\n    pilot:\n      env:\n", 90_000, |i| {
+            format!("        k{i}: 1")
+        }),
+    );
     assert_eq!(plan(&machine, "x.yaml").code, Some(0));
 }
 

@@ -101,13 +101,13 @@ fn pods_may_be_equal_on_different_networks() {
 #[test]
 fn text_stays_as_it_is_written_and_values_follow_yaml() {
     let scenario = accepted(
-        "name: \"1\"\nclusters:\n  - name: no\n    network: 1.10\nmesh:\n  values: {a: 1, b: \"1\", c: [true, ~, 1.5, x], d: {}}\n",
+        "name: \"1\"\nclusters:\n  - name: no\n    network: 1.10\nmesh:\n  values: { pilot: { env: {a: 1, b: \"1\", c: [true, ~, 1.5, x], d: {}} } }\n",
     );
     assert_eq!(scenario.name, "1");
     assert_eq!(scenario.clusters[0].name, "no");
     assert_eq!(scenario.clusters[0].network.as_deref(), Some("1.10"));
     let values = serde_json::json!({"a": 1, "b": "1", "c": [true, null, 1.5, "x"], "d": {}});
-    assert_eq!(scenario.mesh.values, values);
+    assert_eq!(scenario.mesh.values["pilot"]["env"], values);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn aliases_stand_for_what_they_name() {
 fn everything_that_a_scenario_can_say_is_written_and_read_back() {
     let lab = resolve(&accepted(
         "name: \"7\"
-mesh: { id: m.1, trustDomain: a.b, values: { pilot: { env: { A: \"true\", B: \"\" } }, list: [[], {}, [1, { x: ~ }]] } }
+mesh: { id: m.1, trustDomain: a.b, values: { pilot: { env: { A: \"true\", B: \"\" }, affinity: { list: [[], {}, [1, { x: ~ }]] } } } }
 images: { mirror: \"172.30.0.1:5000\" }
 clusters:
   - { name: on, nodes: { workers: 5 }, locality: { region: r1 } }
@@ -183,8 +183,29 @@ fn refuses_values_that_rename_what_lab_finds_by_name() {
         "name: demo\nmesh: { values: { revision: canary } }\nclusters: [c1]\n",
         "name: demo\nmesh:\n  values:\n    global:\n      istioNamespace: mesh\nclusters: [c1]\n",
     ]);
-    let same = "{ revision: \"\", global: { istioNamespace: istio-system }, pilot: { revision: x } }";
+    let same = "{ revision: \"\", global: { istioNamespace: istio-system } }";
     accepted(&format!("name: demo\nmesh: {{ values: {same} }}\nclusters: [c1]\n"));
+}
+
+#[test]
+fn refuses_values_that_istio_does_not_know_or_takes_otherwise() {
+    refused(&[
+        "name: demo\nmesh: { values: { pilott: {}, pilot: [a], global: 7, pdb: {} } }\nclusters: [c1]\n",
+        "name: demo\nmesh:\n  values:\n    pilot: { traceSampeling: 1, traceSampling: all, autoscaleEnabled: \"true\", resources: { limits: { cpu: 2 } } }\n    global: { hub: 7, imagePullSecrets: x, proxy: { tracer: zipkn, logLevel: [debug] } }\nclusters: [c1]\n",
+        "name: demo\nmesh: { values: { pilot: { autoscaleMin: -1, rollingMaxSurge: true, volumes: [x], env: [A] }, meshConfig: 7 } }\nclusters: [c1]\n",
+    ]);
+    accepted(
+        "name: demo\nmesh: { values: { pilot: { autoscaleMin: \"2\", rollingMaxSurge: 25%, traceSampling: 1, tolerations: [{ key: a }], env: { A: 1 } }, global: { tag: 1.1, proxy: { tracer: none, resources: { requests: { cpu: 10m } } }, logging: ~ }, ztunnel: 7, meshConfig: { accessLogFile: /dev/stdout }, gateways: { istio-ingressgateway: { env: { A: b } } } } }\nclusters: [c1]\n",
+    );
+}
+
+#[test]
+fn refuses_values_that_lab_derives_from_the_rest() {
+    refused(&[
+        "name: demo\nmesh:\n  values:\n    global: { meshID: other, network: n1, multiCluster: { clusterName: c9 }, externalIstiod: true }\n    pilot: { env: { EXTERNAL_ISTIOD: \"true\" } }\n    meshConfig: { trustDomain: a.b, defaultConfig: { proxyMetadata: { ISTIO_META_DNS_CAPTURE: \"true\" } } }\nclusters: [c1]\n",
+        "name: demo\nmesh: { meshNetworks: true, values: { global: { meshNetworks: {} } } }\nclusters: [c1]\n",
+    ]);
+    accepted("name: demo\nmesh: { values: { global: { meshNetworks: { n: { endpoints: [] } } } } }\nclusters: [c1]\n");
 }
 
 #[test]
@@ -362,8 +383,11 @@ fn a_long_line_is_cut_around_the_place() {
 
 #[test]
 fn nesting_and_aliases_are_bounded() {
-    let deep =
-        format!("name: demo\nmesh: {{ values: {{ a: {}{} }} }}\nclusters: [c1]\n", "[".repeat(200), "]".repeat(200));
+    let deep = format!(
+        "name: demo\nmesh: {{ values: {{ pilot: {{ env: {{ a: {}{} }} }} }} }}\nclusters: [c1]\n",
+        "[".repeat(200),
+        "]".repeat(200)
+    );
     assert!(parse(&deep, "lab.yaml").is_err());
     let mut laughs =
         "name: demo\nclusters: [c1]\nmesh:\n  values:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

@@ -124,6 +124,7 @@ impl CliError {
             }
             Self::Before(StepError::Images(error)) if error.is_wrong_file() => 2,
             Self::Before(_) | Self::Print { .. } | Self::Write { .. } | Self::Unfit => 3,
+            Self::Build { failures, .. } if failures.iter().any(|(_, e)| e.is_scenario()) => 2,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
             Self::Build { .. } => 4,
             Self::WouldChange => 5,

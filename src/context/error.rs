@@ -46,6 +46,15 @@ pub enum StepError {
         /// What to do.
         remedy: String,
     },
+    /// Istio's charts refuse the scenario's Helm values.
+    #[error("{place}Istio refuses `mesh.values`: {message}")]
+    #[diagnostic(help("write the values as the charts of this Istio want them, or leave them out"))]
+    Values {
+        /// Where they are, as `FILE:LINE:COLUMN: `; nothing for a lab that was read from its state.
+        place: String,
+        /// What istioctl says.
+        message: String,
+    },
     /// The state has lost what the scenario brought.
     #[error("{path} in the state of lab {lab} is lost, and comes from the scenario's own certificate authority")]
     #[diagnostic(help(
@@ -93,6 +102,12 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether the scenario is at fault.
+    #[must_use]
+    pub fn is_scenario(&self) -> bool {
+        matches!(self, Self::Values { .. })
+    }
+
     /// Whether the machine, rather than the lab, is at fault.
     #[must_use]
     pub fn is_machine(&self) -> bool {

@@ -59,6 +59,11 @@ fn authority_files(raw: &mut RawScenario) -> impl Iterator<Item = &mut RawPem> {
 /// `text` is that of the scenario, whose name is `name`.
 pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str, problems: &mut Problems) {
     let lines = Lines::of(text);
+    if let Some(OrWord::Value(mesh)) = &mut raw.mesh
+        && let Some(values) = &mut mesh.value.values
+    {
+        values.at = format!("{name}:{}", lines.place(text, values.span.start));
+    }
     for manifests in manifests(raw) {
         let mut objects = Vec::new();
         for path in manifests.files() {
@@ -111,6 +116,13 @@ impl Lines {
     /// The line of a byte, from 1.
     fn at(&self, byte: usize) -> usize {
         self.0.partition_point(|end| *end < byte) + 1
+    }
+
+    /// The place of a byte of the text, as `LINE:COLUMN`, both from 1.
+    fn place(&self, text: &str, byte: usize) -> String {
+        let line = self.at(byte);
+        let start = line.checked_sub(2).and_then(|before| self.0.get(before)).map_or(0, |end| end + 1);
+        format!("{line}:{}", text.get(start..byte).unwrap_or_default().chars().count() + 1)
     }
 }
 

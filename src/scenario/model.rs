@@ -86,6 +86,9 @@ pub struct Mesh {
     pub ca: Option<Authority>,
     /// Istio Helm values merged over those that lab derives, as the user wrote them.
     pub values: serde_json::Value,
+    /// Where they are written, as `FILE:LINE:COLUMN`; none in a lab that was stored.
+    #[serde(skip)]
+    pub values_at: Places,
 }
 
 /// How control planes and clusters relate.

@@ -13,6 +13,7 @@ pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
 pub(super) use cluster::{RawCluster, RawLoadBalancer};
 pub(super) use federation::{RawFederation, RawMember, TOLERATION};
 pub(super) use mesh::RawMesh;
+pub(super) use values::one_list_of_networks;
 
 use super::check::RawCheck;
 use super::error::Problems;

@@ -137,8 +137,9 @@ mod tests {
     #[test]
     fn signs_stand_below_what_they_mark_however_wide_it_is() {
         for (before, wrong) in [("c1", "oops"), ("日本", "oops"), ("e\u{301}", "oops"), ("日本", "日本語")] {
-            let (line, signs) =
-                marked(&format!("name: a\nclusters: [c1]\nmesh: {{ values: {{ key: {before} }}, {wrong}: 1 }}\n"));
+            let (line, signs) = marked(&format!(
+                "name: a\nclusters: [c1]\nmesh: {{ values: {{ pilot: {{ env: {{ key: {before} }} }} }}, {wrong}: 1 }}\n"
+            ));
             let (start, _) = line.rsplit_once(wrong).expect("the mistake");
             let (pad, signs) = signs.split_at(signs.find('^').expect("signs"));
             assert_eq!(pad.width(), start.width(), "{line}\n{pad}{signs}");

@@ -22,9 +22,9 @@ use time::OffsetDateTime;
 use super::check;
 use super::error::Problems;
 use super::form::OrWord;
-use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Scenario, Topology};
+use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology};
 use super::problem::{NameProblem, TopologyProblem};
-use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario};
+use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, one_list_of_networks};
 use super::read::suggestion;
 use super::tree::{Located, Span};
 
@@ -110,6 +110,14 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         None => (true, RawMesh::default()),
     };
     let topology = raw_mesh.topology;
+    let has_networks = raw_mesh.mesh_networks.is_some_and(|m| m.value);
+    if let Some(values) = raw_mesh.values.as_ref().filter(|_| has_networks) {
+        one_list_of_networks(values, problems);
+    }
+    let (values, values_at) = raw_mesh.values.map_or_else(
+        || (serde_json::Value::Object(serde_json::Map::new()), Places::default()),
+        |v| (v.value, Places(vec![v.at])),
+    );
     let mut mesh = Mesh {
         id: raw_mesh.id.map_or_else(|| "mesh1".to_owned(), |id| names::label_value("mesh ID", id, problems)),
         trust_domain: raw_mesh.trust_domain.map_or_else(
@@ -124,11 +132,12 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
             Some(topology) => topology.value,
             None => Topology::default(),
         },
-        mesh_networks: raw_mesh.mesh_networks.is_some_and(|m| m.value),
+        mesh_networks: has_networks,
         dns_capture: raw_mesh.dns_capture.is_some_and(|d| d.value),
         ingress_gateway: raw_mesh.ingress_gateway.is_some_and(|i| i.value),
         ca: None,
-        values: raw_mesh.values.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
+        values,
+        values_at,
     };
     let mirror = raw.images.and_then(|images| images.value.mirror);
     if let Some(mirror) = &mirror {

@@ -6,9 +6,9 @@ use super::step::{Custom, Step, at_once, cluster};
 use crate::context::run::manifest_path;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::LabCluster;
 use crate::plan::render;
-use crate::sys::process::Process;
+use crate::plan::{Lab, LabCluster};
+use crate::sys::process::{Process, ProcessError};
 
 fn operator_path(cluster: &LabCluster) -> String {
     format!("manifests/{}/istio-operator.json", cluster.name)
@@ -43,9 +43,12 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
     let (operator, marked) = inputs(ctx, cluster)?;
     let yaml = Process::new(&ctx.prepared()?.istioctl)
         .args(["manifest", "generate", "--filename", "-"])
+        // What it panics at is in one line, before a trace of its own code.
+        .env("GOTRACEBACK", "none")
         .input(operator)
         .output()
-        .await?;
+        .await
+        .map_err(|error| of_values(&ctx.lab, error))?;
     let (warnings, manifest) = split_warnings(&yaml);
     for warning in warnings {
         progress.say(format!("istioctl warns: {warning}"));
@@ -53,6 +56,25 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
     ctx.state.write(&manifest_path(cluster), manifest)?;
     ctx.state.write(&operator_path(cluster), &sealed(&marked, manifest))?;
     Ok(true)
+}
+
+/// What istioctl refuses, told as a mistake in the scenario's values if it has any: without them the same input is rendered by every test.
+fn of_values(lab: &Lab, error: ProcessError) -> StepError {
+    let has_values = lab.mesh.values.as_object().is_some_and(|values| !values.is_empty());
+    match error {
+        ProcessError::Failed { tail, .. } if has_values => {
+            let place = lab.mesh.values_at.0.first().map_or_else(String::new, |place| format!("{place}: "));
+            StepError::Values { place, message: last_words(&tail) }
+        }
+        error => error.into(),
+    }
+}
+
+/// What a program of Go says of its end, on one line.
+fn last_words(tail: &str) -> String {
+    let lines = || tail.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines().rev().find_map(|line| line.strip_prefix("Error: ").or(line.strip_prefix("panic: ")));
+    told.or(lines().next_back()).unwrap_or("nothing was said").to_owned()
 }
 
 /// istioctl prints its warnings about values on standard output, before the manifests.
@@ -71,7 +93,25 @@ fn split_warnings(output: &str) -> (Vec<&str>, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::split_warnings;
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+
+    #[test]
+    fn what_istioctl_refuses_is_told_with_the_place_of_the_values() {
+        let told = |values: &str, tail: &str| {
+            let text = format!("name: demo\nmesh:\n  values: {values}\nclusters: [c1]\n");
+            let lab = resolve(&parse(&text, "lab.yaml").expect("valid")).expect("a lab");
+            let (command, status) = ("istioctl".to_owned(), std::process::ExitStatus::default());
+            of_values(&lab, ProcessError::Failed { command, status, tail: tail.to_owned() })
+        };
+        let some = "{ pilot: { env: { A: b } } }";
+        let error = told(some, "  Usage: x\n  Error: helm render: no such chart\n");
+        assert!(matches!(&error, StepError::Values { .. }), "{error}");
+        assert_eq!(error.to_string(), "lab.yaml:3:11: Istio refuses `mesh.values`: helm render: no such chart");
+        assert!(told(some, "  panic: not a map, got 7\n  \n  goroutine 1 [running]:").to_string().ends_with("got 7"));
+        assert!(matches!(told("{}", "  Error: x"), StepError::Process(_)));
+    }
 
     #[test]
     fn warnings_are_no_manifest() {

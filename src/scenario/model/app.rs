@@ -36,7 +36,7 @@ pub struct Manifests {
     pub places: Places,
 }
 
-/// Where objects are written, each as `FILE:LINE`; none in a lab that was stored. The same objects elsewhere are the same.
+/// Where things are written, each as `FILE:LINE`; none in a lab that was stored. The same things elsewhere are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Places(pub Vec<String>);
 

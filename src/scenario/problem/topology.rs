@@ -40,6 +40,15 @@ pub enum TopologyProblem {
         /// What to do.
         remedy: &'static str,
     },
+    /// A Helm value that lab derives from the rest of the file.
+    #[error("`{field}` is lab's own: it follows from the rest of the scenario")]
+    #[diagnostic(help("leave it out, and {instead}"))]
+    Derived {
+        /// The value, from the top of the file.
+        field: String,
+        /// What the scenario says instead.
+        instead: &'static str,
+    },
     /// A cluster that is no primary where every cluster is one.
     #[error("cluster `{cluster}` uses the control plane of `{primary}`, but in a multi-primary mesh each has its own")]
     #[diagnostic(help("leave `primary` out, or write `primary: {cluster}`"))]

@@ -2,9 +2,9 @@
 
 use super::super::form::{ANY_TEXT, Fields, OneOf, Record, Truth};
 use super::super::model::{Mesh, Topology};
-use super::super::tree::Located;
+use super::super::tree::{Located, Span};
 use super::authority::{self, RawAuthority};
-use super::values::Values;
+use super::values::{RawValues, Values};
 
 /// As the file has it.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub(in crate::scenario) struct RawMesh {
     pub dns_capture: Option<Located<bool>>,
     pub ingress_gateway: Option<Located<bool>>,
     pub ca: Option<Located<RawAuthority>>,
-    pub values: Option<serde_json::Value>,
+    pub values: Option<RawValues>,
 }
 
 const TOPOLOGY: OneOf<Topology> = OneOf {
@@ -54,7 +54,8 @@ impl Record for RawMesh {
 
 /// The way back.
 pub(super) fn of(mesh: &Mesh) -> RawMesh {
-    let Mesh { id, trust_domain, topology, mesh_networks, dns_capture, ingress_gateway, ca, values } = mesh;
+    let Mesh { id, trust_domain, topology, mesh_networks, dns_capture, ingress_gateway, ca, values, values_at: _ } =
+        mesh;
     RawMesh {
         id: Some(id.clone().into()),
         trust_domain: Some(trust_domain.clone().into()),
@@ -63,6 +64,11 @@ pub(super) fn of(mesh: &Mesh) -> RawMesh {
         dns_capture: Some((*dns_capture).into()),
         ingress_gateway: Some((*ingress_gateway).into()),
         ca: ca.as_ref().map(|ca| authority::of(ca).into()),
-        values: Some(values.clone()),
+        values: Some(RawValues {
+            value: values.clone(),
+            span: Span::default(),
+            at: String::new(),
+            mesh_networks: None,
+        }),
     }
 }
