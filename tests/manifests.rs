@@ -104,6 +104,66 @@ fn two_clusters_may_have_the_same_object() {
     assert_eq!(deployed(&lab, "c2"), ["Namespace -/sample", "ConfigMap -/c"]);
 }
 
+/// Everything that is shown of scenarios that are refused.
+fn refusals(cases: &[String], found: &Files) -> String {
+    let mut text = String::new();
+    for case in cases {
+        match parse_with(&scenario(case), "lab.yaml", found) {
+            Ok(_) => panic!("accepted:\n{case}"),
+            Err(errors) => _ = writeln!(text, "{case}\n{}========", render(&errors)),
+        }
+    }
+    text
+}
+
+/// An entry with one object.
+fn object(fields: &str) -> String {
+    format!("  - manifests:\n      objects:\n        - {{ {fields} }}\n")
+}
+
+#[test]
+fn refuses_names_and_labels_that_kubernetes_does_not_take() {
+    let config = |metadata: &str| object(&format!("apiVersion: v1, kind: ConfigMap, metadata: {{ {metadata} }}"));
+    let cases = [
+        config("name: c, labels: { a: 7 }"),
+        config("name: c, labels: [1]"),
+        config("name: c, labels: { a b: c, ok: -x, a/b/c: d, ok2: \"\" }"),
+        config("name: c, annotations: { a: true, b: [], \"x y\": z, A.B/C: ok }"),
+        config("name: two words"),
+        config("name: \"a\\nb\", namespace: n.n"),
+        config(&format!("name: {}", "x".repeat(5000))),
+        config("name: c, lables: { a: b }"),
+        object("apiVersion: v1, kind: Service, metadata: { name: a.b }"),
+        object("apiVersion: v1, kind: Con fig, metadata: { name: a }"),
+        object("apiVersion: a/b/c, kind: Any, metadata: { name: a }"),
+        object("apiVersion: example.com/v1, kind: Any, metadata: { name: A_b, labels: { x: 1 } }, spec: { labels: 7 }"),
+    ];
+    insta::assert_snapshot!(refusals(&cases, &Files::new()));
+}
+
+#[test]
+fn refuses_fields_that_kubernetes_does_not_know_or_takes_otherwise() {
+    let text = "# Two documents.\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: \"two\"\n  selector: { matchLabels: { app: web, tier: 1 } }\n  template:\n    metadata:\n      labels: { app: -web }\n    spec:\n      container: []\n      containers:\n        - name: web\n          image: sleep\n          env: [{ name: A, value: 7 }, { name: B, value: true }]\n          ports: [{ containerPort: 99999999999, protocl: TCP }]\n          resources: { requests: { cpu: [1] } }\n        -\n---\nkind: List\nitems:\n  - { apiVersion: v1, kind: Secret, metadata: { name: s }, data: { a: \"not base64!\", b: 7 } }\n";
+    let found = files(&[("web.yaml", text)]);
+    let cases = [
+        "  - manifests: { files: [web.yaml] }\n".to_owned(),
+        object("apiVersion: v1, kind: Pod, metadata: { name: p }, spec: { containers: 7, hostNetwork: \"yes\" }"),
+        object("apiVersion: v1, kind: Deployment, metadata: { name: d }"),
+        object("apiVersion: apps/v1, kind: Deploymnt, metadata: { name: d }"),
+        object("apiVersion: networking.k8s.io/v1beta1, kind: Ingress, metadata: { name: i }"),
+        object(
+            "apiVersion: v1, kind: Service, metadata: { name: s }, spec: { ports: [{ port: 80, targetPort: true }], selectors: {} }",
+        ),
+    ];
+    insta::assert_snapshot!(refusals(&cases, &found));
+}
+
+#[test]
+fn what_an_api_server_takes_is_accepted() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: { name: s, creationTimestamp: null, labels: ~, annotations: { a: ~ } }\ndata:\n  a: |\n    YWFh\n    YmJi\nstringData: { b: c }\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: \"system:a:B\" }\nrules: [{ apiGroups: [\"\"], resources: [pods], verbs: [get] }]\n---\napiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec: { ports: [{ port: 80, targetPort: http }, { name: x, port: 81, targetPort: 82 }], sessionAffinity: None }\nstatus: { loadBalancer: {} }\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  selector: { matchLabels: { a: b } }\n  strategy: { rollingUpdate: { maxSurge: 25%, maxUnavailable: 1 } }\n  template:\n    metadata: { labels: { a: b } }\n    spec:\n      containers: [{ name: c, image: i, resources: { limits: { cpu: 0.5, memory: 64Mi } }, livenessProbe: { httpGet: { port: http } } }]\n      volumes: [{ name: v, emptyDir: {} }]\n---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: { name: as.example.com }\nspec:\n  group: example.com\n  scope: Namespaced\n  names: { kind: A, plural: as }\n  versions: [{ name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object, properties: { a: { x-kubernetes-preserve-unknown-fields: true, default: [1], additionalProperties: { type: string } } } } } }]\n---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: { name: k }\nspec: { anything: [goes] }\n---\napiVersion: v1\nkind: Event\nmetadata: { name: e }\n---\napiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: { name: l }\nspec: { renewTime: \"2026-01-31T12:00:00.000000Z\" }\n";
+    lab(&scenario("  - manifests: { files: [all.yaml] }\n"), &files(&[("all.yaml", text)]));
+}
+
 #[test]
 fn refuses_manifests_that_cannot_be_deployed() {
     let mut found = files(&[
@@ -118,7 +178,6 @@ fn refuses_manifests_that_cannot_be_deployed() {
     ]);
     let unusable = Unusable { reason: "there is no labs/demo/nosuch.yaml".to_owned(), remedy: "give one".to_owned() };
     found.insert("nosuch.yaml".to_owned(), Err(unusable));
-    let object = |fields: &str| format!("  - manifests:\n      objects:\n        - {{ {fields} }}\n");
     let cases = [
         "  - manifests\n  - manifests: { files: [] }\n  - manifests: { name: Web, objects: x, clusters: c1 }\n".to_owned(),
         "  - manifests: { files: [torn.yaml, nameless.yaml] }\n".to_owned(),
@@ -134,14 +193,7 @@ fn refuses_manifests_that_cannot_be_deployed() {
         "  - sleep\n".to_owned() + "  - manifests: { namespace: sample, objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: sleep } }] }\n",
         "  - manifest: {}\n".to_owned(),
     ];
-    let mut text = String::new();
-    for case in &cases {
-        match parse_with(&scenario(case), "lab.yaml", &found) {
-            Ok(_) => panic!("accepted:\n{case}"),
-            Err(errors) => _ = writeln!(text, "{case}\n{}========", render(&errors)),
-        }
-    }
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("refused", text) });
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("refused", refusals(&cases, &found)) });
 }
 
 /// Clusters that get lab's own rule for the connections of helloworld's callers.

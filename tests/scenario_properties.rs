@@ -230,7 +230,7 @@ proptest! {
     #[test]
     fn free_form_values_survive_writing_and_reading(values in proptest::collection::hash_map(any::<String>(), json(), 0..5)) {
         let mut lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").unwrap()).unwrap();
-        lab.mesh.values = serde_json::Value::Object(values.into_iter().collect());
+        lab.mesh.values["pilot"] = serde_json::json!({ "env": values });
         reads_back(&lab);
     }
 

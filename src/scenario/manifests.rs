@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::error::Problems;
 use super::form::OrWord;
 use super::guard;
+use super::object::{self, Step};
 use super::problem::ManifestProblem;
 use super::raw::{RawApp, RawAuthority, RawManifests, RawObject, RawPem, RawScenario};
-use super::tree::Span;
+use super::tree::{self, Span};
 
 /// What is at the paths that a scenario names, by the path as it is written there.
 pub type Files = BTreeMap<String, Result<Vec<ManifestFile>, Unusable>>;
@@ -62,7 +63,8 @@ pub(super) fn load(raw: &mut RawScenario, files: &Files, text: &str, name: &str,
     if let Some(OrWord::Value(mesh)) = &mut raw.mesh
         && let Some(values) = &mut mesh.value.values
     {
-        values.at = format!("{name}:{}", lines.place(text, values.span.start));
+        let (line, column) = lines.place(text, values.span.start);
+        values.at = format!("{name}:{line}:{column}");
     }
     for manifests in manifests(raw) {
         let mut objects = Vec::new();
@@ -118,11 +120,11 @@ impl Lines {
         self.0.partition_point(|end| *end < byte) + 1
     }
 
-    /// The place of a byte of the text, as `LINE:COLUMN`, both from 1.
-    fn place(&self, text: &str, byte: usize) -> String {
+    /// Line and column of a byte of the text, both from 1.
+    fn place(&self, text: &str, byte: usize) -> (usize, usize) {
         let line = self.at(byte);
         let start = line.checked_sub(2).and_then(|before| self.0.get(before)).map_or(0, |end| end + 1);
-        format!("{line}:{}", text.get(start..byte).unwrap_or_default().chars().count() + 1)
+        (line, text.get(start..byte).unwrap_or_default().chars().count() + 1)
     }
 }
 
@@ -158,10 +160,14 @@ fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems:
             Ok(value) => {
                 let content = document.lines().position(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#'));
                 let place = format!("{}:{}", file.name, first_line + content.unwrap_or(0));
+                let written = Written { document: &document, first_line, file: &file.name, span };
                 // What `kubectl get -o yaml` prints.
                 if value.get("kind").is_some_and(|k| k == "List")
                     && let Some(Value::Array(items)) = value.get("items")
                 {
+                    for (i, item) in items.iter().enumerate() {
+                        written.check(item, &[Step::Key("items".to_owned()), Step::Index(i)], problems);
+                    }
                     objects.extend(items.iter().map(|item| RawObject {
                         value: item.clone(),
                         span,
@@ -169,6 +175,7 @@ fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems:
                         at: String::new(),
                     }));
                 } else {
+                    written.check(&value, &[], problems);
                     objects.push(RawObject { value, span, place: Some(place), at: String::new() });
                 }
             }
@@ -179,6 +186,36 @@ fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems:
                 problems
                     .add(span, ManifestProblem::Syntax { place: format!("{}:{line}:{column}", file.name), message });
             }
+        }
+    }
+}
+
+/// A document of a file.
+struct Written<'d> {
+    document: &'d str,
+    /// Where it begins in the file, from 1.
+    first_line: usize,
+    file: &'d str,
+    /// Where the scenario names the file.
+    span: Span,
+}
+
+impl Written<'_> {
+    /// Records what is wrong with an object that is at a path of the document.
+    fn check(&self, object: &Value, path: &[Step], problems: &mut Problems) {
+        let faults = object::faults(object);
+        if faults.is_empty() {
+            return;
+        }
+        // Places are looked for only now: the document is read for its values first, as kubectl reads it.
+        let root = tree::parse(self.document, &mut Problems::default());
+        let lines = Lines::of(self.document);
+        for fault in faults {
+            let whole = [path, &fault.path].concat();
+            let byte = root.as_ref().map_or(0, |root| object::place(root, &whole, fault.is_key).start);
+            let (line, column) = lines.place(self.document, byte);
+            let place = format!("{}:{}:{column}", self.file, self.first_line + line - 1);
+            problems.add(self.span, ManifestProblem::of_fault(fault, Some(place)));
         }
     }
 }

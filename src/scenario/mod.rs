@@ -12,6 +12,7 @@ mod guard;
 pub mod layout;
 mod manifests;
 mod model;
+mod object;
 mod pem;
 mod problem;
 mod raw;

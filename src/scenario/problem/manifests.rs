@@ -3,6 +3,8 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::scenario::object::Fault;
+
 /// Manifests that cannot be deployed.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
@@ -65,6 +67,19 @@ pub enum ManifestProblem {
         /// What is missing.
         reason: &'static str,
     },
+    /// An object that no API server takes.
+    #[error("{}{object}: {what}", before(.place.as_ref()))]
+    #[diagnostic(help("{help}"))]
+    Fault {
+        /// `FILE:LINE:COLUMN` for an object of a file.
+        place: Option<String>,
+        /// Kind and name.
+        object: String,
+        /// What is wrong with it.
+        what: String,
+        /// What to write.
+        help: String,
+    },
     /// The same object twice in one cluster.
     #[error("{}cluster `{cluster}` would get {object} twice", before(.place.as_ref()))]
     #[diagnostic(help("remove one of them, or give them different names, namespaces or clusters{first}"))]
@@ -115,6 +130,13 @@ pub enum ManifestProblem {
         /// The app.
         app: &'static str,
     },
+}
+
+impl ManifestProblem {
+    /// What is wrong with an object, at a place of another file if there is one.
+    pub(in crate::scenario) fn of_fault(fault: Fault, place: Option<String>) -> Self {
+        Self::Fault { place, object: fault.object, what: fault.what, help: fault.help }
+    }
 }
 
 /// A place in another file, as the beginning of a message.

@@ -8,6 +8,8 @@ use super::super::form::{
     Written, kind, raw_clusters,
 };
 use super::super::model::{App, Manifests};
+use super::super::object;
+use super::super::problem::ManifestProblem;
 use super::super::read;
 use super::super::tree::{Located, Node, Span};
 
@@ -143,8 +145,13 @@ pub(super) struct Object;
 impl Form for Object {
     type Value = RawObject;
 
-    fn read(&self, node: &Node, _: &Place, _: &mut Problems) -> Option<RawObject> {
-        Some(RawObject { value: read::json(node), span: node.span, place: None, at: String::new() })
+    fn read(&self, node: &Node, _: &Place, problems: &mut Problems) -> Option<RawObject> {
+        let value = read::json(node);
+        for fault in object::faults(&value) {
+            let span = object::place(node, &fault.path, fault.is_key);
+            problems.add(span, ManifestProblem::of_fault(fault, None));
+        }
+        Some(RawObject { value, span: node.span, place: None, at: String::new() })
     }
 
     fn write(&self, object: RawObject) -> Written {

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::{Draft, Located, Mesh, Problems, Topology, data_cluster, names, repeated, room};
 use crate::scenario::form::OrWord;
 use crate::scenario::model::{App, Manifests, Places};
+use crate::scenario::object::{self, Identity, describe, identity};
 use crate::scenario::problem::{AppProblem, FederationProblem, ManifestProblem};
 use crate::scenario::raw::{RawManifests, RawObject};
 use crate::scenario::tree::Span;
@@ -16,38 +17,6 @@ const MAX_NAME: usize = 63;
 
 /// Namespace of lab's own apps.
 const SAMPLE: &str = "sample";
-
-/// Kinds without a namespace, of Kubernetes itself and of what meshes use. A kind that is not here may still have none: the cluster then ignores the namespace.
-const CLUSTER_KINDS: &[&str] = &[
-    "APIService",
-    "CSIDriver",
-    "CertificateSigningRequest",
-    "ClusterIssuer",
-    "ClusterOverridePolicy",
-    "ClusterPropagationPolicy",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterTaintPolicy",
-    "CustomResourceDefinition",
-    "FlowSchema",
-    "GatewayClass",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "WorkloadRebalancer",
-];
-
-/// What makes two objects the same: API group, kind, namespace and name.
-type Identity = (String, String, String, String);
 
 /// Where an object was first seen.
 struct Seen {
@@ -215,42 +184,10 @@ pub(super) fn federated(raw: Vec<RawObject>, mesh: &Mesh, problems: &mut Problem
     objects
 }
 
-/// The identity of an object, or what it lacks.
-fn identity(value: &Json) -> Result<Identity, &'static str> {
-    let Json::Object(fields) = value else {
-        return Err("it is no mapping");
-    };
-    let text = |value: Option<&Json>, absent, other| match value {
-        Some(Json::String(text)) if !text.is_empty() => Ok(text.clone()),
-        None | Some(Json::Null | Json::String(_)) => Err(absent),
-        Some(_) => Err(other),
-    };
-    let version = text(fields.get("apiVersion"), "it has no apiVersion", "its apiVersion is no text")?;
-    let kind = text(fields.get("kind"), "it has no kind", "its kind is no text")?;
-    let metadata = fields.get("metadata");
-    let name = text(
-        metadata.and_then(|m| m.get("name")),
-        "it has no metadata.name",
-        "its metadata.name is no text: quote what looks like a number",
-    )?;
-    let namespace = match metadata.and_then(|m| m.get("namespace")) {
-        None | Some(Json::Null) => String::new(),
-        Some(Json::String(namespace)) => namespace.clone(),
-        Some(_) => return Err("its metadata.namespace is no text: quote what looks like a number"),
-    };
-    let group = version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
-    let namespace = match (CLUSTER_KINDS.contains(&kind.as_str()), namespace.as_str()) {
-        (true, _) => String::new(),
-        (false, "") => "default".to_owned(),
-        (false, _) => namespace,
-    };
-    Ok((group, kind, namespace, name))
-}
-
 /// Writes the entry's namespace into an object that may have one and has none.
 fn give_namespace(value: &mut Json, namespace: Option<&str>) {
     let Some(namespace) = namespace else { return };
-    if value["kind"].as_str().is_some_and(|kind| CLUSTER_KINDS.contains(&kind)) {
+    if value["kind"].as_str().is_some_and(object::is_of_cluster) {
         return;
     }
     if let Some(metadata) = value.get_mut("metadata").and_then(Json::as_object_mut)
@@ -295,8 +232,4 @@ fn not_cacerts(identity: &Identity, span: Span, place: Option<String>, problems:
     if (group.as_str(), kind.as_str(), namespace.as_str(), name.as_str()) == ("", "Secret", "istio-system", "cacerts") {
         problems.add(span, ManifestProblem::Cacerts { place });
     }
-}
-
-fn describe((_, kind, namespace, name): &Identity) -> String {
-    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
