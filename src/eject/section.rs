@@ -175,9 +175,16 @@ fn docker_network(lab: &Lab) -> String {
 /// Waits for what runs of the apps.
 fn rollouts(cluster: &LabCluster, objects: &[Value]) -> Vec<String> {
     let workload = |object: &Value| {
-        let kind = object["kind"].as_str().filter(|k| matches!(*k, "Deployment" | "StatefulSet" | "DaemonSet"))?;
+        let kind = object["kind"].as_str()?;
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
         let name = object["metadata"]["name"].as_str()?;
+        // One that ends is never ready again.
+        if kind == "Pod" && object["spec"]["restartPolicy"].as_str().is_none_or(|policy| policy == "Always") {
+            return Some(wait(cluster, &quoted(namespace), "condition=ready", &quoted(&format!("pod/{name}"))));
+        }
+        if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
+            return None;
+        }
         Some(rollout(cluster, namespace, &format!("{}/{name}", kind.to_lowercase())))
     };
     objects.iter().filter_map(workload).collect()

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
+use super::workload::WORKLOADS;
 use super::{Cluster, KubeError};
 
 /// Pods may be unschedulable, refused, or lack what they mount, while what they need is still being made beside them.
@@ -30,7 +31,7 @@ impl Cluster {
     ) -> Result<Option<String>, KubeError> {
         let text = |field: &str| object.pointer(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Service") {
+        if !WORKLOADS.contains(&kind) && kind != "Service" {
             return Ok(None);
         }
         let events = self.events(&namespace).await?;
@@ -97,6 +98,10 @@ impl Cluster {
 
     /// The pods of a workload that are of its present revision, without those that are being deleted.
     async fn current_pods(&self, kind: &str, namespace: &str, object: &Value) -> Result<Vec<Pod>, KubeError> {
+        if kind == "Pod" {
+            let pod: Option<Pod> = serde_json::from_value(object.clone()).ok();
+            return Ok(pod.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect());
+        }
         let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
         let labels: Vec<String> =
             labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
@@ -167,7 +172,23 @@ fn refusal(kind: &str, object: &Value, events: &[Event], pods: &[Pod], waited: D
 
 /// Why a pod will never run.
 fn stuck(pod: &Pod, events: &[Event], waited: Duration) -> Option<String> {
-    never_starts(pod, events, waited).or_else(|| containers(pod).find_map(|c| loops(pod, c, waited)))
+    let loops = || containers(pod).find_map(|c| loops(pod, c, waited));
+    ended(pod).or_else(|| never_starts(pod, events, waited)).or_else(loops)
+}
+
+/// A pod that has failed and that nothing makes again.
+fn ended(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref().filter(|s| s.phase.as_deref() == Some("Failed"))?;
+    let is_owned = pod.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
+    if is_owned {
+        return None;
+    }
+    let of_container = containers(pod).find_map(|c| {
+        let ended = c.state.as_ref()?.terminated.as_ref().filter(|t| t.exit_code != 0)?;
+        Some(format!("container {} (image {}) ended with exit code {}", c.name, c.image, ended.exit_code))
+    });
+    let why = of_container.or_else(|| status.message.clone()).or_else(|| status.reason.clone()).unwrap_or_default();
+    Some(format!("pod {} has failed, and nothing starts it again: {why}", place(pod)))
 }
 
 /// Why a pod will never start. How often one may crash that has started is up to whoever made it.
@@ -332,6 +353,20 @@ mod tests {
         assert_eq!(never_starts(&crashed(3), &[], LATER), None);
         let why = stuck(&crashed(3), &[], LATER).expect("a reason");
         assert!(why.contains("keeps crashing, 3 times so far; the last time with exit code 7, Error"), "{why}");
+    }
+
+    #[test]
+    fn a_pod_that_has_failed_is_told_unless_its_owner_makes_another() {
+        let failed = |owner: Value| {
+            let mut failed = pod(&json!({ "state": { "terminated": { "exitCode": 3 } } }));
+            failed.status.as_mut().expect("a status").phase = Some("Failed".to_owned());
+            failed.metadata.owner_references = serde_json::from_value(owner).expect("owners");
+            stuck(&failed, &[], SOON)
+        };
+        let why = failed(Value::Null).expect("a reason");
+        assert!(why.contains("container web (image example.test/web:1) ended with exit code 3"), "{why}");
+        let owner = json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "1" }]);
+        assert_eq!(failed(owner), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::workload::{WORKLOADS, api_version_of};
 use super::{Cluster, KubeError};
 
 /// Who is told what a wait waits for.
@@ -251,9 +252,9 @@ impl<L: Listener> Wait<'_, L> {
     }
 
     async fn look(&self, waited: Duration) -> Result<Look, KubeError> {
-        let identity = serde_json::json!({ "apiVersion": if self.kind == "Service" { "v1" } else { "apps/v1" },
-            "kind": self.kind, "metadata": { "namespace": self.namespace, "name": self.name } });
-        if matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "Service")
+        let identity = serde_json::json!({ "apiVersion": api_version_of(&self.kind), "kind": self.kind,
+            "metadata": { "namespace": self.namespace, "name": self.name } });
+        if (WORKLOADS.contains(&self.kind.as_str()) || self.kind == "Service")
             && let Some(object) = self.cluster.read(&identity).await?
         {
             let object = serde_json::to_value(&object).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::Resource;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::{await_condition, conditions};
@@ -20,11 +20,19 @@ use super::{Cluster, KubeError, Manifest, describe};
 /// Workloads that are waited for at once.
 const CONCURRENCY: usize = 8;
 
-/// Whether an object runs pods that can be waited for.
+/// Whether an object runs pods, or is one, that can be waited for.
 #[must_use]
 pub fn is_workload(object: &DynamicObject) -> bool {
     let api_version = object.types.as_ref().map_or("", |t| t.api_version.as_str());
-    api_version == "apps/v1" && matches!(kind(object), "Deployment" | "StatefulSet" | "DaemonSet")
+    api_version == api_version_of(kind(object)) && WORKLOADS.contains(&kind(object))
+}
+
+/// The kinds that run pods and are waited for.
+pub(super) const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "Pod"];
+
+/// Where Kubernetes has a kind that is waited for.
+pub(super) fn api_version_of(kind: &str) -> &'static str {
+    if matches!(kind, "Pod" | "Service") { "v1" } else { "apps/v1" }
 }
 
 impl Cluster {
@@ -37,6 +45,7 @@ impl Cluster {
         match kind(object) {
             "Deployment" => self.is_steady(namespace, name, deployed).await,
             "StatefulSet" => self.is_steady(namespace, name, stateful).await,
+            "Pod" => self.is_steady(namespace, name, alone).await,
             _ => self.is_steady(namespace, name, on_nodes).await,
         }
     }
@@ -55,6 +64,7 @@ impl Cluster {
         match kind(object) {
             "Deployment" => self.until_steady(namespace, name, "is not available", limit, listener, deployed).await,
             "StatefulSet" => self.until_steady(namespace, name, "is not ready", limit, listener, stateful).await,
+            "Pod" => self.until_steady(namespace, name, "is not ready", limit, listener, alone).await,
             _ => self.until_steady(namespace, name, "is not ready on every node", limit, listener, on_nodes).await,
         }
     }
@@ -105,12 +115,13 @@ impl Cluster {
 
     /// What identifies the workloads with the label.
     async fn workloads(&self, label: &str) -> Result<Manifest, KubeError> {
-        let (deployments, stateful, on_nodes) = tokio::try_join!(
+        let (deployments, stateful, on_nodes, alone) = tokio::try_join!(
             self.labelled::<Deployment>(label),
             self.labelled::<StatefulSet>(label),
-            self.labelled::<DaemonSet>(label)
+            self.labelled::<DaemonSet>(label),
+            self.labelled::<Pod>(label)
         )?;
-        Manifest::from_values([deployments, stateful, on_nodes].concat())
+        Manifest::from_values([deployments, stateful, on_nodes, alone].concat())
     }
 
     /// What identifies the workloads of a kind that have the label.
@@ -191,6 +202,20 @@ fn stateful(set: &StatefulSet) -> bool {
     })
 }
 
+/// A pod that nothing made: it is ready, or it has done what it is for.
+fn alone(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.status.as_ref().is_some_and(|status| {
+            let is_ready = |c: &PodCondition| c.type_ == "Ready" && c.status == "True";
+            match (status.phase.as_deref(), status.conditions.as_deref().unwrap_or_default()) {
+                (Some("Succeeded"), _) => true,
+                // Karmada tells of its pods no more than that.
+                (Some("Running"), []) => status.container_statuses.as_ref().is_some_and(|all| all.iter().all(|c| c.ready)),
+                (_, conditions) => conditions.iter().any(is_ready),
+            }
+        })
+}
+
 /// As for any `DaemonSet`, and one that no node is for is ready too.
 fn on_nodes(set: &DaemonSet) -> bool {
     let none = set.status.as_ref().is_some_and(|status| {
@@ -237,6 +262,19 @@ mod tests {
         assert!(of("a", 2));
         assert!(!of("a", 1));
         assert!(!of("b", 2));
+    }
+
+    #[test]
+    fn a_pod_of_its_own_is_waited_for_until_it_is_ready_or_has_done_its_work() {
+        let object = |api_version: &str| {
+            let pod = json!({ "apiVersion": api_version, "kind": "Pod", "metadata": { "name": "bare" } });
+            is_workload(&read(pod))
+        };
+        assert!(object("v1") && !object("apps/v1"));
+        let of = |status: serde_json::Value| alone(&read(json!({ "metadata": { "name": "bare" }, "status": status })));
+        let ready = |is: &str| json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": is }] });
+        assert!(of(ready("True")) && of(json!({ "phase": "Succeeded" })));
+        assert!(!of(ready("False")) && !of(json!({ "phase": "Pending" })) && !of(json!({ "phase": "Failed" })));
     }
 
     #[test]
