@@ -10,7 +10,7 @@ use super::tree::EMBEDDED;
 pub struct Identity {
     /// Digest of all that is under `stack/`: an archive of images made by a lab with another one is of no use.
     pub digest: String,
-    /// The version of Kubernetes in the package source, as `v1.34.4`.
+    /// The version of Kubernetes in the package source, as `v1.36.3`.
     pub kubernetes: String,
     /// The version of Istio in the package source.
     pub istio: String,

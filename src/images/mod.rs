@@ -81,7 +81,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// The version of Kubernetes that nodes run, as `v1.34.4`.
+/// The version of Kubernetes that nodes run, as `v1.36.3`.
 ///
 /// # Errors
 /// The stack is not valid: a mistake in lab.
