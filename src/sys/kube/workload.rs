@@ -210,7 +210,9 @@ fn alone(pod: &Pod) -> bool {
             match (status.phase.as_deref(), status.conditions.as_deref().unwrap_or_default()) {
                 (Some("Succeeded"), _) => true,
                 // Karmada tells of its pods no more than that.
-                (Some("Running"), []) => status.container_statuses.as_ref().is_some_and(|all| all.iter().all(|c| c.ready)),
+                (Some("Running"), []) => {
+                    status.container_statuses.as_ref().is_some_and(|all| all.iter().all(|c| c.ready))
+                }
                 (_, conditions) => conditions.iter().any(is_ready),
             }
         })
