@@ -71,26 +71,7 @@ impl Cluster {
         self.lost_cause(kind, object, waited).await
     }
 
-    /// Why a Job's pods that have not ended will never start.
-    ///
-    /// # Errors
-    /// The API server cannot be asked.
-    pub(super) async fn job_never_starts(
-        &self,
-        namespace: &str,
-        name: &str,
-        waited: Duration,
-    ) -> Result<Option<String>, KubeError> {
-        let pods = self.all_pods(namespace, &format!("batch.kubernetes.io/job-name={name}")).await?;
-        let waits = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
-        if !pods.iter().any(|pod| waits(&pod)) {
-            return Ok(None);
-        }
-        let events = self.events(namespace).await?;
-        Ok(pods.iter().filter(waits).find_map(|pod| never_starts(pod, &events, waited)))
-    }
-
-    async fn events(&self, namespace: &str) -> Result<Vec<Event>, KubeError> {
+    pub(super) async fn events(&self, namespace: &str) -> Result<Vec<Event>, KubeError> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let all = api.list(&ListParams::default()).await;
         Ok(all.map_err(KubeError::request(format!("list events in {namespace}")))?.items)

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 
+use super::dead_end::never_starts;
 use super::manifest::kind;
 use super::wait::{LOOK, Listener, broken_wait};
 use super::{Cluster, KubeError, describe};
@@ -78,6 +79,25 @@ fn container_trouble(container: &ContainerStatus) -> Option<String> {
 }
 
 impl Cluster {
+    /// Why a Job's pods that have not ended will never start.
+    ///
+    /// # Errors
+    /// The API server cannot be asked.
+    async fn job_never_starts(
+        &self,
+        namespace: &str,
+        name: &str,
+        waited: Duration,
+    ) -> Result<Option<String>, KubeError> {
+        let pods = self.all_pods(namespace, &format!("batch.kubernetes.io/job-name={name}")).await?;
+        let waits = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
+        if !pods.iter().any(|pod| waits(&pod)) {
+            return Ok(None);
+        }
+        let events = self.events(namespace).await?;
+        Ok(pods.iter().filter(waits).find_map(|pod| never_starts(pod, &events, waited)))
+    }
+
     /// How far a Job is now.
     pub async fn job_state(&self, job: &DynamicObject) -> Result<JobState, KubeError> {
         let (namespace, name) = place(job);
