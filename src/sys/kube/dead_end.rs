@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -76,40 +75,6 @@ impl Cluster {
         let all = api.list(&ListParams::default()).await;
         Ok(all.map_err(KubeError::request(format!("list events in {namespace}")))?.items)
     }
-
-    /// The pods of a workload that are of its present revision, without those that are being deleted.
-    async fn current_pods(&self, kind: &str, namespace: &str, object: &Value) -> Result<Vec<Pod>, KubeError> {
-        if kind == "Pod" {
-            let pod: Option<Pod> = serde_json::from_value(object.clone()).ok();
-            return Ok(pod.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect());
-        }
-        let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-        let labels: Vec<String> =
-            labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
-        let selector = labels.join(",");
-        let mut pods = self.all_pods(namespace, &selector).await?;
-        let mut owner = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if kind == "Deployment" {
-            let api: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
-            let sets = api.list(&ListParams::default().labels(&selector)).await;
-            let sets = sets.map_err(KubeError::request(format!("list ReplicaSets in {namespace}")))?.items;
-            let revision = |annotations: Option<&Value>| {
-                annotations.and_then(|a| a["deployment.kubernetes.io/revision"].as_str()).map(str::to_owned)
-            };
-            let wanted = revision(object.pointer("/metadata/annotations"));
-            let is_current = |set: &ReplicaSet| {
-                is_owned(set.owner_references(), &owner)
-                    && set.annotations().get("deployment.kubernetes.io/revision").cloned() == wanted
-            };
-            owner = sets.iter().find(|s| is_current(s)).and_then(|s| s.metadata.uid.clone()).unwrap_or_default();
-        }
-        pods.retain(|pod| is_owned(pod.owner_references(), &owner));
-        Ok(pods)
-    }
-}
-
-fn is_owned(owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference], uid: &str) -> bool {
-    owners.iter().any(|owner| owner.uid == uid)
 }
 
 /// The last event about an object for one of these reasons, with how often it came.

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
-use kube::Resource;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::{await_condition, conditions};
+use kube::{Resource, ResourceExt};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -138,6 +138,41 @@ impl Cluster {
         Ok(all.items.into_iter().map(identity).collect())
     }
 
+    /// The pods of a workload that are of its present revision, without those that are being deleted.
+    pub(super) async fn current_pods(
+        &self,
+        kind: &str,
+        namespace: &str,
+        object: &Value,
+    ) -> Result<Vec<Pod>, KubeError> {
+        if kind == "Pod" {
+            let pod: Option<Pod> = serde_json::from_value(object.clone()).ok();
+            return Ok(pod.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect());
+        }
+        let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+        let labels: Vec<String> =
+            labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+        let selector = labels.join(",");
+        let mut pods = self.all_pods(namespace, &selector).await?;
+        let mut owner = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if kind == "Deployment" {
+            let api: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
+            let sets = api.list(&ListParams::default().labels(&selector)).await;
+            let sets = sets.map_err(KubeError::request(format!("list ReplicaSets in {namespace}")))?.items;
+            let revision = |annotations: Option<&Value>| {
+                annotations.and_then(|a| a["deployment.kubernetes.io/revision"].as_str()).map(str::to_owned)
+            };
+            let wanted = revision(object.pointer("/metadata/annotations"));
+            let is_current = |set: &ReplicaSet| {
+                is_owned(set.owner_references(), &owner)
+                    && set.annotations().get("deployment.kubernetes.io/revision").cloned() == wanted
+            };
+            owner = sets.iter().find(|s| is_current(s)).and_then(|s| s.metadata.uid.clone()).unwrap_or_default();
+        }
+        pods.retain(|pod| is_owned(pod.owner_references(), &owner));
+        Ok(pods)
+    }
+
     /// Deletes an object and waits until it is gone. That it, or its whole kind, is gone already is well. Tells whether it was there.
     pub async fn delete_until_gone(&self, object: &DynamicObject, limit: Duration) -> Result<bool, KubeError> {
         let api: Api<DynamicObject> = match self.api_for(object).await {
@@ -159,6 +194,10 @@ impl Cluster {
             }),
         }
     }
+}
+
+fn is_owned(owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference], uid: &str) -> bool {
+    owners.iter().any(|owner| owner.uid == uid)
 }
 
 /// How long the container of a pod has run that was started last.
