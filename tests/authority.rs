@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lab::plan::{Lab, resolve, scenario_yaml};
-use lab::scenario::{Authority, Files, ManifestFile, Unusable, parse_at, paths, render};
+use lab::scenario::{Authority, Files, ManifestFile, Unusable, named, parse_at, render};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
@@ -37,7 +37,7 @@ fn files(text: &str) -> Files {
         let text = made_up(path).unwrap_or_else(|| fixture(path));
         Ok(vec![ManifestFile { name: format!("ca/{path}"), text }])
     };
-    paths(text).into_iter().map(|path| (path.clone(), found(&path))).collect()
+    named(text).paths.into_iter().map(|path| (path.clone(), found(&path))).collect()
 }
 
 fn lab(ca: &str) -> Lab {
@@ -162,6 +162,7 @@ fn refuses_an_authority_that_no_mesh_could_trust() {
         (root("ec-root.pem", "rsa-root-key.pem"), NOW),
         (root("rsa-root.pem", "rsa-root-key-encrypted.pem"), NOW),
         (root("ec-root.pem", "p521-key.pem"), NOW),
+        (root("p521-root.pem", "p521-key.pem"), NOW),
         (own("c1: { caCert: c1.pem }"), NOW),
         (own("c3: { caCert: c1.pem, caKey: c1-key.pem }"), NOW),
         (own("c1: { caCert: c1.pem, caKey: c2-key.pem }"), NOW),
@@ -171,6 +172,17 @@ fn refuses_an_authority_that_no_mesh_could_trust() {
     ];
     let all: Vec<String> = cases.iter().map(|(ca, now)| refusal(ca, *now)).collect();
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_expires_within_a_day_is_known() {
+    let authority = authority(
+        "{ files: { rootCert: rsa-root.pem, rootKey: rsa-root-key.pem }, intermediates: { c1: { caCert: c1.pem, caKey: c1-key.pem } } }",
+    );
+    assert!(authority.expiring(NOW).is_empty());
+    let (_, end) = authority.expiring(datetime!(2190-01-01 00:00 UTC))[0];
+    let soon = |before| authority.expiring(end - before).iter().filter(|(path, _)| *path == "rsa-root.pem").count();
+    assert_eq!((soon(time::Duration::hours(25)), soon(time::Duration::minutes(30))), (0, 1));
 }
 
 #[test]

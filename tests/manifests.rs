@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lab::plan::render::{Images, apps};
 use lab::plan::{Lab, Plan, resolve, scenario_yaml};
-use lab::scenario::{App, Files, ManifestFile, Manifests, Unusable, parse, parse_with, paths, render};
+use lab::scenario::{App, Files, ManifestFile, Manifests, Unusable, named, parse, parse_with, render};
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  template:\n    spec:\n      containers: [{ name: web, image: sleep }]\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec: { selector: { app: web } }\n";
 
@@ -40,7 +40,7 @@ fn files_come_before_objects_and_all_have_their_namespace() {
     let text = scenario(
         "  - manifests:\n      name: web\n      clusters: [c2]\n      namespace: demo\n      files: [web.yaml]\n      objects:\n        - { apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: other } }\n        - { apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: { name: r } }\n",
     );
-    assert_eq!(paths(&text), ["web.yaml"]);
+    assert_eq!(named(&text).paths, ["web.yaml"]);
     let lab = lab(&text, &files(&[("web.yaml", WEB)]));
     assert_eq!(deployed(&lab, "c1"), ["Namespace -/sample"]);
     let wanted = [
@@ -76,7 +76,7 @@ fn a_lab_with_manifests_is_written_without_its_files_and_read_back() {
     );
     let lab = lab(&text, &files(&[("web.yaml", WEB)]));
     let written = scenario_yaml(&lab);
-    assert!(paths(&written).is_empty());
+    assert!(named(&written).paths.is_empty());
     let again = parse(&written, "written.yaml").unwrap_or_else(|e| panic!("{}\n{written}", render(&e)));
     assert_eq!(resolve(&again).expect("addresses"), lab);
     insta::assert_snapshot!(written.split_once("apps:").expect("apps").1);

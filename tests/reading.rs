@@ -201,3 +201,46 @@ fn a_pipe_is_read_and_an_interrupt_ends_the_wait_for_it() {
     assert!(said.contains("nothing was begun"), "{said}");
     drop(input);
 }
+
+#[test]
+fn what_a_kustomization_would_fetch_is_refused_before_it_is_built() {
+    let machine = Machine::new();
+    machine.file("app.yaml", &format!("{HEAD}apps:\n- manifests:\n    files: [app]\n"));
+    machine.file("app/kustomization.yaml", "resources: [web.yaml, ../base]\n");
+    machine.file("app/web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n");
+    // kustomize asks this machine without any proxy.
+    machine.file("base/Kustomization", "namePrefix: a-\ncomponents:\n- http://127.0.0.1:8000/a.yaml\n");
+    snapshot(&[plan(&machine, "app.yaml").refused(2)]);
+}
+
+#[test]
+fn what_is_no_file_of_a_directory_is_named_and_json_is_read() {
+    let machine = Machine::new();
+    let app =
+        |name: &str, file: &str| machine.file(name, &format!("{HEAD}apps:\n- manifests:\n    files: [\"{file}\"]\n"));
+    machine.file("dangling/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n");
+    std::os::unix::fs::symlink("nowhere", machine.dir.path().join("dangling/b.yaml")).expect("links");
+    machine.file("device/README", "");
+    std::os::unix::fs::symlink("/dev/zero", machine.dir.path().join("device/b.YML")).expect("links");
+    machine.file("text/web.txt", "");
+    for directory in ["dangling", "device", "text", ""] {
+        app(&format!("of-{directory}.yaml"), directory);
+    }
+    machine.file("ca.yaml", "name: x\nclusters: [c1]\nmesh: { ca: { files: { rootCert: text, rootKey: text } } }\n");
+    let files = ["of-dangling.yaml", "of-device.yaml", "of-text.yaml", "of-.yaml", "ca.yaml"];
+    snapshot(&files.map(|file| plan(&machine, file).refused(2)));
+    machine.file("json/a.JSON", r#"{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }"#);
+    machine.file("json/a.yaml/README", "a directory is passed over");
+    app("of-json.yaml", "json");
+    assert_eq!(plan(&machine, "of-json.yaml").code, Some(0));
+}
+
+#[test]
+fn a_scenario_is_read_from_standard_input() {
+    let machine = Machine::new();
+    machine.file("web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n");
+    machine.file("x.yaml", &format!("{HEAD}apps:\n- manifests:\n    files: [web.yaml]\n"));
+    let scenario = std::fs::File::open(machine.dir.path().join("x.yaml")).expect("opens");
+    let ran = machine.command(&["plan", "-"]).stdin(scenario).output().expect("runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}

@@ -102,6 +102,7 @@ fn one_mistake_is_shown_once() {
     assert_eq!(request("sevice: helloworld.sample:5000/hello, url: http://a/"), 1);
     assert_eq!(request("service: helloworld/hello, expect: { versions: [v7] }"), 1);
     assert_eq!(request("service: helloworld.sample:5000/hello, expect: { reason: x, denied: maybe }"), 1);
+    assert_eq!(request("service: [a, b]"), 1, "one that cannot be read is not also missing");
     assert_eq!(count("checks:\n  - failover: { ordr: { c1: [c1] } }\n"), 1);
     assert_eq!(count("apps: [helloword, sleep]\nchecks:\n  - failover: { order: { c1: [c1, c2] } }\n"), 1);
 }

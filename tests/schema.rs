@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab::scenario::{Files, ManifestFile, parse, parse_with, paths, schema, to_yaml};
+use lab::scenario::{Files, ManifestFile, named, parse, parse_with, schema, to_yaml};
 use serde_json::Value;
 
 fn scenarios() -> PathBuf {
@@ -263,7 +263,7 @@ checks:
             let text = std::fs::read_to_string(authority.join(&path)).expect("a file");
             (path.clone(), Ok(vec![ManifestFile { name: path, text }]))
         };
-        let files: Files = paths(text).into_iter().map(file).collect();
+        let files: Files = named(text).paths.into_iter().map(file).collect();
         yaml(&to_yaml(
             &parse_with(text, "lab.yaml", &files).unwrap_or_else(|e| panic!("{}", lab::scenario::render(&e))),
         ))

@@ -1,5 +1,6 @@
-//! Reads the files that a scenario names: YAML, directories of it, and kustomizations.
+//! Reads the files that a scenario names: YAML and JSON, directories of it, and kustomizations.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::args::Reading;
 use super::{CliError, images, output};
 use crate::images::{kubectl, kubectl_here};
-use crate::scenario::{Files, ManifestFile, Unusable, decode};
+use crate::scenario::kustomization::references;
+use crate::scenario::{Files, ManifestFile, Named, Unusable, decode};
 use crate::sys::process::{Process, ProcessError};
 use crate::sys::{fs, input};
 
@@ -18,21 +20,35 @@ const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "K
 /// A kustomization that takes longer waits for something.
 const KUSTOMIZE_LIMIT: Duration = Duration::from_secs(60);
 
-/// What is at the `paths` that a scenario names, relative to the scenario's file, whose size is `size`.
+/// What the files of a directory are called that are read, in upper case or lower case.
+const MANIFESTS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// What is at the paths that a scenario names, relative to the scenario's file, whose size is `size`.
 pub(super) async fn read(
-    paths: Vec<String>,
+    named: Named,
     scenario: &Path,
     size: usize,
     reading: Reading,
     interrupt: &CancellationToken,
 ) -> Result<Files, CliError> {
-    let base = scenario.parent().unwrap_or(Path::new(""));
+    // What comes by a pipe is nowhere: its files are where lab was called.
+    let base = scenario.parent().filter(|_| !input::is_own(scenario)).unwrap_or(Path::new(""));
     let mut files = Files::new();
     let mut program = None;
     let mut left = input::TOTAL_LIMIT.saturating_sub(size as u64);
-    for path in paths {
+    for path in named.paths {
         let at = base.join(&path);
-        let found = if KUSTOMIZATIONS.iter().any(|name| fs::is_file(&at.join(name))) {
+        let found = if path.is_empty() {
+            Err(Unusable { reason: "it names no file".to_owned(), remedy: relative() })
+        } else if named.pem.contains(&path) {
+            output::aside(interrupt, move || file(&at, left).map(|file| vec![file])).await?
+        } else if KUSTOMIZATIONS.iter().any(|name| fs::is_file(&at.join(name))) {
+            let look = at.clone();
+            let fetched = output::aside(interrupt, move || fetched(&look)).await?;
+            if let Some(what) = fetched.filter(|_| !reading.remote_bases) {
+                files.insert(path, Err(remote(&at, &what)));
+                continue;
+            }
             let program = match &program {
                 Some(program) => program,
                 None => program.insert(find(interrupt).await?),
@@ -69,7 +85,7 @@ async fn find(interrupt: &CancellationToken) -> Result<PathBuf, CliError> {
 
 /// Reads a file that all files together leave `left` bytes for.
 fn file(at: &Path, left: u64) -> Result<ManifestFile, Unusable> {
-    let remedy = "give a YAML file, or a directory of them, relative to the scenario's file".to_owned();
+    let remedy = relative();
     let name = at.display().to_string();
     match input::read(at, left.min(input::FILE_LIMIT)) {
         Ok(bytes) => match decode(bytes) {
@@ -78,11 +94,19 @@ fn file(at: &Path, left: u64) -> Result<ManifestFile, Unusable> {
                 Err(Unusable { reason: format!("{name}:{}:{}: {e}", e.line, e.column), remedy: e.remedy().to_owned() })
             }
         },
+        Err(input::Refused::Missing) if fs::is_link(at) => {
+            Err(Unusable { reason: format!("{name} is a link, and nothing is where it leads"), remedy })
+        }
         Err(input::Refused::Missing) => Err(Unusable { reason: format!("there is no {name}"), remedy }),
         Err(input::Refused::Failed(e)) => Err(Unusable { reason: format!("{name} cannot be read: {e}"), remedy }),
         Err(e @ input::Refused::NotAFile(_)) => Err(Unusable { reason: format!("{name}: {e}"), remedy }),
         Err(e @ input::Refused::TooLarge(_)) => Err(Unusable { reason: format!("{name}: {e}"), remedy: limits() }),
     }
+}
+
+/// What is said of files that are not there.
+fn relative() -> String {
+    "give a YAML file, or a directory of them, relative to the scenario's file".to_owned()
 }
 
 /// What is said of files that are too large.
@@ -94,15 +118,22 @@ pub(super) fn limits() -> String {
     )
 }
 
-/// The YAML files of a directory in the order of their names, without those of directories in it.
+/// The YAML and JSON files of a directory in the order of their names, without those of directories in it.
 fn directory(at: &Path, mut left: u64) -> Result<Vec<ManifestFile>, Unusable> {
-    let remedy = "name the files, or a directory with YAML files or a kustomization.yaml in it".to_owned();
-    let entries = fs::files_in(at)
+    let remedy =
+        "name the files, or a directory with .yaml, .yml or .json files or a kustomization.yaml in it".to_owned();
+    let entries = fs::entries(at)
         .map_err(|e| Unusable { reason: format!("{} cannot be listed: {e}", at.display()), remedy: remedy.clone() })?;
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let paths: Vec<PathBuf> = entries.into_iter().filter(is_yaml).collect();
+    let is_manifest = |path: &PathBuf| {
+        path.extension().is_some_and(|e| MANIFESTS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+            && !fs::is_dir(path)
+    };
+    let paths: Vec<PathBuf> = entries.into_iter().filter(is_manifest).collect();
     if paths.is_empty() {
-        return Err(Unusable { reason: format!("the directory {} holds no YAML file", at.display()), remedy });
+        return Err(Unusable {
+            reason: format!("the directory {} holds no file *.yaml, *.yml or *.json", at.display()),
+            remedy,
+        });
     }
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -136,17 +167,50 @@ async fn kustomize(kubectl: &Path, at: &Path, left: u64, reading: Reading) -> Re
             let line = tail.split_whitespace().collect::<Vec<_>>().join(" ");
             let line = line.trim_start_matches("error: ");
             if !reading.remote_bases && fetches(line) {
-                return unusable(
-                    format!("it fetches a base from the network, which lab does not do by itself: {line}"),
-                    format!(
-                        "keep a copy of the base beside it, or name the output of `kubectl kustomize {directory}` instead; --remote-bases has lab fetch it each time"
-                    ),
-                );
+                return Err(remote(at, line));
             }
             unusable(line.to_owned(), see)
         }
         Ok(Err(error)) => unusable(error.to_string(), see),
     }
+}
+
+/// What is said of a kustomization that something is fetched for.
+fn remote(at: &Path, what: &str) -> Unusable {
+    Unusable {
+        reason: format!("it fetches a base from the network, which lab does not do by itself: {what}"),
+        remedy: format!(
+            "keep a copy of the base beside it, or name the output of `kubectl kustomize {}` instead; --remote-bases has lab fetch it each time",
+            at.display()
+        ),
+    }
+}
+
+/// The first thing that a kustomization, or one that it is built on, has to fetch, with its place. kustomize asks addresses of this machine without any
+/// proxy, so it is not enough to take the network from it.
+fn fetched(at: &Path) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut left = vec![at.to_owned()];
+    while let Some(directory) = left.pop() {
+        if !seen.insert(fs::canonical(&directory)) {
+            continue;
+        }
+        let Some(file) = KUSTOMIZATIONS.iter().map(|name| directory.join(name)).find(|file| fs::is_file(file)) else {
+            continue;
+        };
+        // What cannot be read is for kustomize to tell.
+        let text = input::read(&file, input::FILE_LIMIT).ok().and_then(|bytes| decode(bytes).ok());
+        for reference in references(&text.unwrap_or_default()) {
+            let path = directory.join(&reference.path);
+            let is_here = fs::exists(&path) && !reference.path.contains("://");
+            if reference.is_remote() && !is_here {
+                let (line, column) = (reference.line, reference.column);
+                return Some(format!("{}:{line}:{column} names `{}`", file.display(), reference.path));
+            }
+            left.extend(Some(path).filter(|path| fs::is_dir(path)));
+        }
+    }
+    None
 }
 
 /// Whether a kustomization failed for want of git or of the proxy that it was given.

@@ -84,8 +84,11 @@ pub(super) fn print_to(file: Option<&Path>, text: &str) -> Result<(), CliError> 
 /// The scenario of a guided lab, in its directory.
 const SCENARIO_FILE: &str = "scenario.yaml";
 
-/// The file that a path stands for: itself, or the scenario in a directory. `None` for a directory without one.
+/// The file that a path stands for: itself, standard input for `-`, or the scenario in a directory. `None` for a directory without one.
 pub(super) fn scenario_file(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("-") {
+        return Some(PathBuf::from("/dev/stdin"));
+    }
     if !crate::sys::fs::is_dir(path) {
         return Some(path.to_owned());
     }
@@ -130,9 +133,9 @@ pub(super) async fn load(
     let at = file.clone();
     let read = aside(interrupt, move || -> Result<_, Refused> {
         let bytes = input::read_or_pipe(&at, input::FILE_LIMIT)?;
-        Ok(scenario::decode(bytes).map(|text| (scenario::paths(&text), text)))
+        Ok(scenario::decode(bytes).map(|text| (scenario::named(&text), text)))
     });
-    let (paths, text) = match read.await? {
+    let (named, text) = match read.await? {
         Ok(Ok(read)) => read,
         Ok(Err(e)) => {
             let problem = format!("{}:{}:{}: {e}", file.display(), e.line, e.column);
@@ -144,10 +147,16 @@ pub(super) async fn load(
         }
         Err(e) => return Err(unreadable(format!("cannot read {}: {e}", file.display()))),
     };
-    let files = manifests::read(paths, &file, text.len(), reading, interrupt).await?;
+    let files = manifests::read(named, &file, text.len(), reading, interrupt).await?;
     let now = time::OffsetDateTime::now_utc();
     let parse = move || scenario::parse_at(&text, &file.display().to_string(), &files, Some(now));
     let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
+    for (path, end) in scenario.mesh.ca.iter().flat_map(|ca| ca.expiring(now)) {
+        let left = (end - now).whole_minutes();
+        eprintln!(
+            "warning: the certificate {path} expires at {end}, in {left} minutes, and no call of the mesh succeeds then: issue it anew"
+        );
+    }
     if let Some(name) = name {
         scenario.rename(name).map_err(|problem| CliError::Usage {
             problem: format!("--name {name}: {problem}"),

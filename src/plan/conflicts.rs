@@ -11,9 +11,9 @@ pub(super) fn refuse(lab: &Lab) -> Result<(), ResolveError> {
     for cluster in &lab.clusters {
         let own = own(lab, cluster);
         let whole = render::legacy(lab, cluster, &render::Images::new());
-        for (object, place) in manifests(lab, cluster) {
+        for (object, origin) in manifests(lab, cluster) {
             let conflict = |what: String| ResolveError::NotOurs {
-                place: place.to_owned(),
+                place: origin.place.unwrap_or_default().to_owned(),
                 object: describe(object),
                 cluster: cluster.name.clone(),
                 what,
@@ -30,21 +30,28 @@ pub(super) fn refuse(lab: &Lab) -> Result<(), ResolveError> {
     Ok(())
 }
 
-/// Where the scenario says what an object of a cluster is, as `FILE:LINE`; nothing for an object that the scenario does not bring, and in a lab that was
-/// read from its state.
-#[must_use]
-pub fn place_of<'a>(lab: &'a Lab, cluster: &LabCluster, object: &Value) -> Option<&'a str> {
-    let place = manifests(lab, cluster).find(|(own, _)| is_same(own, object)).map(|(_, place)| place);
-    place.filter(|place| !place.is_empty())
+/// Who brings an object of a cluster.
+pub struct Origin<'a> {
+    /// The app of the scenario.
+    pub app: &'a str,
+    /// Where it says so, as `FILE:LINE`; none in a lab that was read from its state.
+    pub place: Option<&'a str>,
 }
 
-/// The scenario's objects of one cluster, each with its place in a file.
-fn manifests<'a>(lab: &'a Lab, cluster: &LabCluster) -> impl Iterator<Item = (&'a Value, &'a str)> {
+/// Who brings an object of a cluster; nothing for an object that the scenario does not bring.
+#[must_use]
+pub fn origin_of<'a>(lab: &'a Lab, cluster: &LabCluster, object: &Value) -> Option<Origin<'a>> {
+    let found = manifests(lab, cluster).find(|(own, _)| is_same(own, object))?.1;
+    Some(Origin { place: found.place.filter(|place| !place.is_empty()), ..found })
+}
+
+/// The scenario's objects of one cluster, each with where it comes from.
+fn manifests<'a>(lab: &'a Lab, cluster: &LabCluster) -> impl Iterator<Item = (&'a Value, Origin<'a>)> {
     let entries = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
     let name = cluster.name.clone();
     entries.filter(move |m| m.is_in(&name)).flat_map(|m| {
-        let places = m.places.0.iter().map(String::as_str).chain(std::iter::repeat(""));
-        m.objects.iter().zip(places)
+        let places = m.places.0.iter().map(|place| Some(place.as_str())).chain(std::iter::repeat(None));
+        m.objects.iter().zip(places.map(|place| Origin { app: &m.name, place }))
     })
 }
 
@@ -156,10 +163,10 @@ mod tests {
         let place = |name: &str| {
             let object = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": { "name": name, "namespace": "istio-system", "labels": { "more": "" } } });
-            super::place_of(&lab, &lab.clusters[0], &object)
+            super::origin_of(&lab, &lab.clusters[0], &object).map(|origin| (origin.app, origin.place))
         };
-        assert_eq!(place("istio"), Some("lab.yaml:6"));
-        assert_eq!(place("other"), None);
+        assert_eq!(place("istio"), Some(("manifests-1", Some("lab.yaml:6"))));
+        assert!(place("other").is_none());
     }
 
     #[test]

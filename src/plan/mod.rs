@@ -17,7 +17,7 @@ mod wait;
 pub use addresses::{ResolveError, resolve};
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{checked_clusters, helloworlds};
-pub use conflicts::place_of;
+pub use conflicts::{Origin, origin_of};
 pub use kubeconfig::{merge_kubeconfigs, reached_at};
 pub use lab::{DockerNetwork, Lab, LabCluster};
 

@@ -1,6 +1,7 @@
 //! What of an X.509 certificate matters to a chain of trust, read from its DER.
 
 use rustls::crypto::ring;
+use rustls::pki_types::SignatureVerificationAlgorithm;
 use time::{Date, Month, OffsetDateTime, Time};
 
 use super::pem::tlv;
@@ -127,18 +128,28 @@ impl<'d> Certificate<'d> {
         self.fields.get(self.issuer + 2).copied().unwrap_or_default()
     }
 
+    /// Whether a signature of this kind, by a key of this kind, can be verified at all: not one by SHA-1, or by a key on P-521.
+    #[must_use]
+    pub fn is_known(&self, signer: &Certificate<'_>) -> bool {
+        self.verifiers(signer).next().is_some()
+    }
+
+    fn verifiers(&self, signer: &Certificate<'_>) -> impl Iterator<Item = &'static dyn SignatureVerificationAlgorithm> {
+        let known = ring::default_provider().signature_verification_algorithms.all;
+        let (key, signature) = (signer.key_algorithm, self.algorithm);
+        let fits = move |a: &&dyn SignatureVerificationAlgorithm| {
+            a.public_key_alg_id().as_ref() == key && a.signature_alg_id().as_ref() == signature
+        };
+        known.iter().copied().filter(fits)
+    }
+
     /// Whether the key of another has signed it. A signature by SHA-1 is none.
     #[must_use]
     pub fn is_signed_by(&self, signer: &Certificate<'_>) -> bool {
-        let known = ring::default_provider().signature_verification_algorithms.all;
-        let fits = |a: &&&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
-            a.public_key_alg_id().as_ref() == signer.key_algorithm && a.signature_alg_id().as_ref() == self.algorithm
+        let verifies = |a: &dyn SignatureVerificationAlgorithm| {
+            a.verify_signature(signer.public_key, self.signed, self.signature).is_ok()
         };
-        self.issuer() == signer.subject()
-            && known
-                .iter()
-                .filter(fits)
-                .any(|a| a.verify_signature(signer.public_key, self.signed, self.signature).is_ok())
+        self.issuer() == signer.subject() && self.verifiers(signer).any(verifies)
     }
 
     /// The same certificate as if `issuer`, a name as DER, had issued it. `sign` makes the signature, by the key by which this one is signed.

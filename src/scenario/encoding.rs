@@ -18,6 +18,7 @@ pub struct NotText {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Utf16,
+    Utf32,
     Binary,
     Byte(u8),
 }
@@ -28,6 +29,7 @@ impl NotText {
     pub fn remedy(&self) -> &'static str {
         match self.found {
             Found::Utf16 => "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE`",
+            Found::Utf32 => "save it as UTF-8: `iconv -f UTF-32 -t UTF-8 FILE`",
             Found::Binary => "name a YAML file; an archive or an image has to be unpacked first",
             Found::Byte(_) => "save it as UTF-8: `iconv -f WINDOWS-1252 -t UTF-8 FILE`, or from whatever it is in",
         }
@@ -38,6 +40,7 @@ impl fmt::Display for NotText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.found {
             Found::Utf16 => write!(f, "this is UTF-16, not UTF-8 (byte {})", self.byte),
+            Found::Utf32 => write!(f, "this is UTF-32, not UTF-8 (byte {})", self.byte),
             Found::Binary => write!(f, "this is no text: byte {} is zero", self.byte),
             Found::Byte(byte) => write!(f, "this is not UTF-8: byte {} is 0x{byte:02x}", self.byte),
         }
@@ -50,6 +53,11 @@ impl fmt::Display for NotText {
 /// The place of the first byte that cannot be read as UTF-8, or of a zero, which no YAML has.
 pub fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     // Zeros in the first character are what UTF-16 has in text that begins with a letter.
+    if let [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [1..=0x7f, 0, 0, 0, ..] | [0, 0, 0, 1..=0x7f, ..] =
+        bytes[..]
+    {
+        return Err(NotText { line: 1, column: 1, byte: 0, found: Found::Utf32 });
+    }
     let is_utf16 = match bytes[..] {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
         [one, other, ..] => (one == 0) != (other == 0),
@@ -96,6 +104,9 @@ mod tests {
         assert_eq!(refusal(b"\x7fELF\x02\x01\x01\0\0\xff"), "1:8: this is no text: byte 7 is zero");
         for utf16 in [&b"\xff\xfen\0"[..], b"\xfe\xff\0n", b"n\0a\0", b"\0n\0a"] {
             assert_eq!(refusal(utf16), "1:1: this is UTF-16, not UTF-8 (byte 0)");
+        }
+        for utf32 in [&b"\xff\xfe\0\0n\0\0\0"[..], b"\0\0\xfe\xff\0\0\0n", b"n\0\0\0", b"\0\0\0n"] {
+            assert_eq!(refusal(utf32), "1:1: this is UTF-32, not UTF-8 (byte 0)");
         }
     }
 }

@@ -35,11 +35,16 @@ pub struct Unusable {
 
 /// The paths that a scenario names, each once.
 pub(super) fn paths(raw: &mut RawScenario) -> Vec<String> {
-    let mut paths: Vec<String> = authority_files(raw).map(|file| file.path.value.clone()).collect();
+    let mut paths = pem_paths(raw);
     paths.extend(manifests(raw).flat_map(|m| m.files().iter().map(|f| f.value.clone()).collect::<Vec<_>>()));
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Those of a certificate authority.
+pub(super) fn pem_paths(raw: &mut RawScenario) -> Vec<String> {
+    authority_files(raw).map(|file| file.path.value.clone()).collect()
 }
 
 /// The manifests of apps and of the federation.

@@ -9,6 +9,7 @@ mod encoding;
 mod error;
 mod form;
 mod guard;
+pub mod kustomization;
 pub mod layout;
 mod manifests;
 mod model;
@@ -52,7 +53,7 @@ pub fn parse(text: &str, file: &str) -> Result<Scenario, ScenarioErrors> {
     parse_with(text, file, &Files::new())
 }
 
-/// Reads a scenario file, `files` being what the caller found at the [`paths`] that it names.
+/// Reads a scenario file, `files` being what the caller found at the paths that it names ([`named`]).
 ///
 /// # Errors
 ///
@@ -82,12 +83,25 @@ pub fn parse_at(
     problems.into_result(scenario, text, file)
 }
 
-/// The other files that a scenario names, as it writes them, each once. What is wrong with the scenario is for [`parse_with`] to tell.
+/// The other files that a scenario names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// All of them, as the scenario writes them, each once.
+    pub paths: Vec<String>,
+    /// Those that are one file each, where others may be directories.
+    pub pem: Vec<String>,
+}
+
+/// The other files that a scenario names. What is wrong with the scenario is for [`parse_with`] to tell.
 #[must_use]
-pub fn paths(text: &str) -> Vec<String> {
+pub fn named(text: &str) -> Named {
     let mut problems = error::Problems::default();
     let root = tree::parse(text, &mut problems);
-    root.map(|root| manifests::paths(&mut raw::scenario(&root, &mut problems))).unwrap_or_default()
+    root.map(|root| {
+        let mut raw = raw::scenario(&root, &mut problems);
+        Named { paths: manifests::paths(&mut raw), pem: manifests::pem_paths(&mut raw) }
+    })
+    .unwrap_or_default()
 }
 
 /// The lab's name in a scenario file, whatever else may be wrong with the file.

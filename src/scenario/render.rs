@@ -146,4 +146,29 @@ mod tests {
             assert_eq!(signs.width(), wrong.width(), "{line}\n{pad}{signs}");
         }
     }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let filler = "x".repeat(300);
+        let text = format!(
+            "mesh: {{ id: {filler}, topology: external, trustDomain: {filler} }}\nname: demo\nclusters: [c1]\n"
+        );
+        let shown = super::render(&crate::scenario::parse(&text, "lab.yaml").expect_err("refused"));
+        let lines: Vec<&str> = shown.lines().collect();
+        let place = lines.iter().position(|l| l.contains("lab.yaml:1:325")).expect("its place");
+        let column = lines[place + 3].find('^').expect("its place");
+        assert!(lines[place + 2][column..].starts_with("external"), "{shown}");
+        assert!(lines[place + 2].len() < 180, "{shown}");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        let shown = super::render(
+            &crate::scenario::parse("name: \"\\e[31mred\"\nclusters: [c1]\n", "la\u{1b}b.yaml").expect_err("refused"),
+        );
+        assert!(
+            shown.starts_with("error: lab name `\u{fffd}[31mred` is not a DNS label\n --> la\u{fffd}b.yaml:1:7\n"),
+            "{shown}"
+        );
+    }
 }

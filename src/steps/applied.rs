@@ -10,7 +10,7 @@ use super::step::{Custom, Step, at_once};
 use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_applied};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::{Action, Plan, place_of};
+use crate::plan::{Action, Plan, origin_of};
 use crate::sys::kube::{
     Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
 };
@@ -191,7 +191,7 @@ pub(crate) fn placed(ctx: &RunContext, owner: &Owner, object: &DynamicObject, er
         .lab
         .cluster(&owner.place)
         .filter(|_| owner.manager == Manager::Scenario)
-        .and_then(|cluster| place_of(&ctx.lab, cluster, &identity(object)));
+        .and_then(|cluster| origin_of(&ctx.lab, cluster, &identity(object))?.place);
     match (place, error) {
         (Some(place), KubeError::Conflict { object, fields }) => {
             KubeError::Conflict { object: format!("{place}: {object}"), fields }

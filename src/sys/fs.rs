@@ -141,6 +141,25 @@ pub fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// All that is in a directory, by name.
+pub fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    Ok(entries)
+}
+
+/// Whether a symbolic link is there, wherever it leads.
+#[must_use]
+pub fn is_link(path: &Path) -> bool {
+    path.is_symlink()
+}
+
+/// The same path without links and `..`; itself if nothing is there.
+#[must_use]
+pub fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether anything is there.
 #[must_use]
 pub fn exists(path: &Path) -> bool {

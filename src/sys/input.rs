@@ -84,11 +84,16 @@ pub fn open(path: &Path) -> Result<File, Refused> {
 /// # Errors
 /// As [`read`].
 pub fn read_or_pipe(path: &Path, limit: u64) -> Result<Vec<u8>, Refused> {
-    let is_own = DESCRIPTORS.iter().any(|own| path.as_os_str().to_string_lossy().starts_with(own));
-    if is_own && std::fs::metadata(path)?.file_type().is_fifo() {
+    if is_own(path) && std::fs::metadata(path)?.file_type().is_fifo() {
         return bounded(File::open(path)?, limit);
     }
     read(path, limit)
+}
+
+/// Whether a path names what this process was started with.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    DESCRIPTORS.iter().any(|own| path.as_os_str().to_string_lossy().starts_with(own))
 }
 
 fn bounded(file: File, limit: u64) -> Result<Vec<u8>, Refused> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use lab::plan::{Plan, resolve};
-use lab::scenario::{Files, ManifestFile, parse_at, paths, render};
+use lab::scenario::{Files, ManifestFile, named, parse_at, render};
 use serde_json::Value;
 use time::macros::datetime;
 
@@ -85,7 +85,7 @@ fn plan(text: &str, shown: &BTreeMap<&str, &str>) -> Result<(), String> {
         let text = shown.get(path.as_str()).map_or_else(|| certificate(&path), |text| (*text).to_owned());
         (path.clone(), Ok(vec![ManifestFile { name: path, text }]))
     };
-    let files: Files = paths(&whole).into_iter().map(file).collect();
+    let files: Files = named(&whole).paths.into_iter().map(file).collect();
     let now = datetime!(2030-01-01 00:00 UTC);
     let scenario = parse_at(&whole, "example.yaml", &files, Some(now))
         .map_err(|errors| format!("{}\n{whole}", render(&errors)))?;

@@ -81,6 +81,8 @@ pub(in crate::scenario) struct RawRequest {
     headers: Option<Pairwise<Located<String>>>,
     times: Option<Located<u32>>,
     expect: Option<Located<RawExpect>>,
+    /// Whether what is called is there and cannot be read.
+    is_unreadable: bool,
 }
 
 /// The field `caller`.
@@ -108,6 +110,10 @@ impl Record for RawRequest {
             .example("10");
         f.part("expect", |r| &mut r.expect, "{ status: 200 }").decisive();
     }
+
+    fn unreadable(&mut self, field: &'static str) {
+        self.is_unreadable |= matches!(field, "service" | "url");
+    }
 }
 
 impl Record for RawCaller {
@@ -132,7 +138,7 @@ impl RawRequest {
 pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<RequestCheck> {
     let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
     let url_place = raw.url.as_ref().map(|u| u.span);
-    let target = target(raw.service, raw.url, span, raw_expect.is_denied(), scope, problems);
+    let target = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
     let from = scope.sources(raw.from, problems);
     let through_place = raw.through.as_ref().map(|t| t.span);
     let through = scope.through(raw.through, problems);
@@ -178,6 +184,7 @@ fn target(
     service: Option<Located<String>>,
     url: Option<Located<String>>,
     span: Span,
+    is_unreadable: bool,
     denied: bool,
     scope: &Scope<'_>,
     problems: &mut Problems,
@@ -209,7 +216,10 @@ fn target(
             None
         }
         (None, None) => {
-            problems.add(span, CheckProblem::NotOneTarget { found: "neither" });
+            // One that cannot be read has been told.
+            if !is_unreadable {
+                problems.add(span, CheckProblem::NotOneTarget { found: "neither" });
+            }
             None
         }
     }
@@ -269,6 +279,7 @@ pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
         }
     };
     RawRequest {
+        is_unreadable: false,
         name: name.clone().map(Into::into),
         service,
         url,

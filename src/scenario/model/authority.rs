@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::scenario::certificate::Certificate;
+use crate::scenario::pem;
 
 /// The certificate authority of a mesh, where the scenario brings one. What is stored of it are names of files and fingerprints: never a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,19 @@ impl Authority {
     #[must_use]
     pub fn is_read(&self) -> bool {
         !self.root_cert.pem.0.is_empty()
+    }
+
+    /// The certificates of files that expire within a day, each with the time.
+    #[must_use]
+    pub fn expiring(&self, now: OffsetDateTime) -> Vec<(&str, OffsetDateTime)> {
+        let own = self.intermediates.values().map(|own| &own.ca_cert);
+        let ends =
+            |file: &PemFile| Certificate::read(&pem::decode(&file.pem.0)?).map(|certificate| certificate.not_after);
+        std::iter::once(&self.root_cert)
+            .chain(own)
+            .filter_map(|file| Some((file.path.as_str(), ends(file)?)))
+            .filter(|(_, end)| *end < now + Duration::DAY)
+            .collect()
     }
 
     /// What of an authority another would change for `clusters`; nothing if the certificates are the same, wherever they are.

@@ -59,6 +59,13 @@ pub enum AddressProblem {
         /// What for.
         purpose: &'static str,
     },
+    /// Addresses of somebody on the internet.
+    #[error("{what} is not private: the machine and the pods would no longer reach whoever has such an address")]
+    #[diagnostic(help("choose it out of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or 198.18.0.0/15"))]
+    Public {
+        /// The setting.
+        what: String,
+    },
     /// A prefix length that Kubernetes or the address plan refuses.
     #[error("{what} is too {size}: {reason}")]
     #[diagnostic(help("{remedy}"))]

@@ -15,6 +15,17 @@ const RESERVED: [(Ipv4Addr, u8, &str); 4] = [
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local addresses"),
     (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and future use"),
 ];
+/// What nobody has on the internet: RFC 1918, RFC 6598, RFC 2544 and, for documentation, RFC 5737.
+const PRIVATE: [(Ipv4Addr, u8); 8] = [
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+];
 /// The part of the pod subnet that Kubernetes gives to each node (`--node-cidr-mask-size`).
 const NODE_PODS: u8 = 24;
 
@@ -74,12 +85,15 @@ fn parse_subnet(what: &str, text: &str) -> Result<Ipv4Net, AddressProblem> {
     not_reserved(what, subnet)
 }
 
-/// The subnet, unless no lab may use it.
+/// The subnet, unless no lab may use it, or it is somebody's.
 fn not_reserved(what: String, subnet: Ipv4Net) -> Result<Ipv4Net, AddressProblem> {
     let reserved = RESERVED.map(|(address, prefix, purpose)| (Ipv4Net::new_assert(address, prefix), purpose));
     match reserved.into_iter().find(|(reserved, _)| layout::overlap(subnet, *reserved)) {
         Some((reserved, purpose)) => Err(AddressProblem::Reserved { what, reserved, purpose }),
-        None => Ok(subnet),
+        None if PRIVATE.iter().any(|(address, prefix)| Ipv4Net::new_assert(*address, *prefix).contains(&subnet)) => {
+            Ok(subnet)
+        }
+        None => Err(AddressProblem::Public { what }),
     }
 }
 

@@ -164,6 +164,7 @@ fn root(file: &RawPem, now: Option<OffsetDateTime>) -> Result<Certificate, Unfit
     let root = found.remove(0);
     authority(&root, now)?;
     let certificate = parsed(&root)?;
+    verifiable(&root, &certificate, &certificate)?;
     if !certificate.is_signed_by(&certificate) {
         let remedy = "give the certificate at the top of the chain, signed by itself with SHA-256 or better, and this one below `intermediates`";
         let reason =
@@ -303,12 +304,23 @@ fn at_root(root: &Certificate) -> impl FnOnce(Unfit) -> Unfit {
     move |(_, reason, remedy)| (None, format!("the root at {place} cannot have signed it: {reason}"), remedy)
 }
 
+/// Whether the signature of a certificate, if it may be by that signer, is of a kind that can be verified.
+fn verifiable(found: &Certificate, below: &Parsed<'_>, signer: &Parsed<'_>) -> Result<(), Unfit> {
+    if below.issuer() != signer.subject() || below.is_known(signer) {
+        return Ok(());
+    }
+    let reason = "this certificate is signed in a way that lab does not know: with SHA-1, or by a key on another curve, as P-521";
+    let remedy = "issue it by an RSA key of 2048 to 4096 bits, or an EC key on P-256 (prime256v1) or P-384 (secp384r1), with SHA-256 or better";
+    Err(unfit(found.line, reason, remedy))
+}
+
 /// Whether one certificate has signed another.
 fn signed_by(certificate: &Certificate, above: &Certificate) -> Result<(), Unfit> {
     let (below, signer) = (parsed(certificate)?, parsed(above)?);
     if below.is_signed_by(&signer) {
         return Ok(());
     }
+    verifiable(certificate, &below, &signer)?;
     let (issuer, subject) = (common_name(below.issuer()), common_name(signer.subject()));
     let reason = format!("{issuer} has signed this certificate, not the key of {subject} ({})", above.place());
     let remedy = "give the certificates between it and the root as `certChain`, each before the one that has signed it";
