@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab::cli::{complete, keep_child, parse, run};
+use lab::cli::{cannot_start, complete, keep_child, parse, run};
 
 fn main() -> ExitCode {
     if let Some(code) = keep_child() {
@@ -17,10 +17,7 @@ fn main() -> ExitCode {
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return ExitCode::from(3);
-        }
+        Err(error) => return ExitCode::from(cannot_start(&error)),
     };
     let code = runtime.block_on(run(args));
     // Blocking tasks, such as a wait for another process's lock, must not hold up the end.

@@ -78,6 +78,33 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn a_relative_home_is_refused_and_nothing_is_kept_where_one_happens_to_be() {
+    let machine = Machine::new();
+    let run = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = machine.command(args);
+        ran(command.env_remove("XDG_STATE_HOME").envs(variables.iter().copied()), args)
+    };
+    let refused = run(&[("HOME", "relative")], &["status", "demo"]).refused(3).stderr;
+    assert!(refused.contains("HOME is not an absolute path") && refused.contains("hint: set HOME"), "{refused}");
+    // What the specification has ignored is.
+    run(&[("XDG_STATE_HOME", "relative")], &["status", "demo"]).refused(2);
+    assert!(machine.dir.path().join(".local/state/lab").exists());
+    let state = machine.dir.path().join("mine").display().to_string();
+    run(&[("HOME", "relative"), ("XDG_STATE_HOME", &state)], &["status", "demo"]).refused(2);
+    assert!(!machine.dir.path().join("relative").exists());
+}
+
+#[test]
+fn a_number_that_is_none() {
+    let machine = Machine::with_lab("demo");
+    snapshot(&[
+        machine.run(&["verify", "demo", "--settle", "soon"]).refused(2),
+        machine.run(&["logs", "demo", "--tail", "-1"]).refused(2),
+        machine.run(&["logs", "demo", "--tail=all"]).refused(2),
+    ]);
+}
+
+#[test]
 fn a_file_in_the_place_of_a_name() {
     let machine = Machine::with_lab("demo");
     machine.file("mesh.yaml", "name: mine\nclusters: [c1, c2]\n");

@@ -145,7 +145,7 @@ fn what_is_applied_is_what_the_file_says() {
     );
     assert_ne!(coredns("/data/Corefile").as_ref(), Some(&corefile));
     let told = up(&full);
-    assert!(told.contains("up already, nothing changed"), "{told}");
+    assert!(told.contains("already up, nothing changed"), "{told}");
     let (difference, code) = diff(&["diff", NAME]);
     assert_eq!(code, Some(0), "{difference:#}");
 
@@ -178,7 +178,7 @@ fn what_is_applied_is_what_the_file_says() {
     assert_eq!(namespace["metadata"]["labels"]["mesh"], Value::Null);
     assert_eq!(namespace["metadata"]["labels"]["topology.istio.io/network"], "network-c1");
     let told = up(&less);
-    assert!(told.contains("up already, nothing changed"), "{told}");
+    assert!(told.contains("already up, nothing changed"), "{told}");
 
     // What lab itself sets is not the scenario's.
     let contends = LESS.replace(

@@ -202,7 +202,7 @@ $ kubectl -n demo get deployment web -o jsonpath={.status.readyReplicas}
 1
 $ lab up guided-own
 …
-lab guided-own is up already, nothing changed after … s
+lab guided-own is already up, nothing changed after … s
 …
 ```
 

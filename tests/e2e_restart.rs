@@ -146,14 +146,14 @@ fn changes_reach_the_pods_that_carry_what_was_before_and_no_others() {
         );
     }
     assert!(said.contains("ISTIO_META_DNS_CAPTURE"), "{said}");
-    assert!(said.contains("c1: making Pod sample/bare anew: its sidecar has another"), "{said}");
+    assert!(said.contains("c1: recreating Pod sample/bare: its sidecar has another"), "{said}");
     // The Job in c1 has called what only c2 has.
     own.kubectl("c1", &["-n", "sample", "wait", "--for=condition=complete", "--timeout=1s", "job/seed"]);
 
     // Once more: nothing is changed.
     let now = ["c1", "c2"].map(|c| pods(&own, c));
     let (_, said) = up(&second);
-    assert!(said.contains("up already, nothing changed"), "{said}");
+    assert!(said.contains("already up, nothing changed"), "{said}");
     assert_eq!(["c1", "c2"].map(|c| pods(&own, c)), now);
 
     // What cannot be changed in place, a Job's template and a selector, is made anew and told; nothing else is.
@@ -184,5 +184,5 @@ fn changes_reach_the_pods_that_carry_what_was_before_and_no_others() {
     assert_eq!(restarted(&now[0], &pods(&own, "c1")), with_sidecar("c1"), "{said}");
     assert_eq!(restarted(&now[1], &pods(&own, "c2")), Vec::<String>::new(), "{said}");
     let (_, said) = up(&last);
-    assert!(said.contains("up already, nothing changed"), "{said}");
+    assert!(said.contains("already up, nothing changed"), "{said}");
 }

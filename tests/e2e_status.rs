@@ -1,4 +1,4 @@
-//! `lab status` on a real lab: it tells what is so, and what is not as it must be.
+//! `lab status` on a real lab: it tells what is so, and what is not as expected.
 
 mod e2e;
 

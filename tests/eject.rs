@@ -323,8 +323,8 @@ fn what_cannot_be_ejected_is_refused_before_anything_is_written() {
     for (scenario, to, words) in [
         ("scenarios/karmada.yaml", &new, "federation"),
         ("scenarios/private-registry.yaml", &new, "registry"),
-        ("scenarios/two-network.yaml", &full, "no empty directory"),
-        ("scenarios/two-network.yaml", &full.join("mine"), "no empty directory"),
+        ("scenarios/two-network.yaml", &full, "not an empty directory"),
+        ("scenarios/two-network.yaml", &full.join("mine"), "not an empty directory"),
     ] {
         let output = lab(&["eject", scenario, &to.display().to_string()]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -198,7 +198,7 @@ fn a_pipe_is_read_and_an_interrupt_ends_the_wait_for_it() {
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     let mut said = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("reads");
-    assert!(said.contains("nothing was begun"), "{said}");
+    assert!(said.contains("nothing was started"), "{said}");
     drop(input);
 }
 

@@ -1,6 +1,7 @@
 //! Flags, as parsed.
 
 mod itself;
+mod number;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
+use self::number::seconds;
 use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
 
@@ -41,22 +43,20 @@ pub struct Args {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build the lab of a scenario file and prove that it works; on a running lab, mend what is not as it must be
-    #[command(after_help = "What is no longer in the file goes, and what was there before lab comes back.")]
+    /// Build the lab of a scenario file and prove that it works; on a running lab, repair what is not as it should be
+    #[command(after_help = "What is no longer in the file is removed, and what was there before lab is restored.")]
     Up(Up),
     /// Remove labs: their clusters, networks, images and state
-    #[command(
-        after_help = "A lab that is not there is told, and is no error: what cleans up may run after what made nothing."
-    )]
+    #[command(after_help = "A lab that does not exist is no error: a clean-up may run after nothing was made.")]
     Down(Down),
     /// Show what `lab up` would change in a lab, object by object, and change nothing
-    #[command(after_help = "Fields are shown one by one. It ends with 5 where something would change.")]
+    #[command(after_help = "Fields are shown one by one. The exit code is 5 if something would change.")]
     Diff(Diff),
     /// Run the checks of a running lab again
     Verify(Verify),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
-    /// Say whether this machine can carry a lab, and what to do where it cannot
+    /// Check whether this machine can carry a lab, and say what to do if it cannot
     Doctor(Doctor),
     /// Show the addresses and the steps of a scenario file; needs no Docker
     Plan(Plan),
@@ -67,7 +67,7 @@ pub enum Command {
     Report(Report),
     /// List the labs of this machine
     List(List),
-    /// Show what of a lab runs: nodes, gateways, control planes, proxies, apps, and its last verdict
+    /// Show the nodes, gateways, control planes, proxies, apps and last verdict of a lab
     #[command(
         after_help = "Also what control planes watch, updates that proxies rejected, and members of a federation."
     )]
@@ -79,8 +79,8 @@ pub enum Command {
     Eject(Eject),
     /// Print one kubeconfig for all clusters of a lab, with contexts lab-NAME-CLUSTER
     Kubeconfig(Kubeconfig),
-    /// Show what istiod, the gateways and the sidecars of a lab have written
-    #[command(after_help = "Logs stand side by side, with the cluster before each line.")]
+    /// Show the logs of istiod, the gateways and the sidecars of a lab
+    #[command(after_help = "The lines of all clusters are shown together, each with its cluster in front.")]
     Logs(Logs),
     /// Run a command in the newest pod of an app; its exit code is that of the command
     Exec(Exec),
@@ -88,27 +88,27 @@ pub enum Command {
     Load(Load),
     /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
     Shell(Named),
-    /// Print what sets KUBECONFIG for a lab, as for `eval "$(lab env NAME)"`
+    /// Print shell commands that set KUBECONFIG for a lab, as in `eval "$(lab env NAME)"`
     Env(Named),
-    /// Halt the nodes of a lab; they keep their memory and take no processor
+    /// Pause the nodes of a lab: they keep their memory and use no CPU
     Pause(Named),
-    /// Let a paused lab go on, and wait until calls reach every version again
+    /// Resume a paused lab, and wait until calls reach every version again
     Resume(Named),
-    /// Open in a browser what of a lab can be called from outside; its addresses are printed
+    /// Open the addresses of a lab that can be called from outside in a browser, and print them
     Open(Open),
     /// Stop and start the nodes of one cluster, and judge the lab again
     Restart(Restart),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
-    /// Print the JSON schema of scenario files, which tells editors their fields
+    /// Print the JSON schema of scenario files, for editors
     Schema,
-    /// Print a completion script for a shell, as for `source <(lab completions bash)`
+    /// Print a completion script for a shell, as in `source <(lab completions bash)`
     Completions(Completions),
     /// Print the manual page of lab, or write that of every verb into a directory
     Man(Man),
     /// Print the version and commit of lab, and what its labs are made of
     Version(Version),
-    /// Say whether this installation of lab is whole
+    /// Check whether this installation of lab is complete
     SelfCheck(Version),
     /// Write the generated pages of the documentation into a directory, as `./dev docs` does
     #[command(hide = true)]
@@ -150,7 +150,7 @@ pub struct Up {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
     #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
-    /// Name the lab so, instead of by the scenario's own name
+    /// Name of the lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Where images come from
@@ -196,7 +196,7 @@ pub struct Diff {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
     #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
-    /// Name the lab so, instead of by the scenario's own name
+    /// Name of the lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Form of what is shown
@@ -232,8 +232,8 @@ pub struct Verify {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-    /// Seconds that endpoints may take to become what they must be
-    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    /// Seconds that endpoints may take to settle
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = seconds)]
     pub settle: u64,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
@@ -266,10 +266,10 @@ pub struct Explain {
 /// `lab doctor`.
 #[derive(Debug, ClapArgs)]
 pub struct Doctor {
-    /// Judge for the lab of this scenario file, or of a directory with a scenario.yaml in it; otherwise for any of two clusters
+    /// The scenario file of the lab, or a directory with a scenario.yaml in it; by default any lab of two clusters
     #[arg(add = ArgValueCompleter::new(files))]
     pub scenario: Option<PathBuf>,
-    /// Name that lab so, instead of by the scenario's own name
+    /// Name of that lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME", requires = "scenario")]
     pub name: Option<String>,
     /// As root, raise inotify limits that are too low; nothing else on the machine is changed
@@ -289,7 +289,7 @@ pub struct Plan {
     /// A scenario file, or a directory with a scenario.yaml in it
     #[arg(add = ArgValueCompleter::new(files))]
     pub scenario: PathBuf,
-    /// Name the lab so, instead of by the scenario's own name
+    /// Name of the lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Form of the plan
@@ -309,7 +309,7 @@ pub struct Graph {
     /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
     #[arg(add = ArgValueCompleter::new(files_and_labs))]
     pub scenario: PathBuf,
-    /// Form of the picture; without it what the name of FILE ends in, and SVG otherwise
+    /// Form of the picture; by default what the name of FILE ends in, or SVG
     #[arg(long, value_enum, value_name = "FORM")]
     pub format: Option<Picture>,
     /// Write it to this file instead of to standard output
@@ -345,7 +345,7 @@ pub struct Status {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-    /// Look again and again, until interrupted: on a terminal the screen is drawn anew, elsewhere each change is a line
+    /// Keep looking until interrupted: on a terminal the screen is redrawn, elsewhere each change is a line
     #[arg(long, short)]
     pub watch: bool,
     /// Form of the status; with --watch, each JSON document is a line
@@ -359,7 +359,7 @@ pub struct Dump {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-    /// The archive to write; in the working directory, with the lab's name and the time in its own, if left out
+    /// The archive to write; by default lab-dump-NAME-TIME.tar.gz in the working directory
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -373,7 +373,7 @@ pub struct Eject {
     /// The directory to write: a new one, or an empty one
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Name the lab so, instead of by the scenario's own name
+    /// Name of the lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Where images come from

@@ -14,7 +14,7 @@ pub fn complete() {
 }
 
 pub(super) fn run(args: &args::Completions) -> Result<(), CliError> {
-    let failed = |source| CliError::Write { what: "the completion script".to_owned(), source };
+    let failed = |error| CliError::write("the completion script")(error);
     let shell = args.shell.to_string();
     let shells = Shells::builtins();
     let shell = shells.completer(&shell).ok_or_else(|| failed(std::io::Error::other(format!("no {shell}"))))?;

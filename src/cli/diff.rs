@@ -1,7 +1,5 @@
 //! `lab diff` and `lab up --dry-run`: what would change, and nothing changed.
 
-use std::path::Path;
-
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Output, args, eject, output, up};
@@ -49,8 +47,7 @@ async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result
     refuse_changes(&existing.load::<Lab>()?, &lab)?;
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
-    let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };
-    let scratch = unfinished::dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let scratch = unfinished::dir().map_err(CliError::write("a temporary directory"))?;
     let copy = LabState::at(scratch.path());
     for name in existing.files()? {
         if let Some(text) = existing.read(&name)? {

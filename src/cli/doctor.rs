@@ -20,7 +20,7 @@ pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Re
         (lab, judged_for)
     } else {
         let any = scenario::parse(ANY_LAB, "any").map_err(|e| CliError::Scenario(Box::new(e)))?;
-        let judged_for = "a lab of two clusters; `lab doctor FILE` judges for that of a scenario file".to_owned();
+        let judged_for = "a lab of two clusters; `lab doctor FILE` judges for the lab of a scenario file".to_owned();
         (resolve(&any)?, judged_for)
     };
     let requirement = Requirement { lab: &lab, is_planned: args.scenario.is_some() };
@@ -33,7 +33,7 @@ pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Re
     };
     let report = tokio::select! {
         report = Box::pin(looked) => report?,
-        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "nothing was begun".to_owned() }),
+        () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "nothing was started".to_owned() }),
     };
     match args.output {
         Output::Text => output::print(&machine_text(&report))?,

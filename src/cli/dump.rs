@@ -23,8 +23,7 @@ fn default_file(lab: &str) -> PathBuf {
 
 async fn write(ctx: &LabContext, file: &Path) -> Result<(), CliError> {
     let files = dump::files(ctx).await?;
-    let failed = |source| CliError::Write { what: file.display().to_string(), source };
-    fs::write_archive(file, &files).map_err(failed)?;
+    fs::write_archive(file, &files).map_err(CliError::write(file.display()))?;
     let size = fs::size(file).div_ceil(1024);
     eprintln!(
         "wrote {} ({} files, {size} KiB); private keys, tokens and Secrets are masked",

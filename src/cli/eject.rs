@@ -1,7 +1,6 @@
 //! `lab eject`: the lab as plain files, for who wants to go on without lab.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,10 +24,10 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
     if let Some(refusal) = refusal(&lab) {
         return Err(CliError::Usage { problem: refusal.problem.to_owned(), remedy: refusal.remedy.to_owned() });
     }
-    let failed = |path: &Path, source| CliError::Write { what: path.display().to_string(), source };
-    if !fs::is_free(&args.directory).map_err(|e| failed(&args.directory, e))? {
+    let to = args.directory.display();
+    if !fs::is_free(&args.directory).map_err(CliError::write(&to))? {
         return Err(CliError::Usage {
-            problem: format!("{} is there and is no empty directory", args.directory.display()),
+            problem: format!("{} exists and is not an empty directory", args.directory.display()),
             remedy: "name a directory that does not exist yet: nothing is overwritten".to_owned(),
         });
     }
@@ -37,7 +36,7 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
         choice = up::keep_source(&existing, &lab, choice)?;
     }
     // Keys are made anew, so that a running lab shares none with it.
-    let scratch = unfinished::dir().map_err(|e| failed(Path::new("a temporary directory"), e))?;
+    let scratch = unfinished::dir().map_err(CliError::write("a temporary directory"))?;
     let lab_context = LabContext::new(lab, Engine::connect().await?, LabState::at(scratch.path()));
     let up = Up::new(RunContext::new(lab_context, choice).apart(), Waits::default());
     let ctx = &up.ctx;
@@ -47,10 +46,10 @@ pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Res
     let mut written = files(&ctx.lab, &plan, &material(ctx, &plan)?);
     // A directory is made as private as the first file in it.
     written.sort_by_key(|file| !file.is_private());
-    fs::create_dir(&args.directory).map_err(|e| failed(&args.directory, e))?;
+    fs::create_dir(&args.directory).map_err(CliError::write(&to))?;
     for file in &written {
         let path = args.directory.join(&file.path);
-        fs::write_new(&path, &file.text, file.mode).map_err(|e| failed(&path, e))?;
+        fs::write_new(&path, &file.text, file.mode).map_err(CliError::write(path.display()))?;
         eprintln!("wrote {}", path.display());
     }
     let keys =

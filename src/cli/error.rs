@@ -1,6 +1,6 @@
 //! Errors as a user sees them, and their exit codes.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -12,7 +12,7 @@ use crate::scenario::ScenarioErrors;
 use crate::sys::docker::DockerError;
 use crate::sys::kube::KubeError;
 use crate::sys::state::StateError;
-use crate::sys::words;
+use crate::sys::words::Io;
 
 /// Why a command did not end well.
 #[derive(Debug, Error, Diagnostic)]
@@ -77,21 +77,21 @@ pub enum CliError {
     },
     /// Standard output takes no more.
     #[error("cannot write to standard output")]
-    #[diagnostic(help("see where it goes: a file needs a disk with space left"))]
+    #[diagnostic(help("check where it is redirected to: that disk may be full"))]
     Print {
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
     /// A file cannot be written.
     #[error("cannot write {what}")]
-    #[diagnostic(help("see that its directory is there and yours, and that its disk has space left"))]
+    #[diagnostic(help("check that you may write to its directory, and that its disk has space left"))]
     Write {
         /// What.
         what: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
 }
 
@@ -108,6 +108,12 @@ impl From<DockerError> for CliError {
 }
 
 impl CliError {
+    /// A file or directory that cannot be written; `what` names it.
+    pub(super) fn write(what: impl Display) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.to_string();
+        move |error| Self::Write { what, source: error.into() }
+    }
+
     /// The exit code; `cli::run` documents the table.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -146,7 +152,7 @@ impl CliError {
                 }
                 let _ = writeln!(
                     text,
-                    "\nWhat was built so far is kept: `lab up` goes on from there, `lab down {lab}` removes it."
+                    "\nWhat was built so far is kept: `lab up` continues from there, `lab down {lab}` removes it."
                 );
                 text
             }
@@ -160,7 +166,7 @@ fn block(prefix: &str, error: &dyn Diagnostic) -> String {
     let mut text = format!("{prefix}{error}\n");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let line = words::of(error);
+        let line = error.to_string();
         if !text.contains(&line) {
             let _ = writeln!(text, "  because: {line}");
         }

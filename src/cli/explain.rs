@@ -21,7 +21,7 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
     if !lab.has_mesh() {
         return Err(CliError::Usage {
             problem: format!("lab {} has no mesh, and explain follows a call through one", lab.name),
-            remedy: format!("`lab verify {}` judges what it has", lab.name),
+            remedy: format!("`lab verify {}` checks what it has", lab.name),
         });
     }
     for cluster in [args.from.as_str(), to] {
@@ -48,7 +48,7 @@ fn target(to: &str) -> Result<(&str, Option<u16>), CliError> {
     match port.parse() {
         Ok(port @ 1..) => Ok((cluster, Some(port))),
         _ => Err(CliError::Usage {
-            problem: format!("{to}: {port} is no port"),
+            problem: format!("{to}: {port} is not a port"),
             remedy: format!("write a number from 1 to 65535, such as {cluster}:5000, or {cluster} alone"),
         }),
     }

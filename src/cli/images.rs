@@ -164,7 +164,7 @@ fn trust(args: &Import) -> Result<Trust, CliError> {
         None => beside()?,
     };
     sum.map(Trust::Sum).ok_or_else(|| CliError::Usage {
-        problem: format!("nothing says which archive {} must be", args.file.display()),
+        problem: format!("there is no checksum to check {} against", args.file.display()),
         remedy: format!(
             "give the SHA-256 that `lab images export` printed with --sha256, or write it into {}.sha256; --trust loads it without",
             args.file.display()
@@ -231,7 +231,7 @@ where
     match result {
         Some(result) => result.map_err(|e| StepError::from(e).into()),
         None => Err(CliError::Interrupted {
-            remedy: "what was built so far is kept: the same command goes on from there".to_owned(),
+            remedy: "what was built so far is kept: the same command continues from there".to_owned(),
         }),
     }
 }

@@ -24,8 +24,8 @@ pub(super) async fn run(args: args::Load) -> Result<(), CliError> {
 fn absent(absent: &load::Absent) -> CliError {
     if absent.unknown.is_empty() {
         return CliError::Usage {
-            problem: format!("{} is no name with a tag, so no pod could ask for it", absent.nameless.join(", ")),
-            remedy: "give it one by `docker tag`, and load that".to_owned(),
+            problem: format!("{} is not an image name with a tag, so no pod could use it", absent.nameless.join(", ")),
+            remedy: "tag it with `docker tag`, and load that name".to_owned(),
         };
     }
     CliError::Usage {

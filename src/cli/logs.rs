@@ -35,7 +35,7 @@ pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
                 .to_owned(),
         });
     };
-    let broken = |source| CliError::Write { what: "what the logs say".to_owned(), source };
+    let broken = |error| CliError::write("what the logs say")(error);
     let shown = |line: &logs::LogLine| format!("{} | {}\n", line.from, line.text);
     if args.follow {
         while let Some(line) = lines.try_next().await.map_err(broken)? {

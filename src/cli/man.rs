@@ -9,13 +9,12 @@ pub(super) fn run(args: &args::Man) -> Result<(), CliError> {
         None => {
             let mut page = Vec::new();
             let written = clap_mangen::Man::new(Args::command()).render(&mut page);
-            written.map_err(|source| CliError::Write { what: "the manual page".to_owned(), source })?;
+            written.map_err(CliError::write("the manual page"))?;
             output::print(&String::from_utf8_lossy(&page))
         }
         Some(dir) => {
-            let failed = |source| CliError::Write { what: dir.display().to_string(), source };
-            crate::sys::fs::create_dir(dir).map_err(failed)?;
-            clap_mangen::generate_to(Args::command(), dir).map_err(failed)
+            crate::sys::fs::create_dir(dir).map_err(CliError::write(dir.display()))?;
+            clap_mangen::generate_to(Args::command(), dir).map_err(CliError::write(dir.display()))
         }
     }
 }

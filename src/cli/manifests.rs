@@ -12,7 +12,7 @@ use crate::images::{kubectl, kubectl_here};
 use crate::scenario::kustomization::references;
 use crate::scenario::{Files, ManifestFile, Named, Unusable, decode};
 use crate::sys::process::{Process, ProcessError};
-use crate::sys::{fs, input};
+use crate::sys::{fs, input, words};
 
 /// By any of these names `kubectl kustomize` finds what to build in a directory.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -74,7 +74,7 @@ async fn find(interrupt: &CancellationToken) -> Result<PathBuf, CliError> {
     let here = tokio::select! {
         here = kubectl_here() => here,
         () = interrupt.cancelled() => {
-            return Err(CliError::Interrupted { remedy: "nothing was begun".to_owned() });
+            return Err(CliError::Interrupted { remedy: "nothing was started".to_owned() });
         }
     };
     match here {
@@ -98,7 +98,9 @@ fn file(at: &Path, left: u64) -> Result<ManifestFile, Unusable> {
             Err(Unusable { reason: format!("{name} is a link, and nothing is where it leads"), remedy })
         }
         Err(input::Refused::Missing) => Err(Unusable { reason: format!("there is no {name}"), remedy }),
-        Err(input::Refused::Failed(e)) => Err(Unusable { reason: format!("{name} cannot be read: {e}"), remedy }),
+        Err(input::Refused::Failed(e)) => {
+            Err(Unusable { reason: format!("{name} cannot be read: {}", words::io_error(&e)), remedy })
+        }
         Err(e @ input::Refused::NotAFile(_)) => Err(Unusable { reason: format!("{name}: {e}"), remedy }),
         Err(e @ input::Refused::TooLarge(_)) => Err(Unusable { reason: format!("{name}: {e}"), remedy: limits() }),
     }
@@ -122,8 +124,10 @@ pub(super) fn limits() -> String {
 fn directory(at: &Path, mut left: u64) -> Result<Vec<ManifestFile>, Unusable> {
     let remedy =
         "name the files, or a directory with .yaml, .yml or .json files or a kustomization.yaml in it".to_owned();
-    let entries = fs::entries(at)
-        .map_err(|e| Unusable { reason: format!("{} cannot be listed: {e}", at.display()), remedy: remedy.clone() })?;
+    let entries = fs::entries(at).map_err(|e| Unusable {
+        reason: format!("{} cannot be listed: {}", at.display(), words::io_error(&e)),
+        remedy: remedy.clone(),
+    })?;
     let is_manifest = |path: &PathBuf| {
         path.extension().is_some_and(|e| MANIFESTS.iter().any(|known| e.eq_ignore_ascii_case(known)))
             && !fs::is_dir(path)
@@ -158,18 +162,17 @@ async fn kustomize(kubectl: &Path, at: &Path, left: u64, reading: Reading) -> Re
         }
     }
     match tokio::time::timeout(KUSTOMIZE_LIMIT, process.output()).await {
-        Err(_) => unusable(format!("it is not built after {} s", KUSTOMIZE_LIMIT.as_secs()), see),
-        Ok(Ok(text)) if text.len() as u64 > left => {
-            unusable(format!("what it builds to is {} bytes", text.len()), limits())
-        }
+        Err(_) => unusable(format!("it was not built within {} s", KUSTOMIZE_LIMIT.as_secs()), see),
+        Ok(Ok(text)) if text.len() as u64 > left => unusable(format!("it builds {} bytes", text.len()), limits()),
         Ok(Ok(text)) => Ok(vec![ManifestFile { name: format!("kubectl kustomize {directory}"), text }]),
         Ok(Err(ProcessError::Failed { tail, .. })) => {
             let line = tail.split_whitespace().collect::<Vec<_>>().join(" ");
             let line = line.trim_start_matches("error: ");
+            let reason = innermost(line);
             if !reading.remote_bases && fetches(line) {
-                return Err(remote(at, line));
+                return Err(remote(at, &reason));
             }
-            unusable(line.to_owned(), see)
+            unusable(reason, see)
         }
         Ok(Err(error)) => unusable(error.to_string(), see),
     }
@@ -180,7 +183,7 @@ fn remote(at: &Path, what: &str) -> Unusable {
     Unusable {
         reason: format!("it fetches a base from the network, which lab does not do by itself: {what}"),
         remedy: format!(
-            "keep a copy of the base beside it, or name the output of `kubectl kustomize {}` instead; --remote-bases has lab fetch it each time",
+            "keep a copy of the base beside it, or name the output of `kubectl kustomize {}` instead; --remote-bases makes lab fetch it each time",
             at.display()
         ),
     }
@@ -213,7 +216,76 @@ fn fetched(at: &Path) -> Option<String> {
     None
 }
 
+/// What went wrong, of all that kustomize says: it wraps a reason once for each base on the way to it, and adds what it tried besides.
+fn innermost(message: &str) -> String {
+    // "... : recursed accumulation of path 'PATH': REASON", or "couldn't make target for path", once for each base.
+    let bases = ["recursed accumulation of path '", "couldn't make target for path '"];
+    let last = bases.iter().filter_map(|words| Some(message.rfind(words)? + words.len())).max();
+    let base = last.and_then(|at| message[at..].split_once("': "));
+    let (place, mut reason) = base.map_or((None, message), |(path, reason)| (Some(path), reason));
+    reason = reason.strip_prefix("accumulating resources: ").unwrap_or(reason);
+    // The same as a file, then as a directory: what it was meant as is the first.
+    if let Some(tried) = reason.strip_prefix("accumulation err='") {
+        reason = tried.split("': must build at directory: ").next().unwrap_or(tried);
+    }
+    reason = reason.strip_prefix("accumulating resources from ").unwrap_or(reason);
+    if let Some((_, path)) = reason.rsplit_once(": lstat ")
+        && let Some(path) = path.strip_suffix(": no such file or directory")
+    {
+        return format!("there is no {path}");
+    }
+    place.map_or_else(|| reason.to_owned(), |place| format!("{place}: {reason}"))
+}
+
 /// Whether a kustomization failed for want of git or of the proxy that it was given.
 fn fetches(message: &str) -> bool {
     ["'git' program", "\"git\": executable file not found", "127.0.0.1:9"].iter().any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::innermost;
+
+    #[test]
+    fn of_what_kustomize_says_the_reason_is_told() {
+        let first = "accumulating resources: accumulation err='accumulating resources from";
+        let missing = format!(
+            "{first} 'no.yaml': evalsymlink failure on '/k/a/no.yaml' : lstat /k/a/no.yaml: no such file or directory': must build at \
+             directory: not a valid directory: evalsymlink failure on '/k/a/no.yaml' : lstat /k/a/no.yaml: no such file or directory"
+        );
+        let base = |path: &str, reason: &str| {
+            format!(
+                "{first} '../x': '{path}' must resolve to a file': recursed accumulation of path '{path}': {reason}"
+            )
+        };
+        let yaml = "accumulating resources: accumulating resources from 'x.yaml': MalformedYAMLError: yaml: line 1: did not find expected";
+        let unknown = "invalid Kustomization: json: unknown field \"resorces\"";
+        let twice = "accumulating resources: accumulation err='merging resources from 'x.yaml': may not add resource with an already registered \
+                     id: ConfigMap.v1.[noGrp]/a.[noNs]': must build at directory: '/k/i/x.yaml': file is not directory";
+        for (message, told) in [
+            (missing.clone(), "there is no /k/a/no.yaml"),
+            (base("/k/b", &base("/k/a", &missing)), "there is no /k/a/no.yaml"),
+            (yaml.to_owned(), "'x.yaml': MalformedYAMLError: yaml: line 1: did not find expected"),
+            (base("/k/d", yaml), "/k/d: 'x.yaml': MalformedYAMLError: yaml: line 1: did not find expected"),
+            (unknown.to_owned(), unknown),
+            (
+                format!(
+                    "{first} '../f': '/k/f' must resolve to a file': couldn't make target for path '/k/f': {unknown}"
+                ),
+                "/k/f: invalid Kustomization: json: unknown field \"resorces\"",
+            ),
+            (
+                twice.to_owned(),
+                "merging resources from 'x.yaml': may not add resource with an already registered id: ConfigMap.v1.[noGrp]/a.[noNs]",
+            ),
+            (
+                format!(
+                    "{first} 'https://x/y.yaml': Get \"https://x/y.yaml\": refused': must build at directory: not a valid directory: z"
+                ),
+                "'https://x/y.yaml': Get \"https://x/y.yaml\": refused",
+            ),
+        ] {
+            assert_eq!(innermost(&message), told);
+        }
+    }
 }

@@ -42,7 +42,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::sys::unfinished;
+use crate::context::StepError;
+use crate::sys::{unfinished, words};
 
 pub use args::{Args, Command, Output};
 pub use completions::complete;
@@ -60,10 +61,19 @@ pub fn keep_child() -> Option<u8> {
 /// There is nothing to run.
 pub fn parse() -> Result<Args, u8> {
     Args::try_parse().map_err(|told| match told.print() {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => end(&CliError::Print { source: e }),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => end(&CliError::Print { source: e.into() }),
         // clap has no other codes than 0 and 2.
         _ => u8::from(told.use_stderr()) * 2,
     })
+}
+
+/// Tells that the machine has no threads for lab; gives the exit code.
+#[must_use]
+pub fn cannot_start(error: &std::io::Error) -> u8 {
+    end(&CliError::Before(StepError::Machine {
+        problem: format!("cannot start: {}", words::io_error(error)),
+        remedy: "raise what this user may have of processes and open files (`ulimit -a` shows it)".to_owned(),
+    }))
 }
 
 /// Tells an error; gives its exit code.
@@ -95,9 +105,11 @@ pub async fn run(args: Args) -> u8 {
 async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliError> {
     match args.command {
         Command::Up(args) => up::run(args, interrupt).await,
-        Command::Down(args) => until(interrupt, "`lab down` again removes the rest", Box::pin(down::run(args))).await,
-        Command::Verify(args) => until(interrupt, "the lab is as it was", Box::pin(verify::run(args))).await,
-        Command::Explain(args) => until(interrupt, "the lab is as it was", Box::pin(explain::run(args))).await,
+        Command::Down(args) => {
+            until(interrupt, "run `lab down` again to remove the rest", Box::pin(down::run(args))).await
+        }
+        Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
+        Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Diff(args) => Box::pin(diff::run(args, interrupt)).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,
@@ -109,12 +121,18 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Eject(args) => Box::pin(eject::run(args, interrupt)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args),
         Command::Logs(args) => until(interrupt, "nothing was changed", logs::run(args)).await,
-        Command::Exec(args) => until(interrupt, "the command may go on in its pod", Box::pin(exec::run(args))).await,
-        Command::Load(args) => until(interrupt, "`lab load` again loads the rest", Box::pin(load::run(args))).await,
+        Command::Exec(args) => {
+            until(interrupt, "the command may still be running in its pod", Box::pin(exec::run(args))).await
+        }
+        Command::Load(args) => {
+            until(interrupt, "run `lab load` again to load the rest", Box::pin(load::run(args))).await
+        }
         Command::Shell(args) => shell::shell(&args),
         Command::Env(args) => shell::env(&args),
-        Command::Pause(args) => until(interrupt, "`lab resume` lets the nodes go on", pause::pause(&args)).await,
-        Command::Resume(args) => until(interrupt, "`lab resume` again goes on", Box::pin(pause::resume(&args))).await,
+        Command::Pause(args) => until(interrupt, "run `lab resume` to resume the nodes", pause::pause(&args)).await,
+        Command::Resume(args) => {
+            until(interrupt, "run `lab resume` again to continue", Box::pin(pause::resume(&args))).await
+        }
         Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Images(args) => Box::pin(images::run(args, interrupt)).await,
@@ -140,7 +158,7 @@ async fn obeying(
         () = interrupt.cancelled() => {}
     }
     tokio::time::timeout(LAST_WORDS, verb).await.unwrap_or_else(|_| {
-        let remedy = "what was done so far is kept: the same command goes on from there".to_owned();
+        let remedy = "what was done so far is kept: the same command continues from there".to_owned();
         Err(CliError::Interrupted { remedy })
     })
 }

@@ -4,6 +4,7 @@ use super::{CliError, args, output};
 use crate::plan::{Gateway, Lab, LabCluster};
 use crate::scenario::{App, Check, Target, Through};
 use crate::sys::state::State;
+use crate::sys::words;
 
 pub(super) fn run(args: &args::Open) -> Result<(), CliError> {
     let lab: Lab = State::open()?.existing(&args.name)?.load()?;
@@ -23,7 +24,7 @@ pub(super) fn run(args: &args::Open) -> Result<(), CliError> {
     if !args.print
         && let Err(error) = crate::sys::process::open_browser(first)
     {
-        eprintln!("no browser could be started ({error}): open the address yourself");
+        eprintln!("no browser could be started ({}): open the address yourself", words::io_error(&error));
     }
     Ok(())
 }

@@ -29,21 +29,19 @@ pub(super) fn print_while_read(text: &str) -> Result<bool, CliError> {
     // What is only flushed as the process ends fails with nobody to tell it.
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        result => result.map(|()| true).map_err(|source| CliError::Print { source }),
+        result => result.map(|()| true).map_err(|e| CliError::Print { source: e.into() }),
     }
 }
 
 /// Writes a value as JSON to standard output.
 pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| CliError::Write { what: "JSON".to_owned(), source: e.into() })?;
+    let text = serde_json::to_string_pretty(value).map_err(|e| CliError::write("JSON")(e.into()))?;
     print(&format!("{text}\n"))
 }
 
 /// A value as one line of JSON.
 pub(super) fn json_line<T: Serialize>(value: &T) -> Result<String, CliError> {
-    let text =
-        serde_json::to_string(value).map_err(|e| CliError::Write { what: "JSON".to_owned(), source: e.into() })?;
+    let text = serde_json::to_string(value).map_err(|e| CliError::write("JSON")(e.into()))?;
     Ok(format!("{text}\n"))
 }
 
@@ -61,8 +59,8 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
         Output::Json => print_json(verdict)?,
     }
     if let Some(file) = file {
-        let failed = |e| CliError::Write { what: file.display().to_string(), source: std::io::Error::other(e) };
-        print_to(Some(file), &junit(verdict).map_err(failed)?)?;
+        let xml = junit(verdict).map_err(|e| CliError::write(file.display())(std::io::Error::other(e)))?;
+        print_to(Some(file), &xml)?;
     }
     if verdict.passed { Ok(()) } else { Err(CliError::Red) }
 }
@@ -71,14 +69,14 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
 pub(super) fn refuse_unwritable(file: &Path) -> Result<(), CliError> {
     crate::sys::fs::can_be_written(file).map_err(|e| CliError::Usage {
         problem: format!("cannot write {}: {}", file.display(), words::io_error(&e)),
-        remedy: "name a file in a directory that is there".to_owned(),
+        remedy: "name a file in a directory that exists".to_owned(),
     })
 }
 
 /// Writes a text to a file of the command line, or to standard output without one.
 pub(super) fn print_to(file: Option<&Path>, text: &str) -> Result<(), CliError> {
     let Some(file) = file else { return print(text) };
-    crate::sys::fs::write(file, text).map_err(|source| CliError::Write { what: file.display().to_string(), source })
+    crate::sys::fs::write(file, text).map_err(CliError::write(file.display()))
 }
 
 /// The scenario of a guided lab, in its directory.
@@ -105,14 +103,14 @@ pub(super) async fn aside<T: Send + 'static>(
         biased;
         () = interrupt.cancelled() => Err(nothing_begun()),
         done = tokio::task::spawn_blocking(work) => {
-            done.map_err(|e| CliError::Write { what: "what was read".to_owned(), source: e.into() })
+            done.map_err(|e| CliError::write("what was read")(e.into()))
         }
     }
 }
 
 /// An interrupt before anything was changed.
 pub(super) fn nothing_begun() -> CliError {
-    CliError::Interrupted { remedy: "nothing was begun".to_owned() }
+    CliError::Interrupted { remedy: "nothing was started".to_owned() }
 }
 
 /// Reads, checks and resolves a scenario file with the files that it names, or that of a directory.

@@ -23,7 +23,7 @@ pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
     }
     Err(CliError::Before(StepError::Machine {
         problem: format!("lab {} is paused", ctx.lab.name),
-        remedy: format!("`lab resume {}` lets it go on", ctx.lab.name),
+        remedy: format!("`lab resume {}` resumes it", ctx.lab.name),
     }))
 }
 
@@ -31,8 +31,8 @@ pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
     let _lock = lock(&args.name).await?;
     let paused = pause::pause(&output::open(&args.name).await?).await?;
     match paused.len() {
-        0 => eprintln!("no node of lab {} runs", args.name),
-        nodes => eprintln!("{nodes} nodes of lab {} are paused; `lab resume {0}` lets them go on", args.name),
+        0 => eprintln!("no node of lab {} is running", args.name),
+        nodes => eprintln!("{nodes} nodes of lab {} are paused; `lab resume {0}` resumes them", args.name),
     }
     Ok(())
 }

@@ -6,8 +6,7 @@ use crate::report::judgements_text;
 use crate::verdict::Level;
 
 pub(super) async fn run(args: &args::Version) -> Result<(), CliError> {
-    let binary = std::env::current_exe()
-        .map_err(|source| CliError::Write { what: "the path of this program".to_owned(), source })?;
+    let binary = std::env::current_exe().map_err(CliError::write("the path of this program"))?;
     let judged = self_check::look(&binary).await;
     let whole = judged.iter().all(|j| j.level != Level::Failure);
     match args.output {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{CliError, args, kubeconfig, output};
 use crate::plan::Lab;
 use crate::sys::state::State;
+use crate::sys::words;
 
 /// The kubeconfig with short names, in the lab's state.
 const FILE: &str = "kubeconfig.yaml";
@@ -33,7 +34,7 @@ pub(super) fn shell(args: &args::Named) -> Result<(), CliError> {
     let error =
         crate::sys::process::become_program(&shell, &[("LAB", lab.name.as_ref()), ("KUBECONFIG", file.as_ref())]);
     Err(CliError::Usage {
-        problem: format!("cannot start the shell {}: {error}", PathBuf::from(shell).display()),
+        problem: format!("cannot start the shell {}: {}", PathBuf::from(shell).display(), words::io_error(&error)),
         remedy: "name another in the variable SHELL".to_owned(),
     })
 }

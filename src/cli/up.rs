@@ -61,15 +61,19 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     let (engine, _lock, choice) = tokio::select! {
         before = before => before?,
         () = interrupt.cancelled() => {
-            return Err(CliError::Interrupted { remedy: "nothing was begun".to_owned() });
+            return Err(CliError::Interrupted { remedy: "nothing was started".to_owned() });
         }
     };
     let lab_state = state.lab(&lab.name)?;
     lab_state.store(&lab)?;
     down::end_earlier(&lab_state).await;
     for file in lab_state.forget_damaged()? {
-        let lost = if file.starts_with("applied/") { "; what it named and the scenario does not may stay" } else { "" };
-        eprintln!("warning: {} cannot be read, and is made anew{lost}", lab_state.path(&file).display());
+        let lost = if file.starts_with("applied/") {
+            "; objects that it listed and the scenario does not have may stay"
+        } else {
+            ""
+        };
+        eprintln!("warning: {} cannot be read, and is made again{lost}", lab_state.path(&file).display());
     }
     marked::mark(lab_state.mark());
 
@@ -90,7 +94,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     eprintln!("\n{}", timeline.table());
     if finished.interrupted {
         return Err(CliError::Interrupted {
-            remedy: format!("what was built so far is kept: `lab up` goes on from there, `lab down {name}` removes it"),
+            remedy: format!(
+                "what was built so far is kept: `lab up` continues from there, `lab down {name}` removes it"
+            ),
         });
     }
     if !finished.failures.is_empty() {
@@ -99,9 +105,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         return Err(CliError::Build { lab: name, failures });
     }
     if up.ctx.untold_changes() > 0 {
-        eprintln!("and {} more objects changed; `lab diff` tells before an `up`", up.ctx.untold_changes());
+        eprintln!("and {} more objects changed; `lab diff` shows them before an `up`", up.ctx.untold_changes());
     }
-    let changed = if finished.changed { "up" } else { "up already, nothing changed" };
+    let changed = if finished.changed { "up" } else { "already up, nothing changed" };
     eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());
     let Some(verdict) = up.verdict() else { return Ok(()) };
     let told = output::tell(verdict, args.output, args.junit.as_deref());

@@ -54,7 +54,7 @@ pub async fn remove(
 ) -> Result<Removed, StepError> {
     let begun = begun(engine, lab, state).await?;
     if !begun.is_empty() {
-        say("an aborted run was making clusters: waiting until nothing more of them can come");
+        say("an aborted run was creating clusters: waiting until it can create nothing more");
     }
     let ended = begun.iter().map(|(cluster, nodes)| half_made::remove(engine, lab, cluster, nodes));
     let mut removed = Removed { nodes: try_join_all(ended).await?.concat(), ..Removed::default() };
@@ -75,9 +75,9 @@ pub async fn remove(
 
 fn keeps_coming(lab: &str) -> StepError {
     StepError::Machine {
-        problem: format!("containers, networks or images of lab {lab} keep coming as they are removed"),
+        problem: format!("containers, networks or images of lab {lab} keep appearing while they are removed"),
         remedy: format!(
-            "end the program that makes them, which `docker events` shows at work, then run `lab down {lab}` again"
+            "stop the program that creates them (`docker events` shows it), then run `lab down {lab}` again"
         ),
     }
 }

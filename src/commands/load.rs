@@ -40,7 +40,7 @@ pub async fn load(ctx: &LabContext, names: &[String]) -> Result<Vec<String>, Ste
     let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
     if let Some(node) = nodes.iter().find(|n| !n.running) {
         return Err(StepError::Machine {
-            problem: format!("the node {} does not run", node.name),
+            problem: format!("the node {} is not running", node.name),
             remedy: format!("`lab up {}` starts it", ctx.lab.name),
         });
     }
@@ -63,7 +63,7 @@ async fn import(
         return Ok(());
     }
     Err(StepError::Machine {
-        problem: format!("containerd of {node} does not take the images: {}", imported.text.trim()),
+        problem: format!("containerd on {node} refused the images: {}", imported.text.trim()),
         remedy: "see whether the disk of Docker is full (`docker system df`), and run the command again".to_owned(),
     })
 }

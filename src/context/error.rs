@@ -69,7 +69,7 @@ pub enum StepError {
     /// Something else has the address of a gateway.
     #[error("Service {namespace}/{name} in {cluster} has the address {address}, which is planned for the {}", gateway.title())]
     #[diagnostic(help(
-        "`kubectl --context {context} -n {namespace} delete service {name}`, then `lab up` again: a Service of the scenario is made anew and gets \
+        "`kubectl --context {context} -n {namespace} delete service {name}`, then `lab up` again: a Service of the scenario is created again and gets \
          another address. Or give the gateway another one: `loadBalancer: {{ addresses: {{ {}: ... }} }}`", gateway.field()
     ))]
     AddressTaken {
@@ -112,7 +112,7 @@ impl StepError {
     #[must_use]
     pub fn is_machine(&self) -> bool {
         match self {
-            Self::Machine { .. } | Self::State(StateError::Io { .. } | StateError::NoHome) => true,
+            Self::Machine { .. } | Self::State(StateError::Io { .. } | StateError::NoHome(_)) => true,
             Self::Docker(e) => e.is_no_answer(),
             Self::Images(e) => e.lacks_something(),
             _ => false,

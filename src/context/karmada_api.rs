@@ -63,6 +63,6 @@ pub(crate) fn kubeconfig(ctx: &LabContext) -> Result<String, StepError> {
 pub(crate) fn unusable(ctx: &LabContext, reason: &str) -> StepError {
     StepError::Failed {
         problem: format!("cannot read the kubeconfig of Karmada: {reason}"),
-        remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
+        remedy: format!("make the lab again: `lab down {}`", ctx.lab.name),
     }
 }

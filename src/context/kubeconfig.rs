@@ -40,7 +40,7 @@ pub(super) async fn ask(ctx: &LabContext, cluster: &str) -> Result<Cluster, Step
     let told = ctx.engine.exec(&node, &["cat", IN_NODE], None).await?;
     let unusable = |reason: String| StepError::Failed {
         problem: format!("cannot read the kubeconfig of {cluster} in its node: {reason}"),
-        remedy: format!("make the lab anew: `lab down {}`", ctx.lab.name),
+        remedy: format!("make the lab again: `lab down {}`", ctx.lab.name),
     };
     let server =
         ctx.engine.published(&node, PORT).await?.ok_or_else(|| unusable("no port of it is published".into()))?;

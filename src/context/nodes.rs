@@ -48,7 +48,7 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
     })
 }
 
-/// The nodes that are not as they must be, each with its cluster. Of those that are `foreign` it is enough that they are there.
+/// The nodes that are not as expected, each with its cluster. Of those that are `foreign` it is enough that they are there.
 fn amiss<'a>(lab: &'a Lab, nodes: &[Node], foreign: &[String]) -> Vec<(&'a str, Finding)> {
     let mut found = Vec::new();
     for cluster in &lab.clusters {

@@ -18,7 +18,7 @@ use crate::exec::Progress;
 use crate::scenario::ImageSettings;
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::Engine;
-use crate::sys::{fs, input, pipe, unfinished};
+use crate::sys::{fs, input, pipe, unfinished, words};
 
 /// Names of the archive's members. The first tells whether the others fit, before a gigabyte is read.
 const CONTENTS: &str = "contents.json";
@@ -212,7 +212,7 @@ fn verify(mut file: &fs::File, dir: &Path, expected: &Contents) -> io::Result<(S
 
 /// Looks at each member.
 fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), String> {
-    let broken = |e: io::Error| format!("it is broken: {e}");
+    let broken = |e: io::Error| format!("it is broken: {}", words::io_error(&e));
     let source = expected.source.to_string();
     let labels = [(NODE_LABEL, expected.digest.as_str()), (SOURCE_LABEL, source.as_str())];
     let mut sums: BTreeMap<String, String> = BTreeMap::new();
@@ -309,7 +309,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ImagesError> {
     let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).and_then(|r| r);
-    done.map_err(|source| ImagesError::Copy { what: file.display().to_string(), source })
+    done.map_err(|e| ImagesError::Copy { what: file.display().to_string(), source: e.into() })
 }
 
 #[cfg(test)]

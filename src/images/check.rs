@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::reference::Reference;
+use crate::sys::words;
 
 /// Most bytes of a file of an image archive that is read as JSON.
 const DOCUMENT: u64 = 1 << 20;
@@ -134,7 +135,7 @@ struct Files {
 
 impl Files {
     fn read(from: impl Read) -> Result<Self, String> {
-        let broken = |e: io::Error| format!("it is broken: {e}");
+        let broken = |e: io::Error| format!("it is broken: {}", words::io_error(&e));
         let mut files = Self::default();
         let mut seen = BTreeSet::new();
         let mut archive = tar::Archive::new(from);

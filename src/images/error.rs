@@ -6,13 +6,14 @@ use thiserror::Error;
 use crate::sys::cache::CacheError;
 use crate::sys::docker::DockerError;
 use crate::sys::process::ProcessError;
+use crate::sys::words::Io;
 
 /// The images or the tools of a lab could not be prepared.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ImagesError {
     /// The embedded stack is not valid: a mistake in lab.
     #[error("stack.yaml is not valid: {0}")]
-    #[diagnostic(help("this is a mistake in lab: correct stack/stack.yaml and build lab anew"))]
+    #[diagnostic(help("this is a mistake in lab: correct stack/stack.yaml and build lab again"))]
     Stack(String),
     /// The cache directory failed.
     #[error(transparent)]
@@ -81,9 +82,9 @@ pub enum ImagesError {
         remedy: &'static str,
     },
     /// Neither source serves.
-    #[error("images cannot be had: {registries}; and packages cannot be built here: {builders}")]
+    #[error("images are not available: {registries}; and packages cannot be built here: {builders}")]
     #[diagnostic(help(
-        "mend one of both (`lab doctor` has more); name a mirror that has the images (images.mirror); or bring everything from another machine \
+        "fix one of the two (`lab doctor` says more); name a mirror that has the images (images.mirror); or bring everything from another machine \
          with `lab images export` and `lab images import`"
     ))]
     NoSource {
@@ -136,13 +137,13 @@ pub enum ImagesError {
     },
     /// A file that the user named, or that was downloaded, could not be read or written.
     #[error("cannot read or write {what}")]
-    #[diagnostic(help("see that the file is what you mean, that it may be used, and that its disk has space left"))]
+    #[diagnostic(help("check that it is the right file, that you may use it, and that its disk has space left"))]
     Copy {
         /// What.
         what: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
 }
 

@@ -13,6 +13,7 @@ use super::tree::{Node, Tree};
 use super::workshop::{Needs, Workshop};
 use crate::sys::cache;
 use crate::sys::process::Process;
+use crate::sys::words;
 
 const MISSING: Missing = Missing {
     purpose: "builds what is not on this machine yet",
@@ -92,7 +93,7 @@ pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFi
         let source = dir.join(&file.path);
         if crate::sys::fs::is_dir(&source) {
             let made = scratch.join("archive");
-            crate::sys::fs::pack(&source, CRDS, &made).map_err(|e| unexpected(e.to_string()))?;
+            crate::sys::fs::pack(&source, CRDS, &made).map_err(|e| unexpected(words::io_error(&e)))?;
             return Ok(made);
         }
         if !crate::sys::fs::is_file(&source) {

@@ -42,7 +42,7 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
         let hashed = file.clone();
         let sum = tokio::task::spawn_blocking(move || digest::of_file(&hashed)).await;
         let sum = sum.map_err(std::io::Error::other).and_then(|s| s);
-        let sum = sum.map_err(|source| ImagesError::Copy { what: requirement.clone(), source })?;
+        let sum = sum.map_err(|e| ImagesError::Copy { what: requirement.clone(), source: e.into() })?;
         if sum != wheel.sha256 {
             return Err(unexpected(&requirement, format!("its sha256 is {sum}")));
         }

@@ -35,10 +35,13 @@ fn sentence(explanation: &Explanation) -> String {
     let others: Vec<&str> = clusters.map(String::as_str).filter(|c| c != to).collect();
     match &explanation.answered {
         Some(answered) if !answered.is_from(to) && others.is_empty() => {
-            format!("{from} is answered; by which cluster cannot be told")
+            format!("{from} gets an answer; which cluster sent it is unknown")
         }
         Some(answered) if !answered.is_from(to) => {
-            format!("{from} is answered, by {} and not by {to}: nothing on the way is broken", others.join(" and "))
+            format!(
+                "{from} gets an answer, from {} and not from {to}: nothing on the way is broken",
+                others.join(" and ")
+            )
         }
         _ => format!("{to} answers {from}: nothing on the way is broken"),
     }
@@ -83,6 +86,6 @@ mod tests {
             explanation_text(&Explanation { answered: Some(answered), ..explanation(None) })
         };
         assert!(by("c2").ends_with("c2 answers c1: nothing on the way is broken\n"));
-        assert!(by("c1").ends_with("c1 is answered, by c1 and not by c2: nothing on the way is broken\n"));
+        assert!(by("c1").ends_with("c1 gets an answer, from c1 and not from c2: nothing on the way is broken\n"));
     }
 }

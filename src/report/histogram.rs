@@ -46,7 +46,7 @@ pub(super) fn caller(source: &SourceVerdict) -> String {
 
 fn write_source(text: &mut String, source: &SourceVerdict) {
     let denied: u32 = source.denials.values().sum();
-    let denied = if denied > 0 { format!(", {denied} denied as they must be") } else { String::new() };
+    let denied = if denied > 0 { format!(", {denied} denied as expected") } else { String::new() };
     let allowed = match source.allowed_failures {
         0 => String::new(),
         allowed => format!(" ({allowed} may)"),

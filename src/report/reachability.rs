@@ -9,7 +9,7 @@ pub(super) fn matrix(cells: &[Cell]) -> String {
     if cells.is_empty() {
         return String::new();
     }
-    let mut text = "reachability: who in a row calls who is above\n\n".to_owned();
+    let mut text = "reachability: each row calls each column\n\n".to_owned();
     let mut ways: Vec<Way> = cells.iter().map(|c| c.kind).collect();
     ways.dedup();
     for way in ways {

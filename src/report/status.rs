@@ -21,7 +21,7 @@ pub fn status_text(status: &LabStatus) -> String {
     for cluster in &status.clusters {
         for proxy in &cluster.proxies {
             for (kind, error) in &proxy.rejected {
-                let _ = writeln!(text, "REJECTED  {}: {} does not take its {kind}: {error}", cluster.name, proxy.name);
+                let _ = writeln!(text, "REJECTED  {}: {} rejects its {kind}: {error}", cluster.name, proxy.name);
                 notes = true;
             }
         }

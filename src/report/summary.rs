@@ -15,7 +15,7 @@ fn passed(verdict: &Verdict) -> String {
     let mut said = Vec::new();
     if !verdict.sources.is_empty() {
         let only_rotations = verdict.sources.iter().all(|s| s.kind == CallCheck::Rotation && s.caller != OUTSIDE);
-        let are = if only_rotations { "reach every version" } else { "are as they must be" };
+        let are = if only_rotations { "reach every version" } else { "are as expected" };
         said.push(format!("calls {} {are}", places(&verdict.sources, |_| true)));
         said.push(counts(&verdict.sources));
     }
@@ -37,7 +37,7 @@ fn failed(verdict: &Verdict) -> String {
     let well = places(&verdict.sources, |s| !is_red(s));
     let mut said = Vec::new();
     if !red.is_empty() {
-        said.push(format!("calls {red} are not as they must be"));
+        said.push(format!("calls {red} are not as expected"));
     }
     let (cells, wrong) = (verdict.reachability.len(), verdict.reachability.iter().filter(|c| !c.passed()).count());
     if wrong > 0 {
@@ -45,7 +45,7 @@ fn failed(verdict: &Verdict) -> String {
         said.push(format!("{wrong} of {cells} cells of the reachability matrix {are} wrong"));
     }
     let astray = verdict.federation.iter().filter(|s| !s.passed()).map(|s| s.check.as_str());
-    said.extend(astray.map(|check| format!("{check} is not as it must be")));
+    said.extend(astray.map(|check| format!("{check} is not as expected")));
     if !well.is_empty() {
         said.push(format!("all is well {well}"));
     }
@@ -90,11 +90,11 @@ fn counts(sources: &[SourceVerdict]) -> String {
         sources.iter().flat_map(|s| &s.measures).filter(|m| m.what == FAILED_MEANWHILE).map(|m| m.value).sum();
     let mut said = vec![format!("{requests} requests")];
     if denied > 0 {
-        said.push(format!("{denied} denied as they must be"));
+        said.push(format!("{denied} denied as expected"));
     }
     said.push(match failures {
         0 => "none failed".to_owned(),
-        some => format!("{some} failed, as may be"),
+        some => format!("{some} failed, as allowed"),
     });
     if meanwhile > 0.0 {
         said.push(format!("besides {meanwhile} during failovers"));

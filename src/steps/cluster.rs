@@ -73,7 +73,7 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
         ctx.engine.remove(&node.name).await?;
     }
     if half_made::is_begun(&ctx.state, cluster)? {
-        progress.say("waiting until an interrupted run can leave nothing more behind");
+        progress.say("waiting for what an interrupted run may still create");
         half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &half_made::names(cluster)).await?;
     }
     create(ctx, cluster, progress).await?;
@@ -122,7 +122,7 @@ async fn restart(
             Some(node) => Err(StepError::Failed {
                 problem: format!("the node {} does not keep running; Docker says: {}", node.name, node.status),
                 remedy: format!(
-                    "look at `docker logs {}`, or make the lab anew: `lab down {}`",
+                    "look at `docker logs {}`, or make the lab again: `lab down {}`",
                     node.name, ctx.lab.name
                 ),
             }),
@@ -132,7 +132,7 @@ async fn restart(
         return Err(StepError::Failed {
             problem: format!("the API server of {} does not become ready", cluster.name),
             remedy: format!(
-                "look at `docker logs {}`, or make the lab anew: `lab down {}`",
+                "look at `docker logs {}`, or make the lab again: `lab down {}`",
                 cluster.control_plane_node(),
                 ctx.lab.name
             ),

@@ -89,8 +89,7 @@ pub(crate) async fn remove(
         if start.elapsed() > PATIENCE {
             return Err(StepError::Failed {
                 problem: format!("the Docker engine is still making {name}, which an aborted run asked for"),
-                remedy: "wait until it has come to an end, and run the command again; `docker ps -a` shows it then"
-                    .to_owned(),
+                remedy: "wait until `docker ps -a` shows it, and run the command again".to_owned(),
             });
         }
         tokio::time::sleep(PAUSE).await;

@@ -48,7 +48,7 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
     {
         return Err(StepError::Failed {
             problem: format!("cluster {} is a member of the federation, but not by {}", cluster.name, wanted.as_str()),
-            remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
+            remedy: format!("make the lab again: `lab down {}`, then `lab up`", ctx.lab.name),
         });
     }
     let mut changed = known.is_none();
@@ -89,9 +89,8 @@ async fn join(ctx: &RunContext, cluster: &LabCluster, mode: MemberMode, progress
             args.extend(render::karmada_member(cluster));
             let registered = karmadactl(ctx, &node, &args).await;
             if take_back(ctx, &token).await.is_err() {
-                progress.say(format!(
-                    "the token by which it registered could not be deleted, and ends within {TOKEN_LIFE}"
-                ));
+                progress
+                    .say(format!("the token it registered with could not be deleted; it expires within {TOKEN_LIFE}"));
             }
             registered?;
         }

@@ -93,9 +93,9 @@ async fn script(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>
     let mut peers = Vec::new();
     for node in nodes {
         let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
-        let pods: Ipv4Net = pods
-            .parse()
-            .map_err(|_| KubeError::Manifest(format!("pod subnet {pods} of node {} is no subnet", node.name_any())))?;
+        let pods: Ipv4Net = pods.parse().map_err(|_| {
+            KubeError::Manifest(format!("pod subnet {pods} of node {} is not a subnet", node.name_any()))
+        })?;
         peers.push(NodePods { node: node.name_any(), pods });
     }
     Ok(Some(render::node_network(&ctx.lab, cluster, &own, &peers)))

@@ -141,7 +141,7 @@ async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Re
                     cluster.name
                 ),
                 remedy: format!(
-                    "see why it does not answer with `lab status {0}`, or make the lab anew: `lab down {0}`",
+                    "see why it does not answer with `lab status {0}`, or make the lab again: `lab down {0}`",
                     ctx.lab.name
                 ),
             });
@@ -176,11 +176,11 @@ fn restore(ctx: &RunContext, cluster: &LabCluster, secret: &Secret) -> Result<bo
 fn lost(ctx: &RunContext, cluster: &LabCluster) -> StepError {
     StepError::Machine {
         problem: format!(
-            "the key of the lab's root certificate is lost, and {} needs a certificate by it: {} is damaged",
+            "the key of the lab's root certificate is lost, and {} needs a certificate signed by it: {} is damaged",
             cluster.name,
             ctx.state.path(ROOT_KEY).display()
         ),
-        remedy: format!("make the lab anew: `lab down {}`, then `lab up`", ctx.lab.name),
+        remedy: format!("make the lab again: `lab down {}`, then `lab up`", ctx.lab.name),
     }
 }
 

@@ -12,18 +12,19 @@ use thiserror::Error;
 
 use super::fs::create_private_dir;
 use super::lock::{FileLock, Mode};
-use super::unfinished;
+use super::words::Io;
+use super::{home, unfinished};
 
 /// The cache directory could not be used.
 #[derive(Debug, Error, Diagnostic)]
 pub enum CacheError {
-    /// There is no home directory.
-    #[error("cannot tell where the cache directory is")]
-    #[diagnostic(help("set HOME or XDG_CACHE_HOME"))]
-    NoHome,
+    /// There is no home directory, or it is not an absolute path.
+    #[error("cannot tell where the cache directory is: {0}")]
+    #[diagnostic(help("set HOME or XDG_CACHE_HOME to an absolute path"))]
+    NoHome(&'static str),
     /// A file or directory in it could not be used.
     #[error("cannot {action} {path}")]
-    #[diagnostic(help("see that the directory is yours and that its disk has space left"))]
+    #[diagnostic(help("check that the directory is yours and that its disk has space left"))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -31,7 +32,7 @@ pub enum CacheError {
         path: String,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
 }
 
@@ -50,9 +51,8 @@ pub struct Lock {
 impl Cache {
     /// The user's cache.
     pub fn open() -> Result<Self, CacheError> {
-        use etcetera::BaseStrategy;
-        let base = etcetera::base_strategy::Xdg::new().map_err(|_| CacheError::NoHome)?;
-        Self::at(base.cache_dir().join("lab"))
+        let base = home::dir(etcetera::BaseStrategy::cache_dir).map_err(CacheError::NoHome)?;
+        Self::at(base.join("lab"))
     }
 
     /// A cache in `root`, which is made when it is missing.
@@ -265,7 +265,7 @@ fn remove(path: &Path) -> Result<(), CacheError> {
 /// Makes an error of an I/O error.
 pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CacheError {
     let path = path.display().to_string();
-    move |source| CacheError::Io { action, path, source }
+    move |error| CacheError::Io { action, path, source: error.into() }
 }
 
 #[cfg(test)]

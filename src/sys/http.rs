@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::words;
+
 /// How long a registry may take to answer before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -60,24 +62,24 @@ impl Http {
         url: &str,
         headers: &BTreeMap<String, String>,
     ) -> Result<Answered, Unreachable> {
-        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| Unreachable(e.to_string()))?;
+        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| Unreachable(words::innermost(&e)))?;
         let request =
             headers.iter().fold(self.client(url).request(method, url), |r, (name, value)| r.header(name, value));
-        let response = request.send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let response = request.send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         let status = response.status().as_u16();
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in response.headers() {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             headers.entry(name.as_str().to_owned()).or_default().push(value);
         }
-        let body = response.text().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let body = response.text().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         Ok(Answered { status, headers, body })
     }
 
     /// Asks for `BASE/v2/`, which every registry answers, if only with "who are you".
     pub async fn registry_answers(&self, base: &str) -> Result<(), Unreachable> {
         let response =
-            self.client(base).get(format!("{base}/v2/")).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+            self.client(base).get(format!("{base}/v2/")).send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         match response.status().as_u16() {
             200 | 401 => Ok(()),
             status => Err(Unreachable(format!("it answered {status} to /v2/"))),
@@ -86,7 +88,7 @@ impl Http {
 
     /// Whether there is anything at a URL that can be read.
     pub async fn serves(&self, url: &str) -> Result<(), Unreachable> {
-        let response = self.client(url).get(url).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let response = self.client(url).get(url).send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(Unreachable(format!("it answered {}", status.as_u16()))),
@@ -122,11 +124,11 @@ impl Http {
                       application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
         let url = format!("{base}/v2/{repository}/manifests/{reference}");
         let ask = || self.client(base).head(&url).header("Accept", accept);
-        let mut response = ask().send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let mut response = ask().send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         if response.status() == reqwest::StatusCode::UNAUTHORIZED
             && let Some(token) = self.token(response.headers()).await?
         {
-            response = ask().bearer_auth(token).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+            response = ask().bearer_auth(token).send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         }
         match response.status().as_u16() {
             200..=299 => Ok(Some(response.headers().clone())),
@@ -143,11 +145,11 @@ impl Http {
             reqwest::Url::parse(&realm).map_err(|e| Unreachable(format!("its login server is {realm}: {e}")))?;
         url.query_pairs_mut().extend_pairs(query);
         let response =
-            self.client(url.as_str()).get(url.clone()).send().await.map_err(|e| Unreachable(root_cause(&e)))?;
+            self.client(url.as_str()).get(url.clone()).send().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         if !response.status().is_success() {
             return Ok(None);
         }
-        let text = response.text().await.map_err(|e| Unreachable(root_cause(&e)))?;
+        let text = response.text().await.map_err(|e| Unreachable(words::innermost(&e)))?;
         let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let token = answer["token"].as_str().or_else(|| answer["access_token"].as_str());
         Ok(token.map(str::to_owned))
@@ -182,7 +184,7 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unreachable> {
-    builder.build().map_err(|e| Unreachable(e.to_string()))
+    builder.build().map_err(|e| Unreachable(words::innermost(&e)))
 }
 
 /// Whether a URL names this machine itself.
@@ -216,15 +218,6 @@ fn exceptions(hosts: &[String], variable: impl Fn(&str) -> Option<String>) -> Ve
     }
     // Some programs read the one, some the other.
     ["NO_PROXY", "no_proxy"].map(|name| (name, all.join(","))).into()
-}
-
-/// The innermost cause says what happened; the outer ones only that something did.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

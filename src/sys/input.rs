@@ -8,6 +8,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use super::words;
+
 /// Most bytes of one file.
 pub const FILE_LIMIT: u64 = 4 << 20;
 /// Most bytes of all files of a scenario together, its own included.
@@ -42,7 +44,7 @@ impl fmt::Display for Refused {
                 write!(f, "it is larger than {} MiB", limit >> 20)
             }
             Self::TooLarge(limit) => write!(f, "it is larger than the {limit} bytes that the other files leave"),
-            Self::Failed(error) => error.fmt(f),
+            Self::Failed(error) => f.write_str(&words::io_error(error)),
         }
     }
 }

@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 
+use super::words;
+
 /// First argument of a keeper. The next are the number of bytes of standard input that are the program's, the program, and its arguments.
 const VERB: &str = "keep-child";
 /// This binary, also when another one has been put in its place.
@@ -60,7 +62,7 @@ fn keep(mut args: impl Iterator<Item = OsString>) -> u8 {
     let mut child = match Command::new(&program).args(args).stdin(stdin).spawn() {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("cannot start {}: {error}", program.display());
+            eprintln!("cannot start {}: {}", program.display(), words::io_error(&error));
             return NOT_STARTED;
         }
     };

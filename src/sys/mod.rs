@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod docker;
 pub mod fs;
+mod home;
 pub mod host;
 pub mod http;
 pub mod input;

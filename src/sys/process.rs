@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 
+use super::words::Io;
 use super::{cache, keeper, marked};
 
 /// A process could not be run, or it failed.
@@ -23,23 +24,23 @@ pub enum ProcessError {
         program: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
     /// Its input or output broke.
     #[error("lost contact with {program}")]
     #[diagnostic(help(
-        "run the command again, which goes on where it stopped; `lab doctor` tells whether the machine is short of something"
+        "run the command again, which continues where it stopped; `lab doctor` tells whether the machine is short of something"
     ))]
     Io {
         /// The program.
         program: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
     /// It ended with a failure.
     #[error("{command} failed ({status}):\n{tail}")]
-    #[diagnostic(help("its own words are above; `lab doctor` tells whether the machine is short of something"))]
+    #[diagnostic(help("its own output is above; `lab doctor` tells whether the machine is short of something"))]
     Failed {
         /// The program and its arguments.
         command: String,
@@ -49,9 +50,9 @@ pub enum ProcessError {
         tail: String,
     },
     /// It has not ended in time, and was ended.
-    #[error("{command} had not ended after {} s, and was ended; the last of what it said:\n{tail}", limit.as_secs())]
+    #[error("{command} did not end within {} s and was stopped; its last output:\n{tail}", limit.as_secs())]
     #[diagnostic(help(
-        "run the command again, which goes on where it stopped; `lab doctor` tells whether the machine is short of something"
+        "run the command again, which continues where it stopped; `lab doctor` tells whether the machine is short of something"
     ))]
     Late {
         /// The program and its arguments.
@@ -166,9 +167,12 @@ impl Process {
         tail: &mut Tail,
     ) -> Result<(std::process::ExitStatus, String), ProcessError> {
         let program = self.program.display().to_string();
-        let io = |source| ProcessError::Io { program: program.clone(), source };
+        let io = |e: std::io::Error| ProcessError::Io { program: program.clone(), source: e.into() };
         if !self.is_there() {
-            return Err(ProcessError::Start { program, source: std::io::ErrorKind::NotFound.into() });
+            return Err(ProcessError::Start {
+                program,
+                source: std::io::Error::from(std::io::ErrorKind::NotFound).into(),
+            });
         }
         let input = self.input.unwrap_or_default();
         let mut command = tokio::process::Command::from(keeper::command(&self.program, input.len()));
@@ -184,7 +188,8 @@ impl Process {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let mut child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let mut child =
+            command.spawn().map_err(|e| ProcessError::Start { program: program.clone(), source: e.into() })?;
         let _group = Group(child.id());
         let mut stdin = child.stdin.take();
         let write = async {
@@ -316,7 +321,7 @@ mod tests {
         let said = error.to_string();
         assert!(matches!(error, ProcessError::Late { .. }), "{said}");
         assert!(
-            said.starts_with("sh -c echo begun; sleep 60 had not ended after 0 s") && said.ends_with("  begun"),
+            said.starts_with("sh -c echo begun; sleep 60 did not end within 0 s") && said.ends_with("  begun"),
             "{said}"
         );
     }

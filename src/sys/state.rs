@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
+use etcetera::BaseStrategy as _;
 use miette::Diagnostic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,15 +14,16 @@ use thiserror::Error;
 
 use super::fs::create_private_dir;
 use super::lock::{FileLock, Mode};
-use super::unfinished;
+use super::words::Io;
+use super::{home, unfinished};
 
 /// The state cannot be read or written.
 #[derive(Debug, Error, Diagnostic)]
 pub enum StateError {
-    /// There is no home directory.
-    #[error("cannot find a home directory to keep state in")]
-    #[diagnostic(help("set HOME or XDG_STATE_HOME"))]
-    NoHome,
+    /// There is no home directory, or it is not an absolute path.
+    #[error("cannot tell where to keep state: {0}")]
+    #[diagnostic(help("set HOME or XDG_STATE_HOME to an absolute path"))]
+    NoHome(&'static str),
     /// A file or directory cannot be used.
     #[error("cannot {what} {}", path.display())]
     #[diagnostic(help("check the permissions and the free space of that directory"))]
@@ -33,7 +34,7 @@ pub enum StateError {
         path: PathBuf,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: Io,
     },
     /// A file is not what lab wrote.
     #[error("cannot read {}: {reason}", path.display())]
@@ -86,7 +87,7 @@ fn remedy(path: &Path) -> String {
         let lab = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         return format!("remove the lab with `lab down {lab}`, which does not need this file, and bring it up again");
     }
-    "remove this file: `lab up` makes it anew".to_owned()
+    "remove this file: `lab up` makes it again".to_owned()
 }
 
 /// The name of a lab that was probably meant by one that no lab has.
@@ -98,8 +99,8 @@ pub fn nearest(names: impl IntoIterator<Item = String>, name: &str) -> Option<St
 impl State {
     /// The state under `XDG_STATE_HOME/lab`, or `~/.local/state/lab`.
     pub fn open() -> Result<Self, StateError> {
-        let base = etcetera::choose_base_strategy().map_err(|_| StateError::NoHome)?;
-        let root = base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state")).join("lab");
+        let root = home::dir(|base| base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state")));
+        let root = root.map_err(StateError::NoHome)?.join("lab");
         make_dir(&root)?;
         Ok(Self { root })
     }
@@ -346,7 +347,7 @@ fn make_dir(path: &Path) -> Result<(), StateError> {
 /// Makes an error of an I/O error.
 fn io(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> StateError {
     let path = path.to_owned();
-    move |source| StateError::Io { what, path: path.clone(), source }
+    move |error| StateError::Io { what, path: path.clone(), source: error.into() }
 }
 
 #[cfg(test)]

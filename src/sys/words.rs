@@ -1,7 +1,9 @@
 //! What the machine and libraries say went wrong, in plain words.
 
 use std::error::Error;
-use std::io::{self, ErrorKind};
+use std::fmt;
+use std::io;
+use std::ops::Deref;
 
 use rustix::io::Errno;
 
@@ -35,6 +37,51 @@ pub fn io_error(error: &io::Error) -> String {
     words.to_owned()
 }
 
+/// An I/O error that is shown in plain words. What errors have as their source is this, so that nobody who shows them has to think of it.
+pub struct Io(io::Error);
+
+impl From<io::Error> for Io {
+    fn from(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl Deref for Io {
+    type Target = io::Error;
+
+    fn deref(&self) -> &io::Error {
+        &self.0
+    }
+}
+
+impl fmt::Display for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&io_error(&self.0))
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Io {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// The innermost cause of a library's error: it says what happened, the outer ones only that something did.
+#[must_use]
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    // An I/O error that holds another has the source of that one, not it.
+    if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        return innermost(inner);
+    }
+    error.source().map_or_else(|| of(error), innermost)
+}
+
 /// Any error in plain words: its own text, or those of the I/O error that it is.
 #[must_use]
 pub fn of(error: &(dyn Error + 'static)) -> String {
@@ -55,12 +102,6 @@ pub fn without_number(text: &str) -> String {
     left
 }
 
-/// Whether an I/O error is about the machine, such as a full disk, rather than about what was asked for.
-#[must_use]
-pub fn is_disk_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +114,8 @@ mod tests {
             assert!(!words.contains("os error") && !words.is_empty(), "{number}: {words}");
             let wrapped = io::Error::new(error.kind(), format!("a.yaml: {error}"));
             assert!(!io_error(&wrapped).contains("os error"));
-            assert_eq!(io_error(&io::Error::other(error)), words);
+            let inner = innermost(&io::Error::other(io::Error::other(error)));
+            assert_eq!(inner, words);
         }
     }
 
@@ -81,6 +123,6 @@ mod tests {
     fn only_numbers_are_taken_out() {
         assert_eq!(without_number("a: b (os error 111); c (os error -2)!"), "a: b; c!");
         assert_eq!(without_number("a (b)"), "a (b)");
-        assert_eq!(io_error(&ErrorKind::IsADirectory.into()), "is a directory");
+        assert_eq!(io_error(&io::ErrorKind::IsADirectory.into()), "is a directory");
     }
 }

@@ -41,7 +41,7 @@ pub fn lab(args: &[&str]) -> Output {
     output
 }
 
-/// What of a verdict a reader needs who wants to know why it is red: sources that are not as they must be, cells that are wrong, findings.
+/// What of a verdict a reader needs who wants to know why it is red: sources that are not as expected, cells that are wrong, findings.
 pub fn in_short(verdict: &Value) -> String {
     let mut short = verdict.clone();
     let keep = |list: &mut Value, wanted: fn(&Value) -> bool| {

@@ -71,7 +71,14 @@ impl Machine {
 
 pub fn ran(command: &mut Command, args: &[&str]) -> Ran {
     let output = command.output().expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let text = |bytes| {
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        // The kernel's numbers, and what libraries call their own parts.
+        for word in ["os error", "hyper", "client error (", "tcp connect error", "invalid digit"] {
+            assert!(!text.contains(word), "lab {args:?} says `{word}`: {text}");
+        }
+        text
+    };
     Ran {
         line: format!("lab {}", args.join(" ")),
         code: output.status.code(),

@@ -25,7 +25,7 @@ pub struct Completions {
 /// `lab man`.
 #[derive(Debug, ClapArgs)]
 pub struct Man {
-    /// The directory, which is made if need be, as for `man -l DIR/lab-up.1`
+    /// The directory, which is created if needed, as for `man -l DIR/lab-up.1`
     #[arg(value_hint = clap::ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ pub struct Man {
 /// `lab docs`.
 #[derive(Debug, ClapArgs)]
 pub struct Docs {
-    /// The directory, which is made if need be
+    /// The directory, which is created if needed
     #[arg(value_hint = clap::ValueHint::DirPath)]
     pub dir: PathBuf,
 }

@@ -4,6 +4,7 @@ use clap::Args as ClapArgs;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::super::candidates::{clusters, labs};
+use super::number::lines;
 
 /// `lab open`.
 #[derive(Debug, ClapArgs)]
@@ -39,7 +40,7 @@ pub struct Exec {
     /// Name of the cluster
     #[arg(add = ArgValueCandidates::new(clusters))]
     pub cluster: String,
-    /// The app: what its pods have as label app
+    /// The app: the value of the label `app` of its pods
     pub app: String,
     /// Namespace of the app
     #[arg(long, short, value_name = "NAMESPACE", default_value = crate::plan::render::APP_NAMESPACE)]
@@ -77,10 +78,10 @@ pub struct Logs {
     pub cluster: Option<String>,
     /// Only istiod, gateway, sidecars, or an app of namespace sample
     pub component: Option<String>,
-    /// Go on with what is written from now on
+    /// Keep showing new lines as they are written
     #[arg(long, short)]
     pub follow: bool,
-    /// So many last lines of each container
-    #[arg(long, value_name = "LINES", default_value_t = 50)]
+    /// How many of the last lines of each container to show
+    #[arg(long, value_name = "LINES", default_value_t = 50, value_parser = lines, allow_negative_numbers = true)]
     pub tail: i64,
 }

@@ -16,6 +16,7 @@ use crate::sys::docker::EngineFacts;
 use crate::sys::host::{self, Host};
 use crate::sys::process::is_root;
 use crate::sys::routes::routes;
+use crate::sys::words;
 use crate::verdict::{Judgement, Raise};
 
 /// Where labs choose their networks.
@@ -118,6 +119,6 @@ fn raise(Raise { limit, to }: &Raise) -> String {
     match host::raise(limit, *to) {
         Ok(before) if before < *to => format!("{limit}: {before} before, {to} now, until the next boot"),
         Ok(before) => format!("{limit} is {before} already"),
-        Err(error) => format!("{limit} was not raised to {to}: {error}"),
+        Err(error) => format!("{limit} was not raised to {to}: {}", words::io_error(&error)),
     }
 }

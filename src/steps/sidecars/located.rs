@@ -45,7 +45,7 @@ pub(super) fn moved(pod: &Pod, since: &BTreeMap<String, Time>, located: &BTreeSe
     let node = pod.spec.as_ref()?.node_name.as_ref()?;
     let created = pod.metadata.creation_timestamp.as_ref()?;
     let is_older = compare::has_sidecar(pod) && created < since.get(node)?;
-    is_older.then_some("its node has got another locality since it started")
+    is_older.then_some("its node got another locality after it started")
 }
 
 #[cfg(test)]

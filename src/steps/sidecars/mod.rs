@@ -104,7 +104,7 @@ async fn restart(
     if owner.kind == POD
         && let Some(object) = brought(ctx, cluster, owner)?
     {
-        progress.note(format!("{}: making {owner} anew: {why}", cluster.name));
+        progress.note(format!("{}: recreating {owner}: {why}", cluster.name));
         client.delete_until_gone(&object, ctx.patience).await?;
         apps::again(ctx, cluster, progress).await?;
         return Ok(true);
@@ -182,15 +182,15 @@ fn is_pod(object: &DynamicObject, pod: &Owner) -> bool {
 /// Why pods are not restarted, where only the user can tell when they may be.
 fn left_to_the_user(owner: &DynamicObject) -> Option<&'static str> {
     if owner.types.as_ref().is_some_and(|t| t.kind == POD) {
-        return Some("since nothing would make it again; whoever made it must delete it and make it anew");
+        return Some("because nothing would recreate it; delete it and create it again yourself");
     }
     let spec = &owner.data["spec"];
     if spec["paused"] == true {
-        return Some("since its rollouts are paused");
+        return Some("because its rollouts are paused");
     }
     let strategy = &spec["updateStrategy"];
     let by_user = strategy["type"] == "OnDelete" || strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0) > 0;
-    by_user.then_some("since its update strategy leaves that to you")
+    by_user.then_some("because its update strategy leaves that to you")
 }
 
 /// The owners of pods of a cluster that carry what was before, with their pods.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::endpoint::Endpoint;
+use crate::sys::words;
 
 /// Most bytes of what `docker` says about why it cannot connect.
 const SAID: u64 = 4096;
@@ -43,7 +44,10 @@ async fn request_by(endpoint: Arc<Endpoint>, mut request: BollardRequest) -> Res
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| {
-            io::Error::new(e.kind(), format!("the command `docker`, which connects to {}: {e}", endpoint.host))
+            io::Error::new(
+                e.kind(),
+                format!("the command `docker`, which connects to {}: {}", endpoint.host, words::io_error(&e)),
+            )
         })?;
     let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {

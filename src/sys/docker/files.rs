@@ -8,7 +8,7 @@ use super::{DockerError, Engine, while_it_answers};
 use crate::sys::pipe;
 
 impl Engine {
-    /// Copies files of this machine into a directory of a container, which is made if need be. Each has a name, permissions and its source.
+    /// Copies files of this machine into a directory of a container, which is created if needed. Each has a name, permissions and its source.
     pub async fn copy_into(
         &self,
         container: &str,

@@ -178,7 +178,7 @@ impl Engine {
         }
         dockerfile.push('\n');
         let what = || format!("label image {base} as {tag}");
-        let io = |source: std::io::Error| DockerError::Request { what: what(), source: Box::new(source.into()) };
+        let io = |source: std::io::Error| DockerError::request(what())(source.into());
         let mut context = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
         header.set_size(dockerfile.len() as u64);

@@ -53,7 +53,7 @@ impl Engine {
     /// Connects to the engine that the `docker` command line uses.
     pub async fn connect() -> Result<Self, DockerError> {
         let endpoint = Endpoint::here().map_err(DockerError::NoContext)?;
-        let unreachable = |e| DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) };
+        let unreachable = |e: Error| DockerError::Unreachable { tried: endpoint.to_string(), source: e.into() };
         let seconds = ACTION.as_secs();
         let client = match endpoint.socket() {
             Some(path) => Docker::connect_with_socket(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION),
@@ -72,7 +72,7 @@ impl Engine {
         // A client connects when it is first used; until then anything that exists will do as its socket.
         match Docker::connect_with_unix("/dev/null", 1, API_DEFAULT_VERSION) {
             Ok(docker) => Ok(Self::new(docker, endpoint)),
-            Err(e) => Err(DockerError::Unreachable { tried: endpoint.to_string(), source: Box::new(e) }),
+            Err(e) => Err(DockerError::Unreachable { tried: endpoint.to_string(), source: e.into() }),
         }
     }
 

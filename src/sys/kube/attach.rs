@@ -16,6 +16,7 @@ use kube::{Error, Resource};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Cluster, KubeError};
+use crate::sys::words;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
@@ -59,7 +60,7 @@ impl Cluster {
         let receive = async {
             let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
             while let Some(message) = receiver.next().await {
-                let message = message.map_err(|e| broken(e.to_string()))?;
+                let message = message.map_err(|e| broken(words::innermost(&e)))?;
                 if !message.is_binary() {
                     continue;
                 }
@@ -76,7 +77,7 @@ impl Cluster {
                 match written {
                     // Whoever read the output has gone away, as `head` does. Nothing more is wanted of the command.
                     Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(0),
-                    written => written.map_err(|e| broken(e.to_string()))?,
+                    written => written.map_err(|e| broken(words::io_error(&e)))?,
                 }
             }
             Err(broken("the connection ended before the command".to_owned()))

@@ -1,6 +1,5 @@
 //! No question without an end: every request to an API server is answered in time, or it fails with the name of the cluster that was silent.
 
-use std::error::Error as StdError;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,6 +15,8 @@ use tokio::time::{Instant, timeout_at};
 use tower::layer::layer_fn;
 use tower::{BoxError, Service};
 
+use crate::sys::words;
+
 /// How long an API server may take for a whole answer. Of a watch, a log or a connection into a pod it is how long the answer may take to
 /// begin: what comes then has no end of its own, and whoever reads it bounds it.
 pub const ANSWER: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ pub enum NoAnswer {
     /// Nothing came, or not all of it.
     #[error("the API server of {cluster} did not answer within {} s", limit.as_secs())]
     #[diagnostic(help(
-        "see whether the node runs and has time: `docker ps`, `docker stats`; `lab up` goes on where it stopped"
+        "see whether the node runs and has time: `docker ps`, `docker stats`; `lab up` continues where it stopped"
     ))]
     Silent {
         /// The cluster, as its kubeconfig has it.
@@ -104,11 +105,7 @@ fn unreached(cluster: &str, error: BoxError) -> BoxError {
     if error.is::<kube::Error>() || error.is::<NoAnswer>() {
         return error;
     }
-    let mut cause: &dyn StdError = &*error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    NoAnswer::Unreachable { cluster: cluster.to_owned(), cause: cause.to_string() }.into()
+    NoAnswer::Unreachable { cluster: cluster.to_owned(), cause: words::innermost(&*error) }.into()
 }
 
 #[cfg(test)]

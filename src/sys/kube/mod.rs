@@ -50,11 +50,11 @@ pub use workload::is_workload;
 pub enum KubeError {
     /// The kubeconfig is not usable.
     #[error("cannot use the kubeconfig of this cluster")]
-    #[diagnostic(help("run `lab up` again: it writes the kubeconfig anew"))]
+    #[diagnostic(help("run `lab up`, which writes the kubeconfig again"))]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A request failed.
     #[error("cannot {what}")]
-    #[diagnostic(help("`lab status NAME` shows what of the lab runs; `lab up` again goes on where it stopped"))]
+    #[diagnostic(help("`lab status NAME` shows what of the lab runs; `lab up` again continues where it stopped"))]
     Request {
         /// What was tried, as "apply Deployment istio-system/istiod".
         what: String,
@@ -63,7 +63,7 @@ pub enum KubeError {
         source: Answer,
     },
     /// A change that is not possible in place, of an object whose end would lose something.
-    #[error("{what} cannot be changed in place, and it is not made anew: {loss} ({fields})")]
+    #[error("{what} cannot be changed in place, and it is not recreated: {loss} ({fields})")]
     #[diagnostic(help(
         "put back what it had; or, if nothing in it is needed, delete it with `{delete}` and run `lab up` again"
     ))]
@@ -80,7 +80,7 @@ pub enum KubeError {
     /// A Job has given up.
     #[error("{what} has failed: {reason}")]
     #[diagnostic(help(
-        "correct it and run `lab up` again, which makes a changed Job anew; `{delete}` and `lab up` run the same one once more"
+        "correct it and run `lab up` again, which recreates a changed Job; `{delete}` and then `lab up` run the same one once more"
     ))]
     Job {
         /// Kind, namespace and name.
@@ -104,7 +104,7 @@ pub enum KubeError {
     /// A wait ended without its condition.
     #[error("{what} after {seconds} s{last}")]
     #[diagnostic(help(
-        "look at the object with `kubectl describe`, then run `lab up` again: it goes on where it stopped"
+        "look at the object with `kubectl describe`, then run `lab up` again: it continues where it stopped"
     ))]
     Timeout {
         /// What is not so, as "Deployment istio-system/istiod is not available".
@@ -117,7 +117,7 @@ pub enum KubeError {
     /// A wait that would have ended without its condition, whatever was waited for.
     #[error("{what}, and waiting does not help: {reason}")]
     #[diagnostic(help(
-        "mend what is named in the scenario or on the machine, then run `lab up` again: it goes on where it stopped"
+        "mend what is named in the scenario or on the machine, then run `lab up` again: it continues where it stopped"
     ))]
     Hopeless {
         /// What is not so, as "Deployment istio-system/istiod is not available".

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::deadline::ANSWER;
 use super::{Cluster, KubeError};
+use crate::sys::words;
 
 /// How long a command may print nothing of which nothing else is known.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -213,7 +214,7 @@ impl Cluster {
         let mut forward = api.portforward(pod, &[port]).await.map_err(|e| super::refusal::in_words(&e))?;
         let stream = forward.take_stream(port).ok_or_else(|| "no stream".to_owned())?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| words::innermost(&e))?;
         // It ends with this call, however that ends.
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = hyper::Request::get(path)
@@ -229,7 +230,7 @@ impl Cluster {
         }
         .await;
         forward.abort();
-        answer.map_err(|e| e.to_string())
+        answer.map_err(|e| words::innermost(&e))
     }
 }
 

@@ -7,6 +7,8 @@ use std::ops::Deref;
 use kube::core::Status;
 use kube::core::response::StatusCause;
 
+use crate::sys::words;
+
 /// The longest answer that is shown as it is, in characters. The API server repeats whole objects in longer ones.
 const LONGEST: usize = 400;
 
@@ -43,7 +45,7 @@ impl fmt::Display for Answer {
 impl StdError for Answer {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
-            kube::Error::Api(_) => None,
+            kube::Error::Api(_) | kube::Error::Service(_) | kube::Error::HyperError(_) => None,
             error => error.source().and_then(StdError::source),
         }
     }
@@ -53,9 +55,10 @@ impl StdError for Answer {
 pub(super) fn in_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => refusal(status),
-        // Without the library's name for its own part.
-        kube::Error::Service(error) => error.to_string(),
-        error => error.to_string(),
+        // The libraries' own words say only that something went wrong on the way.
+        kube::Error::Service(error) => words::innermost(&**error),
+        kube::Error::HyperError(error) => words::innermost(error),
+        error => words::of(error),
     }
 }
 
