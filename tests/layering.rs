@@ -116,6 +116,28 @@ fn an_error_without_a_hint_is_seen() {
     assert_eq!(without_hint(text), ["\"a\")]"]);
 }
 
+/// Lines before the tests of a file that print a value as a programmer reads it, except in what only a programmer reads.
+fn debug_output(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let lines = code.lines().filter(|l| l.contains(":?}") || l.contains(":#?}"));
+    lines.filter(|l| !l.contains("panic!") && !l.contains("assert")).map(|l| l.trim().to_owned()).collect()
+}
+
+#[test]
+fn nobody_is_shown_the_debug_output_of_a_value() {
+    let is_test = |path: &Path| path.components().any(|c| c.as_os_str() == "tests") || path.ends_with("tests.rs");
+    let sources = rust_files(&["src"]).into_iter().filter(|path| !is_test(path));
+    let found = sources.flat_map(|path| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
+        debug_output(&text).into_iter().map(move |line| format!("{}: {line}", path.display()))
+    });
+    assert_none(&found.collect::<Vec<_>>(), "what people read has no {:?}: a list is verdict::words::names");
+    assert_eq!(
+        debug_output("format!(\"{a:?}\")\npanic!(\"{a:?}\")\n#[cfg(test)]\nformat!(\"{:?}\", b)"),
+        ["format!(\"{a:?}\")"]
+    );
+}
+
 /// Violations of a file with this text, `exec` and `context` re-exporting as they do.
 fn check(file: &str, text: &str) -> Vec<String> {
     let exec = Source::read("src/exec/mod.rs", "mod event;\nmod scheduler;\npub use event::{Event, Outcome as End};\n");

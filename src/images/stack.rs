@@ -211,7 +211,7 @@ impl TryFrom<String> for FileRef {
             ["go", module, binary] => Ok(Self::Go { module: module.to_owned(), binary: binary.to_owned() }),
             ["wheel", name] => Ok(Self::Wheel(name.to_owned())),
             ["module", name] => Ok(Self::Module(name.to_owned())),
-            _ => Err(format!("{text:?} is none of go/MODULE/BINARY, wheel/NAME, module/NAME")),
+            _ => Err(format!("`{text}` is none of go/MODULE/BINARY, wheel/NAME, module/NAME")),
         }
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Place, SourceVerdict};
+
 /// One endpoint in Envoy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +32,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Requests that went there and were not answered, or with a status of 500 and above.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        self.requests.saturating_sub(self.answers)
+    }
+
     /// That it answers nothing, in words.
     pub(super) fn answers_nothing(&self) -> String {
         let s = if self.requests == 1 { "" } else { "s" };
@@ -42,6 +50,19 @@ impl Endpoint {
 pub fn silent(endpoints: &[Endpoint]) -> impl Iterator<Item = &Endpoint> {
     let counts = endpoints.iter().any(|e| e.answers > 0);
     endpoints.iter().filter(move |e| counts && e.requests > 0 && e.answers == 0)
+}
+
+/// The endpoints of a source that lead to these places.
+pub fn reached<'a>(source: &'a SourceVerdict, places: &'a [Place]) -> impl Iterator<Item = &'a Endpoint> {
+    source.endpoints.iter().filter(|e| places.iter().any(|p| p.address == e.address))
+}
+
+/// Whether calls of a source went to one of these places and none of them failed there, whatever became of those that went elsewhere.
+#[must_use]
+pub fn is_answered(source: &SourceVerdict, places: &[Place]) -> bool {
+    let is_well =
+        |e: &Endpoint| e.requests > 0 && e.connect_failures == 0 && (source.errors.is_empty() || e.unanswered() == 0);
+    reached(source, places).any(is_well)
 }
 
 /// An endpoint that must be there.
@@ -217,6 +238,27 @@ mod tests {
         let mut wanted = expected("a:1");
         wanted.priority = Some(0);
         assert_eq!(differences(&[endpoint], &[wanted]), ["a:1 has priority 1, not 0: the east-west gateway of c2"]);
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_is_well_though_calls_fail_elsewhere() {
+        let endpoint = |address: &str, requests, answers| Endpoint {
+            address: address.to_owned(),
+            requests,
+            answers,
+            ..Endpoint::default()
+        };
+        let source = SourceVerdict {
+            errors: [("status 503".to_owned(), 10)].into(),
+            endpoints: vec![endpoint("10.102.0.6:5001", 10, 0), endpoint("172.30.255.20:15443", 10, 10)],
+            ..SourceVerdict::default()
+        };
+        let place = |address: &str| [Place { address: address.to_owned(), ..Place::default() }];
+        assert!(is_answered(&source, &place("172.30.255.20:15443")));
+        assert!(!is_answered(&source, &place("10.102.0.6:5001")));
+        assert!(!is_answered(&source, &place("10.9.9.9:5000")));
+        let quiet = SourceVerdict { errors: std::collections::BTreeMap::new(), ..source };
+        assert!(is_answered(&quiet, &place("10.102.0.6:5001")), "Envoy counts answers of HTTP only");
     }
 
     #[test]

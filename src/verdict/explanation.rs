@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Endpoint, Finding, Reply};
+use super::{Endpoint, Finding, Reply, words};
 
 /// What one call from one cluster to another goes through, and where it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,6 +70,8 @@ pub struct Answered {
     /// Answers by the cluster that gave them, as far as that can be told: by the name of a pod in the answer, by a version that one cluster
     /// alone has, or by what the caller's Envoy sent where.
     pub clusters: BTreeMap<String, u32>,
+    /// Requests that were not answered, by the cluster to whose endpoint they went. Nothing where that cannot be told.
+    pub unanswered: BTreeMap<String, u64>,
     /// Connections to its endpoints that failed meanwhile, by address: Envoy tries again elsewhere, and the caller notices nothing.
     pub failed_connects: BTreeMap<String, u64>,
     /// Whether all failures are an app's own: it was reached, and says so itself.
@@ -99,13 +101,19 @@ impl Answered {
         seen.is_app = is_app && !seen.failures.is_empty();
         let connects = endpoints.iter().filter(|e| e.connect_failures > 0);
         seen.failed_connects = connects.map(|e| (e.address.clone(), e.connect_failures)).collect();
+        let cluster_at = |e: &Endpoint| places.iter().find(|p| p.address == e.address).map(|p| p.cluster.clone());
+        if !seen.failures.is_empty() && endpoints.iter().any(|e| e.answers > 0) {
+            for endpoint in endpoints.iter().filter(|e| e.unanswered() > 0) {
+                let Some(cluster) = cluster_at(endpoint) else { continue };
+                *seen.unanswered.entry(cluster).or_default() += endpoint.unanswered();
+            }
+        }
         // Requests that failed went somewhere too, so Envoy's counters tell who answers only where none did.
         if unknown && seen.failures.is_empty() {
             seen.clusters.clear();
             for endpoint in endpoints.iter().filter(|e| e.requests > 0) {
-                let Some(place) = places.iter().find(|p| p.address == endpoint.address) else { continue };
-                *seen.clusters.entry(place.cluster.clone()).or_default() +=
-                    u32::try_from(endpoint.requests).unwrap_or(u32::MAX);
+                let Some(cluster) = cluster_at(endpoint) else { continue };
+                *seen.clusters.entry(cluster).or_default() += u32::try_from(endpoint.requests).unwrap_or(u32::MAX);
             }
         }
         seen
@@ -126,15 +134,20 @@ impl Answered {
     /// What came back, in words.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let all = |counts: &BTreeMap<String, u32>| {
-            counts.iter().map(|(what, count)| format!("{count} x {what}")).collect::<Vec<_>>()
-        };
-        let what = [all(&self.answers), all(&self.failures)].concat().join(", ");
-        let clusters: Vec<String> = self.clusters.iter().map(|(cluster, count)| format!("{cluster} {count}")).collect();
-        let who = if clusters.is_empty() { String::new() } else { format!("; answered by {}", clusters.join(", ")) };
+        let parts = [&self.answers, &self.failures].into_iter().filter(|c| !c.is_empty());
+        let what: Vec<String> = parts.map(words::counts).collect();
+        let what = what.join(", ");
+        let mut who = by_cluster("answered by", &self.clusters);
+        who.push_str(&by_cluster("not answered by", &self.unanswered));
         let failed = self.failed_connects.iter().map(|(address, n)| format!("; {n} connects to {address} failed"));
         format!("{} requests: {what}{who}{}", self.requests, failed.collect::<String>())
     }
+}
+
+/// `; answered by c1 2, c2 1`; of nothing, nothing.
+fn by_cluster<N: std::fmt::Display>(what: &str, counts: &BTreeMap<String, N>) -> String {
+    let all: Vec<String> = counts.iter().map(|(cluster, count)| format!("{cluster} {count}")).collect();
+    if all.is_empty() { String::new() } else { format!("; {what} {}", all.join(", ")) }
 }
 
 /// The cluster whose pod gave a reply, as the reply itself tells.
@@ -205,6 +218,21 @@ mod tests {
         let failing = Endpoint { connect_failures: 2, ..endpoints[1].clone() };
         let hidden = Answered::of(&[reply(200, "<html>")], &places(), &[failing]);
         assert!(!hidden.is_well() && hidden.in_words().ends_with("; 2 connects to 172.30.255.20:15443 failed"));
+    }
+
+    #[test]
+    fn who_does_not_answer_is_told_by_what_envoy_counts() {
+        let endpoint = |address: &str, requests, answers| Endpoint {
+            address: address.to_owned(),
+            requests,
+            answers,
+            ..Endpoint::default()
+        };
+        let endpoints = [endpoint("10.1.0.5:5000", 2, 0), endpoint("172.30.255.20:15443", 1, 1)];
+        let replies = [reply(503, "no"), reply(200, "Hello version: v2, instance: x"), reply(503, "no")];
+        let seen = Answered::of(&replies, &places(), &endpoints);
+        assert_eq!(seen.unanswered, BTreeMap::from([("c1".to_owned(), 2)]));
+        assert!(seen.in_words().ends_with("; answered by c2 1; not answered by c1 2"), "{}", seen.in_words());
     }
 
     #[test]

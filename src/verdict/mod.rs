@@ -16,13 +16,14 @@ mod settling;
 mod statistics;
 mod status;
 mod weights;
+pub mod words;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use cause::{CallFacts, Objects, Side, behind, causes, endpoint_port, is_meant, target_port};
-pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, silent, since};
+pub use endpoints::{Endpoint, Expected, differences, envoy_endpoints, is_answered, reached, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
 pub use federation::{MemberReplicas, Spread};

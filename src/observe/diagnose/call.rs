@@ -1,12 +1,14 @@
 //! Why a call from one cluster is not answered by another: the first broken link between the two.
 
+use std::fmt::Write as _;
+
 use super::{control_plane, network, trust};
 use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::{App, ServiceUrl};
-use crate::verdict::{Finding, OUTSIDE, SourceVerdict};
+use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// A source that is red, and what it called.
 pub(in crate::observe) struct Failed {
@@ -88,8 +90,8 @@ pub(in crate::observe) async fn first_broken(
         return Ok(Link::Certain(Some(finding)));
     }
     let service = source.service.as_ref();
-    let wanted = service.map_or_else(Vec::new, |service| addresses(ctx, seen, (from, to), service));
-    if answers(source, &wanted) {
+    let places = service.map_or_else(Vec::new, |service| places(ctx, seen, (from, to), service));
+    if is_answered(&source.verdict, &places) {
         // Calls do go there; who answers otherwise than expected is no matter of the mesh.
         return Ok(Link::Certain(None));
     }
@@ -99,12 +101,9 @@ pub(in crate::observe) async fn first_broken(
     {
         return Ok(Link::Certain(Some(cause)));
     }
-    if from.name == to.name {
-        return Ok(Link::Certain(None));
-    }
-    let known = endpoint(ctx, (from, to), &wanted, &source.verdict);
-    let is_reached = !source.verdict.endpoints.iter().any(|e| wanted.contains(&e.address) && e.connect_failures > 0);
-    if known.is_some() && is_reached {
+    let known = endpoint(ctx, (from, to), &places, source);
+    let is_reached = !reached(&source.verdict, &places).any(|e| e.connect_failures > 0);
+    if from.name == to.name || known.is_some() && is_reached {
         return Ok(Link::Certain(known));
     }
     // Connections that fail have a reason that a closer look may find.
@@ -166,72 +165,87 @@ async fn app(
     Ok(None)
 }
 
-/// The addresses by which a caller's Envoy knows the pods of a cluster.
-fn addresses(
+/// The pods of a cluster that may answer, with the addresses by which a caller's Envoy knows them.
+fn places(
     ctx: &LabContext,
     seen: &Observed,
     (from, to): (&LabCluster, &LabCluster),
     service: &ServiceUrl,
-) -> Vec<String> {
-    if from.network != to.network {
-        return to.east_west_endpoint().map(|e| e.to_string()).into_iter().collect();
-    }
-    let places = seen.places(ctx, from, service).into_iter().filter(|p| p.cluster == to.name);
-    places.map(|p| p.address).filter(|a| !a.is_empty()).collect()
-}
-
-/// Whether a source's calls went to one of these addresses, and none of them failed.
-fn answers(source: &Failed, addresses: &[String]) -> bool {
-    let there = |e: &&crate::verdict::Endpoint| addresses.contains(&e.address);
-    let mut known = source.verdict.endpoints.iter().filter(there);
-    source.verdict.errors.is_empty() && known.any(|e| e.requests > 0 && e.connect_failures == 0)
+) -> Vec<Place> {
+    let here = seen.places(ctx, from, service).into_iter();
+    let mut places: Vec<Place> = here.filter(|p| p.cluster == to.name && !p.address.is_empty()).collect();
+    let gateway = to.east_west_endpoint().filter(|_| from.network != to.network && places.is_empty());
+    places.extend(gateway.map(|gateway| Place {
+        cluster: to.name.clone(),
+        address: gateway.to_string(),
+        ..Place::default()
+    }));
+    places
 }
 
 /// What the caller's own Envoy has, when everything before it is well.
 fn endpoint(
     ctx: &LabContext,
     (from, to): (&LabCluster, &LabCluster),
-    wanted: &[String],
-    source: &SourceVerdict,
+    places: &[Place],
+    source: &Failed,
 ) -> Option<Finding> {
-    let address = wanted.first()?;
-    let remedy = format!(
-        "lab up {0} (it applies Istio's own configuration again); if that does not help, `lab explain {0} {1} {2}` looks closer",
-        ctx.lab.name, from.name, to.name
-    );
-    let envoy = if source.caller == OUTSIDE { "ingress gateway of" } else { "sidecar in" };
-    let Some(known) = source.endpoints.iter().find(|e| wanted.contains(&e.address)) else {
-        let found: Vec<&str> = source.endpoints.iter().map(|e| e.address.as_str()).collect();
+    let address = &places.first()?.address;
+    let again = format!("lab up {} (it applies Istio's own configuration again)", ctx.lab.name);
+    let closer = explain(ctx, (from, to), source);
+    let remedy = closer.as_ref().map_or(again.clone(), |closer| format!("{again}; if that does not help: {closer}"));
+    let envoy = if source.verdict.caller == OUTSIDE { "ingress gateway of" } else { "sidecar in" };
+    let Some(known) = reached(&source.verdict, places).max_by_key(|e| (e.connect_failures, e.unanswered())) else {
+        // That a cluster's own pods are no endpoints there has its reason in what is configured, if anywhere.
+        if from.name == to.name {
+            return None;
+        }
+        let found = words::names(source.verdict.endpoints.iter().map(|e| e.address.as_str()));
         return Some(Finding {
             cause: format!("the {envoy} {} does not know {}", from.name, to.name),
-            evidence: format!("its endpoints are [{}], and {address} is not among them", found.join(", ")),
+            evidence: format!("its endpoints are {found}, and {address} is not among them"),
             remedy,
         });
     };
+    let place = places.iter().find(|p| p.address == known.address)?;
     if known.connect_failures > 0 {
+        let logs = format!("kubectl --context {} -n istio-system logs -l istio=eastwestgateway", ctx.lab.context(to));
+        let logs = if from.network == to.network { logs_of(ctx, to, place, source) } else { Some(logs) };
+        let steps: Vec<String> =
+            logs.map(|l| format!("see what is said there: {l}")).into_iter().chain(closer).collect();
         return Some(Finding {
             cause: format!("connections from {} to {} fail although the endpoint is there", from.name, to.name),
             evidence: format!(
                 "{}: {} connects failed, {} requests",
                 known.address, known.connect_failures, known.requests
             ),
-            remedy: format!(
-                "see what its sidecar says: kubectl --context {} -n istio-system logs -l istio=eastwestgateway; lab explain {} {} {}",
-                ctx.lab.context(to),
-                ctx.lab.name,
-                from.name,
-                to.name
-            ),
+            remedy: steps.join("; "),
         });
     }
-    if !source.errors.is_empty() {
+    if known.unanswered() > 0 && !source.verdict.errors.is_empty() {
+        let pod = if place.pod.is_empty() { String::new() } else { format!(", pod {}", place.pod) };
+        let logs = logs_of(ctx, to, place, source).map(|l| format!("see what the app says: {l}"));
+        let steps: Vec<String> = logs.into_iter().chain(closer).collect();
         return Some(Finding {
-            cause: format!("calls from {} to {} fail although the endpoint is there", from.name, to.name),
-            evidence: format!("errors: {:?}", source.errors),
-            remedy,
+            cause: format!("calls from {} that go to {} fail although the endpoint is there", from.name, to.name),
+            evidence: format!(
+                "{}{pod}: {} of {} requests were not answered; calls came back with {}",
+                known.address,
+                known.unanswered(),
+                known.requests,
+                words::counts(&source.verdict.errors)
+            ),
+            remedy: if steps.is_empty() { again } else { steps.join("; ") },
         });
     }
-    let state = if known.ejected { ", and it is ejected" } else { "" };
+    // Within a cluster, who gets calls is the balancer's choice.
+    if from.name == to.name {
+        return None;
+    }
+    let mut state = if known.ejected { ", and it is ejected".to_owned() } else { String::new() };
+    if !source.verdict.errors.is_empty() {
+        let _ = write!(state, "; calls came back with {}", words::counts(&source.verdict.errors));
+    }
     Some(Finding {
         cause: format!("calls from {} do not go to {} although its endpoint is there", from.name, to.name),
         evidence: format!(
@@ -243,4 +257,16 @@ fn endpoint(
             ctx.lab.context(ctx.lab.config_cluster(from))
         ),
     })
+}
+
+/// The command that follows a call closer; none for one that it cannot follow.
+fn explain(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
+    let service = source.service.as_ref().filter(|_| source.caller() == Some((APP_NAMESPACE, "sleep")))?;
+    Some(format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name))
+}
+
+/// The command that shows what the app of a pod says.
+fn logs_of(ctx: &LabContext, to: &LabCluster, place: &Place, source: &Failed) -> Option<String> {
+    let service = source.service.as_ref().filter(|_| !place.pod.is_empty())?;
+    Some(format!("kubectl --context {} -n {} logs {}", ctx.lab.context(to), service.namespace, place.pod))
 }

@@ -9,7 +9,7 @@ use crate::context::{LabContext, StepError};
 use crate::plan::render::{self, CONFIG_SECRET, EXTERNAL_ISTIOD, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::sys::kube::{Manifest, load_balancer_addresses};
-use crate::verdict::Finding;
+use crate::verdict::{Finding, words};
 
 /// Whether the istiod that serves a cluster runs and, if it is elsewhere, can be reached from there.
 pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
@@ -40,8 +40,9 @@ pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> 
             return Ok(Some(Finding {
                 cause: format!("the external istiod of {} cannot be reached: it does not have its address", host.name),
                 evidence: format!(
-                    "Service {ISTIO_NAMESPACE}/{EXTERNAL_ISTIOD} in {}: planned {planned}, found {found:?}",
-                    host.name
+                    "Service {ISTIO_NAMESPACE}/{EXTERNAL_ISTIOD} in {}: planned {planned}, found {}",
+                    host.name,
+                    words::names(found)
                 ),
                 remedy: again,
             }));

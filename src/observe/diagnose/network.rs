@@ -10,7 +10,7 @@ use crate::plan::{Gateway, LabCluster};
 use crate::steps::gateway::{PLACEHOLDER, selector};
 use crate::steps::node_network;
 use crate::sys::kube::load_balancer_addresses;
-use crate::verdict::Finding;
+use crate::verdict::{Finding, words};
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
 pub(in crate::observe) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
@@ -61,7 +61,11 @@ async fn one(
     }
     Ok(Some(Finding {
         cause: format!("the {title} of {} does not have its address", to.name),
-        evidence: format!("Service {ISTIO_NAMESPACE}/{name} in {}: planned {planned}, found {found:?}", to.name),
+        evidence: format!(
+            "Service {ISTIO_NAMESPACE}/{name} in {}: planned {planned}, found {}",
+            to.name,
+            words::names(found)
+        ),
         remedy,
     }))
 }
@@ -82,9 +86,10 @@ async fn published(
     Ok(Some(Finding {
         cause: format!("the east-west gateway of {} does not have the node port that meshNetworks names", to.name),
         evidence: format!(
-            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {}, found {found:?}",
+            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {}, found {}",
             to.name,
-            endpoint.port()
+            endpoint.port(),
+            words::names(found)
         ),
         remedy,
     }))

@@ -57,6 +57,9 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             ),
         }));
     }
+    if let Some(finding) = elsewhere(ctx, call, answered, &said) {
+        return Ok(Err(finding));
+    }
     if let Some(cause) = call.cause(ctx) {
         return Ok(Err(Finding { evidence: format!("{}; {said}", cause.evidence), ..cause }));
     }
@@ -68,6 +71,23 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
         format!("everything on the way is there, and {failed} of {} calls from {} fail", answered.requests, from.name)
     };
     Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, call) }))
+}
+
+/// What is wrong where the called cluster answers all that comes to it, and another one does not.
+fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said: &str) -> Option<Finding> {
+    let TracedCall { from, to, service, .. } = call;
+    if !answered.is_from(&to.name) || answered.unanswered.contains_key(&to.name) {
+        return None;
+    }
+    let other = ctx.lab.cluster(answered.unanswered.keys().next()?)?;
+    Some(match call.seen.causes(ctx, (from, other), service, CALLER).into_iter().next() {
+        Some(cause) => Finding { evidence: format!("{}; {said}", cause.evidence), ..cause },
+        None => Finding {
+            cause: format!("{} answers {}, and {} does not", to.name, from.name, other.name),
+            evidence: said.to_owned(),
+            remedy: format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, other.name),
+        },
+    })
 }
 
 fn governs(ctx: &LabContext, call: &TracedCall<'_>) -> String {

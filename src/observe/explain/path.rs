@@ -104,7 +104,8 @@ async fn unlabelled(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>
     let label = service.and_then(|s| s.metadata.labels).unwrap_or_default().remove(NETWORK_LABEL);
     let namespace = Manifest::from_values([render::istio_namespace(&ctx.lab, to)])?;
     let what = if label.as_deref() != Some(to.network.as_str()) {
-        format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: label {NETWORK_LABEL} is {label:?}", to.name)
+        let said = label.map_or_else(|| "not there".to_owned(), |label| format!("`{label}`"));
+        format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: label {NETWORK_LABEL} is {said}", to.name)
     } else if !client.has(&namespace).await? {
         format!("Namespace {ISTIO_NAMESPACE} in {}: label {NETWORK_LABEL} is not {}", to.name, to.network)
     } else {

@@ -6,14 +6,26 @@ use super::CallFacts;
 
 /// `Kind namespace/name in cluster`.
 pub(super) fn named(object: &Value, cluster: &str) -> String {
-    format!("{} {}/{} in {cluster}", text(object, "/kind"), namespace(object), text(object, "/metadata/name"))
+    let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
+    match namespace(object) {
+        "" => format!("{kind} {name} in {cluster}"),
+        namespace => format!("{kind} {namespace}/{name} in {cluster}"),
+    }
 }
 
 /// The command that shows an object.
 pub(super) fn kubectl(lab: &str, cluster: &str, object: &Value) -> String {
-    let kind = text(object, "/kind").to_lowercase();
-    let (namespace, name) = (namespace(object), text(object, "/metadata/name"));
-    format!("kubectl --context lab-{lab}-{cluster} -n {namespace} get {kind} {name} -o yaml")
+    let mut kind = text(object, "/kind").to_lowercase();
+    // A Gateway is two things, of Istio and of the Gateway API.
+    if let Some((group, _)) = text(object, "/apiVersion").split_once('/').filter(|_| kind == "gateway") {
+        kind = format!("{kind}.{group}");
+    }
+    let name = text(object, "/metadata/name");
+    let place = match namespace(object) {
+        "" => String::new(),
+        namespace => format!(" -n {namespace}"),
+    };
+    format!("kubectl --context lab-{lab}-{cluster}{place} get {kind} {name} -o yaml")
 }
 
 pub(super) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
