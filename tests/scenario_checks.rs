@@ -61,7 +61,7 @@ checks:
   - request: { service: helloworld.sample:5000/hello, expect: { weights: { v1: 80, v2: 20 } } }
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2], denied: false } }
   - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
-  - request: { service: nothere.sample:80/, expect: { denied: true } }
+  - request: { service: nothere.sample:80/, expect: { denied: true, reason: "resolve host" } }
   - request: { service: helloworld.sample:5000/hello, through: ingress, from: [c2] }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability
@@ -133,6 +133,56 @@ fn refuses_requests_that_cannot_work() {
             &expect("within: 5 minutes, status: 99, failures: -1, staus: 200"),
         ],
     );
+}
+
+#[test]
+fn refuses_checks_that_cannot_fail_or_that_nobody_makes() {
+    let own = "apps:\n  - helloworld\n  - manifests: { namespace: shop, objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }] }\n";
+    let url = |url: &str| format!("checks: [request: {{ url: \"{url}\" }}]\n");
+    let request =
+        |fields: &str| format!("checks:\n  - request: {{ service: helloworld.sample:5000/hello, {fields} }}\n");
+    refused(
+        "vacuous",
+        &[
+            &request("times: 5, expect: { failures: 5 }"),
+            &request("expect: { failures: 1, within: 1s }"),
+            &request("expect: { body: \"\" }"),
+            &request("expect: { denied: true, reason: \"\" }"),
+            "checks:\n  - request: { service: nothere.sample:80/, expect: { denied: true } }\n",
+            &url("http://a:99999/"),
+            &url("http://a:abc/"),
+            &url("http://user@:80/"),
+            &url("http://a:0"),
+            &format!("{own}{}", request("times: 2")),
+            &format!(
+                "{own}checks:\n  - request: {{ service: helloworld.sample:5000/hello, caller: {{ namespace: shop, app: web }} }}\n"
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_can_fail_is_accepted() {
+    let request = |fields: &str| {
+        checks(&format!("checks:\n  - request: {{ service: helloworld.sample:5000/hello, {fields} }}\n"))
+    };
+    request("times: 5, expect: { failures: 4 }");
+    request("expect: { failures: 3, versions: [v1, v2] }");
+    request("times: 4, expect: { failures: 4, ejected: true }");
+    request("expect: { denied: true }");
+    checks("checks: [request: { url: \"http://a.b-c:65535?x=1\" }]\n");
+    let pod = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: web, namespace: shop }, spec: { selector: { matchLabels: { app: web } }, \
+               template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: web, image: curl }] } } } }";
+    let caller =
+        "checks:\n  - request: { service: helloworld.sample:5000/hello, caller: { namespace: shop, app: web } }\n";
+    let with = |objects: &str| {
+        checks(&format!(
+            "apps:\n  - helloworld\n  - manifests: {{ objects: [{objects}, {{ apiVersion: v1, kind: Namespace, metadata: {{ name: shop }} }}] }}\n{caller}"
+        ))
+    };
+    with(pod);
+    // What the controller of an unknown kind makes cannot be told.
+    with("{ apiVersion: example.org/v1, kind: Shop, metadata: { name: web, namespace: shop } }");
 }
 
 #[test]

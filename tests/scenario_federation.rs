@@ -34,6 +34,7 @@ federation:
   failover: {}
   objects:
     - { apiVersion: v1, kind: Namespace, metadata: { name: demo } }
+    - { apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }
     - { apiVersion: policy.karmada.io/v1alpha1, kind: ClusterPropagationPolicy, metadata: { name: p }, spec: { x: ["1", 2, null] } }
 checks:
   - federation: { deployment: demo/hello, replicas: { eu: 2, ap: 0 }, exercise: [ap] }
@@ -43,7 +44,7 @@ checks:
     let members: Vec<_> = federation.members.iter().map(|m| (m.cluster.as_str(), m.mode)).collect();
     assert_eq!(members, [("eu", MemberMode::Push), ("ap", MemberMode::Pull)]);
     assert_eq!(federation.failover.unwrap().toleration_seconds, 30);
-    assert_eq!(federation.objects.len(), 2);
+    assert_eq!(federation.objects.len(), 3);
     let Check::Federation(check) = &lab.checks[0] else { panic!("{:?}", lab.checks) };
     assert_eq!((check.namespace.as_str(), check.deployment.as_str(), check.replicas["eu"]), ("demo", "hello", 2));
 }

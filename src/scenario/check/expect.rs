@@ -151,7 +151,20 @@ impl RawExpect {
 }
 
 /// The rules.
-pub(super) fn check(raw: RawExpect, of_helloworld: bool, scope: &Scope<'_>, problems: &mut Problems) -> Expect {
+pub(super) fn check(
+    raw: RawExpect,
+    times: u32,
+    of_helloworld: bool,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Expect {
+    for (field, text) in [("body", &raw.body), ("reason", &raw.reason)] {
+        if let Some(text) = text.as_ref().filter(|text| text.value.is_empty()) {
+            let why = format!("every {field} contains the empty text");
+            let remedy = format!("write what `{field}` must contain, or leave it out");
+            problems.add(text.span, CheckProblem::CannotFail { why, remedy });
+        }
+    }
     if let Some(denied) = raw.denied.as_ref().filter(|d| d.value) {
         let others = [
             ("status", raw.status.as_ref().map(|f| f.span)),
@@ -173,6 +186,16 @@ pub(super) fn check(raw: RawExpect, of_helloworld: bool, scope: &Scope<'_>, prob
     }
     if let Some(reason) = &raw.reason {
         problems.add(reason.span, CheckProblem::ReasonForNothing);
+    }
+    if let Some(failures) = raw.failures.as_ref().filter(|f| f.value >= times)
+        && raw.versions.is_none()
+        && raw.weights.is_none()
+        && raw.clusters.is_none()
+        && !raw.ejected.as_ref().is_some_and(|e| e.value)
+    {
+        let why = format!("{} of its {times} requests may fail", failures.value);
+        let remedy = "send more with `times`, or let fewer fail".to_owned();
+        problems.add(failures.span, CheckProblem::CannotFail { why, remedy });
     }
     Expect::Answers(Answers {
         status: raw.status.map_or(200, |s| s.value),

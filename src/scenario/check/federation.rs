@@ -75,6 +75,7 @@ pub(super) fn check(
             problems.add(cluster.span, FederationProblem::NotAMember { field, cluster: cluster_name });
         }
     };
+    let deployment_place = raw.deployment.as_ref().map(|d| d.span);
     let deployment = raw.deployment.and_then(|given| {
         let parts = given.value.split_once('/').filter(|(n, d)| is_dns_label(n) && is_dns_label(d));
         if parts.is_none() {
@@ -82,6 +83,11 @@ pub(super) fn check(
         }
         parts.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
     });
+    if let (Some((namespace, name)), Some(place)) = (&deployment, deployment_place)
+        && !scope.brought.has("Deployment", namespace, name)
+    {
+        problems.add(place, FederationProblem::NoDeployment { deployment: format!("{namespace}/{name}") });
+    }
     let mut replicas = BTreeMap::new();
     for (cluster, count) in raw.replicas?.value {
         member("replicas", &cluster, problems);

@@ -1,6 +1,7 @@
 //! What a scenario asserts over its lab. Each kind of check has a file with what it is: its fields, its rules, its model and the way back.
 //! What was seen of it is judged in the file of that name in `verdict`.
 
+mod brought;
 mod expect;
 mod failover;
 mod federation;
@@ -29,6 +30,7 @@ use super::problem::{CheckProblem, FederationProblem};
 use super::raw::{RawApp, RawHelloworld};
 use super::tree::{Located, Span};
 use super::validate::{Draft, data_cluster, repeated};
+use brought::Brought;
 use failover::RawFailover;
 use federation::RawFederationCheck;
 use reachability::RawReachability;
@@ -162,6 +164,8 @@ struct Scope<'a> {
     sleep: bool,
     /// Whether there are apps of the user's own, which may serve and call anything.
     own_apps: bool,
+    /// What those bring.
+    brought: Brought,
     /// Whether helloworld is in the namespace `legacy` too.
     reachability: bool,
     federation: Option<&'a Federation>,
@@ -184,6 +188,7 @@ pub(super) fn read(
         sleep: apps.iter().any(|a| matches!(a.value, RawApp::Sleep(_))),
         own_apps: apps.iter().any(|a| !matches!(a.value, RawApp::Sleep(_) | RawApp::Helloworld(_)))
             || federation.is_some_and(|f| !f.objects.is_empty()),
+        brought: Brought::of(apps, federation),
         reachability: checks.iter().flatten().any(reachability),
         federation,
         mesh,

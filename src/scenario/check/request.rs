@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, Names, Number, OrWord, Pairs, Pairwise, Record, Text};
 use super::expect::{self, Expect, RawExpect};
-use super::service::{self, HELLOWORLD, ServiceUrl, is_url_text};
+use super::service::{self, HELLOWORLD, NO_PORT, ServiceUrl, is_url_text, port};
 use super::{CheckProblem, Located, Problems, Scope, Span, Through, from, raw_clusters, through};
 
 /// Enough for any statistics, few enough to wait for.
@@ -138,6 +138,7 @@ impl RawRequest {
 pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<RequestCheck> {
     let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
     let url_place = raw.url.as_ref().map(|u| u.span);
+    let target_place = raw.service.as_ref().or(raw.url.as_ref()).map_or(span, |t| t.span);
     let target = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
     let from = scope.sources(raw.from, problems);
     let through_place = raw.through.as_ref().map(|t| t.span);
@@ -162,7 +163,18 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     }
     let headers = raw.headers.map(|h| headers(h, problems)).unwrap_or_default();
     let of_helloworld = matches!(&target, Some(Target::Service(service)) if is_helloworld(service));
-    let expect = expect::check(raw_expect, of_helloworld, scope, problems);
+    let times = raw.times.map_or(1, |t| t.value);
+    let expect = expect::check(raw_expect, times, of_helloworld, scope, problems);
+    if let (Some(Target::Service(service)), Expect::Denied { reason: None }) = (&target, &expect)
+        && !scope.may_serve(service)
+    {
+        let why = format!(
+            "nothing of this scenario is `{}.{}`, so every call of it is denied",
+            service.service, service.namespace
+        );
+        let remedy = "say why it is denied, such as `reason: Could not resolve host`, or call what is there".to_owned();
+        problems.add(target_place, CheckProblem::CannotFail { why, remedy });
+    }
     Some(RequestCheck {
         name: raw.name.map(|n| n.value),
         target: target?,
@@ -171,12 +183,13 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         caller,
         method: raw.method.map(|m| m.value),
         headers,
-        times: raw.times.map_or(1, |t| t.value),
+        times,
         expect,
     })
 }
 
-fn is_helloworld(service: &ServiceUrl) -> bool {
+/// Whether a service is what helloworld serves, at whatever path.
+pub(super) fn is_helloworld(service: &ServiceUrl) -> bool {
     HELLOWORLD.starts_with(&format!("{}.{}:{}/", service.service, service.namespace, service.port))
 }
 
@@ -206,7 +219,10 @@ fn target(
                 None => "does not begin with `http://` or `https://`",
                 Some(rest) if rest.is_empty() || rest.starts_with(['/', ':', '?']) => "names no host",
                 Some(rest) if !is_url_text(rest) => "has characters that a URL must escape",
-                Some(_) => return Some(Target::Url(url.value)),
+                Some(rest) => match authority(rest) {
+                    Some(reason) => reason,
+                    None => return Some(Target::Url(url.value)),
+                },
             };
             problems.add(url.span, CheckProblem::BadUrl { value: url.value, reason });
             None
@@ -225,16 +241,26 @@ fn target(
     }
 }
 
+/// What is wrong with the host and the port that a URL begins with after its scheme; nothing where they can be called.
+fn authority(rest: &str) -> Option<&'static str> {
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let (host, number) = place.split_once(':').map_or((place, None), |(host, number)| (host, Some(number)));
+    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        return Some("names no host");
+    }
+    number.is_some_and(|number| port(number).is_none()).then_some(NO_PORT)
+}
+
 fn caller(raw: Option<Located<RawCaller>>, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> CallerPod {
     let given = raw.as_ref().map(|c| c.span);
     let RawCaller { namespace, app } = raw.map(|c| c.value).unwrap_or_default();
     let or = |name: Option<Located<String>>, default: &str| name.map_or_else(|| default.to_owned(), |n| n.value);
     let caller = CallerPod { namespace: or(namespace, "sample"), app: or(app, "sleep") };
     let known = match (caller.namespace.as_str(), caller.app.as_str()) {
-        _ if scope.own_apps => true,
-        ("sample", "sleep") => scope.sleep,
+        ("sample", "sleep") if scope.sleep => true,
         (LEGACY, "sleep") => true,
-        _ => false,
+        (namespace, app) => scope.brought.can_call(namespace, app),
     };
     match given {
         _ if known => {}

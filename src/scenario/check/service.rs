@@ -42,12 +42,20 @@ impl std::str::FromStr for ServiceUrl {
         if !is_dns_label(service) || !is_dns_label(namespace) {
             return Err("does not begin with a service and a namespace that are DNS labels");
         }
-        let port = port.parse().ok().filter(|p| *p > 0).ok_or("has a port that is no number from 1 to 65535")?;
+        let port = self::port(port).ok_or(NO_PORT)?;
         if !is_url_text(path) {
             return Err("has characters in its path that a URL must escape");
         }
         Ok(Self { service: service.to_owned(), namespace: namespace.to_owned(), port, path: format!("/{path}") })
     }
+}
+
+/// What is wrong with the port of a URL that has one.
+pub(super) const NO_PORT: &str = "has a port that is no number from 1 to 65535";
+
+/// The port that text is.
+pub(super) fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0)
 }
 
 /// Whether text can be part of a URL as it is (RFC 3986, without a fragment, which is not sent). What curl takes for a pattern is none of it.
@@ -78,6 +86,19 @@ impl Scope<'_> {
             self.not_served(service, problems);
         }
         Some(url)
+    }
+
+    /// Whether anything of the scenario may be a service of that name.
+    pub(super) fn may_serve(&self, service: &ServiceUrl) -> bool {
+        let own = match (service.namespace.as_str(), service.service.as_str()) {
+            ("sample", "helloworld") => self.versions.is_some(),
+            ("sample", "sleep") => self.sleep,
+            ("legacy", "helloworld") => self.reachability,
+            // What the mesh and the cluster themselves have.
+            ("istio-system" | "kube-system" | "default" | "metallb-system", _) => true,
+            _ => false,
+        };
+        own || self.brought.has("Service", &service.namespace, &service.service)
     }
 
     pub(super) fn service(service: &Located<String>, problems: &mut Problems) -> Option<ServiceUrl> {

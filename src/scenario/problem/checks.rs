@@ -69,7 +69,9 @@ pub enum CheckProblem {
     NoIngressGateway,
     /// A caller that nothing deploys.
     #[error("no app of this scenario is `{app}` in namespace `{namespace}`")]
-    #[diagnostic(help("`sleep` is in the namespaces `sample` and, without a sidecar, `legacy`"))]
+    #[diagnostic(help(
+        "`sleep` is in the namespaces `sample` and, without a sidecar, `legacy`; a pod of your own has the label `app: {app}` and a container of that name"
+    ))]
     UnknownCaller {
         /// Its namespace.
         namespace: String,
@@ -167,6 +169,15 @@ pub enum CheckProblem {
     #[error("`reason` says why a request is denied, and nothing is denied here")]
     #[diagnostic(help("add `denied: true`, or expect a `status` or a `body`"))]
     ReasonForNothing,
+    /// A check that passes whatever comes back.
+    #[error("this cannot fail: {why}")]
+    #[diagnostic(help("{remedy}"))]
+    CannotFail {
+        /// Why.
+        why: String,
+        /// What to write.
+        remedy: String,
+    },
     /// A cluster that cannot answer.
     #[error("`{field}` names cluster `{cluster}`, which runs no helloworld")]
     #[diagnostic(help("name clusters that `versions` of helloworld has"))]

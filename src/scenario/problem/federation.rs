@@ -54,6 +54,13 @@ pub enum FederationProblem {
         /// Kind, namespace and name.
         object: String,
     },
+    /// A check of a Deployment that is not there.
+    #[error("no object of this scenario is Deployment `{deployment}`")]
+    #[diagnostic(help("name one of `federation.objects` or its `files` as NAMESPACE/NAME, or add it there"))]
+    NoDeployment {
+        /// Namespace and name.
+        deployment: String,
+    },
     /// A check of a federation that is not there.
     #[error("this check is about a federation, and the scenario has none")]
     #[diagnostic(help("add `federation: {{ manager: CLUSTER }}`, or remove the check"))]
