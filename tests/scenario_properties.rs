@@ -85,9 +85,13 @@ federation:
   failover: { tolerationSeconds: 5 }
   objects:
     - { apiVersion: v1, kind: Namespace, metadata: { name: demo } }
+    - { apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }
 checks:
   - federation: { deployment: demo/hello, replicas: { c1: 4, c2: 2 }, exercise: [c2] }
 ";
+
+/// The Deployment that its check is about.
+const HELLO: &str = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }";
 
 /// Any of these lines, or none; in their order.
 fn some_of(lines: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -138,7 +142,7 @@ fn any_scenario() -> impl Strategy<Value = String> {
     (top, mesh, cluster, federation, apps, checks).prop_map(|(top, mesh, cluster, federation, apps, checks)| {
         format!(
             "{top}name: demo\nmesh:\n  ingressGateway: true\n{mesh}clusters:\n  - name: c1\n{cluster}  - c2\n  - m\n\
-             federation:\n  manager: m\n  failover: {{ tolerationSeconds: 5 }}\n{federation}apps:\n  - sleep\n  - helloworld\n{apps}checks:\n  - rotation\n{checks}"
+             federation:\n  manager: m\n  failover: {{ tolerationSeconds: 5 }}\n  objects: [{HELLO}]\n{federation}apps:\n  - sleep\n  - helloworld\n{apps}checks:\n  - rotation\n{checks}"
         )
     })
 }

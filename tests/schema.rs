@@ -135,6 +135,8 @@ fn what_is_shipped_fits_the_schema() {
     assert!(count > 18, "{count}");
 }
 
+/// The Deployment that its check is about.
+const HELLO: &str = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }";
 const FEDERATION: &str = "name: a\nmesh: none\nclusters: [m, c1]\nfederation: { manager: m }\n";
 
 #[test]
@@ -143,7 +145,8 @@ fn the_short_forms_of_a_federation_fit_the_schema() {
         FEDERATION.to_owned(),
         FEDERATION.replace("manager: m }", "manager: m, members: [c1], failover: {} }"),
         FEDERATION.replace("manager: m }", "manager: m, members: [{ cluster: c1, mode: pull }] }"),
-        format!("{FEDERATION}checks: [{{ federation: {{ deployment: demo/hello, replicas: {{ c1: 1 }} }} }}]"),
+        FEDERATION.replace("manager: m }", &format!("manager: m, objects: [{HELLO}] }}"))
+            + "checks: [{ federation: { deployment: demo/hello, replicas: { c1: 1 } } }]",
     ] {
         assert!(parse(&text, "lab.yaml").is_ok(), "{text}");
         assert_eq!(mistakes(&schema(), &yaml(&text), "scenario"), [""; 0], "{text}");
@@ -236,7 +239,7 @@ apps:
   - manifests: { name: x, namespace: x, clusters: [c1], objects: [{ apiVersion: v1, kind: A, metadata: { name: b } }] }
 federation: { manager: m, members: [c1], failover: {}, objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }] }
 checks:
-  - federation: { deployment: a/b, replicas: { c1: 1 }, exercise: [c1], service: a.b:80/ }
+  - federation: { deployment: demo/hello, replicas: { c1: 1 }, exercise: [c1], service: a.b:80/ }
 ",
         "name: a
 mesh: { ingressGateway: true }

@@ -18,13 +18,19 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// Says that a lab is paused, before something waits for an answer that cannot come.
 pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
     let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
-    if !nodes.iter().any(|n| n.paused) {
-        return Ok(());
-    }
-    Err(CliError::Before(StepError::Machine {
-        problem: format!("lab {} is paused", ctx.lab.name),
-        remedy: format!("`lab resume {}` resumes it", ctx.lab.name),
-    }))
+    let paused: Vec<&str> = nodes.iter().filter(|n| n.paused).map(|n| n.name.as_str()).collect();
+    let lab = &ctx.lab.name;
+    let (problem, remedy) = match &paused[..] {
+        [] => return Ok(()),
+        all if all.len() == nodes.len() => {
+            (format!("lab {lab} is paused"), format!("`lab resume {lab}` resumes it"))
+        }
+        some => (
+            format!("of the nodes of lab {lab} these are paused: {}", some.join(", ")),
+            format!("`lab resume {lab}` resumes them, as does `docker unpause {}`", some.join(" ")),
+        ),
+    };
+    Err(CliError::Before(StepError::Machine { problem, remedy }))
 }
 
 pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {

@@ -20,6 +20,14 @@ pub(crate) async fn findings(ctx: &LabContext) -> Result<Vec<Finding>, StepError
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
+/// An error, and what is wrong with a node or an API server where anything is: then that is the reason.
+pub(crate) async fn explained(ctx: &LabContext, error: StepError) -> StepError {
+    match findings(ctx).await.ok().and_then(|found| found.into_iter().next()) {
+        Some(Finding { cause, remedy, .. }) => StepError::Failed { problem: format!("{cause}: {error}"), remedy },
+        None => error,
+    }
+}
+
 /// Whether the container of every node is as it must be.
 pub(crate) async fn are_up(ctx: &LabContext) -> Result<bool, StepError> {
     let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;

@@ -62,7 +62,7 @@ fn node_text(node: &Node) -> String {
         NodeKind::ApiServer => ", shape=cylinder, style=solid",
         NodeKind::Gateway => ", shape=hexagon, style=solid",
         NodeKind::Callers => ", shape=circle",
-        NodeKind::App | NodeKind::Step => "",
+        NodeKind::App | NodeKind::Objects | NodeKind::Step => "",
     };
     format!("{} [label={}{shape}]", quoted(&node.id), quoted(&lines.join("\n")))
 }

@@ -66,7 +66,7 @@ fn node_text(node: &Node) -> String {
         NodeKind::ControlPlane | NodeKind::Agent => ("([", "])"),
         NodeKind::ApiServer => ("[(", ")]"),
         NodeKind::Gateway => ("{{", "}}"),
-        NodeKind::App | NodeKind::Step => ("[", "]"),
+        NodeKind::App | NodeKind::Objects | NodeKind::Step => ("[", "]"),
         NodeKind::Callers => ("((", "))"),
     };
     format!("{}{open}\"{}\"{close}", id(&node.id), lines.join("<br/>"))

@@ -84,6 +84,8 @@ pub enum NodeKind {
     Gateway,
     /// An app.
     App,
+    /// Objects that run no pod, such as a Service or a route.
+    Objects,
     /// Callers outside every cluster.
     Callers,
     /// A step.

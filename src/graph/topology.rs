@@ -197,7 +197,8 @@ fn apps(lab: &Lab, cluster: &LabCluster) -> Vec<Node> {
             _ => (app.name(), None),
         };
         let id = inner(cluster, &format!("app-{}", i + 1));
-        app.is_in(&cluster.name).then(|| node(id, NodeKind::App, name.to_owned(), version))
+        let kind = if app.runs_pods() { NodeKind::App } else { NodeKind::Objects };
+        app.is_in(&cluster.name).then(|| node(id, kind, name.to_owned(), version))
     };
     lab.apps.iter().enumerate().filter_map(app).collect()
 }

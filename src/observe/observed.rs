@@ -11,7 +11,9 @@ use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::scenario::ServiceUrl;
-use crate::verdict::{CallFacts, Finding, Objects, Place, Side, behind, causes, endpoint_port, is_meant};
+use crate::verdict::{
+    CallFacts, Finding, Objects, Place, Side, behind, causes, endpoint_port, is_meant, selects_nothing,
+};
 
 /// Group and plural name of what is looked at.
 const KINDS: [(&str, &str); 13] = [
@@ -103,6 +105,12 @@ impl Observed {
     /// Whether a cluster has something that is meant to answer for a service, ready or not.
     pub fn is_meant(&self, cluster: &str, service: &ServiceUrl) -> bool {
         self.0.get(cluster).is_some_and(|o| is_meant(o, o.get("Service", &service.namespace, &service.service)))
+    }
+
+    /// That the Service of a cluster selects no pod at all.
+    pub fn selects_nothing(&self, ctx: &LabContext, cluster: &str, service: &ServiceUrl) -> Option<Finding> {
+        let here = self.0.get(cluster)?;
+        selects_nothing(&ctx.lab.name, cluster, here, here.get("Service", &service.namespace, &service.service))
     }
 
     /// Whether a cluster has a service of that name.

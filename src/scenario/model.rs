@@ -4,6 +4,7 @@ mod app;
 mod authority;
 
 pub use app::{App, Manifests, Places};
+pub(in crate::scenario) use app::{is_known, pod_of};
 pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
 mod federation;
 

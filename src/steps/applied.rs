@@ -12,7 +12,8 @@ use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::{Action, Plan, origin_of};
 use crate::sys::kube::{
-    Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
+    ByHand, Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
+    set_by_hand,
 };
 
 /// Most fields of one object in a line.
@@ -34,7 +35,25 @@ pub(super) async fn is_satisfied(
     }
     let live = client.live_all(&manifest).await?;
     let mut pairs = manifest.objects.iter().zip(&live);
-    Ok(pairs.all(|(object, live)| live.as_ref().is_some_and(|live| is_covered(live, object))))
+    Ok(pairs.all(|(object, live)| {
+        let is_as_wanted =
+            |live: &DynamicObject| is_covered(live, object) && by_hand(&owner, &inventory, object, live).is_empty();
+        live.as_ref().is_some_and(is_as_wanted)
+    }))
+}
+
+/// What a person has set in an object that only the scenario brings, and that the scenario leaves to its default.
+pub(crate) fn by_hand(
+    owner: &Owner,
+    inventory: &Inventory,
+    object: &DynamicObject,
+    live: &DynamicObject,
+) -> Vec<ByHand> {
+    let is_found = inventory.entry(object, &owner.step).is_some_and(|e| e.before.is_some());
+    if owner.manager != Manager::Scenario || is_found || inventory.is_own(object) {
+        return Vec::new();
+    }
+    set_by_hand(live, object)
 }
 
 /// Applies the objects, each rank after the one before, and takes away what the step has applied and does not name any more. Tells whether anything
@@ -156,8 +175,12 @@ struct Applying<'a> {
 impl Applying<'_> {
     async fn run(&self, object: &DynamicObject, live: Option<DynamicObject>) -> Result<bool, StepError> {
         let is_covered = live.as_ref().is_some_and(|live| is_covered(live, object));
+        let is_set_back = match &live {
+            Some(live) => self.set_back(object, live).await?,
+            None => false,
+        };
         if is_covered && self.inventory.is_current(object, &self.owner.step) {
-            return Ok(false);
+            return Ok(is_set_back);
         }
         let how = how(self.owner, self.inventory, object);
         let before = self.inventory.entry(object, &self.owner.step).and_then(|e| e.before.as_ref());
@@ -181,7 +204,26 @@ impl Applying<'_> {
         } else if !sent.fields().is_empty() {
             tell(self.ctx, self.progress, self.owner, "changed", object, &sent.fields());
         }
-        Ok(sent.is_change())
+        Ok(sent.is_change() || is_set_back)
+    }
+
+    /// Sets back what a person has changed and has a default, and tells what else a person has set.
+    async fn set_back(&self, object: &DynamicObject, live: &DynamicObject) -> Result<bool, StepError> {
+        let fields = by_hand(self.owner, self.inventory, object, live);
+        if fields.is_empty() {
+            return Ok(false);
+        }
+        let back = self.client.set_back(live, &fields, false).await?.map(|sent| sent.fields()).unwrap_or_default();
+        if !back.is_empty() {
+            tell(self.ctx, self.progress, self.owner, "set back", object, &back);
+        }
+        let kept = fields.iter().filter(|f| !back.iter().any(|b| b.field == f.field));
+        let kept: Vec<String> = kept.map(ToString::to_string).collect();
+        if !kept.is_empty() {
+            let line = line("kept", &self.owner.place, &describe(object), &[], MAX_FIELDS);
+            self.ctx.tell_change(self.progress, &format!("{line}: {}", kept.join(", ")));
+        }
+        Ok(!back.is_empty())
     }
 }
 

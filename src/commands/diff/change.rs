@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::steps::applied::line;
-use crate::sys::kube::FieldChange;
+use crate::sys::kube::{ByHand, FieldChange};
 
 /// What would change.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,6 +22,21 @@ pub struct Difference {
     /// What runs pods that would be restarted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restarts: Vec<Restart>,
+    /// Objects of the scenario in which a person has set what the file does not say. Those are not all changed by `lab up`: only a field that
+    /// has a default is set back, which is then among `objects`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<HandChange>,
+}
+
+/// What a person has set in an object of the scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandChange {
+    /// The cluster, or `karmada/api`.
+    pub cluster: String,
+    /// Kind, namespace and name.
+    pub object: String,
+    /// The fields, and who has set them.
+    pub fields: Vec<ByHand>,
 }
 
 /// A Docker network that would be made.
@@ -62,6 +77,9 @@ pub struct ClusterChange {
     pub cluster: String,
     /// What would be done.
     pub change: ClusterVerb,
+    /// What of its nodes is the reason, as `x-c1-worker is paused`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
 }
 
 /// What would be done to a cluster as a whole. Its objects are not compared then.
@@ -127,7 +145,10 @@ impl Difference {
         let networks = self.networks.iter().map(|n| format!("create   Docker network {}, {}", n.network, n.subnet));
         let clusters = self.clusters.iter().map(|c| match c.change {
             ClusterVerb::Create => format!("create   {}  the cluster, with all that is planned in it", c.cluster),
-            ClusterVerb::Start => format!("start    {}  its nodes; what is in it cannot be compared before", c.cluster),
+            ClusterVerb::Start => {
+                let nodes = if c.nodes.is_empty() { String::new() } else { format!(" ({})", c.nodes.join(", ")) };
+                format!("start    {}  its nodes{nodes}; what is in it cannot be compared before", c.cluster)
+            }
         });
         let objects = self.objects.iter().map(|o| {
             let verb = match o.change {
@@ -146,7 +167,11 @@ impl Difference {
             let verb = if r.certain { "restart" } else { "restart?" };
             format!("{verb:<8} {}  {}: {}", r.cluster, r.workload, r.reason)
         });
-        networks.chain(clusters).chain(routes).chain(objects).chain(restarts).collect()
+        let by_hand = self.by_hand.iter().map(|h| {
+            let fields: Vec<String> = h.fields.iter().map(ToString::to_string).collect();
+            format!("{}: {}", line("by hand", &h.cluster, &h.object, &[], 0), fields.join(", "))
+        });
+        networks.chain(clusters).chain(routes).chain(objects).chain(restarts).chain(by_hand).collect()
     }
 }
 
@@ -162,7 +187,13 @@ mod tests {
             reason: "why".to_owned(),
             certain,
         };
+        let start = |nodes: &[&str]| ClusterChange {
+            cluster: "c2".to_owned(),
+            change: ClusterVerb::Start,
+            nodes: nodes.iter().map(|n| (*n).to_owned()).collect(),
+        };
         let all = Difference {
+            clusters: vec![start(&["x-c2-worker is paused"]), start(&[])],
             networks: vec![NetworkChange { network: "lab-x".to_owned(), subnet: "172.30.0.0/16".to_owned() }],
             routes: vec![RouteChange { cluster: "c1".to_owned(), reason: "none".to_owned() }],
             restarts: vec![restart(true), restart(false)],
@@ -170,6 +201,8 @@ mod tests {
         };
         let lines = [
             "create   Docker network lab-x, 172.30.0.0/16",
+            "start    c2  its nodes (x-c2-worker is paused); what is in it cannot be compared before",
+            "start    c2  its nodes; what is in it cannot be compared before",
             "change   c1  routes of its nodes: none",
             "restart  c1  Deployment sample/sleep: why",
             "restart? c1  Deployment sample/sleep: why",

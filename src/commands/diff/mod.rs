@@ -3,25 +3,32 @@
 mod change;
 
 pub use change::{
-    ClusterChange, ClusterVerb, Difference, NetworkChange, ObjectChange, ObjectVerb, Restart, RouteChange,
+    ClusterChange, ClusterVerb, Difference, HandChange, NetworkChange, ObjectChange, ObjectVerb, Restart, RouteChange,
 };
 
 use kube::api::DynamicObject;
 
 use crate::context::run::{Entry, Inventory, Owner};
-use crate::context::{RunContext, StepError};
+use crate::context::{RunContext, StepError, nodes};
 use crate::plan::{Action, Lab, LabCluster, Plan};
 use crate::steps;
-use crate::steps::applied::{as_applied, back, how, is_made, only_identity, placed, was_own};
+use crate::steps::applied::{as_applied, back, by_hand, how, is_made, only_identity, placed, was_own};
 use crate::steps::step::{self, Step};
 use crate::steps::{docker_network, node_network, sidecars};
-use crate::sys::kube::{Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered, unnamed};
+use crate::sys::kube::{ByHand, Cluster, FieldChange, How, KubeError, Manifest, describe, is_covered, unnamed};
 
 /// Compares what is planned with what there is. The steps that need no cluster have run.
 ///
 /// # Errors
 /// A cluster does not answer, or the state cannot be read.
 pub async fn look(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError> {
+    match compare(ctx, plan).await {
+        Err(error) => Err(nodes::explained(ctx, error).await),
+        compared => compared,
+    }
+}
+
+async fn compare(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError> {
     let mut difference = Difference::default();
     if !docker_network::is_satisfied(ctx).await? {
         difference.networks.push(network(&ctx.lab));
@@ -29,12 +36,15 @@ pub async fn look(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError
     let mut here = Vec::new();
     for cluster in &ctx.lab.clusters {
         match missing(ctx, cluster).await? {
-            Some(change) => difference.clusters.push(ClusterChange { cluster: cluster.name.clone(), change }),
+            Some(change) => {
+                let nodes = amiss(ctx, &cluster.name).await?;
+                difference.clusters.push(ClusterChange { cluster: cluster.name.clone(), change, nodes });
+            }
             None => here.push(cluster.name.as_str()),
         }
     }
     for step in plan.steps.iter().filter(|s| s.action.cluster().is_some_and(|c| here.contains(&c))) {
-        difference.objects.extend(of_step(ctx, &step.action).await?);
+        of_step(ctx, &step.action, &mut difference).await?;
     }
     for cluster in &here {
         difference.objects.extend(of_retired(ctx, plan, cluster).await?);
@@ -112,7 +122,8 @@ fn bears_on_sidecars(change: &ObjectChange, cluster: &str, control_plane: &str) 
 /// What would change where there is no lab yet.
 #[must_use]
 pub fn of_new(lab: &Lab) -> Difference {
-    let create = |c: &LabCluster| ClusterChange { cluster: c.name.clone(), change: ClusterVerb::Create };
+    let create =
+        |c: &LabCluster| ClusterChange { cluster: c.name.clone(), change: ClusterVerb::Create, nodes: Vec::new() };
     let (networks, clusters) = (vec![network(lab)], lab.clusters.iter().map(create).collect());
     Difference { networks, clusters, ..Difference::default() }
 }
@@ -130,6 +141,13 @@ pub async fn is_any_here(ctx: &RunContext) -> Result<bool, StepError> {
     Ok(false)
 }
 
+/// The nodes of a cluster that are not as they must be.
+async fn amiss(ctx: &RunContext, cluster: &str) -> Result<Vec<String>, StepError> {
+    let network = &ctx.lab.docker_network.name;
+    let found = ctx.nodes_of(cluster).await?;
+    Ok(found.iter().filter_map(|n| Some(format!("{} {}", n.name, nodes::condition(n, network)?.0))).collect())
+}
+
 /// Whether a cluster is not there as a whole, or does not run.
 async fn missing(ctx: &RunContext, cluster: &LabCluster) -> Result<Option<ClusterVerb>, StepError> {
     let found = ctx.nodes_of(&cluster.name).await?;
@@ -140,23 +158,36 @@ async fn missing(ctx: &RunContext, cluster: &LabCluster) -> Result<Option<Cluste
     Ok((!runs).then_some(ClusterVerb::Start))
 }
 
-async fn of_step(ctx: &RunContext, action: &Action) -> Result<Vec<ObjectChange>, StepError> {
-    let Some((client, manifest)) = planned(ctx, action).await? else { return Ok(Vec::new()) };
+async fn of_step(ctx: &RunContext, action: &Action, difference: &mut Difference) -> Result<(), StepError> {
+    let Some((client, manifest)) = planned(ctx, action).await? else { return Ok(()) };
     let owner = Owner::of(action);
     let mut inventory = ctx.inventory(&owner.place)?;
     let live = client.live_all(&manifest).await?;
     // As an `up` would, without writing it.
     inventory.begin(&owner, &manifest.objects, &live, &ctx.lab.name);
     let manifest = as_applied(&manifest, &inventory, &owner);
-    let requests = manifest.objects.iter().zip(live).map(|(object, live)| {
+    let set: Vec<Vec<ByHand>> = manifest
+        .objects
+        .iter()
+        .zip(&live)
+        .map(|(object, live)| live.as_ref().map_or_else(Vec::new, |live| by_hand(&owner, &inventory, object, live)))
+        .collect();
+    let by_hand = manifest.objects.iter().zip(&set).filter(|(_, fields)| !fields.is_empty());
+    difference.by_hand.extend(by_hand.map(|(object, fields)| HandChange {
+        cluster: owner.place.clone(),
+        object: describe(object),
+        fields: fields.clone(),
+    }));
+    let requests = manifest.objects.iter().zip(live).zip(&set).map(|((object, live), set)| {
         let how = How { dry_run: true, ..how(&owner, &inventory, object) };
         let is_current = inventory.is_current(object, &owner.step);
         let is_there = is_current && live.as_ref().is_some_and(|live| is_covered(live, object));
         let before = inventory.entry(object, &owner.step).and_then(|e| e.before.as_ref());
         let (client, owner) = (&client, &owner);
         async move {
-            if is_there {
-                return Ok(None);
+            if let Some(live) = live.as_ref().filter(|_| is_there) {
+                let back = if set.is_empty() { None } else { client.set_back(live, set, true).await? };
+                return Ok(back.map(|sent| change(owner, object, ObjectVerb::Change, sent.fields())));
             }
             if live.is_none() {
                 return Ok(Some(change(owner, object, ObjectVerb::Create, Vec::new())));
@@ -192,11 +223,11 @@ async fn of_step(ctx: &RunContext, action: &Action) -> Result<Vec<ObjectChange>,
         }
     });
     let changes: Vec<Option<ObjectChange>> = client.side_by_side::<_, StepError>(requests.collect::<Vec<_>>()).await?;
-    let mut changes: Vec<ObjectChange> = changes.into_iter().flatten().collect();
+    difference.objects.extend(changes.into_iter().flatten());
     for entry in inventory.stale(&owner.step, &manifest.objects) {
-        changes.extend(of_stale(&client, &owner, &inventory, &entry).await?);
+        difference.objects.extend(of_stale(&client, &owner, &inventory, &entry).await?);
     }
-    Ok(changes)
+    Ok(())
 }
 
 async fn of_retired(ctx: &RunContext, plan: &Plan, cluster: &str) -> Result<Vec<ObjectChange>, StepError> {

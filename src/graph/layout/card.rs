@@ -44,12 +44,13 @@ fn of<'n>(cluster: &'n Group, kinds: &'static [NodeKind]) -> impl Iterator<Item 
     cluster.nodes.iter().filter(move |n| kinds.contains(&n.kind))
 }
 
+const CHIPS: &[NodeKind] = &[NodeKind::App, NodeKind::Objects];
 const TOP: &[NodeKind] = &[NodeKind::ControlPlane, NodeKind::ApiServer, NodeKind::Agent];
 
 /// Width of what a box needs for its texts and its lines.
 fn box_width(node: &Node, ports: &Ports<'_>) -> i32 {
     let texts = match node.kind {
-        NodeKind::App => text_width(&app_text(node), LINE_SIZE, false) + 18,
+        NodeKind::App | NodeKind::Objects => text_width(&app_text(node), LINE_SIZE, false) + 18,
         NodeKind::Gateway => {
             let detail = node.detail.as_deref().unwrap_or_default();
             text_width(&node.title, LINE_SIZE, false).max(text_width(detail, LINE_SIZE, true)) + 20
@@ -76,7 +77,7 @@ pub(super) fn columns(cards: &[&Group], ports: &Ports<'_>) -> Columns {
         lines.max().unwrap_or_default().max(text_width(&c.title, NAME_SIZE, true))
     };
     let right = |c: &Group| {
-        let chips = of(c, &[NodeKind::App]).map(|n| box_width(n, ports)).max().unwrap_or_default();
+        let chips = of(c, CHIPS).map(|n| box_width(n, ports)).max().unwrap_or_default();
         row_width(of(c, TOP), ports).max(row_width(of(c, &[NodeKind::Gateway]), ports)).max(chips)
     };
     Columns {
@@ -89,7 +90,7 @@ pub(super) fn columns(cards: &[&Group], ports: &Ports<'_>) -> Columns {
 fn chip_rows<'n>(cluster: &'n Group, width: i32, ports: &Ports<'_>) -> Vec<Vec<(&'n Node, i32)>> {
     let mut rows: Vec<Vec<(&Node, i32)>> = Vec::new();
     let mut used = 0;
-    for node in of(cluster, &[NodeKind::App]) {
+    for node in of(cluster, CHIPS) {
         let needed = box_width(node, ports);
         match rows.last_mut() {
             Some(row) if used + BETWEEN + needed <= width => {

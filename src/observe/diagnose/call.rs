@@ -129,6 +129,9 @@ async fn app(
     source: &Failed,
 ) -> Result<Option<Finding>, StepError> {
     if let Some(service) = source.service.as_ref().filter(|_| !source.calls_helloworld()) {
+        if ctx.lab.data_clusters().all(|c| !seen.is_meant(&c.name, service)) {
+            return Ok(seen.selects_nothing(ctx, &to.name, service));
+        }
         if !seen.is_meant(&to.name, service) || !seen.behind(&to.name, service).is_empty() {
             return Ok(None);
         }
@@ -162,7 +165,13 @@ async fn app(
             }));
         }
     }
-    Ok(None)
+    let is_run = runs_helloworld(ctx, to);
+    Ok(source.service.as_ref().filter(|_| is_run).and_then(|service| seen.selects_nothing(ctx, &to.name, service)))
+}
+
+/// Whether a version of helloworld is planned in a cluster.
+fn runs_helloworld(ctx: &LabContext, cluster: &LabCluster) -> bool {
+    crate::plan::helloworlds(&ctx.lab).any(|(name, _)| name == cluster.name)
 }
 
 /// The pods of a cluster that may answer, with the addresses by which a caller's Envoy knows them.
@@ -224,8 +233,13 @@ fn endpoint(
     }
     if known.unanswered() > 0 && !source.verdict.errors.is_empty() {
         let pod = if place.pod.is_empty() { String::new() } else { format!(", pod {}", place.pod) };
-        let logs = logs_of(ctx, to, place, source).map(|l| format!("see what the app says: {l}"));
-        let steps: Vec<String> = logs.into_iter().chain(closer).collect();
+        let port = known.address.rsplit_once(':').map(|(_, port)| port).filter(|_| from.network == to.network);
+        let listens = port.zip(source.service.as_ref()).map(|(port, service)| {
+            let named = format!("{}/{}", service.namespace, service.service);
+            format!("see that the app listens on {port}, to which Service {named} in {} sends", to.name)
+        });
+        let logs = logs_of(ctx, to, place, source).map(|l| format!("see what it says: {l}"));
+        let steps: Vec<String> = listens.into_iter().chain(logs).chain(closer).collect();
         return Some(Finding {
             cause: format!("calls from {} that go to {} fail although the endpoint is there", from.name, to.name),
             evidence: format!(

@@ -70,7 +70,19 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     } else {
         format!("everything on the way is there, and {failed} of {} calls from {} fail", answered.requests, from.name)
     };
-    Ok(Err(Finding { cause, evidence: said, remedy: governs(ctx, call) }))
+    let remedy = if answered.unanswered.contains_key(&to.name) {
+        format!(
+            "see that the app listens on the target port of Service {0}/{1} in {2}, and what it says: kubectl --context {3} -n {0} get service {1} -o yaml; kubectl --context {3} -n {0} logs service/{1}; otherwise {4}",
+            service.namespace,
+            service.service,
+            to.name,
+            ctx.lab.context(to),
+            governs(ctx, call)
+        )
+    } else {
+        governs(ctx, call)
+    };
+    Ok(Err(Finding { cause, evidence: said, remedy }))
 }
 
 /// What is wrong where the called cluster answers all that comes to it, and another one does not.

@@ -44,6 +44,9 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
         }));
     }
     let Some(pod) = pod else {
+        if let Some(finding) = call.seen.selects_nothing(ctx, &to.name, service).filter(|_| others.is_empty()) {
+            return Ok(Err(finding));
+        }
         return Ok(Err(Finding {
             cause: format!("nothing in {} answers for {named}", to.name),
             evidence: format!("no pod in {} with {} is ready", to.name, selector.join(",")),

@@ -33,7 +33,10 @@ pub struct Waits {
 
 /// Runs every check and stores the verdict. A red verdict is an outcome, not an error.
 pub async fn run(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
-    let verdict = judge(ctx, waits, progress).await?;
+    let verdict = match judge(ctx, waits, progress).await {
+        Ok(verdict) => verdict,
+        Err(error) => return Err(nodes::explained(ctx, error).await),
+    };
     if let Err(error) = ctx.state.write_json(files::VERDICT, &verdict) {
         progress.say(format!("warning: this verdict is not kept: {error}"));
     }

@@ -2,29 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::model::{is_known, pod_of};
 use super::super::raw::{RawApp, RawManifests};
 use super::{Federation, Located};
-
-/// Groups of kinds of which it is known whether they run pods. Any other kind may have a controller that brings anything.
-const KNOWN: [&str; 17] = [
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apps",
-    "autoscaling",
-    "batch",
-    "extensions.istio.io",
-    "gateway.networking.k8s.io",
-    "networking.istio.io",
-    "networking.k8s.io",
-    "policy",
-    "policy.karmada.io",
-    "rbac.authorization.k8s.io",
-    "scheduling.k8s.io",
-    "security.istio.io",
-    "storage.k8s.io",
-    "telemetry.istio.io",
-];
 
 /// Objects of the scenario's own.
 #[derive(Debug, Default)]
@@ -57,8 +37,7 @@ impl Brought {
     }
 
     fn add(&mut self, object: &Value, default: &str) {
-        let (group, _) = object["apiVersion"].as_str().unwrap_or_default().split_once('/').unwrap_or_default();
-        self.may_be_more |= !KNOWN.contains(&group) || ["List", "ServiceEntry"].iter().any(|k| object["kind"] == *k);
+        self.may_be_more |= !is_known(object) || object["kind"] == "ServiceEntry";
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(default).to_owned();
         self.objects.push((namespace, object.clone()));
     }
@@ -73,11 +52,7 @@ impl Brought {
     /// Whether there may be a pod that can call: with the label `app`, and with a container of that name.
     pub fn can_call(&self, namespace: &str, app: &str) -> bool {
         let calls = |(place, object): &(String, Value)| {
-            let pod = match object["kind"].as_str() {
-                Some("Pod") => object,
-                Some("CronJob") => &object["spec"]["jobTemplate"]["spec"]["template"],
-                _ => &object["spec"]["template"],
-            };
+            let pod = pod_of(object);
             let mut containers = pod["spec"]["containers"].as_array().into_iter().flatten();
             place == namespace && pod["metadata"]["labels"]["app"] == app && containers.any(|c| c["name"] == app)
         };

@@ -67,6 +67,56 @@ impl App {
             Self::Manifests(manifests) => manifests.is_in(cluster),
         }
     }
+
+    /// Whether any of it runs pods. What the controllers of other people's kinds make is not known, and taken for it.
+    #[must_use]
+    pub fn runs_pods(&self) -> bool {
+        match self {
+            Self::Helloworld { .. } | Self::Sleep => true,
+            Self::Manifests(manifests) => manifests.objects.iter().any(may_run_pods),
+        }
+    }
+}
+
+/// Groups of kinds of which it is known whether they run pods: one that does has a template for them, or is a Pod.
+const KNOWN: [&str; 17] = [
+    "",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apps",
+    "autoscaling",
+    "batch",
+    "extensions.istio.io",
+    "gateway.networking.k8s.io",
+    "networking.istio.io",
+    "networking.k8s.io",
+    "policy",
+    "policy.karmada.io",
+    "rbac.authorization.k8s.io",
+    "scheduling.k8s.io",
+    "security.istio.io",
+    "storage.k8s.io",
+    "telemetry.istio.io",
+];
+
+/// Whether it is known what an object makes: nothing, or pods.
+pub(in crate::scenario) fn is_known(object: &serde_json::Value) -> bool {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    KNOWN.contains(&group) && object["kind"] != "List"
+}
+
+/// The pod of an object: itself, or the template of those that it runs; null for one that runs none.
+pub(in crate::scenario) fn pod_of(object: &serde_json::Value) -> &serde_json::Value {
+    match object["kind"].as_str() {
+        Some("Pod") => object,
+        Some("CronJob") => &object["spec"]["jobTemplate"]["spec"]["template"],
+        _ => &object["spec"]["template"],
+    }
+}
+
+fn may_run_pods(object: &serde_json::Value) -> bool {
+    !is_known(object) || pod_of(object)["spec"]["containers"].is_array()
 }
 
 impl Manifests {

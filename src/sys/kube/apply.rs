@@ -8,10 +8,11 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::Value;
 
+use super::by_hand::{defaulted, without};
 use super::fields::{bare, changes, restored};
 use super::manifest::kind;
 use super::remake::{fixed_fields, kept_in_silence};
-use super::{Cluster, FieldChange, KubeError, Manifest, covers, describe};
+use super::{ByHand, Cluster, FieldChange, KubeError, Manifest, covers, describe};
 
 /// How many requests are under way at once to one API server.
 const CONCURRENCY: usize = 16;
@@ -238,6 +239,30 @@ impl Cluster {
                 after => return Ok(Some(Sent { before: Some(live), after: after.map_err(what())?, remade: None })),
             }
         }
+    }
+
+    /// Gives fields of a live object back their defaults, where they have any: that the API server tells, which is asked first. A field without a
+    /// default is something that was added, and stays. `None`: nothing is given back.
+    pub async fn set_back(
+        &self,
+        live: &DynamicObject,
+        fields: &[ByHand],
+        dry_run: bool,
+    ) -> Result<Option<Sent>, KubeError> {
+        let what = || KubeError::request(format!("set back {}", describe(live)));
+        let unusable = |e: serde_json::Error| KubeError::Manifest(e.to_string());
+        let (api, name) = (self.api_for(live).await?, live.metadata.name.as_deref().unwrap_or_default());
+        let by = |dry_run| PostParams { dry_run, field_manager: Some(RESTORER.to_owned()) };
+        // A refusal: the object cannot be without one of them.
+        let Ok(bare) = api.replace(name, &by(true), &without(live, fields).map_err(unusable)?).await else {
+            return Ok(None);
+        };
+        let back = defaulted(fields, live, &bare);
+        if back.is_empty() {
+            return Ok(None);
+        }
+        let after = api.replace(name, &by(dry_run), &without(live, &back).map_err(unusable)?).await.map_err(what())?;
+        Ok(Some(Sent { before: Some(live.clone()), after, remade: None }))
     }
 
     /// Waits until the definitions among the objects are established.

@@ -175,7 +175,7 @@ fn lists(before: &[Value], after: &[Value], path: &str, found: &mut Vec<FieldCha
     }
 }
 
-fn field(path: &str, key: &str) -> String {
+pub(super) fn field(path: &str, key: &str) -> String {
     match (path.is_empty(), key.contains(['.', '/', ' '])) {
         (_, true) => format!("{path}[\"{key}\"]"),
         (true, false) => key.to_owned(),
@@ -263,7 +263,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Whether an element of a list is the one that these keys name. A key that it leaves out has its default, which only the server knows.
-fn has_keys(item: &Value, keys: &Value) -> bool {
+pub(super) fn has_keys(item: &Value, keys: &Value) -> bool {
     keys.as_object().is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key).is_none_or(|v| v == value)))
 }
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod attach;
+mod by_hand;
 mod collect;
 mod dead_end;
 mod deadline;
@@ -33,6 +34,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 pub use apply::{How, Manager, Sent, is_covered};
+pub use by_hand::{ByHand, set_by_hand};
 pub use collect::Collected;
 pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};

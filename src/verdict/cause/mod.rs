@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::Finding;
 use object::{kubectl, named};
+pub use ports::selects_nothing;
 pub use sides::{Objects, behind, endpoint_port, is_meant, target_port};
 
 /// Root namespace of the mesh: what is configured there holds everywhere.

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::object::{list, named, text};
+use super::super::words;
+use super::object::{has_labels, list, named, namespace, text};
 use super::sides::declared_by_app;
-use super::{CallFacts, Finding};
+use super::{CallFacts, Finding, Objects};
 
 /// A Service without an address of its own: its callers connect to the pods that DNS names, which are those of one cluster.
 pub(super) fn headless(call: &CallFacts<'_>) -> Option<Finding> {
@@ -109,6 +110,37 @@ pub(super) fn renamed(call: &CallFacts<'_>) -> Option<Finding> {
         call.callee.cluster,
         &format!("give the port {port} the same spec.ports[].name in every cluster, `{}`", text(ours, "/name")),
     ))
+}
+
+/// A Service that selects no pod, ready or not. Where another cluster has its pods, that is as it may be.
+#[must_use]
+pub fn selects_nothing(lab: &str, cluster: &str, here: &Objects, service: &Value) -> Option<Finding> {
+    let selector = service["spec"]["selector"].as_object().filter(|s| !s.is_empty())?;
+    let place = namespace(service);
+    let pods: Vec<&Value> = here.of("Pod").filter(|p| namespace(p) == place).collect();
+    if pods.iter().any(|p| has_labels(p, &service["spec"]["selector"])) {
+        return None;
+    }
+    let one = |key: &str, value: &Value| format!("{key}={}", value.as_str().unwrap_or_default());
+    let wanted = words::names(selector.iter().map(|(key, value)| one(key, value)));
+    let mut there: Vec<String> = Vec::new();
+    for (pod, key) in pods.iter().flat_map(|p| selector.keys().map(move |key| (p, key))) {
+        let label = &pod["metadata"]["labels"][key];
+        if !label.is_null() && !there.contains(&one(key, label)) {
+            there.push(one(key, label));
+        }
+    }
+    let named = named(service, cluster);
+    Some(Finding {
+        cause: format!("{named} selects no pod"),
+        evidence: format!(
+            "its selector is {wanted}; of these keys the pods of namespace {place} have {}",
+            words::names(&there)
+        ),
+        remedy: format!(
+            "set spec.selector of {named} to labels that its pods have, or start such pods; see them: kubectl --context lab-{lab}-{cluster} -n {place} get pods --show-labels"
+        ),
+    })
 }
 
 /// A target port by a name that no container has.

@@ -1,4 +1,5 @@
 mod outside;
+mod services;
 
 use serde_json::{Value, json};
 
