@@ -22,9 +22,7 @@ pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
     let lab = &ctx.lab.name;
     let (problem, remedy) = match &paused[..] {
         [] => return Ok(()),
-        all if all.len() == nodes.len() => {
-            (format!("lab {lab} is paused"), format!("`lab resume {lab}` resumes it"))
-        }
+        all if all.len() == nodes.len() => (format!("lab {lab} is paused"), format!("`lab resume {lab}` resumes it")),
         some => (
             format!("of the nodes of lab {lab} these are paused: {}", some.join(", ")),
             format!("`lab resume {lab}` resumes them, as does `docker unpause {}`", some.join(" ")),
