@@ -177,3 +177,17 @@ fn block(prefix: &str, error: &dyn Diagnostic) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_the_scenario_fails_is_no_fault_of_the_machine() {
+        let of = |error| {
+            CliError::Build { lab: "demo".to_owned(), failures: vec![("a step".to_owned(), error)] }.exit_code()
+        };
+        assert_eq!(of(StepError::Values { place: "lab.yaml:3:1: ".to_owned(), message: "no".to_owned() }), 2);
+        assert_eq!(of(StepError::Missing("a file".to_owned())), 4);
+    }
+}

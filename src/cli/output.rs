@@ -131,9 +131,12 @@ pub(super) async fn load(
     let at = file.clone();
     let read = aside(interrupt, move || -> Result<_, Refused> {
         let bytes = input::read_or_pipe(&at, input::FILE_LIMIT)?;
-        Ok(scenario::decode(bytes).map(|text| (scenario::named(&text), text)))
+        Ok(scenario::decode(bytes).map(|text| {
+            let mut begun = scenario::begin(&text);
+            (begun.named(), begun, text)
+        }))
     });
-    let (named, text) = match read.await? {
+    let (named, begun, text) = match read.await? {
         Ok(Ok(read)) => read,
         Ok(Err(e)) => {
             let problem = format!("{}:{}:{}: {e}", file.display(), e.line, e.column);
@@ -147,7 +150,7 @@ pub(super) async fn load(
     };
     let files = manifests::read(named, &file, text.len(), reading, interrupt).await?;
     let now = time::OffsetDateTime::now_utc();
-    let parse = move || scenario::parse_at(&text, &file.display().to_string(), &files, Some(now));
+    let parse = move || begun.finish(&text, &file.display().to_string(), &files, Some(now));
     let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
     for (path, end) in scenario.mesh.ca.iter().flat_map(|ca| ca.expiring(now)) {
         let left = (end - now).whole_minutes();

@@ -54,10 +54,9 @@ impl Reference {
         path.contains("://")
             || is_of_a_user
             || HOSTS.iter().any(|host| path.starts_with(host))
-            || ["?ref=", "&ref=", "?version=", "&version=", "?timeout=", "?submodules=", "_git/", ".git//", ".git?"]
+            || ["?ref=", "&ref=", "?version=", "&version=", "?timeout=", "?submodules=", "_git/", ".git/", ".git?"]
                 .iter()
-                .any(|sign| path.contains(sign))
-            || path.ends_with(".git")
+                .any(|sign| format!("{path}/").contains(sign))
     }
 }
 

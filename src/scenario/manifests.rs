@@ -187,9 +187,12 @@ fn read(file: &ManifestFile, span: Span, objects: &mut Vec<RawObject>, problems:
             Err(error) => {
                 let (line, column) = error.location().map_or((1, 1), |l| (l.line(), l.column()));
                 let line = first_line + usize::try_from(line).unwrap_or(1).saturating_sub(1);
-                let message = bare(&error.to_string());
-                problems
-                    .add(span, ManifestProblem::Syntax { place: format!("{}:{line}:{column}", file.name), message });
+                let (message, place) = (bare(&error.to_string()), format!("{}:{line}:{column}", file.name));
+                let problem = match in_words(&message) {
+                    Some(message) => ManifestProblem::Refused { place, message },
+                    None => ManifestProblem::Syntax { place, message },
+                };
+                problems.add(span, problem);
             }
         }
     }
@@ -235,6 +238,27 @@ fn bare(message: &str) -> String {
     line.split(" at line ").next().unwrap_or(line).trim_end_matches([',', ':', ' ']).to_owned()
 }
 
+/// What is wrong with a value of sound YAML, for the parser's words that are those of its program.
+fn in_words(message: &str) -> Option<String> {
+    if let Some((key, _)) = message.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split_once(", set ")) {
+        return Some(format!("`{key}` is given twice"));
+    }
+    let words = [
+        ("recursion limit", "it is nested too deeply"),
+        ("invalid digit", "this is no whole number"),
+        ("invalid u", "this is no whole number"),
+        ("invalid i", "this is no whole number"),
+        ("invalid floating point", "this is no number"),
+        ("invalid boolean", "this is neither `true` nor `false`"),
+        ("expected string scalar", "the name of a field must be text"),
+        ("cannot deserialize null into string", "the name of a field must be text"),
+        ("YAML merge value", "`<<` takes a mapping, or a list of mappings"),
+        ("non-finite float", "no number of JSON is infinite, or none: put quotes around it"),
+        ("alias references unknown anchor", "this alias names an anchor that is not defined above it"),
+    ];
+    words.iter().find(|(theirs, _)| message.starts_with(theirs)).map(|(_, ours)| (*ours).to_owned())
+}
+
 /// The documents of a file, each with the number of its first line, from 1. They are cut apart before they are read, so that a mistake in one is told with
 /// its place in the file and the others are still looked at.
 fn documents(text: &str) -> Vec<(String, usize)> {
@@ -278,6 +302,30 @@ mod tests {
         assert_eq!(places, ["web.yaml:4", "web.yaml:7", "web.yaml:8"]);
         assert_eq!(found[1].value["b"], true);
         assert_eq!(found[2].value["c"], 0o644);
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_told_in_words_of_a_file() {
+        let told = |value: &str| {
+            let mut problems = Problems::default();
+            let file = ManifestFile { name: "web.yaml".to_owned(), text: format!("a: {value}\n") };
+            read(&file, Span::default(), &mut Vec::new(), &mut problems);
+            format!("{problems:?}")
+        };
+        for (value, words) in [
+            ("!!int x", "this is no whole number"),
+            ("!!float x", "this is no number"),
+            ("!!bool x", "neither `true` nor `false`"),
+            (&format!("{}1{}", "[".repeat(3000), "]".repeat(3000)), "nested too deeply"),
+            ("*x", "not defined above"),
+            ("{ b: 1, b: 2 }", "`b` is given twice"),
+            ("{ <<: 7 }", "`<<` takes a mapping"),
+            ("{ [b]: 7 }", "must be text"),
+            ("{ ~: 7 }", "must be text"),
+            (".inf", "put quotes around it"),
+        ] {
+            assert!(told(value).contains(words), "{}", told(value));
+        }
     }
 
     #[test]

@@ -73,14 +73,21 @@ pub fn parse_at(
     files: &Files,
     now: Option<OffsetDateTime>,
 ) -> Result<Scenario, ScenarioErrors> {
+    begin(text).finish(text, file, files, now)
+}
+
+/// A scenario file that has been read, without the files that it names.
+pub struct Begun {
+    raw: Option<raw::RawScenario>,
+    problems: error::Problems,
+}
+
+/// Begins to read a scenario file. What is wrong with it is told at the end.
+#[must_use]
+pub fn begin(text: &str) -> Begun {
     let mut problems = error::Problems::default();
-    let scenario =
-        tree::parse(text, &mut problems).map(|root| raw::scenario(&root, &mut problems)).and_then(|mut raw| {
-            manifests::load(&mut raw, files, text, file, &mut problems);
-            manifests::load_authority(&mut raw, files, &mut problems);
-            validate::scenario(raw, now, &mut problems)
-        });
-    problems.into_result(scenario, text, file)
+    let raw = tree::parse(text, &mut problems).map(|root| raw::scenario(&root, &mut problems));
+    Begun { raw, problems }
 }
 
 /// The other files that a scenario names.
@@ -92,16 +99,39 @@ pub struct Named {
     pub pem: Vec<String>,
 }
 
+impl Begun {
+    /// The other files that it names.
+    pub fn named(&mut self) -> Named {
+        let named = |raw: &mut raw::RawScenario| Named { paths: manifests::paths(raw), pem: manifests::pem_paths(raw) };
+        self.raw.as_mut().map(named).unwrap_or_default()
+    }
+
+    /// Reads the rest, as [`parse_at`]; `text` is what it was begun with.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_at`].
+    pub fn finish(
+        self,
+        text: &str,
+        file: &str,
+        files: &Files,
+        now: Option<OffsetDateTime>,
+    ) -> Result<Scenario, ScenarioErrors> {
+        let Self { raw, mut problems } = self;
+        let scenario = raw.and_then(|mut raw| {
+            manifests::load(&mut raw, files, text, file, &mut problems);
+            manifests::load_authority(&mut raw, files, &mut problems);
+            validate::scenario(raw, now, &mut problems)
+        });
+        problems.into_result(scenario, text, file)
+    }
+}
+
 /// The other files that a scenario names. What is wrong with the scenario is for [`parse_with`] to tell.
 #[must_use]
 pub fn named(text: &str) -> Named {
-    let mut problems = error::Problems::default();
-    let root = tree::parse(text, &mut problems);
-    root.map(|root| {
-        let mut raw = raw::scenario(&root, &mut problems);
-        Named { paths: manifests::paths(&mut raw), pem: manifests::pem_paths(&mut raw) }
-    })
-    .unwrap_or_default()
+    begin(text).named()
 }
 
 /// The lab's name in a scenario file, whatever else may be wrong with the file.

@@ -124,6 +124,8 @@ fn shown(value: &Json) -> String {
         Json::Array(_) => "a list".to_owned(),
         Json::Object(_) => "a mapping".to_owned(),
         Json::String(text) => format!("the text \"{}\"", quoted(text)),
+        // It may be written in another way, as `0899` or `1e3`.
+        Json::Number(number) if number.is_f64() => "a number".to_owned(),
         other => format!("`{other}`"),
     }
 }
@@ -134,7 +136,7 @@ impl<'v> Look<'v, '_> {
         let path = self.looker.path.borrow().clone();
         let what = format!("`{}` must be {wants}, not {}", written(&path), shown(self.value));
         let help = match (self.value, wants) {
-            (Json::Number(_) | Json::Bool(_), "text") => format!("quote it: \"{}\"", self.value),
+            (Json::Number(_) | Json::Bool(_), "text") => "put quotes around it".to_owned(),
             (Json::String(text), _) if text.parse::<f64>().is_ok() => "write it without quotes".to_owned(),
             _ => format!("write {wants}"),
         };
@@ -180,7 +182,7 @@ impl<'v> Look<'v, '_> {
     }
 }
 
-impl<'de, 'l> Deserializer<'de> for Look<'de, 'l> {
+impl<'de> Deserializer<'de> for Look<'de, '_> {
     type Error = Stop;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
@@ -295,7 +297,7 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
 
 /// The entries of a mapping.
 struct Entries<'v, 'l> {
-    entries: Option<serde_json::map::Iter<'v>>,
+    left: Option<serde_json::map::Iter<'v>>,
     /// The one whose key was read last.
     next: Option<(&'v String, &'v Json)>,
     looker: &'l Looker,
@@ -303,11 +305,11 @@ struct Entries<'v, 'l> {
 
 impl<'v, 'l> Entries<'v, 'l> {
     fn of(entries: &'v Map<String, Json>, looker: &'l Looker) -> Self {
-        Self { entries: Some(entries.iter()), next: None, looker }
+        Self { left: Some(entries.iter()), next: None, looker }
     }
 
     fn none(looker: &'l Looker) -> Self {
-        Self { entries: None, next: None, looker }
+        Self { left: None, next: None, looker }
     }
 }
 
@@ -315,7 +317,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Stop;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
-        self.next = self.entries.as_mut().and_then(Iterator::next);
+        self.next = self.left.as_mut().and_then(Iterator::next);
         self.next.map(|(key, _)| seed.deserialize(key.as_str().into_deserializer())).transpose()
     }
 
