@@ -129,6 +129,7 @@ impl CliError {
                 2
             }
             Self::Before(StepError::Images(error)) if error.is_wrong_file() => 2,
+            Self::Before(error) if error.is_scenario() => 2,
             Self::Before(_) | Self::Print { .. } | Self::Write { .. } | Self::Unfit => 3,
             Self::Build { failures, .. } if failures.iter().any(|(_, e)| e.is_scenario()) => 2,
             Self::Build { failures, .. } if failures.iter().all(|(_, e)| e.is_machine()) => 3,
@@ -187,7 +188,8 @@ mod tests {
         let of = |error| {
             CliError::Build { lab: "demo".to_owned(), failures: vec![("a step".to_owned(), error)] }.exit_code()
         };
-        assert_eq!(of(StepError::Values { place: "lab.yaml:3:1: ".to_owned(), message: "no".to_owned() }), 2);
+        let values = || StepError::Values { place: "lab.yaml:3:1: ".to_owned(), message: "no".to_owned() };
+        assert_eq!((of(values()), CliError::Before(values()).exit_code()), (2, 2));
         assert_eq!(of(StepError::Missing("a file".to_owned())), 4);
     }
 }
