@@ -48,6 +48,11 @@ fn a_file_is_not_written_where_there_is_no_directory_and_that_is_told_first() {
         }
     }
     assert!(!machine.dir.path().join("none").exists());
+    // An archive is written beside its place first, and must not take that of a device.
+    for args in [&["dump", "demo", "-o"][..], &["images", "export"]] {
+        let refused = machine.run(&[args, &["/dev/null"]].concat()).refused(2);
+        assert!(refused.stderr.contains("cannot write /dev/null: it exists and is not a file"), "{}", refused.stderr);
+    }
     machine.run(&["graph", &file, "-o", "x.svg"]).printed();
     machine.run(&["graph", &file, "-o", "x.svg"]).printed();
     assert!(fs::read_to_string(machine.dir.path().join("x.svg")).expect("a picture").ends_with("</svg>\n"));

@@ -9,7 +9,7 @@ use crate::sys::fs;
 
 pub(super) async fn run(args: args::Dump) -> Result<(), CliError> {
     let file = args.output.unwrap_or_else(|| default_file(&args.name));
-    output::refuse_unwritable(&file)?;
+    output::refuse_irreplaceable(&file)?;
     let ctx = output::open(&args.name).await?;
     write(&ctx, &file).await?;
     output::print_lines([file.display().to_string()])

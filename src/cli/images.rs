@@ -97,7 +97,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             trust(args)?;
             images::check_archive(&args.file).map_err(StepError::from)?;
         }
-        Verb::Export(args) => output::refuse_unwritable(&args.file)?,
+        Verb::Export(args) => output::refuse_irreplaceable(&args.file)?,
         _ => {}
     }
     let engine = &Engine::connect().await?;

@@ -67,7 +67,16 @@ pub(super) fn tell(verdict: &Verdict, output: Output, file: Option<&Path>) -> Re
 
 /// Refuses a file of the command line that cannot be written, before the work that it takes to make it.
 pub(super) fn refuse_unwritable(file: &Path) -> Result<(), CliError> {
-    crate::sys::fs::can_be_written(file).map_err(|e| CliError::Usage {
+    refused(file, crate::sys::fs::can_be_written(file))
+}
+
+/// The same for an archive, which takes the place of a file only.
+pub(super) fn refuse_irreplaceable(file: &Path) -> Result<(), CliError> {
+    refused(file, crate::sys::fs::can_be_replaced(file))
+}
+
+fn refused(file: &Path, looked: std::io::Result<()>) -> Result<(), CliError> {
+    looked.map_err(|e| CliError::Usage {
         problem: format!("cannot write {}: {}", file.display(), words::io_error(&e)),
         remedy: "name a file in a directory that exists".to_owned(),
     })

@@ -57,11 +57,20 @@ pub fn can_be_written(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The same for what is written beside its place first, as archives are: only a file gives way to another.
+///
+/// # Errors
+/// As [`can_be_written`], or something else than a file has the name.
+pub fn can_be_replaced(path: &Path) -> io::Result<()> {
+    can_be_written(path)?;
+    target(path).map(|_| ())
+}
+
 /// The file that a name leads to, through symbolic links: it is replaced, and they stay.
 pub fn target(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Ok(target) if target.is_file() => Ok(target),
-        Ok(_) => Err(io::Error::other("it is there and is no file")),
+        Ok(_) => Err(io::Error::other("it exists and is not a file")),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
         Err(e) => Err(e),
     }
@@ -254,6 +263,8 @@ mod tests {
         assert_eq!(can_be_written(Path::new("new")).map_err(|e| e.kind()), Ok(()));
         assert_eq!(told(""), Err(io::ErrorKind::IsADirectory));
         assert_eq!(told("none/new"), Err(io::ErrorKind::NotFound));
+        assert!(can_be_written(Path::new("/dev/null")).is_ok() && can_be_replaced(Path::new("/dev/null")).is_err());
+        assert!(can_be_replaced(&dir.path().join("file")).is_ok() && can_be_replaced(&dir.path().join("new")).is_ok());
         assert_eq!(told("file/new"), Err(io::ErrorKind::NotADirectory));
     }
 
