@@ -43,6 +43,16 @@ fn mermaid_of_shipped_scenarios() {
 }
 
 #[test]
+fn a_call_starts_at_what_runs_pods() {
+    let text = "name: x\nclusters: [c1, c2]\napps:\n  - sleep\n  - manifests: { objects: [{ apiVersion: v1, kind: Service, \
+                metadata: { name: a }, spec: { selector: { app: sleep }, ports: [{ port: 80 }] } }] }\n";
+    let drawn = mermaid(&topology(&lab_of(text)));
+    let calls: Vec<&str> = drawn.lines().filter(|l| l.contains(" -- ")).collect();
+    assert_eq!(calls.len(), 2, "{drawn}");
+    assert!(calls.iter().all(|l| l.contains("app_1")), "sleep is the first app: {calls:?}");
+}
+
+#[test]
 fn dot_of_shipped_scenarios() {
     snapshots(dot, "dot");
 }

@@ -220,8 +220,8 @@ impl Applying<'_> {
         let kept = fields.iter().filter(|f| !back.iter().any(|b| b.field == f.field));
         let kept: Vec<String> = kept.map(ToString::to_string).collect();
         if !kept.is_empty() {
-            let line = line("kept", &self.owner.place, &describe(object), &[], MAX_FIELDS);
-            self.ctx.tell_change(self.progress, &format!("{line}: {}", kept.join(", ")));
+            let what = line("kept", &self.owner.place, &describe(object), &[], MAX_FIELDS);
+            self.ctx.tell_change(self.progress, &format!("{what}: {}", kept.join(", ")));
         }
         Ok(!back.is_empty())
     }

@@ -31,7 +31,9 @@ impl Brought {
     fn add_all(&mut self, manifests: &RawManifests) {
         let default = manifests.namespace.as_ref().map_or("default", |n| n.value.as_str());
         let objects = manifests.objects.as_ref().map_or(&[][..], |o| &o.value);
-        objects.iter().for_each(|o| self.add(&o.value, default));
+        for object in objects {
+            self.add(&object.value, default);
+        }
         // What would be in a file that cannot be read is not known.
         self.may_be_more |= objects.is_empty() && manifests.says_what();
     }

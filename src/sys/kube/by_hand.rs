@@ -103,12 +103,12 @@ fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
 }
 
 fn at_mut<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
-    path.iter().try_fold(value, |value, key| match key.strip_prefix("f:") {
-        Some(name) => value.get_mut(name),
-        None => {
-            let at = position(value, key)?;
-            value.as_array_mut()?.get_mut(at)
+    path.iter().try_fold(value, |value, key| {
+        if let Some(name) = key.strip_prefix("f:") {
+            return value.get_mut(name);
         }
+        let at = position(value, key)?;
+        value.as_array_mut()?.get_mut(at)
     })
 }
 
@@ -122,13 +122,12 @@ fn position(list: &Value, key: &str) -> Option<usize> {
 fn in_words(object: &Value, path: &[String]) -> String {
     let mut words = String::new();
     for (end, key) in path.iter().enumerate() {
-        words = match key.strip_prefix("f:") {
-            Some(name) => field(&words, name),
-            None => {
-                let element = path.get(..=end).and_then(|path| at(object, path));
-                let name = element.and_then(|e| e["name"].as_str());
-                format!("{words}[{}]", name.unwrap_or_else(|| key.trim_start_matches("k:")))
-            }
+        words = if let Some(name) = key.strip_prefix("f:") {
+            field(&words, name)
+        } else {
+            let element = path.get(..=end).and_then(|path| at(object, path));
+            let name = element.and_then(|e| e["name"].as_str());
+            format!("{words}[{}]", name.unwrap_or_else(|| key.trim_start_matches("k:")))
         };
     }
     words
@@ -144,7 +143,7 @@ mod tests {
         serde_json::from_value(value).expect("an object")
     }
 
-    fn service(ports: Value, managed: Value) -> DynamicObject {
+    fn service(ports: &Value, managed: &Value) -> DynamicObject {
         object(json!({ "apiVersion": "v1", "kind": "Service",
             "metadata": { "name": "web", "namespace": "shop", "labels": { "team": "a" },
                 "annotations": { "kubectl.kubernetes.io/restartedAt": "x" }, "managedFields": managed },
@@ -159,8 +158,8 @@ mod tests {
 
     fn patched() -> DynamicObject {
         service(
-            json!([{ "name": "http", "port": 5000, "protocol": "TCP", "targetPort": 5001 }]),
-            managed("kubectl-patch"),
+            &json!([{ "name": "http", "port": 5000, "protocol": "TCP", "targetPort": 5001 }]),
+            &managed("kubectl-patch"),
         )
     }
 
@@ -186,7 +185,7 @@ mod tests {
         says.data["spec"]["ports"][0]["targetPort"] = json!(5000);
         says.metadata.labels = Some([("team".to_owned(), "b".to_owned())].into());
         assert_eq!(set_by_hand(&patched(), &says), []);
-        let by = |manager: &str| service(json!([{ "port": 5000, "targetPort": 5001 }]), managed(manager));
+        let by = |manager: &str| service(&json!([{ "port": 5000, "targetPort": 5001 }]), &managed(manager));
         assert_eq!(set_by_hand(&by("kube-controller-manager"), &wanted()), []);
     }
 
