@@ -209,10 +209,11 @@ fn endpoint(
         if from.name == to.name {
             return None;
         }
-        let found = words::names(source.verdict.endpoints.iter().map(|e| e.address.as_str()));
+        let found: Vec<&str> = source.verdict.endpoints.iter().map(|e| e.address.as_str()).collect();
+        let found = found.join(", ");
         return Some(Finding {
             cause: format!("the {envoy} {} does not know {}", from.name, to.name),
-            evidence: format!("its endpoints are {found}, and {address} is not among them"),
+            evidence: format!("its endpoints are [{found}], and {address} is not among them"),
             remedy,
         });
     };
