@@ -56,6 +56,30 @@ fn primary_remote() {
     own.mend();
 }
 
+/// One mesh with two versions of Istio, each on another minor version of Kubernetes. Its images are built for this scenario alone.
+#[test]
+fn mixed_versions_in_full() {
+    let mut own = Own::up("mixed-versions");
+    for (cluster, kubernetes, istio) in [("c1", "v1.36.", ":1.32-dev"), ("c2", "v1.35.", ":1.31-dev")] {
+        let version = own.kubectl(cluster, &["version", "-o", "json"]);
+        let version: serde_json::Value = serde_json::from_str(&version).expect("a version");
+        let server = version["serverVersion"]["gitVersion"].as_str().expect("of the server");
+        assert!(server.starts_with(kubernetes), "{cluster}: {server}");
+        let image = "jsonpath={.items[*].spec.containers[0].image}";
+        let istiod = own.kubectl(cluster, &["-n", "istio-system", "get", "pods", "-l", "app=istiod", "-o", image]);
+        assert!(istiod.ends_with(istio), "{cluster}: {istiod}");
+        let sidecar = "jsonpath={.items[0].spec['containers','initContainers'][?(@.name=='istio-proxy')].image}";
+        let sidecar = own.kubectl(cluster, &["-n", "sample", "get", "pods", "-l", "app=sleep", "-o", sidecar]);
+        assert!(sidecar.ends_with(istio), "{cluster}: {sidecar}");
+    }
+    // Versions stay as they were made.
+    let other = lab(&["up", "scenarios/mixed-versions.yaml", "--kubernetes", "1.35"]);
+    assert_eq!(other.status.code(), Some(0), "each cluster says its own: {}", text(&other.stderr));
+    own.kubectl("c1", &["-n", "istio-system", "delete", "secret", "istio-remote-secret-c2"]);
+    own.red("istiod of c1 does not watch c2");
+    own.mend();
+}
+
 #[test]
 fn primary_two_remotes() {
     let mut own = Own::up("primary-two-remotes");

@@ -2,6 +2,7 @@
 
 mod itself;
 mod number;
+mod reading;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
 
 pub use itself::{Completions, Docs, Man, Version};
+pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
 
 /// What a new user needs next, and what a script needs to know.
@@ -134,14 +136,6 @@ pub enum Picture {
     Mermaid,
     /// Graphviz's language.
     Dot,
-}
-
-/// How a scenario file is read, with the files that it names.
-#[derive(Clone, Copy, Debug, Default, ClapArgs)]
-pub struct Reading {
-    /// Let kustomizations fetch their bases from the network, each time that they are built
-    #[arg(long)]
-    pub remote_bases: bool,
 }
 
 /// `lab up`.

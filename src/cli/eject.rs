@@ -21,6 +21,15 @@ use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    if lab.versions().len() > 1 {
+        return Err(CliError::Usage {
+            problem: format!(
+                "the clusters of {} run different versions, and the script knows one node image",
+                lab.name
+            ),
+            remedy: "give all clusters the same `versions`".to_owned(),
+        });
+    }
     if let Some(refusal) = refusal(&lab) {
         return Err(CliError::Usage { problem: refusal.problem.to_owned(), remedy: refusal.remedy.to_owned() });
     }

@@ -14,7 +14,7 @@ use crate::exec::{Event, Outcome, Progress};
 use crate::images::{self, Choice, Entry, ImagesError, Prepared, Trust};
 use crate::plan::StepId;
 use crate::report;
-use crate::scenario::ImageSettings;
+use crate::scenario::{ImageSettings, Matrix, Minor, Product, Versions};
 use crate::sys::docker::Engine;
 
 /// `lab images`.
@@ -57,6 +57,12 @@ pub struct Build {
     /// Where images come from
     #[arg(long, value_enum, default_value = "auto")]
     pub images: Choice,
+    /// For this minor version of Kubernetes, as 1.35; without it for the newest
+    #[arg(long, value_name = "VERSION")]
+    pub kubernetes: Option<Minor>,
+    /// For this minor version of Istio, as 1.31; without it for the newest
+    #[arg(long, value_name = "VERSION")]
+    pub istio: Option<Minor>,
 }
 
 /// `lab images export`.
@@ -104,7 +110,11 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
     match args.verb {
         Verb::List(args) => list(&images::inventory(engine).await.map_err(StepError::from)?, args.output),
         Verb::Build(args) => {
-            let build = async |p: Progress| images::prepare(args.images, &ImageSettings::default(), engine, &p).await;
+            let versions = Versions { kubernetes: args.kubernetes, istio: args.istio };
+            refuse_unknown(versions)?;
+            let choice = images::having(args.images, [versions]).map_err(StepError::from)?;
+            let settings = ImageSettings::default();
+            let build = async |p: Progress| images::prepare(choice, &settings, versions, engine, &p).await;
             ready(&watched("prepare images", interrupt, build).await?)
         }
         Verb::Export(args) => {
@@ -133,6 +143,18 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print_lines(&pushed)
         }
     }
+}
+
+/// Refuses a version that no source has.
+fn refuse_unknown(versions: Versions) -> Result<(), CliError> {
+    let matrix = Matrix::embedded();
+    let unknown = versions.asked().find(|(product, minor)| matrix.find(*product, *minor).is_none());
+    unknown.map_or(Ok(()), |(product, minor)| {
+        Err(CliError::Usage {
+            problem: format!("lab has no {product} {minor}"),
+            remedy: format!("it has {}", matrix.told(product)),
+        })
+    })
 }
 
 /// Tells an interrupt what there is none of now.
@@ -199,7 +221,17 @@ fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
         };
         table.add_row([&entry.name, &entry.version, upstream, digest, &here]);
     }
-    output::print_table(&table)
+    output::print_table(&table)?;
+    let matrix = Matrix::embedded();
+    let mut versions = report::table(["VERSION", "PACKAGES", "REGISTRY"]);
+    for product in [Product::Kubernetes, Product::Istio] {
+        for (minor, available) in matrix.of(product) {
+            let of = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".to_owned());
+            versions.add_row([format!("{product} {minor}"), of(&available.packages), of(&available.registry)]);
+        }
+    }
+    output::print("\n")?;
+    output::print_table(&versions)
 }
 
 /// Runs `work` as a step of its own, with its progress on standard error; an interrupt drops it where it is.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -173,6 +174,12 @@ pub(super) async fn load(
             remedy: "use lower-case letters, digits and hyphens".to_owned(),
         })?;
     }
+    if !reading.versions().is_default() {
+        scenario.run_versions(reading.versions()).map_err(|problem| {
+            let remedy = problem.help().map(|help| help.to_string()).unwrap_or_default();
+            CliError::Usage { problem: problem.to_string(), remedy }
+        })?;
+    }
     Ok(resolve(&scenario)?)
 }
 
@@ -196,7 +203,17 @@ pub(super) async fn load_file_or_lab(
                 None => "give a scenario file, such as scenarios/three-network.yaml".to_owned(),
             },
         }),
-        existing => Ok(existing?.load()?),
+        existing => {
+            let lab = existing?.load()?;
+            if reading.versions().is_default() {
+                return Ok(lab);
+            }
+            Err(CliError::Usage {
+                problem: format!("{} is a lab, and its clusters keep their versions", path.display()),
+                remedy: "leave --kubernetes and --istio out, or give a scenario file and --name to make another lab"
+                    .to_owned(),
+            })
+        }
     }
 }
 

@@ -53,6 +53,11 @@ fn text(lab: &Lab, plan: &Plan) -> String {
         ]);
     }
     let _ = writeln!(text, "{}", report::table_text(&table));
+    let of_cluster = |c: &LabCluster| (!c.versions.is_default()).then(|| format!("{} runs {}\n", c.name, c.versions));
+    let versions: String = lab.clusters.iter().filter_map(of_cluster).collect();
+    if !versions.is_empty() {
+        let _ = writeln!(text, "{versions}");
+    }
     for step in &plan.steps {
         let needs: Vec<&str> = step.needs.iter().map(|n| n.0.as_str()).collect();
         let after = match (&step.action, needs.is_empty()) {

@@ -144,7 +144,9 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         0 => "1 node".to_owned(),
         workers => format!("{} nodes", workers + 1),
     };
-    let mut lines: Vec<String> = role(lab, cluster).into_iter().chain(member_by(lab, cluster)).chain(place).collect();
+    let versions = (!cluster.versions.is_default()).then(|| cluster.versions.to_string());
+    let said = role(lab, cluster).into_iter().chain(member_by(lab, cluster)).chain(place).chain(versions);
+    let mut lines: Vec<String> = said.collect();
     lines.extend([format!("pods {}", cluster.pod_subnet), format!("services {}", cluster.service_subnet), nodes]);
     let mut inside = Vec::new();
     if lab.has_istio(cluster) && cluster.runs_istiod() {

@@ -15,7 +15,7 @@ use super::resolve::Choice;
 use super::stack::Stack;
 use super::{ImagesError, NODE_LABEL, Prepared, SOURCE_LABEL, Source, node, prepare};
 use crate::exec::Progress;
-use crate::scenario::ImageSettings;
+use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::Engine;
 use crate::sys::{fs, input, pipe, unfinished, words};
@@ -73,7 +73,7 @@ pub enum Trust {
 
 /// Writes an archive, preparing first what is missing. The file appears when it is whole. Gives its SHA-256 in hexadecimal.
 pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Progress) -> Result<String, ImagesError> {
-    let prepared = prepare(choice, &ImageSettings::default(), engine, progress).await?;
+    let prepared = prepare(choice, &ImageSettings::default(), Versions::default(), engine, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
     let contents = Contents::of(prepared.source, &digests);
     progress.say(format!("writing {}", file.display()));

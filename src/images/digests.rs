@@ -68,12 +68,12 @@ pub fn file(stack: &Stack, file: &FileRef) -> Digest {
             let stamps = m.stamps.iter().flat_map(|(k, v)| [k, v]);
             let inputs = Inputs::of("go 1").and(std::env::consts::ARCH).all(&m.tags).all(stamps);
             let inputs = inputs.and(m.binaries.get(binary).map_or("", String::as_str));
-            tree(inputs, &Stack::wrapper_dir(module)).digest()
+            tree(inputs, &stack.wrapper_dir(module)).digest()
         }
         FileRef::Module(name) => {
             let Some(f) = stack.module_files.get(name) else { return Inputs::of("nothing").digest() };
             let inputs = Inputs::of("module 1").and(&f.module).and(&f.path);
-            tree(inputs, &Stack::wrapper_dir(&f.wrapper)).digest()
+            tree(inputs, &stack.wrapper_dir(&f.wrapper)).digest()
         }
         FileRef::Wheel(name) => {
             let Some(w) = stack.wheels.get(name) else { return Inputs::of("nothing").digest() };
@@ -91,6 +91,7 @@ fn image(stack: &Stack, image: &Image, base: Option<&Digest>) -> Digest {
     let b = &image.packages;
     let inputs = Inputs::of("image 1").and(base.map_or("scratch", Digest::as_str));
     let inputs = b.files.iter().fold(inputs, |i, (path, source)| i.and(path).and(file(stack, source).as_str()));
+    let inputs = b.texts.iter().fold(inputs, |i, (path, text)| i.and(path).and("text").and(text));
     let texts = [&b.user, &b.workdir, &b.stop_signal].map(|t| t.clone().unwrap_or_default());
     let env = b.env.iter().flat_map(|(k, v)| [k, v]);
     inputs.all(texts).all(env).all(&b.entrypoint).all(&b.cmd).digest()

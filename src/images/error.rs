@@ -93,6 +93,17 @@ pub enum ImagesError {
         /// What this machine lacks.
         builders: String,
     },
+    /// The chosen source of images lacks a version that a cluster runs.
+    #[error("the {source_name} source of images has no {version}")]
+    #[diagnostic(help("there is {there}: leave --images out, or ask for another version"))]
+    NoVersion {
+        /// The source.
+        source_name: String,
+        /// What it lacks.
+        version: String,
+        /// What there is.
+        there: String,
+    },
     /// A file is no archive of `lab images export`.
     #[error("{file} cannot be imported: {reason}")]
     #[diagnostic(help("give the archive that `lab images export FILE` wrote"))]

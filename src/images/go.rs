@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::digest::{Digest, Inputs};
 use super::digests;
 use super::error::{ImagesError, Missing};
-use super::stack::{FileRef, GoModule, ModuleFile, Stack};
+use super::stack::{FileRef, GoModule, ModuleFile};
 use super::tree::{Node, Tree};
 use super::workshop::{Needs, Workshop};
 use crate::sys::cache;
@@ -140,7 +140,7 @@ fn go(dir: &Path) -> Process {
 
 /// Writes a wrapper's files into the cache, once.
 async fn materialise(shop: &Workshop<'_>, name: &str) -> Result<PathBuf, ImagesError> {
-    let source = Stack::wrapper_dir(name);
+    let source = shop.stack.wrapper_dir(name);
     let files = Tree::embedded().below(&source);
     let inputs = files.iter().fold(Inputs::of("wrapper 1"), |inputs, (path, node)| match node {
         Node::File(_, content) => inputs.and(path).and(content),
@@ -168,6 +168,7 @@ async fn materialise(shop: &Workshop<'_>, name: &str) -> Result<PathBuf, ImagesE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::stack::Stack;
 
     #[test]
     fn arguments_are_those_of_the_contract() {

@@ -1,6 +1,6 @@
 //! Images built by the engine's own builder from files and, some of them, from a Debian root file system.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
@@ -61,10 +61,11 @@ pub(super) async fn build(
         return Err(ImagesError::Stack(format!("image {key} is not defined")));
     };
     let base = shop.digests.bases.get(&build.from).map(|d| local_name(&base_key(&build.from), d));
+    let texts = build.texts.clone();
     let dockerfile = dockerfile(build, base.as_deref().unwrap_or("scratch"), digest);
     shop.in_turn(Needs::Processor, async {
         let _job = shop.begin(format!("making image {key}"));
-        shop.engine.build_image(context(dockerfile, files), &local_name(key, digest)).await
+        shop.engine.build_image(context(dockerfile, files, texts), &local_name(key, digest)).await
     })
     .await?;
     Ok(())
@@ -74,7 +75,7 @@ pub(super) async fn build(
 fn dockerfile(build: &Build, base: &str, digest: &Digest) -> String {
     let mut text = format!("FROM {base}\n");
     let list = |items: &[String]| serde_json::to_string(items).unwrap_or_default();
-    if !build.files.is_empty() {
+    if !build.files.is_empty() || !build.texts.is_empty() {
         text.push_str("COPY root/ /\n");
     }
     for (key, value) in &build.env {
@@ -104,15 +105,24 @@ fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
 }
 
-fn context(dockerfile: String, files: Vec<(String, u32, PathBuf)>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+fn context(
+    dockerfile: String,
+    files: Vec<(String, u32, PathBuf)>,
+    texts: BTreeMap<String, String>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
     pipe::writing(move |writer| {
         let mut archive = tar::Builder::new(writer);
         append_file(&mut archive, "Dockerfile", 0o644, dockerfile.len() as u64, dockerfile.as_bytes())?;
         // Directories are named, so that their permissions are not left to the engine's umask.
         let above = |path: &str| path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect::<Vec<_>>();
         let files: Vec<_> = files.into_iter().map(|(to, mode, from)| (format!("root{to}"), mode, from)).collect();
-        for dir in files.iter().flat_map(|(to, ..)| above(to)).collect::<BTreeSet<_>>() {
+        let texts: Vec<_> = texts.into_iter().map(|(to, text)| (format!("root{to}"), text + "\n")).collect();
+        let paths = files.iter().map(|(to, ..)| to).chain(texts.iter().map(|(to, _)| to));
+        for dir in paths.flat_map(|to| above(to)).collect::<BTreeSet<_>>() {
             append_dir(&mut archive, dir)?;
+        }
+        for (to, text) in &texts {
+            append_file(&mut archive, to, 0o644, text.len() as u64, text.as_bytes())?;
         }
         for (to, mode, from) in files {
             let file = crate::sys::fs::open(&from)?;

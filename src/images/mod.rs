@@ -51,7 +51,7 @@ pub use kubectl::{kubectl, kubectl_here};
 pub use prepare::{is_prepared, prepare, push};
 pub use prune::{Pruned, prune};
 pub use reference::Reference;
-pub use resolve::{Choice, upstream_digest};
+pub use resolve::{Choice, having, upstream_digest};
 pub use sources::{Asked, SourceFacts, ToolFacts, ToolPlace, sources, tool_facts};
 pub use stack::Stack;
 

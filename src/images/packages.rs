@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::go::{self, Wrapper};
 use super::image;
 use super::node;
-use super::stack::{FileRef, Image, NODE, Stack};
+use super::stack::{FileRef, Image, NODE};
 use super::tree::Tree;
 use super::workshop::Workshop;
 use super::{IMAGE_LABEL, ImagesError, Source, debian, wheel};
@@ -164,7 +164,7 @@ async fn wrappers<'a>(
         }
     }
     let weight =
-        |name: &str| Tree::embedded().text(&format!("{}/go.sum", Stack::wrapper_dir(name))).map_or(0, str::len);
+        |name: &str| Tree::embedded().text(&format!("{}/go.sum", shop.stack.wrapper_dir(name))).map_or(0, str::len);
     let mut order: Vec<(&str, Vec<String>)> = binaries.into_iter().collect();
     order.sort_by_key(|(name, binaries)| std::cmp::Reverse(weight(name) * binaries.len()));
     let mut wrappers = Vec::with_capacity(order.len());

@@ -13,7 +13,7 @@ use super::stack::{FileRef, NODE, Stack};
 use super::workshop::Workshop;
 use super::{ImagesError, NODE_LABEL, Prepared, Source, node, packages, registry, tools};
 use crate::exec::Progress;
-use crate::scenario::ImageSettings;
+use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::Engine;
 use crate::sys::http::Http;
@@ -79,8 +79,13 @@ impl Record {
 }
 
 /// What is prepared already; `None` when there is anything left to do. It takes one question to the engine.
-pub async fn is_prepared(choice: Choice, settings: &ImageSettings, engine: &Engine) -> Option<Prepared> {
-    let stack = Stack::embedded().ok()?;
+pub async fn is_prepared(
+    choice: Choice,
+    settings: &ImageSettings,
+    versions: Versions,
+    engine: &Engine,
+) -> Option<Prepared> {
+    let stack = Stack::of(versions).ok()?;
     let (digests, cache) = (Digests::of(&stack), Cache::open().ok()?);
     if let Some(mirror) = &settings.mirror {
         let record: Record = cache.read_json(&Record::mirror_name(mirror, &digests))?;
@@ -95,14 +100,16 @@ pub async fn is_prepared(choice: Choice, settings: &ImageSettings, engine: &Engi
 pub async fn prepare(
     choice: Choice,
     settings: &ImageSettings,
+    versions: Versions,
     engine: &Engine,
     progress: &Progress,
 ) -> Result<Prepared, ImagesError> {
-    if let Some(prepared) = is_prepared(choice, settings, engine).await {
-        progress.note(format!("images: {}, prepared before", prepared.describe()));
+    let of_versions = if versions.is_default() { String::new() } else { format!(" of {versions}") };
+    if let Some(prepared) = is_prepared(choice, settings, versions, engine).await {
+        progress.note(format!("images{of_versions}: {}, prepared before", prepared.describe()));
         return Ok(prepared);
     }
-    let stack = Stack::embedded()?;
+    let stack = Stack::of(versions)?;
     let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
@@ -114,7 +121,7 @@ pub async fn prepare(
             Some(source) => (source, "the node image is there already".to_owned()),
             None => resolve::resolve(choice, &stack).await?,
         };
-        progress.note(format!("images: {source}: {why}"));
+        progress.note(format!("images{of_versions}: {source}: {why}"));
         if let Some(told) = stack.istioctl_differs().filter(|_| source == Source::Registry) {
             progress.note(told);
         }

@@ -24,12 +24,12 @@ pub struct Pruned {
 
 /// Removes images and files that this version of lab will not use. What `lab up` needs stays.
 pub async fn prune(engine: &Engine, progress: &Progress) -> Result<Pruned, ImagesError> {
-    let stack = Stack::embedded()?;
-    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
+    let (stack, cache) = (Stack::embedded()?, Cache::open()?);
+    let digests: Vec<Digests> = Stack::all()?.iter().map(Digests::of).collect();
     let waiting = || progress.say("waiting for another lab: preparing images");
     let _lock = cache.lock(USE_LOCK, waiting).await?;
     let mut pruned = Pruned::default();
-    let current = current(&digests);
+    let current: BTreeSet<String> = digests.iter().flat_map(current).collect();
     for label in [NODE_LABEL, IMAGE_LABEL] {
         let tags = engine.images_labelled(label).await?.into_iter().flat_map(|i| i.tags);
         // A lab's own image of a cluster carries these labels too and goes with its lab.
@@ -38,8 +38,11 @@ pub async fn prune(engine: &Engine, progress: &Progress) -> Result<Pruned, Image
             if engine.untag_image(&tag).await? { pruned.images.push(tag) } else { pruned.kept.push(tag) }
         }
     }
-    let records: Vec<Record> =
-        [&digests.packages, &digests.registry].into_iter().filter_map(|d| cache.read_json(&Record::name(d))).collect();
+    let records: Vec<Record> = digests
+        .iter()
+        .flat_map(|d| [&d.packages, &d.registry])
+        .filter_map(|d| cache.read_json(&Record::name(d)))
+        .collect();
     let karmada: Option<karmada::Record> = cache.read_json(&karmada::Record::name(&stack));
     let keep: BTreeSet<PathBuf> = records
         .into_iter()

@@ -1,10 +1,13 @@
 //! Which source serves: what the user says, else what this machine has, else what it reaches.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 
 use super::reference::Reference;
 use super::stack::Stack;
 use super::{ImagesError, Source, sources};
+use crate::scenario::{Matrix, Minor, Product, Versions};
 use crate::sys::http::{Http, Unreachable};
 
 /// What the user says about the source.
@@ -38,6 +41,35 @@ impl Choice {
             Source::Packages => Self::Packages,
         };
         (self == Self::Auto || self == kept).then_some(kept)
+    }
+}
+
+/// What is left of a choice where clusters run these versions: not every source has every version.
+///
+/// # Errors
+/// The chosen source lacks one.
+pub fn having(choice: Choice, versions: impl IntoIterator<Item = Versions>) -> Result<Choice, ImagesError> {
+    let versions: BTreeSet<Versions> = versions.into_iter().collect();
+    let matrix = Matrix::embedded();
+    let lacking = |source: Source| {
+        let has = |(product, minor): &(Product, Minor)| {
+            let available = matrix.find(*product, *minor);
+            let version = available
+                .and_then(|a| if source == Source::Packages { a.packages.as_ref() } else { a.registry.as_ref() });
+            version.is_some()
+        };
+        let lacking = versions.iter().flat_map(|v| v.asked()).find(|asked| !has(asked));
+        lacking.map(|(product, minor)| ImagesError::NoVersion {
+            source_name: source.to_string(),
+            version: format!("{product} {minor}"),
+            there: matrix.told(product),
+        })
+    };
+    match (choice, lacking(Source::Packages), lacking(Source::Registry)) {
+        (Choice::Auto, None, Some(_)) => Ok(Choice::Packages),
+        (Choice::Auto, None, None) | (Choice::Packages, None, _) | (Choice::Registry, _, None) => Ok(choice),
+        (Choice::Auto, Some(_), None) => Ok(Choice::Registry),
+        (Choice::Auto | Choice::Packages, Some(lack), _) | (Choice::Registry, _, Some(lack)) => Err(lack),
     }
 }
 
@@ -130,6 +162,16 @@ mod tests {
         assert_eq!(source, Source::Packages);
         let (source, why) = resolve(Choice::Registry, &stack).await.expect("resolves");
         assert_eq!((source, why.as_str()), (Source::Registry, "as you chose"));
+    }
+
+    #[test]
+    fn a_version_that_one_source_has_decides_for_it() {
+        let of = |istio: &str| Versions { kubernetes: None, istio: istio.parse().ok() };
+        assert_eq!(having(Choice::Auto, [of("")]).expect("both"), Choice::Auto);
+        assert_eq!(having(Choice::Auto, [of("1.31")]).expect("both"), Choice::Auto);
+        assert_eq!(having(Choice::Auto, [of("1.31"), of("1.32")]).expect("packages"), Choice::Packages);
+        let error = having(Choice::Registry, [of("1.32")]).expect_err("lacks it").to_string();
+        assert!(error.contains("registry") && error.contains("Istio 1.32"), "{error}");
     }
 
     fn answers(pilot: Result<bool, &str>, controller: Result<bool, &str>) -> Vec<(Reference, Answer)> {

@@ -12,7 +12,7 @@ use super::workshop::Workshop;
 use super::{Choice, ImagesError, debian, resolve, tools};
 use crate::exec::Events;
 use crate::plan::StepId;
-use crate::scenario::ImageSettings;
+use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{Cache, on_path};
 use crate::sys::docker::Engine;
 use crate::sys::http::Http;
@@ -69,7 +69,7 @@ pub async fn tool_facts(settings: &ImageSettings, engine: Option<&Engine>) -> Re
     let progress = events.progress(&StepId("tools".to_owned()));
     let shop = Workshop::new(&stack, &digests, &cache, &none, &progress);
     let prepared = match engine {
-        Some(engine) => is_prepared(Choice::Auto, settings, engine).await,
+        Some(engine) => is_prepared(Choice::Auto, settings, Versions::default(), engine).await,
         None => None,
     };
     let mut all = Vec::new();
@@ -111,7 +111,7 @@ async fn built(shop: &Workshop<'_>, tool: &Tool) -> Option<PathBuf> {
 pub async fn sources(settings: &ImageSettings, engine: Option<&Engine>) -> Result<SourceFacts, ImagesError> {
     let stack = Stack::embedded()?;
     let prepared = async {
-        let prepared = is_prepared(Choice::Auto, settings, engine?).await?;
+        let prepared = is_prepared(Choice::Auto, settings, Versions::default(), engine?).await?;
         Some(format!("{} ({})", prepared.node_image, prepared.describe()))
     };
     let (prepared, registries, (builders, packages)) =

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::ImagesError;
 use super::reference::Reference;
 use super::tree::Tree;
+use crate::scenario::{Matrix, Product, Versions};
 
 /// Key of the node image among the images.
 pub const NODE: &str = "node";
@@ -77,6 +79,8 @@ pub struct NodeTool {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GoModule {
+    /// The directory under `stack/go` with its `go.mod`, where that is not its own name.
+    pub wrapper: Option<String>,
     /// Build tags.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -151,6 +155,9 @@ pub struct Build {
     /// Where each file comes from.
     #[serde(default)]
     pub files: BTreeMap<String, FileRef>,
+    /// Files of one line, which is given.
+    #[serde(default)]
+    pub texts: BTreeMap<String, String>,
     /// `UID:GID`.
     pub user: Option<String>,
     /// Working directory.
@@ -181,9 +188,9 @@ pub struct Istio {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IstioValues {
     /// With package-built images.
-    pub packages: serde_json::Value,
+    pub packages: Value,
     /// With upstream images.
-    pub registry: serde_json::Value,
+    pub registry: Value,
 }
 
 /// Where a file of an image comes from.
@@ -236,12 +243,48 @@ impl FileRef {
     }
 }
 
+/// Lays one value over another: mappings are merged, everything else is replaced.
+fn lay_over(value: &mut Value, patch: &Value) {
+    match (value, patch) {
+        (Value::Object(fields), Value::Object(patch)) => {
+            for (key, patch) in patch {
+                lay_over(fields.entry(key).or_insert(Value::Null), patch);
+            }
+        }
+        (value, patch) => value.clone_from(patch),
+    }
+}
+
 impl Stack {
     /// The stack that this binary was built with.
     pub fn embedded() -> Result<Self, ImagesError> {
+        Self::of(Versions::default())
+    }
+
+    /// The stack of these versions: what `stack/stack.yaml` says, with what `stack/versions.yaml` lays over it.
+    pub fn of(versions: Versions) -> Result<Self, ImagesError> {
+        let invalid = |e: String| ImagesError::Stack(e);
         let text = Tree::embedded().text("stack.yaml").unwrap_or_default();
-        let stack: Self = serde_yaml::from_str(text).map_err(|e| ImagesError::Stack(e.to_string()))?;
+        let mut all: Value = serde_yaml::from_str(text).map_err(|e| invalid(e.to_string()))?;
+        let matrix = Matrix::embedded();
+        for (product, minor) in versions.asked() {
+            let version = matrix.find(product, minor);
+            let version = version.ok_or_else(|| invalid(format!("versions.yaml has no {product} {minor}")))?;
+            if version.patch.is_object() {
+                lay_over(&mut all, &version.patch);
+            }
+        }
+        let stack: Self = serde_json::from_value(all).map_err(|e| invalid(e.to_string()))?;
         stack.check()
+    }
+
+    /// The stacks of all versions that there are.
+    pub fn all() -> Result<Vec<Self>, ImagesError> {
+        let matrix = Matrix::embedded();
+        let minors = |product| matrix.of(product).map(|(minor, _)| Some(minor)).chain([None]).collect::<Vec<_>>();
+        let (all, istio) = (minors(Product::Kubernetes), minors(Product::Istio));
+        let pairs = all.iter().flat_map(|kubernetes| istio.iter().map(|istio| (*kubernetes, *istio)));
+        pairs.map(|(kubernetes, istio)| Self::of(Versions { kubernetes, istio })).collect()
     }
 
     /// Whether everything that is referred to is there. Later code relies on it.
@@ -288,106 +331,15 @@ impl Stack {
         })
     }
 
-    /// Directory under `stack/` with the `go.mod` of a wrapper.
+    /// Directory under `stack/` with the `go.mod` of an entry of `go`.
     #[must_use]
-    pub fn wrapper_dir(module: &str) -> String {
-        let pinned = format!("go/{module}");
+    pub fn wrapper_dir(&self, module: &str) -> String {
+        let wrapper = self.go.get(module).and_then(|m| m.wrapper.as_deref()).unwrap_or(module);
+        let pinned = format!("go/{wrapper}");
         // lab's own apps are a module by themselves and need no wrapper.
         if Tree::embedded().contains(&pinned) { pinned } else { module.to_owned() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_hex(text: &str, length: usize) -> bool {
-        text.len() == length && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
-    }
-
-    #[test]
-    fn embedded_stack_is_whole() {
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        assert!(stack.images[NODE].name.ends_with(&stack.kubernetes));
-        for module in stack.go.keys() {
-            let dir = Stack::wrapper_dir(module);
-            assert!(Tree::embedded().contains(&format!("{dir}/go.mod")), "{module} has no go.mod");
-        }
-        for debian in stack.debian.values() {
-            assert!(debian.tree.iter().all(|t| Tree::embedded().contains(t)), "{:?} is missing", debian.tree);
-        }
-    }
-
-    #[test]
-    fn pins_look_right() {
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        for (name, wheel) in &stack.wheels {
-            assert!(is_hex(&wheel.sha256, 64), "wheel {name}");
-        }
-        for (key, image) in stack.all_images() {
-            for reference in std::iter::once(&image.name).chain(&image.registry) {
-                let reference = Reference::parse(reference);
-                assert!(reference.tag.is_some(), "{key} has no tag");
-                let digest = reference.digest.as_deref().map(|d| d.strip_prefix("sha256:").unwrap_or(d));
-                assert!(digest.is_none_or(|d| is_hex(d, 64)), "{key} has a torn digest");
-            }
-            assert!(Reference::parse(&image.name).digest.is_none(), "{key}: nodes name images by tag");
-        }
-        let upstream = stack.images[NODE].registry.as_deref().unwrap_or_default();
-        assert!(upstream.contains("@sha256:"), "the node image is pinned by digest");
-    }
-
-    #[test]
-    fn the_registry_has_what_upstream_still_publishes() {
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        // Switched off for good in the winter of 2026: from Istio 1.31 on nothing is published there.
-        let closed = ["registry.istio.io", "gcr.io"];
-        for (key, image) in stack.all_images() {
-            let host = image.registry.as_deref().map(|r| Reference::parse(r).host);
-            assert!(host.is_none_or(|host| !closed.contains(&host.as_str())), "{key} is at a registry that is closed");
-        }
-        let minor = |version: &str| version.split('.').take(2).collect::<Vec<_>>().join(".");
-        let node = Reference::parse(stack.images[NODE].registry.as_deref().unwrap_or_default());
-        assert_eq!(minor(node.tag()), minor(&stack.kubernetes), "both sources run the same Kubernetes");
-    }
-
-    #[test]
-    fn the_development_line_is_told_apart_from_the_release() {
-        let mut stack = Stack::embedded().expect("stack.yaml is valid");
-        let told = stack.istioctl_differs().expect("a note");
-        assert!(told.contains("1.32-dev") && told.contains("1.31.1"), "{told}");
-        "1.31.1".clone_into(&mut stack.tools.istioctl.version);
-        assert_eq!(stack.istioctl_differs(), None);
-    }
-
-    #[test]
-    fn nodes_name_images_that_are_in_them() {
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        let storage = Tree::embedded().text("node/rootfs/kind/manifests/default-storage.yaml").expect("a manifest");
-        let mut named =
-            storage.lines().filter_map(|l| l.trim().strip_prefix("- ").unwrap_or(l.trim()).strip_prefix("image: "));
-        assert!(named.next().is_some_and(|image| stack.images.values().any(|i| i.name == image)));
-        assert_eq!(named.next(), None);
-    }
-
-    #[test]
-    fn the_node_runs_what_the_stack_pins() {
-        let stack = Stack::embedded().expect("stack.yaml is valid");
-        let file = |path: &str| Tree::embedded().text(&format!("node/rootfs/{path}")).expect("a file of the node");
-        assert_eq!(file("kind/version").trim(), stack.kubernetes);
-        let sandbox = file("etc/containerd/config.toml").lines().find_map(|l| l.trim().strip_prefix("sandbox = "));
-        assert_eq!(sandbox.map(|image| image.trim_matches('"')), Some(stack.images["pause"].name.as_str()));
-        let unit = file("etc/systemd/system/containerd.service");
-        let program = unit.lines().find_map(|l| l.strip_prefix("ExecStart=")).expect("a program");
-        assert!(stack.images[NODE].packages.files.contains_key(program), "{program} is not in the node");
-    }
-
-    #[test]
-    fn files_by_their_prefix() {
-        let go = FileRef::Go { module: "kind".into(), binary: "kind".into() };
-        assert_eq!(FileRef::try_from("go/kind/kind".to_owned()), Ok(go));
-        assert_eq!(FileRef::try_from("wheel/envoy".to_owned()), Ok(FileRef::Wheel("envoy".into())));
-        assert!(FileRef::try_from("go/kind".to_owned()).is_err());
-        assert!(FileRef::try_from("elsewhere/kind/kind".to_owned()).is_err());
-    }
-}
+mod tests;

@@ -142,6 +142,7 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
         ("podSubnet", before.pod_subnet.to_string(), after.pod_subnet.to_string()),
         ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
         ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
+        ("versions", before.versions.to_string(), after.versions.to_string()),
         ("network", before.network.clone(), after.network.clone()),
         ("primary", before.primary.clone(), after.primary.clone()),
         ("loadBalancer", balanced(before), balanced(after)),

@@ -1,13 +1,15 @@
 //! The lab: a scenario with everything that it left out decided, every address included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::render::EAST_WEST_PORT;
-use crate::scenario::{AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Mesh, Topology};
+use crate::scenario::{
+    AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
+};
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,9 @@ pub struct LabCluster {
     pub workers: u8,
     /// Region, zone and subzone of its nodes.
     pub locality: Option<Locality>,
+    /// What it runs, as far as the scenario says.
+    #[serde(default, skip_serializing_if = "Versions::is_default")]
+    pub versions: Versions,
     /// MetalLB's pool; none for a cluster without a load balancer.
     pub pool: Option<AddressRange>,
     /// Load-balancer addresses; every gateway that the cluster has is here.
@@ -119,6 +124,12 @@ impl Lab {
     #[must_use]
     pub fn cluster(&self, name: &str) -> Option<&LabCluster> {
         self.clusters.iter().find(|c| c.name == name)
+    }
+
+    /// What its clusters run, each combination once.
+    #[must_use]
+    pub fn versions(&self) -> BTreeSet<Versions> {
+        self.clusters.iter().map(|c| c.versions).collect()
     }
 
     /// Whether a cluster only hosts the external control plane, outside the mesh.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{Cluster, Scenario, to_yaml};
+use crate::scenario::{Cluster, Scenario, Versions, to_yaml};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -14,6 +14,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
         docker_subnet: Some(lab.docker_network.subnet),
         api_server_address: lab.docker_network.api_server_address,
         images: lab.images.clone(),
+        versions: Versions::default(),
         clusters: lab.clusters.iter().map(cluster).collect(),
         apps: lab.apps.clone(),
         federation: lab.federation.clone(),
@@ -30,6 +31,7 @@ fn cluster(cluster: &LabCluster) -> Cluster {
         service_subnet: Some(cluster.service_subnet),
         workers: cluster.workers,
         locality: cluster.locality.clone(),
+        versions: cluster.versions,
         load_balancer: cluster.pool.is_some(),
         pool: cluster.pool,
         // Without a load balancer none can be fixed.

@@ -21,6 +21,7 @@ mod read;
 mod render;
 mod tree;
 mod validate;
+mod versions;
 
 pub use certificate::Certificate;
 pub use check::{
@@ -38,8 +39,9 @@ pub use pem::{decode as decode_pem, encode as encode_pem};
 pub use problem::{
     AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem,
 };
-pub use problem::{Problem, TopologyProblem};
+pub use problem::{Problem, TopologyProblem, VersionProblem};
 pub use render::render;
+pub use versions::{Available, Matrix, Minor, Product, Versions};
 
 use form::Form as _;
 use time::OffsetDateTime;

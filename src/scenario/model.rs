@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use federation::{Federation, FederationFailover, Member, MemberMode};
 
 use super::check::Check;
+use super::problem::VersionProblem;
+use super::versions::Versions;
 
 /// A scenario file after validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Scenario {
     pub api_server_address: Option<std::net::Ipv4Addr>,
     /// Where images come from.
     pub images: ImageSettings,
+    /// What all clusters run that do not say otherwise.
+    pub versions: Versions,
     /// The clusters, at least one.
     pub clusters: Vec<Cluster>,
     /// The apps; helloworld and sleep when the file names none.
@@ -48,6 +52,15 @@ impl Scenario {
         let manages = |c: &Cluster| self.federation.as_ref().is_some_and(|f| f.manager == c.name);
         let hosts = |c: &Cluster| self.mesh.topology == Topology::External && c.primary == c.name;
         self.clusters.iter().filter(move |c| !manages(c) && !hosts(c))
+    }
+
+    /// Has every cluster that does not say otherwise run other versions.
+    ///
+    /// # Errors
+    /// There are no such versions, or they do not fit each other, by the same rules as in the file.
+    pub fn run_versions(&mut self, versions: Versions) -> Result<(), VersionProblem> {
+        self.versions = versions.or(self.versions);
+        super::validate::versions_of(self)
     }
 
     /// Gives the lab another name.
@@ -137,6 +150,8 @@ pub struct Cluster {
     pub workers: u8,
     /// Region, zone, subzone of every node.
     pub locality: Option<Locality>,
+    /// What it runs, as far as it differs from the lab.
+    pub versions: Versions,
     /// Whether it has a load balancer. Without one its gateway is reached by a node port that the host publishes.
     pub load_balancer: bool,
     /// Addresses for load balancers; `None` is `auto`.

@@ -11,6 +11,7 @@ mod federation;
 mod manifests;
 mod names;
 mod topology;
+mod versions;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -23,6 +24,7 @@ pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
+pub use versions::VersionProblem;
 
 /// One thing that is wrong with a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
@@ -142,6 +144,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Topology(#[from] TopologyProblem),
+    /// Versions that there are not, or that do not fit each other.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Version(#[from] VersionProblem),
     /// Addresses that cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -7,6 +7,7 @@ mod cluster;
 mod federation;
 mod mesh;
 mod values;
+mod versions;
 
 pub(super) use apps::{RawApp, RawHelloworld, RawManifests, RawObject, RawSleep};
 pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
@@ -14,6 +15,7 @@ pub(super) use cluster::{RawCluster, RawLoadBalancer};
 pub(super) use federation::{RawFederation, RawMember, TOLERATION};
 pub(super) use mesh::RawMesh;
 pub(super) use values::one_list_of_networks;
+pub(super) use versions::RawVersions;
 
 use super::check::RawCheck;
 use super::error::Problems;
@@ -32,6 +34,7 @@ pub(super) struct RawScenario {
     pub mesh: Option<OrWord<Located<RawMesh>>>,
     pub docker_network: Option<Located<RawDockerNetwork>>,
     pub images: Option<Located<RawImages>>,
+    pub versions: Option<Located<RawVersions>>,
     pub clusters: Option<Located<Vec<Located<RawCluster>>>>,
     pub apps: Option<Located<Vec<Located<RawApp>>>>,
     pub federation: Option<Located<RawFederation>>,
@@ -61,6 +64,7 @@ impl Record for RawScenario {
             .example("{ id: mesh1 }");
         f.part("dockerNetwork", |r| &mut r.docker_network, "{ subnet: 172.30.0.0/16 }");
         f.part("images", |r| &mut r.images, "{ mirror: \"registry.example:5000\" }");
+        f.part("versions", |r| &mut r.versions, "{ kubernetes: \"1.35\" }");
         f.field("clusters", clusters, |r| &mut r.clusters, "1 to 20 clusters, each a name or a mapping")
             .required()
             .example("[c1, c2]");
@@ -118,8 +122,18 @@ pub(super) fn scenario(root: &Node, problems: &mut Problems) -> RawScenario {
 
 /// The way back.
 pub(super) fn of(scenario: &Scenario) -> RawScenario {
-    let Scenario { name, mesh, docker_subnet, api_server_address, images, clusters, apps, federation, checks } =
-        scenario;
+    let Scenario {
+        name,
+        mesh,
+        docker_subnet,
+        api_server_address,
+        images,
+        versions,
+        clusters,
+        apps,
+        federation,
+        checks,
+    } = scenario;
     let all: Vec<String> = scenario.data_clusters().map(|c| c.name.clone()).collect();
     let docker_network = (docker_subnet.is_some() || api_server_address.is_some()).then(|| {
         let subnet = docker_subnet.map(|s| s.to_string().into());
@@ -135,6 +149,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         }),
         docker_network,
         images: images.mirror.clone().map(|mirror| RawImages { mirror: Some(mirror.into()) }.into()),
+        versions: versions::of(*versions),
         clusters: Some(located(clusters.iter().map(cluster::of))),
         apps: Some(located(apps.iter().map(|app| apps::of(app, &all)))),
         federation: federation.as_ref().map(|f| federation::of(f).into()),

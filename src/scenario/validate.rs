@@ -8,8 +8,10 @@ mod manifests;
 pub(super) mod names;
 mod room;
 mod topology;
+mod versions;
 
 pub(super) use names::is_lab_name;
+pub(super) use versions::of_scenario as versions_of;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -27,6 +29,7 @@ use super::problem::{NameProblem, TopologyProblem};
 use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, one_list_of_networks};
 use super::read::suggestion;
 use super::tree::{Located, Span};
+use super::versions::Versions;
 
 /// Most clusters in a lab; the address plan has room for as many.
 const MAX_CLUSTERS: usize = 20;
@@ -47,6 +50,9 @@ pub(super) struct Draft {
     services: Option<Located<Ipv4Net>>,
     workers: u8,
     locality: Option<Locality>,
+    versions: Versions,
+    /// Where the file says what it runs.
+    versions_at: Option<Span>,
     no_load_balancer: Option<Span>,
     pool: Option<Located<AddressRange>>,
     addresses: Vec<(Gateway, Located<Ipv4Addr>)>,
@@ -143,6 +149,8 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     if let Some(mirror) = &mirror {
         names::mirror(mirror, problems);
     }
+    let versions_at = raw.versions.as_ref().map(|v| v.span);
+    let versions = versions::read(raw.versions, problems);
     let docker_network = raw.docker_network.map(|network| network.value).unwrap_or_default();
     let docker_subnet = docker_network
         .subnet
@@ -161,6 +169,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, topology.as_ref(), &drafts, problems);
+    versions::check(&mesh, versions, versions_at, &drafts, problems);
     mesh.ca = raw_mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
     let apps = apps::or_default(raw.apps.map(|apps| apps.value), mesh.topology);
@@ -180,6 +189,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         docker_subnet: docker_subnet.map(|s| s.value),
         api_server_address,
         images: ImageSettings { mirror: mirror.map(|m| m.value) },
+        versions,
         clusters: drafts.into_iter().map(cluster).collect(),
         apps,
         federation,
@@ -236,6 +246,8 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         let (region, zone, subzone) = (label("region", l.region), label("zone", l.zone), label("subzone", l.subzone));
         Some(Locality { region: region?, zone, subzone })
     });
+    let versions_at = raw.versions.as_ref().map(|v| v.span);
+    let versions = versions::read(raw.versions, problems);
     Draft {
         name,
         network,
@@ -247,6 +259,8 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         services,
         workers,
         locality,
+        versions,
+        versions_at,
         no_load_balancer,
         pool,
         addresses,
@@ -262,6 +276,7 @@ fn cluster(draft: Draft) -> Cluster {
         service_subnet: draft.services.map(|s| s.value),
         workers: draft.workers,
         locality: draft.locality,
+        versions: draft.versions,
         load_balancer: draft.no_load_balancer.is_none(),
         pool: draft.pool.map(|p| p.value),
         addresses: draft.addresses.into_iter().map(|(gateway, a)| (gateway, a.value)).collect(),

@@ -243,7 +243,9 @@ mod tests {
         let may = |one, other| minor(one).may_share_a_mesh(minor(other));
         assert!(may("1.31", "1.32") && may("1.32", "1.31") && may("1.9", "1.10"));
         assert!(!may("1.30", "1.32") && !may("1.31", "2.31"));
-        assert!("1".parse::<Minor>().is_err() && "v1.36".parse::<Minor>().is_err() && "1.36.3".parse::<Minor>().is_err());
+        assert!(
+            "1".parse::<Minor>().is_err() && "v1.36".parse::<Minor>().is_err() && "1.36.3".parse::<Minor>().is_err()
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ async fn ask_for_root(client: &Cluster) -> Result<(), StepError> {
 }
 
 pub(super) fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
-    let mut manifest = Manifest::from_values(render::apps(&ctx.lab, cluster, &ctx.prepared()?.images))?;
+    let mut manifest = Manifest::from_values(render::apps(&ctx.lab, cluster, &ctx.prepared_for(cluster)?.images))?;
     manifest.label(&[(LAB_LABEL, &ctx.lab.name)]);
     Ok(manifest)
 }

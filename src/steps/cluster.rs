@@ -145,13 +145,13 @@ async fn restart(
 const CREATED: Duration = Duration::from_secs(900);
 
 async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<(), StepError> {
-    let prepared = ctx.prepared()?;
+    let prepared = ctx.prepared_for(cluster)?;
     // kind gives containers no labels of ours, but a container has those of its image.
     let image = half_made::image(&ctx.lab.name, &cluster.name);
     ctx.engine
         .label_image(&prepared.node_image, &image, &[(LAB_LABEL, &ctx.lab.name), (CLUSTER_LABEL, &cluster.name)])
         .await?;
-    let mirror = mirror_dir(ctx)?;
+    let mirror = mirror_dir(ctx, cluster)?;
     let config = render::kind_config(&ctx.lab, cluster, mirror.as_deref());
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
@@ -185,8 +185,8 @@ fn kind_progress(line: &str) -> Option<String> {
 
 /// A directory with containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the
 /// gateway address of the lab's network.
-fn mirror_dir(ctx: &RunContext) -> Result<Option<String>, StepError> {
-    let prepared = ctx.prepared()?;
+fn mirror_dir(ctx: &RunContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let prepared = ctx.prepared_for(cluster)?;
     let Some(mirror) = &prepared.mirror else { return Ok(None) };
     let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);
     let is_loopback = mirror.starts_with("127.") || mirror.starts_with("localhost");

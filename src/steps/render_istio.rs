@@ -16,7 +16,7 @@ fn operator_path(cluster: &LabCluster) -> String {
 
 /// The input of the rendering, and the program that renders it.
 fn inputs(ctx: &RunContext, cluster: &LabCluster) -> Result<(String, String), StepError> {
-    let prepared = ctx.prepared()?;
+    let prepared = ctx.prepared_for(cluster)?;
     let operator = render::istio_operator(&ctx.lab, cluster, &prepared.images, &prepared.istio_values);
     let text = format!("{operator:#}\n");
     let marked = format!("{text}// {}\n", prepared.istioctl.display());
@@ -41,7 +41,7 @@ fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepErro
 
 async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
     let (operator, marked) = inputs(ctx, cluster)?;
-    let yaml = Process::new(&ctx.prepared()?.istioctl)
+    let yaml = Process::new(&ctx.prepared_for(cluster)?.istioctl)
         .args(["manifest", "generate", "--filename", "-"])
         // What it panics at is in one line, before a trace of its own code.
         .env("GOTRACEBACK", "none")

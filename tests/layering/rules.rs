@@ -59,7 +59,7 @@ const LAYERS: &[Layer] = &[
     ),
     effects(
         "crate::context::run",
-        &["crate::context", "crate::sys", "crate::images", "crate::exec::event", "crate::plan"],
+        &["crate::context", "crate::sys", "crate::images", "crate::exec::event", "crate::plan", "crate::scenario"],
         &[OBJECTS],
     ),
     effects(

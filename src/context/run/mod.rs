@@ -20,6 +20,7 @@ use crate::exec::Progress;
 use crate::images::karmada::Karmada;
 use crate::images::{Choice, Prepared};
 use crate::plan::LabCluster;
+use crate::scenario::Versions;
 
 /// How long control planes may take to read what they watch.
 const READ: Duration = Duration::from_secs(2);
@@ -34,7 +35,8 @@ pub struct RunContext {
     pub choice: Choice,
     /// How long a step waits for one object.
     pub patience: Duration,
-    prepared: OnceLock<Prepared>,
+    /// By what clusters run.
+    prepared: OnceLock<BTreeMap<Versions, Prepared>>,
     karmada: OnceLock<Karmada>,
     rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
     new: Mutex<BTreeSet<String>>,
@@ -82,12 +84,19 @@ impl RunContext {
         self.is_apart
     }
 
-    /// The prepared stack.
+    /// The prepared stack, as far as all clusters have the same.
     pub fn prepared(&self) -> Result<&Prepared, StepError> {
-        self.prepared.get().ok_or_else(|| StepError::Missing("the stack".to_owned()))
+        let first = self.prepared.get().and_then(|all| all.values().next());
+        first.ok_or_else(|| StepError::Missing("the stack".to_owned()))
     }
 
-    pub(crate) fn set_prepared(&self, prepared: Prepared) {
+    /// The prepared stack of what a cluster runs.
+    pub fn prepared_for(&self, cluster: &LabCluster) -> Result<&Prepared, StepError> {
+        let of_versions = self.prepared.get().and_then(|all| all.get(&cluster.versions));
+        of_versions.ok_or_else(|| StepError::Missing("the stack".to_owned()))
+    }
+
+    pub(crate) fn set_prepared(&self, prepared: BTreeMap<Versions, Prepared>) {
         let _ = self.prepared.set(prepared);
     }
 

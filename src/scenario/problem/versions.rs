@@ -45,7 +45,9 @@ pub enum VersionProblem {
         most: Minor,
     },
     /// A cluster without a control plane of its own has another Istio than its control plane.
-    #[error("cluster `{cluster}` asks for Istio {istio}, but it uses the control plane of `{primary}`, which is {of_primary}")]
+    #[error(
+        "cluster `{cluster}` asks for Istio {istio}, but it uses the control plane of `{primary}`, which is {of_primary}"
+    )]
     #[diagnostic(help("leave `versions.istio` of `{cluster}` out: a remote cluster runs what its control plane is"))]
     RemoteDiffers {
         /// The cluster.
@@ -58,7 +60,9 @@ pub enum VersionProblem {
         of_primary: Minor,
     },
     /// Control planes that are too far apart.
-    #[error("cluster `{cluster}` runs Istio {istio} and `{other}` {of_other}: control planes of one mesh may be one minor version apart")]
+    #[error(
+        "cluster `{cluster}` runs Istio {istio} and `{other}` {of_other}: control planes of one mesh may be one minor version apart"
+    )]
     #[diagnostic(help("choose versions that follow each other"))]
     Skew {
         /// The cluster.

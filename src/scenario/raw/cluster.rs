@@ -4,6 +4,7 @@ use super::super::form::{ADDRESS, ANY_TEXT, Fields, LABEL, Number, OrWord, Part,
 use super::super::model::{Cluster, Gateway, Locality};
 use super::super::problem::TopologyProblem;
 use super::super::tree::{Located, Span};
+use super::versions::{self, RawVersions};
 
 /// Most workers a cluster may have: a lab is for one machine.
 const MAX_WORKERS: u8 = 5;
@@ -18,6 +19,7 @@ pub(in crate::scenario) struct RawCluster {
     pub service_subnet: Option<Located<String>>,
     pub nodes: Option<Located<RawNodes>>,
     pub locality: Option<Located<RawLocality>>,
+    pub versions: Option<Located<RawVersions>>,
     /// The word is `none`.
     pub load_balancer: Option<OrWord<Located<RawLoadBalancer>>>,
 }
@@ -41,6 +43,7 @@ impl Record for RawCluster {
         f.field("serviceSubnet", SUBNET, |r| &mut r.service_subnet, services).example("10.201.0.0/16");
         f.part("nodes", |r| &mut r.nodes, "{ workers: 1 }");
         f.part("locality", |r| &mut r.locality, "{ region: region1, zone: zone1 }");
+        f.part("versions", |r| &mut r.versions, "{ istio: \"1.31\" }");
         f.field("loadBalancer", balancer, |r| &mut r.load_balancer, RawLoadBalancer::ABOUT).example("{ pool: auto }");
     }
 }
@@ -149,6 +152,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         service_subnet,
         workers,
         locality,
+        versions,
         load_balancer,
         pool,
         addresses,
@@ -171,6 +175,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
             let (zone, subzone) = (zone.map(Into::into), subzone.map(Into::into));
             RawLocality { region: Some(region.into()), zone, subzone }.into()
         }),
+        versions: versions::of(*versions),
         load_balancer: if *load_balancer {
             is_said.then(|| OrWord::Value(balancer.into()))
         } else {

@@ -19,7 +19,8 @@ impl Record for RawVersions {
 
     fn fields(f: &mut Fields<Self>) {
         let of_kubernetes = "Kubernetes; by default the newest that there is";
-        let of_istio = "Istio; by default the newest that the source of images has. A mesh may hold two that follow each other";
+        let of_istio =
+            "Istio; by default the newest that the source of images has. A mesh may hold two that follow each other";
         f.field("kubernetes", MINOR, |r| &mut r.kubernetes, of_kubernetes).example("\"1.35\"");
         f.field("istio", MINOR, |r| &mut r.istio, of_istio).example("\"1.31\"");
     }
@@ -29,6 +30,5 @@ impl Record for RawVersions {
 pub(super) fn of(versions: Versions) -> Option<Located<RawVersions>> {
     let written = |minor: Option<Minor>| minor.map(|minor| minor.to_string().into());
     let is_said = !versions.is_default();
-    is_said
-        .then(|| RawVersions { kubernetes: written(versions.kubernetes), istio: written(versions.istio) }.into())
+    is_said.then(|| RawVersions { kubernetes: written(versions.kubernetes), istio: written(versions.istio) }.into())
 }
