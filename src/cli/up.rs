@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use miette::Diagnostic as _;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
@@ -11,7 +12,7 @@ use crate::commands::up::Up;
 use crate::context::run::leftovers;
 use crate::context::{LabContext, RunContext, files};
 use crate::exec::{Event, Events, execute};
-use crate::images::{Choice, Source};
+use crate::images::{Choice, ImagesError, Source, having};
 use crate::machine::preflight;
 use crate::observe::verify::Waits;
 use crate::plan::{Action, Lab, Plan, refuse_changes, refuse_unnamed};
@@ -50,6 +51,11 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
             choice = keep_source(&existing, &lab, choice)?;
             fixed::refuse(&lab, &existing).await.map_err(CliError::Before)?;
         }
+        let refused = |e: ImagesError| CliError::Usage {
+            problem: e.to_string(),
+            remedy: e.help().map(|help| help.to_string()).unwrap_or_default(),
+        };
+        let choice = having(choice, lab.versions()).map_err(refused)?;
         // Also when the state that would tell it is lost.
         let nodes = engine.nodes(Some(&lab.name)).await?;
         refuse_unnamed(&lab, nodes.iter().map(|n| (n.cluster.as_str(), n.name.as_str())))?;

@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{Lab, LabCluster};
-use crate::scenario::Authority;
+use crate::scenario::{Authority, Matrix, Product};
 
 /// A scenario would change what of an existing lab stays as it was made.
 #[derive(Debug, Error, Diagnostic)]
@@ -142,13 +142,20 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
         ("podSubnet", before.pod_subnet.to_string(), after.pod_subnet.to_string()),
         ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
         ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
-        ("versions", before.versions.to_string(), after.versions.to_string()),
+        ("versions.kubernetes", version(before, Product::Kubernetes), version(after, Product::Kubernetes)),
+        ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
         ("network", before.network.clone(), after.network.clone()),
         ("primary", before.primary.clone(), after.primary.clone()),
         ("loadBalancer", balanced(before), balanced(after)),
     ];
     let (field, was, is) = fields.into_iter().find(|(_, was, is)| was != is)?;
     Some(Change::Cluster { cluster, field, was, is })
+}
+
+/// The version of a product that a cluster runs: what nobody asked for is the newest.
+fn version(cluster: &LabCluster, product: Product) -> String {
+    let asked = cluster.versions.asked().find(|(of, _)| *of == product).map(|(_, minor)| minor);
+    Matrix::embedded().effective(product, asked, (true, true)).to_string()
 }
 
 #[cfg(test)]
@@ -167,6 +174,11 @@ mod tests {
     fn what_stays_as_it_was_made() {
         let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
         for (old, new, change) in [
+            (
+                "clusters: [c1]",
+                "versions: { kubernetes: 1.35 }\nclusters: [c1]",
+                "versions.kubernetes of its cluster c1 would change from 1.36 to 1.35",
+            ),
             (
                 "dockerNetwork: { apiServerAddress: 172.17.0.1 }\nclusters: [c1]",
                 "clusters: [c1]",
@@ -240,6 +252,7 @@ mod tests {
         let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
         for (old, new) in [
             ("clusters: [c1]", "clusters: [c1]"),
+            ("clusters: [c1]", "versions: { kubernetes: 1.36 }\nclusters: [c1]"),
             ("clusters: [c1]", "clusters: [c1]\nchecks: []"),
             ("clusters: [c1]", "clusters: [c1]\nmesh: { ingressGateway: true }"),
             ("mesh: none\nclusters: [m, c1, c2]", &format!("{federated}{{ manager: m }}")),
