@@ -390,3 +390,13 @@ fn nesting_and_aliases_are_bounded() {
     }
     assert!(parse(&laughs, "lab.yaml").is_err());
 }
+
+#[test]
+fn refuses_versions_that_there_are_not_or_that_do_not_fit() {
+    let remote = two("versions: { istio: 1.32 }", "primary: c1\nversions: { istio: 1.31 }");
+    refused(&[
+        "name: a\nversions: { kubernetes: 1.30, istio: new }\nclusters: [c1]\n",
+        &two("versions: { kubernetes: v1.36.3 }", "versions: []"),
+        &format!("{remote}mesh: {{ topology: primary-remote }}\n"),
+    ]);
+}

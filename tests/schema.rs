@@ -222,8 +222,9 @@ mesh:
   ingressGateway: true
 dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1 }
 images: { mirror: \"r:5000\" }
+versions: { kubernetes: \"1.36\", istio: \"1.31\" }
 clusters:
-  - { name: m }
+  - { name: m, versions: { kubernetes: \"1.35\", istio: \"1.31\" } }
   - { name: c2, loadBalancer: { addresses: { istiod: 172.30.255.10 } } }
   - name: c1
     network: n
