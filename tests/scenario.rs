@@ -1,7 +1,6 @@
 //! Scenario files: what is accepted, what it means, and how each mistake is shown.
 //!
-//! The snapshots hold every refusal as a user sees it, one file a subject. After a change: `INSTA_UPDATE=always cargo test`, then
-//! read them as a user would.
+//! The snapshots hold every refusal as a user sees it, one file a subject: `INSTA_UPDATE=always cargo test`, then read them as a user would.
 
 use std::fmt::Write;
 use std::path::Path;
