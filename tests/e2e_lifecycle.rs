@@ -90,9 +90,15 @@ fn an_interrupted_lab_goes_on_and_down_removes_it_and_nothing_else() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("no longer has its cluster c1"));
 
-    // Somebody's own kind cluster is beside it.
+    // Somebody's own kind cluster is beside it. Since Kubernetes 1.35 a kubelet wants to be told that control groups of version 1 will do.
+    let config = e2e::run_dir().join("foreign-kind.yaml");
+    let patch = "kind: KubeletConfiguration\\nfailCgroupV1: false";
+    let text_of = format!("kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nkubeadmConfigPatches: [\"{patch}\"]\n");
+    std::fs::write(&config, text_of).expect("kind's configuration");
     let made = Command::new(kind)
-        .args(["create", "cluster", "--name", FOREIGN, "--image", &node_image, "--kubeconfig"])
+        .args(["create", "cluster", "--name", FOREIGN, "--image", &node_image, "--config"])
+        .arg(&config)
+        .arg("--kubeconfig")
         .arg(e2e::run_dir().join("foreign.yaml"))
         .output()
         .expect("kind starts");
