@@ -188,7 +188,7 @@ fn a_loaded_image_runs_in_every_cluster() {
 
     refused(&["load", NAME, IMAGE, "registry.invalid/nosuch:1"], 2, "no image registry.invalid/nosuch:1");
     let id = docker(&["images", "--quiet", IMAGE]);
-    refused(&["load", NAME, &id], 2, "no name with a tag");
+    refused(&["load", NAME, &id], 2, "is not an image name with a tag");
     refused(&["load", "two-netwrok", IMAGE], 2, "no lab named two-netwrok");
     assert!(!listed("c1").lines().any(|l| l == IMAGE), "what is refused is not done in part");
 
@@ -249,7 +249,7 @@ fn mutate_a_paused_lab_takes_no_processor_and_goes_on() {
             assert!(api_server == "no answer" && node.contains("(Paused)"), "{api_server}, {node}");
         }
         let again = lab(&["pause", NAME]);
-        assert!(again.status.success() && text(&again.stderr).contains("no node of lab two-network runs"));
+        assert!(again.status.success() && text(&again.stderr).contains("no node of lab two-network is running"));
         for verb in [&["verify", NAME][..], &["logs", NAME], &["exec", NAME, "c1", "sleep", "--", "true"]] {
             refused(verb, 3, "lab two-network is paused");
         }

@@ -77,8 +77,28 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
         half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &half_made::names(cluster)).await?;
     }
     create(ctx, cluster, progress).await?;
+    until_joined(ctx, cluster).await?;
     ctx.set_new(&cluster.name);
     Ok(true)
+}
+
+/// Waits until every node has its Node, which later steps label and route to: since Kubernetes 1.36 kubeadm joins a worker before it has one.
+async fn until_joined(ctx: &RunContext, cluster: &LabCluster) -> Result<(), StepError> {
+    if cluster.workers == 0 {
+        return Ok(());
+    }
+    let client = ctx.fresh_client(&cluster.name).await?;
+    let joined = poll_until(ctx.patience, Duration::from_millis(200), async || {
+        let there = client.list::<k8s_openapi::api::core::v1::Node>().await?.len();
+        Ok::<_, StepError>((there > usize::from(cluster.workers)).then_some(()))
+    });
+    joined.await?.ok_or_else(|| StepError::Failed {
+        problem: format!("a worker of {} has not joined it", cluster.name),
+        remedy: format!(
+            "look at `docker logs {}-worker`, or make the lab again: `lab down {}`",
+            cluster.kind_name, ctx.lab.name
+        ),
+    })
 }
 
 /// Whether a node is stopped, paused, or detached from the lab's network.

@@ -85,13 +85,16 @@ async fn install(engine: &Engine, node: &str, script: &str) -> Result<(), StepEr
 /// What runs on every node of a cluster, once every node that it has a route to has its pod subnet.
 async fn script(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
     let own: Vec<String> = ctx.nodes_of(&cluster.name).await?.into_iter().map(|n| n.name).collect();
-    let lists = ctx
-        .lab
-        .network_peers(cluster)
-        .map(|peer| async { Ok::<Vec<Node>, StepError>(ctx.client(&peer.name).await?.list().await?) });
-    let nodes = futures::future::try_join_all(lists).await?.into_iter().flatten();
+    let lists = ctx.lab.network_peers(cluster).map(|peer| async {
+        let nodes: Vec<Node> = ctx.client(&peer.name).await?.list().await?;
+        // Since Kubernetes 1.36 kubeadm has joined a node before its Node is there.
+        Ok::<_, StepError>((nodes.len() > usize::from(peer.workers)).then_some(nodes))
+    });
+    let Some(nodes) = futures::future::try_join_all(lists).await?.into_iter().collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
     let mut peers = Vec::new();
-    for node in nodes {
+    for node in nodes.into_iter().flatten() {
         let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
         let pods: Ipv4Net = pods.parse().map_err(|_| {
             KubeError::Manifest(format!("pod subnet {pods} of node {} is not a subnet", node.name_any()))

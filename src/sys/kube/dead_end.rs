@@ -144,8 +144,11 @@ pub(super) fn never_starts(pod: &Pod, events: &[Event], waited: Duration) -> Opt
 
 /// A container that keeps crashing.
 fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration) -> Option<String> {
-    let reason = container.state.as_ref()?.waiting.as_ref()?.reason.as_deref();
-    let loops = reason == Some("CrashLoopBackOff") && container.restart_count >= CRASHES && waited >= PATIENCE;
+    let state = container.state.as_ref()?;
+    // A kubelet may leave it at its end for a minute or more before it says that it holds it back.
+    let is_down = state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"))
+        || state.terminated.as_ref().is_some_and(|t| t.exit_code != 0);
+    let loops = is_down && container.restart_count >= CRASHES && waited >= PATIENCE;
     loops.then(|| {
         format!(
             "pod {}: container {} (image {}) keeps crashing, {} times so far{}",
@@ -297,6 +300,8 @@ mod tests {
         assert_eq!(stuck(&crashed(3), &[], SOON), None);
         // How often a pod of a Job may crash is up to the Job.
         assert_eq!(never_starts(&crashed(3), &[], LATER), None);
+        let ended = pod(&json!({ "state": { "terminated": { "exitCode": 7 } }, "restartCount": 3 }));
+        assert!(stuck(&ended, &[], LATER).is_some_and(|why| why.contains("keeps crashing")));
         let why = stuck(&crashed(3), &[], LATER).expect("a reason");
         assert!(why.contains("keeps crashing, 3 times so far; the last time with exit code 7, Error"), "{why}");
     }
