@@ -280,3 +280,10 @@ proptest! {
         prop_assert_eq!(Plan::of(&lab), Plan::of(&lab));
     }
 }
+
+#[test]
+fn a_cluster_without_a_control_plane_of_its_own_runs_the_istio_of_its_primary() {
+    let text = "name: a\nmesh: { topology: primary-remote }\nversions: { kubernetes: 1.36, istio: 1.32 }\nclusters: [{ name: c1, versions: { kubernetes: 1.35, istio: 1.31 } }, c2]\n";
+    let lab = lab::plan::resolve(&lab::scenario::parse(text, "lab.yaml").expect("a scenario")).expect("room");
+    assert_eq!(lab.clusters[1].versions.to_string(), "Kubernetes 1.36, Istio 1.31");
+}

@@ -6,10 +6,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output};
 use crate::graph::{Graph, dot, layout, mermaid, topology};
+use crate::sys::fs;
 
 pub(super) async fn run(args: &args::Graph, interrupt: &CancellationToken) -> Result<(), CliError> {
     if let Some(file) = &args.output {
         output::refuse_unwritable(file)?;
+        if fs::canonical(file) == fs::canonical(&args.scenario) {
+            return Err(CliError::Usage {
+                problem: format!("{} is the scenario, and the picture would take its place", file.display()),
+                remedy: "name another file with -o".to_owned(),
+            });
+        }
     }
     let lab = output::load_file_or_lab(&args.scenario, None, args.reading, interrupt).await?;
     let form = args.format.or_else(|| form_of(args.output.as_deref()?)).unwrap_or(args::Picture::Svg);

@@ -131,7 +131,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 service_subnet,
                 workers: cluster.workers,
                 locality: cluster.locality.clone(),
-                versions: cluster.versions.or(scenario.versions),
+                versions: scenario.versions_of(cluster),
                 pool,
                 addresses: cluster.addresses.clone(),
                 reserved: BTreeMap::new(),

@@ -245,6 +245,7 @@ fn in_words(message: &str) -> Option<String> {
     }
     let words = [
         ("recursion limit", "it is nested too deeply"),
+        ("budget breached", "it is nested too deeply, or too large"),
         ("invalid digit", "this is no whole number"),
         ("invalid u", "this is no whole number"),
         ("invalid i", "this is no whole number"),

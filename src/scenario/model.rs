@@ -63,6 +63,13 @@ impl Scenario {
         super::validate::versions_of(self)
     }
 
+    /// What a cluster runs.
+    #[must_use]
+    pub fn versions_of(&self, cluster: &Cluster) -> Versions {
+        let primary = self.clusters.iter().find(|c| c.name == cluster.primary).map(|c| c.versions);
+        cluster.versions.of_cluster(primary.unwrap_or_default(), self.versions)
+    }
+
     /// Gives the lab another name.
     ///
     /// # Errors

@@ -78,6 +78,12 @@ impl Versions {
         Self { kubernetes: self.kubernetes.or(others.kubernetes), istio: self.istio.or(others.istio) }
     }
 
+    /// What a cluster runs: what it says, else the Istio of the cluster whose control plane it uses, else what the lab says.
+    #[must_use]
+    pub fn of_cluster(self, of_primary: Self, of_lab: Self) -> Self {
+        self.or(Self { kubernetes: None, istio: of_primary.istio }).or(of_lab)
+    }
+
     /// What is asked for, by product.
     pub fn asked(self) -> impl Iterator<Item = (Product, Minor)> {
         let all = [(Product::Kubernetes, self.kubernetes), (Product::Istio, self.istio)];
@@ -258,6 +264,7 @@ mod tests {
     #[test]
     fn a_cluster_says_what_differs_from_its_lab() {
         assert_eq!(asks("1.35", "").or(asks("1.36", "1.31")), asks("1.35", "1.31"));
+        assert_eq!(asks("", "").of_cluster(asks("1.35", "1.31"), asks("1.36", "1.32")), asks("1.36", "1.31"));
         assert_eq!(asks("1.35", "1.31").to_string(), "Kubernetes 1.35, Istio 1.31");
     }
 }

@@ -11,7 +11,7 @@ use crate::scenario::versions::{Minor, Product};
 pub enum VersionProblem {
     /// No source has it.
     #[error("lab has no {product} `{version}`")]
-    #[diagnostic(help("it has {there}; write the minor version, such as \"1.36\""))]
+    #[diagnostic(help("it has {there}; write the minor version"))]
     Unknown {
         /// Of what.
         product: Product,

@@ -80,7 +80,7 @@ pub(in crate::scenario) fn of_scenario(scenario: &Scenario) -> Result<(), Versio
             cluster: c.name.clone(),
             uses: c.primary.clone(),
             has_istio: scenario.mesh.topology != Topology::None && !manages(&c.name),
-            versions: c.versions.or(scenario.versions),
+            versions: scenario.versions_of(c),
         })
         .collect();
     broken(&members).map_or(Ok(()), |(_, problem)| Err(problem))
@@ -94,7 +94,10 @@ pub(super) fn check(mesh: &Mesh, of_lab: Versions, at: Option<Span>, drafts: &[D
             cluster: d.name.value.clone(),
             uses: d.uses.clone(),
             has_istio: mesh.topology != Topology::None && !d.manages,
-            versions: d.versions.or(of_lab),
+            versions: {
+                let primary = drafts.iter().find(|p| p.name.value == d.uses).map(|p| p.versions);
+                d.versions.of_cluster(primary.unwrap_or_default(), of_lab)
+            },
         })
         .collect();
     if let Some((which, problem)) = broken(&members) {
