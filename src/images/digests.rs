@@ -25,9 +25,6 @@ pub struct Digests {
     pub registry: Digest,
 }
 
-/// Changes whenever images are filled into a node in another way, so that older node images are not taken for newer ones.
-const PRELOAD: &str = "preload 1";
-
 impl Digests {
     /// Digests of all that a stack builds.
     #[must_use]
@@ -48,10 +45,11 @@ impl Digests {
         };
         let built = stack.loaded().map(|(key, i)| (&i.name, images[key].as_str())).collect();
         let upstream = stack.loaded().filter_map(|(_, i)| Some((&i.name, i.registry.as_deref()?))).collect();
+        let fill = super::node::fill();
         let own = stack.images[NODE].registry.as_deref().unwrap_or_default();
         Self {
-            packages: node(Inputs::of(PRELOAD).and("packages").and(images[NODE].as_str()), built),
-            registry: node(Inputs::of(PRELOAD).and("registry").and(own), upstream),
+            packages: node(Inputs::of("preload 2").and(fill).and("packages").and(images[NODE].as_str()), built),
+            registry: node(Inputs::of("preload 2").and(fill).and("registry").and(own), upstream),
             debian,
             bases,
             images,

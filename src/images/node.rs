@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::digest::Digest;
 use super::error::ImagesError;
+use super::tree::Tree;
 use super::workshop::{Needs, Workshop};
 use super::{IMAGE_LABEL, NODE_LABEL, SOURCE_LABEL, Source, archive};
 use crate::sys::docker::Derivation;
@@ -15,17 +16,13 @@ const REPOSITORY: &str = "lab/node";
 /// Where a node image's own script finds a volume to unpack images in.
 const VOLUME: &str = "/preload";
 
-/// Fills the store of the node image that it runs in. An image of lab's has a script of its own for it, which unpacks the layers as well; any
-/// other image of kind's shape has at least containerd and ctr, and a configuration of containerd that suits it.
-const FILL: &str = r"set -eu
-if [ -x /usr/local/libexec/lab/preload ]; then exec /usr/local/libexec/lab/preload; fi
-containerd --log-level warn &
-until ctr version >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done
-ctr --namespace k8s.io images import --no-unpack -
-kill $!
-wait $! || true
-rm -rf /run/containerd
-";
+/// The script below `stack/` that fills the store of the node image in which it runs: lab's own, or any other of kind's shape.
+const FILL: &str = "node/preload";
+
+/// How images are put into a node image. What a node image holds changes with it.
+pub(super) fn fill() -> &'static str {
+    Tree::embedded().text(FILL).unwrap_or_default()
+}
 
 /// Name of a derived node image.
 #[must_use]
@@ -55,7 +52,7 @@ pub(super) async fn derive(
     let derivation = Derivation {
         name: &id,
         from,
-        command: ["/bin/sh", "-c", FILL].map(str::to_owned).into(),
+        command: ["/bin/bash", "-c", fill()].map(str::to_owned).into(),
         volume: VOLUME,
         to: (REPOSITORY, digest.short()),
         // The image that it is derived from hands its labels down.
