@@ -4,6 +4,16 @@ use serde_json::{Value, json};
 
 use crate::plan::{Lab, LabCluster};
 
+/// What containerd in upstream's own node image must be told where a mirror serves, since lab has then put nothing into that image: where the rules for
+/// mirrors are, which before containerd 2.2 it did not know; and to start containers on hosts without `CAP_SYS_RESOURCE`. kind passes this over for a
+/// configuration of another version, such as that of lab's own node, which says all this itself.
+const UNPREPARED_NODE: &str = r#"version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "/etc/containerd/certs.d"
+"#;
+
 /// A configuration for `kind create cluster --config`. `mirror_dir` is a host directory with containerd's `hosts.toml` files, when
 /// images come from a mirror.
 #[must_use]
@@ -44,7 +54,7 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
     if let Some(address) = lab.docker_network.api_server_address {
         networking["apiServerAddress"] = address.to_string().into();
     }
-    json!({
+    let mut config = json!({
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": cluster.kind_name,
@@ -75,7 +85,11 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
             .to_string(),
         ],
         "nodes": std::iter::once(control_plane).chain(workers).collect::<Vec<_>>(),
-    })
+    });
+    if mirror_dir.is_some() {
+        config["containerdConfigPatches"] = json!([UNPREPARED_NODE]);
+    }
+    config
 }
 
 #[cfg(test)]
@@ -92,6 +106,18 @@ mod tests {
         };
         assert_eq!(address(""), Value::Null);
         assert_eq!(address("dockerNetwork: { apiServerAddress: 172.17.0.1 }\n"), json!("172.17.0.1"));
+    }
+
+    #[test]
+    fn a_node_that_lab_has_not_prepared_is_told_where_mirrors_are() {
+        let lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").expect("valid")).expect("addresses");
+        let patches = |mirror| kind_config(&lab, &lab.clusters[0], mirror)["containerdConfigPatches"].clone();
+        // Nodes with all images in them are spared the restart of containerd that a patch costs.
+        assert_eq!(patches(None), Value::Null);
+        let patches = patches(Some("/certs.d"));
+        let patch = patches[0].as_str().expect("a patch");
+        assert!(patch.starts_with("version = 2\n"), "without a version it would be laid over lab's own: {patch}");
+        assert!(patch.contains("config_path = \"/etc/containerd/certs.d\""), "{patch}");
     }
 
     #[test]
