@@ -106,7 +106,12 @@ mod tests {
         let networking = |network: &str, publishes_elsewhere| {
             let scenario = format!("name: demo\nclusters: [c1]\n{network}");
             let lab = resolve(&parse(&scenario, "lab.yaml").expect("valid")).expect("addresses");
-            let networking = kind_config(&lab, &lab.clusters[0], Surroundings { publishes_elsewhere, ..Surroundings::default() })["networking"].clone();
+            let networking = kind_config(
+                &lab,
+                &lab.clusters[0],
+                Surroundings { publishes_elsewhere, ..Surroundings::default() },
+            )["networking"]
+                .clone();
             (networking["apiServerAddress"].clone(), networking["apiServerPort"].clone())
         };
         assert_eq!(networking("", false), (Value::Null, Value::Null));
@@ -164,7 +169,8 @@ mod tests {
         let scenario = "name: demo\nclusters: [c1, { name: c2, nodes: { workers: 1 } }]\n";
         let lab = resolve(&parse(scenario, "lab.yaml").expect("valid")).expect("addresses");
         let patience = |i: usize| {
-            let patches = kind_config(&lab, &lab.clusters[i], Surroundings::default())["kubeadmConfigPatches"][0].clone();
+            let patches =
+                kind_config(&lab, &lab.clusters[i], Surroundings::default())["kubeadmConfigPatches"][0].clone();
             let patch: Value = serde_json::from_str(patches.as_str().expect("text")).expect("JSON");
             patch["controllerManager"]["extraArgs"]["node-monitor-grace-period"].clone()
         };
