@@ -42,14 +42,14 @@
         "kubectl"
       ] pinned;
 
-      # A tool of nixpkgs with another version than the pinned one is no error: lab uses the pinned one only, and builds it with go.
+      # A tool of nixpkgs with another version than the pinned one is no error: lab takes it if it will do, and else downloads or builds the pinned one.
       checked =
         name: package:
         let
           wanted = lib.removePrefix "v" toolVersions.${name};
         in
         lib.warnIf (package.version != wanted)
-          "nixpkgs has ${name} ${package.version}, stack/stack.yaml pins ${wanted}: lab will build the pinned one"
+          "nixpkgs has ${name} ${package.version}, stack/stack.yaml pins ${wanted}: lab will use it only if it will do"
           package;
 
       # What Cargo, build.rs and the tests need. ./. is what git tracks; a change of the documentation rebuilds nothing.

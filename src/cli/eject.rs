@@ -81,14 +81,14 @@ pub(super) async fn prepare(up: &Up, plan: &Plan, interrupt: &CancellationToken)
 
 fn material(ctx: &RunContext, plan: &Plan) -> Result<Material, CliError> {
     let prepared = ctx.prepared()?;
-    let tools = images::Stack::embedded().map_err(StepError::from)?.tools;
+    let tools = images::tool_versions(prepared.source).map_err(StepError::from)?;
     let named = |pairs: [(&str, String); 2]| -> BTreeMap<String, String> {
         pairs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
     };
     Ok(Material {
         node_image: prepared.node_image.clone(),
         source: prepared.source.to_string(),
-        versions: named([("kind", tools.kind.version), ("istioctl", tools.istioctl.version)]),
+        versions: named(tools),
         programs: named([
             ("kind", prepared.kind.display().to_string()),
             ("istioctl", prepared.istioctl.display().to_string()),

@@ -212,7 +212,8 @@ fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {
     let mut table = report::table(["NAME", "VERSION OR NAME IN A NODE", "UPSTREAM", "DIGEST", "HERE"]);
     for entry in entries {
         // A pinned digest is as long as a line, and what the tag says will do for people.
-        let upstream = entry.registry.as_deref().map_or("", |r| r.split('@').next().unwrap_or(r));
+        let upstream = entry.registry.as_deref().map(|r| r.split('@').next().unwrap_or(r));
+        let upstream = upstream.or(entry.from.as_deref()).unwrap_or_default();
         let digest = entry.local.as_deref().and_then(|l| l.rsplit_once(':')).map_or("", |(_, digest)| digest);
         let here = match entry.size {
             Some(bytes) => format!("{} MB", bytes / 1_000_000),

@@ -172,7 +172,6 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
         source: contents.source,
         mirror: None,
         node_image: contents.node_image.clone(),
-        upstream_names: false,
         kind: executable(KIND)?,
         istioctl: executable(ISTIOCTL)?,
         metallb_manifest: place(MANIFEST),

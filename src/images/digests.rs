@@ -44,12 +44,13 @@ impl Digests {
             parts.into_iter().fold(inputs, |i, (name, part)| i.and(name).and(part)).digest()
         };
         let built = stack.loaded().map(|(key, i)| (&i.name, images[key].as_str())).collect();
-        let upstream = stack.loaded().filter_map(|(_, i)| Some((&i.name, i.registry.as_deref()?))).collect();
+        // They keep upstream's names, so the names that packages give them are no part of it.
+        let upstream = stack.loaded().filter_map(|(key, i)| Some((key, i.registry.as_deref()?))).collect();
         let fill = super::node::fill();
         let own = stack.images[NODE].registry.as_deref().unwrap_or_default();
         Self {
             packages: node(Inputs::of("preload 2").and(fill).and("packages").and(images[NODE].as_str()), built),
-            registry: node(Inputs::of("preload 2").and(fill).and("registry").and(own), upstream),
+            registry: node(Inputs::of("preload 2").and(fill).and("registry 2").and(own), upstream),
             debian,
             bases,
             images,

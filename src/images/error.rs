@@ -57,6 +57,40 @@ pub enum ImagesError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A file that upstream publishes could not be had.
+    #[error("{url}: {reason}")]
+    #[diagnostic(help("see whether this machine reaches it; a proxy is named by HTTPS_PROXY"))]
+    NoFile {
+        /// Where it should be.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file is not the one that was published.
+    #[error("{url} is not used: its SHA-256 is {found}, not {wanted}")]
+    #[diagnostic(help("distrust where it came from; a proxy on the way may have changed it"))]
+    NotVerified {
+        /// Where it was.
+        url: String,
+        /// What it should be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
+    /// No way leads to a program.
+    #[error("{name} is not to be had: {tried}")]
+    #[diagnostic(help(
+        "put {name} on PATH ({accepted}), let this machine reach one of these, install Go (https://go.dev/dl), or bring everything from another \
+         machine with `lab images export` and `lab images import`"
+    ))]
+    NoTool {
+        /// The program.
+        name: String,
+        /// Which versions will do.
+        accepted: String,
+        /// What each way said.
+        tried: String,
+    },
     /// An image could not be pulled or pushed.
     #[error("cannot {action} {reference}: {reason}")]
     #[diagnostic(help("{remedy}"))]
@@ -168,6 +202,8 @@ impl ImagesError {
         match self {
             Self::NoProgram { .. }
             | Self::NoSource { .. }
+            | Self::NoTool { .. }
+            | Self::NoFile { .. }
             | Self::RegistryDown { .. }
             | Self::Cache(_)
             | Self::Copy { .. } => true,

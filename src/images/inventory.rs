@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::digests::Digests;
 use super::prepare::Record;
 use super::stack::Stack;
+use super::ways::Wanted;
 use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, Source, image, node};
+use crate::scenario::Versions;
 use crate::sys::cache::{Cache, Fingerprint};
 use crate::sys::docker::Engine;
 
@@ -38,6 +40,9 @@ pub struct Entry {
     /// The upstream reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
+    /// Where a tool comes from, the first that serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Where it would be or is: a name in the engine, whose tag is the digest of all that it is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local: Option<String>,
@@ -66,6 +71,7 @@ pub async fn inventory(engine: &Engine) -> Result<Vec<Entry>, ImagesError> {
             name,
             version: version.to_owned(),
             registry: registry.cloned(),
+            from: None,
             local,
             present: size.is_some(),
             size,
@@ -87,14 +93,17 @@ pub async fn inventory(engine: &Engine) -> Result<Vec<Entry>, ImagesError> {
         entry(kind, key.clone(), &i.name, i.registry.as_ref(), local)
     });
     let record = sources.iter().find_map(|(_, digest)| cache.read_json::<Record>(&Record::name(digest)));
+    let source = record.as_ref().map_or(Source::Packages, |r| r.source);
+    let stack = Stack::serving(source, Versions::default())?;
     let tools = [
-        ("kind", &stack.tools.kind, record.as_ref().map(|r| &r.kind)),
-        ("istioctl", &stack.tools.istioctl, record.as_ref().map(|r| &r.istioctl)),
+        (Wanted::kind(&stack), record.as_ref().map(|r| &r.kind)),
+        (Wanted::istioctl(&stack, source, None), record.as_ref().map(|r| &r.istioctl)),
     ];
-    let tools = tools.map(|(name, tool, file)| Entry {
+    let tools = tools.map(|(wanted, file)| Entry {
         present: file.is_some_and(Fingerprint::holds),
         local: file.map(|f| f.path.display().to_string()),
-        ..entry(Kind::Tool, name.to_owned(), &tool.version, None, None)
+        from: Some(wanted.told()),
+        ..entry(Kind::Tool, wanted.name.to_owned(), &wanted.version, None, None)
     });
     Ok(derived.into_iter().chain(images).chain(tools).collect())
 }

@@ -3,29 +3,30 @@
 use std::path::PathBuf;
 
 use super::digests::Digests;
-use super::go::Wrapper;
 use super::prepare::USE_LOCK;
-use super::stack::{FileRef, Stack};
+use super::stack::Stack;
+use super::tools::{self, Sought};
+use super::ways::Wanted;
 use super::workshop::Workshop;
-use super::{ImagesError, tools};
+use super::{ImagesError, packages};
 use crate::exec::{Events, Progress};
 use crate::plan::StepId;
 use crate::sys::cache::Cache;
 use crate::sys::docker::Engine;
 
-/// The program on PATH with the pinned version, or the one that was built before.
+/// The program on PATH in a version that will do, or the one that was downloaded or built before.
 pub async fn kubectl_here() -> Option<PathBuf> {
     let (events, _) = Events::channel();
     let progress = events.progress(&StepId("kubectl".to_owned()));
     find_or_build(false, &progress).await.ok()?
 }
 
-/// The same, built if it is not there, which takes minutes.
+/// The same, downloaded if it is not there or else built, which takes minutes.
 ///
 /// # Errors
-/// It cannot be built: Go is missing, or the module proxy cannot be reached.
+/// No way leads to it, or it cannot be built.
 pub async fn kubectl(progress: &Progress) -> Result<PathBuf, ImagesError> {
-    find_or_build(true, progress).await?.ok_or_else(|| ImagesError::Stack("kubectl is no Go binary".to_owned()))
+    find_or_build(true, progress).await?.ok_or_else(|| ImagesError::Stack("kubectl is not there".to_owned()))
 }
 
 async fn find_or_build(build: bool, progress: &Progress) -> Result<Option<PathBuf>, ImagesError> {
@@ -33,20 +34,14 @@ async fn find_or_build(build: bool, progress: &Progress) -> Result<Option<PathBu
     let (digests, cache, none) = (Digests::of(&stack), Cache::open()?, Engine::none()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     let shop = Workshop::new(&stack, &digests, &cache, &none, progress);
-    let tool = &stack.tools.kubectl;
-    if let Some(path) = tools::on_this_machine(&shop, "kubectl", tool).await {
+    let wanted = Wanted::kubectl(&stack);
+    if let Some(path) = tools::here(&shop, &wanted).await {
         return Ok(Some(path));
-    }
-    let FileRef::Go { module, binary } = &tool.binary else { return Ok(None) };
-    let wrapper = Wrapper::open(&shop, module).await?;
-    let (name, digest) = wrapper.place(&shop, binary);
-    let artifact = cache.artifact(&name, digest.short());
-    if crate::sys::fs::exists(&artifact) {
-        return Ok(Some(artifact));
     }
     if !build {
         return Ok(None);
     }
-    shop.expect(1);
-    wrapper.build(&shop, binary).await.map(Some)
+    let sought = Sought::look(&shop, wanted).await;
+    let built = packages::files(&shop, sought.to_build(&shop)?.into_iter().cloned().collect()).await?;
+    sought.found(&built).map(Some)
 }

@@ -30,16 +30,20 @@ mod prepare;
 mod prune;
 pub(crate) mod reference;
 mod registry;
+mod release;
 mod resolve;
 mod sources;
 mod stack;
 mod tools;
 mod tree;
+mod ways;
 mod wheel;
 mod workshop;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use crate::scenario::Versions;
 
 pub use bundle::{Trust, check_archive, checksum_beside, export, import};
 pub use check::is_sum;
@@ -48,7 +52,7 @@ pub use error::ImagesError;
 pub use identity::{Identity, identity};
 pub use inventory::{Entry, Kind, inventory};
 pub use kubectl::{kubectl, kubectl_here};
-pub use prepare::{is_prepared, prepare, push};
+pub use prepare::{is_prepared, prepare, prepare_stack, push};
 pub use prune::{Pruned, prune};
 pub use reference::Reference;
 pub use resolve::{Choice, having, upstream_digest};
@@ -87,6 +91,16 @@ impl std::fmt::Display for Source {
 /// The stack is not valid: a mistake in lab.
 pub fn kubernetes() -> Result<String, ImagesError> {
     Ok(Stack::embedded()?.kubernetes)
+}
+
+/// Which versions of kind and istioctl will do for images of a source, for people.
+///
+/// # Errors
+/// The stack is not valid: a mistake in lab.
+pub fn tool_versions(source: Source) -> Result<[(&'static str, String); 2], ImagesError> {
+    let stack = Stack::serving(source, Versions::default())?;
+    let all = [ways::Wanted::kind(&stack), ways::Wanted::istioctl(&stack, source, None)];
+    Ok(all.map(|wanted| (wanted.name, wanted.accepted())))
 }
 
 /// Everything that the other steps need from the stack, present on this machine.

@@ -1,6 +1,6 @@
 //! Sees to it that tools and images are on this machine, in whatever way is the quickest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,15 @@ use super::digest::{Digest, Inputs};
 use super::digests::Digests;
 use super::reference::Reference;
 use super::resolve::{self, Choice};
-use super::stack::{FileRef, NODE, Stack};
+use super::stack::{NODE, Stack};
+use super::tools::Tools;
 use super::workshop::Workshop;
-use super::{ImagesError, NODE_LABEL, Prepared, Source, node, packages, registry, tools};
+use super::{ImagesError, NODE_LABEL, Prepared, Source, node, packages, registry};
 use crate::exec::Progress;
 use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{self, Cache, Fingerprint};
-use crate::sys::docker::Engine;
-use crate::sys::http::Http;
+use crate::sys::docker::{Engine, login};
+use crate::sys::http::{Http, Repository};
 
 /// What was prepared, remembered in the cache, so that the next run has only to see that it is still there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,18 +26,16 @@ pub(super) struct Record {
     pub source: Source,
     pub mirror: Option<String>,
     pub node_image: String,
-    /// Whether nodes name images as upstream does, because that is how a mirror has them.
-    pub upstream_names: bool,
     pub kind: Fingerprint,
     pub istioctl: Fingerprint,
     pub metallb_manifest: PathBuf,
 }
 
+/// The stack that a source serves.
+type StackOf<'a> = &'a (dyn Fn(Source) -> Result<Stack, ImagesError> + Sync);
+
 /// Lock that whoever uses files of the cache shares, so that nobody removes them in the meantime.
 pub(super) const USE_LOCK: &str = "use";
-
-/// Key of MetalLB's manifest among the module files.
-pub(super) const METALLB_MANIFEST: &str = "metallb-manifest";
 
 impl Record {
     /// Name of the record of a derived node image.
@@ -61,7 +60,7 @@ impl Record {
         }
         let metallb_manifest = cache::read_text(&self.metallb_manifest).ok()?;
         let name = |i: &super::stack::Image| match &i.registry {
-            Some(upstream) if self.upstream_names => Reference::parse(upstream).tagged(),
+            Some(upstream) if self.source == Source::Registry => Reference::parse(upstream).tagged(),
             _ => i.name.clone(),
         };
         let values = &stack.istio.values;
@@ -104,28 +103,52 @@ pub async fn prepare(
     engine: &Engine,
     progress: &Progress,
 ) -> Result<Prepared, ImagesError> {
-    let of_versions = if versions.is_default() { String::new() } else { format!(" of {versions}") };
+    let what = if versions.is_default() { "images".to_owned() } else { format!("images of {versions}") };
     if let Some(prepared) = is_prepared(choice, settings, versions, engine).await {
-        progress.note(format!("images{of_versions}: {}, prepared before", prepared.describe()));
+        progress.note(format!("{what}: {}, prepared before", prepared.describe()));
         return Ok(prepared);
     }
-    let stack = Stack::of(versions)?;
+    prepare_stack(choice, settings, (&what, &|source| Stack::serving(source, versions)), engine, progress).await
+}
+
+/// The same of a stack of the caller's own, whatever is prepared already: what it is called, and what it is by source.
+pub async fn prepare_stack(
+    choice: Choice,
+    settings: &ImageSettings,
+    (what, stack_of): (&str, StackOf<'_>),
+    engine: &Engine,
+    progress: &Progress,
+) -> Result<Prepared, ImagesError> {
+    let stack = stack_of(Source::Registry)?;
     let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
-    let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
     engine.remove_leftovers(|name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
     let (name, record) = if let Some(mirror) = &settings.mirror {
-        (Record::mirror_name(mirror, &digests), from_mirror(&shop, mirror).await?)
+        let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
+        (Record::mirror_name(mirror, &digests), from_mirror(&shop, stack_of, mirror).await?)
     } else {
         let (source, why) = match in_engine(choice, &digests, engine).await? {
             Some(source) => (source, "the node image is there already".to_owned()),
-            None => resolve::resolve(choice, &stack).await?,
+            None => resolve::resolve(choice, &stack, engine).await?,
         };
-        progress.note(format!("images{of_versions}: {source}: {why}"));
-        if let Some(told) = stack.istioctl_differs().filter(|_| source == Source::Registry) {
-            progress.note(told);
+        progress.note(format!("{what}: {source}: {why}"));
+        let serve = async |source: Source| {
+            let stack = stack_of(source)?;
+            let digests = Digests::of(&stack);
+            let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
+            let record = from_source(&shop, source).await?;
+            Ok::<_, ImagesError>((Record::name(digest(&digests, source)), record))
+        };
+        match serve(source).await {
+            // A registry may have an image and yet not hand it over.
+            Err(error @ ImagesError::Transfer { .. })
+                if choice == Choice::Auto && source == Source::Registry && resolve::can_build().await =>
+            {
+                progress.note(format!("{what}: {}: {error}", Source::Packages));
+                serve(Source::Packages).await?
+            }
+            served => served?,
         }
-        (Record::name(digest(&digests, source)), from_source(&shop, source).await?)
     };
     cache.write_json(&name, &record)?;
     record.prepared(&stack).ok_or_else(|| ImagesError::Unexpected {
@@ -161,25 +184,26 @@ async fn in_engine(choice: Choice, digests: &Digests, engine: &Engine) -> Result
 }
 
 async fn from_source(shop: &Workshop<'_>, source: Source) -> Result<Record, ImagesError> {
-    let mut tools = Tools::look(shop).await;
-    let wanted = tools.missing();
-    let files = match source {
+    let tools = Tools::look(shop, source, None).await;
+    let wanted = tools.to_build(shop)?;
+    let built = match source {
         Source::Packages => packages::everything(shop, wanted).await?,
         Source::Registry => {
             // Tools are built while images are pulled: one needs the processors, the other the network.
-            let (files, ()) = tokio::try_join!(packages::files(shop, wanted), registry::everything(shop))?;
-            files
+            let (built, ()) = tokio::try_join!(packages::files(shop, wanted), registry::everything(shop))?;
+            built
         }
     };
-    tools.take(&files);
-    tools.record(source, None, node::name(digest(shop.digests, source)), false)
+    record(tools.found(&built)?, source, None, node::name(digest(shop.digests, source)))
 }
 
-async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, ImagesError> {
+async fn from_mirror(shop: &Workshop<'_>, stack_of: StackOf<'_>, mirror: &str) -> Result<Record, ImagesError> {
     let http = answers(mirror).await?;
     let own = registry::node_in_mirror(shop, mirror);
     let down = |e: crate::sys::http::Unreachable| registry_down(mirror, e.to_string());
-    let is_ours = http.has_manifest(&plain(mirror), &own.path, own.tag()).await.map_err(down)?;
+    let login = login(mirror).await;
+    let of = Repository { base: &plain(mirror), path: &own.path, login: login.as_ref() };
+    let is_ours = http.has_manifest(of, own.tag()).await.map_err(down)?;
     let (source, node) = if is_ours {
         shop.progress.note(format!("images: registry (mirror {mirror}): it holds lab's own package-built images"));
         (Source::Packages, own)
@@ -187,17 +211,39 @@ async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<Record, Images
         shop.progress.note(format!(
             "images: registry (mirror {mirror}): upstream images, as it holds no node image of this lab"
         ));
-        if let Some(told) = shop.stack.istioctl_differs() {
-            shop.progress.note(told);
-        }
         let upstream = shop.stack.images.get(NODE).and_then(|i| i.registry.as_deref()).unwrap_or_default();
         (Source::Registry, Reference::parse(upstream).in_mirror(mirror))
     };
+    let stack = stack_of(source)?;
+    let digests = Digests::of(&stack);
+    let shop = &Workshop::new(&stack, &digests, shop.cache, shop.engine, shop.progress);
     shop.expect(1);
-    let mut tools = Tools::look(shop).await;
-    let (files, ()) = tokio::try_join!(packages::files(shop, tools.missing()), registry::ensure(shop, &node))?;
-    tools.take(&files);
-    tools.record(source, Some(mirror.to_owned()), node.tagged(), source == Source::Registry)
+    let tools = Tools::look(shop, source, Some(mirror)).await;
+    let (built, ()) = tokio::try_join!(packages::files(shop, tools.to_build(shop)?), registry::ensure(shop, &node))?;
+    record(tools.found(&built)?, source, Some(mirror.to_owned()), node.tagged())
+}
+
+fn record(
+    [kind, istioctl, metallb_manifest]: [PathBuf; 3],
+    source: Source,
+    mirror: Option<String>,
+    node_image: String,
+) -> Result<Record, ImagesError> {
+    let executable = |path: PathBuf| {
+        Fingerprint::of_executable(&path).ok_or_else(|| ImagesError::Unexpected {
+            what: path.display().to_string(),
+            reason: "it is no program any more".to_owned(),
+            remedy: "run the command again",
+        })
+    };
+    Ok(Record {
+        source,
+        mirror,
+        node_image,
+        kind: executable(kind)?,
+        istioctl: executable(istioctl)?,
+        metallb_manifest,
+    })
 }
 
 async fn answers(registry: &str) -> Result<Http, ImagesError> {
@@ -216,68 +262,5 @@ fn registry_down(registry: &str, reason: String) -> ImagesError {
         registry: registry.to_owned(),
         reason,
         remedy: "start it, or name another; it is asked over plain HTTP, as HOST:PORT",
-    }
-}
-
-/// The tools and MetalLB's manifest: where they are, as far as known.
-struct Tools {
-    kind: (FileRef, Option<PathBuf>),
-    istioctl: (FileRef, Option<PathBuf>),
-    manifest: (FileRef, Option<PathBuf>),
-}
-
-impl Tools {
-    async fn look(shop: &Workshop<'_>) -> Self {
-        let (kind, istioctl) = (&shop.stack.tools.kind, &shop.stack.tools.istioctl);
-        Self {
-            kind: (kind.binary.clone(), tools::on_this_machine(shop, "kind", kind).await),
-            istioctl: (istioctl.binary.clone(), tools::on_this_machine(shop, "istioctl", istioctl).await),
-            manifest: (FileRef::Module(METALLB_MANIFEST.to_owned()), None),
-        }
-    }
-
-    fn all(&mut self) -> [&mut (FileRef, Option<PathBuf>); 3] {
-        [&mut self.kind, &mut self.istioctl, &mut self.manifest]
-    }
-
-    fn missing(&mut self) -> BTreeSet<FileRef> {
-        self.all().into_iter().filter(|(_, path)| path.is_none()).map(|(file, _)| file.clone()).collect()
-    }
-
-    fn take(&mut self, files: &BTreeMap<FileRef, PathBuf>) {
-        for (file, path) in self.all() {
-            if path.is_none() {
-                *path = files.get(file).cloned();
-            }
-        }
-    }
-
-    fn record(
-        self,
-        source: Source,
-        mirror: Option<String>,
-        node_image: String,
-        upstream_names: bool,
-    ) -> Result<Record, ImagesError> {
-        let executable = |(file, path): (FileRef, Option<PathBuf>)| {
-            path.as_deref().and_then(Fingerprint::of_executable).ok_or_else(|| absent(&file))
-        };
-        Ok(Record {
-            source,
-            mirror,
-            node_image,
-            upstream_names,
-            kind: executable(self.kind)?,
-            istioctl: executable(self.istioctl)?,
-            metallb_manifest: self.manifest.1.ok_or_else(|| absent(&self.manifest.0))?,
-        })
-    }
-}
-
-fn absent(file: &FileRef) -> ImagesError {
-    ImagesError::Unexpected {
-        what: file.to_string(),
-        reason: "it is not there once built".to_owned(),
-        remedy: "run the command again",
     }
 }

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::reference::Reference;
 use super::stack::NODE;
 use super::workshop::{Needs, Workshop};
-use super::{ImagesError, Source, image, node};
+use super::{ImagesError, Source, image, node, resolve};
 
 /// How often a pull is tried that fails for a reason that may pass.
 const TRIES: u32 = 4;
@@ -95,7 +95,13 @@ async fn pull(shop: &Workshop<'_>, what: &str, reference: &Reference) -> Result<
         };
         let Err(error) = shop.engine.pull_image(what, &reference.host, told).await else { break };
         let refusal = classify(&error);
-        if refusal != Refusal::Passing || attempt == TRIES {
+        let passes = match refusal {
+            Refusal::Passing => true,
+            // The engine does not tell when the registry lets it again. The registry does, and is asked only then, if that is soon.
+            Refusal::RateLimited => resolve::is_there(reference, shop.engine).await.is_ok(),
+            _ => false,
+        };
+        if !passes || attempt == TRIES {
             return Err(refused("pull", &reference.to_string(), refusal, &error));
         }
         shop.progress.say(format!("pulling {shown} again in {} s: {error}", wait.as_secs()));
@@ -194,7 +200,7 @@ fn refused(action: &'static str, reference: &str, refusal: Refusal, error: &Erro
         ),
         Refusal::Denied => {
             format!(
-                "{host} wants a login, or has no such image: build the images here with `--images packages`, or use a mirror (images.mirror)"
+                "{host} wants a login (`docker login {host}`), or has no such image: build the images here with `--images packages`, or use a mirror (images.mirror)"
             )
         }
         Refusal::RateLimited => {

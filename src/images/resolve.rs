@@ -1,6 +1,6 @@
 //! Which source serves: what the user says, else what this machine has, else what it reaches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
@@ -8,7 +8,8 @@ use super::reference::Reference;
 use super::stack::Stack;
 use super::{ImagesError, Source, sources};
 use crate::scenario::{Matrix, Minor, Product, Versions};
-use crate::sys::http::{Http, Unreachable};
+use crate::sys::docker::{DockerCredentials, Engine, Registries, login};
+use crate::sys::http::{Http, Repository, Unreachable};
 
 /// What the user says about the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -74,36 +75,89 @@ pub fn having(choice: Choice, versions: impl IntoIterator<Item = Versions>) -> R
 }
 
 /// The source that serves, with the reason for the user.
-pub(super) async fn resolve(choice: Choice, stack: &Stack) -> Result<(Source, String), ImagesError> {
+pub(super) async fn resolve(choice: Choice, stack: &Stack, engine: &Engine) -> Result<(Source, String), ImagesError> {
     match choice {
         Choice::Registry => Ok((Source::Registry, "as you chose".to_owned())),
         Choice::Packages => Ok((Source::Packages, "as you chose".to_owned())),
         Choice::Auto => {
-            let (answers, builders) = tokio::join!(upstream(stack), sources::builders());
+            let (answers, builders) = tokio::join!(upstream(stack, Some(engine)), sources::builders());
             choose(&answers, &builders)
         }
     }
 }
 
+/// Whether this machine can build images from packages.
+pub(super) async fn can_build() -> bool {
+    sources::builders().await.iter().all(|(_, has)| has.is_ok())
+}
+
 /// What a registry said when it was asked for an image.
 pub(super) type Answer = Result<bool, String>;
 
-/// Asks upstream's registries for every image of the stack. That a registry answers does not mean that it has one.
-pub(super) async fn upstream(stack: &Stack) -> Vec<(Reference, Answer)> {
-    let references = stack.images.values().filter_map(|i| i.registry.as_deref()).map(Reference::parse);
-    let http = Http::new();
+/// Asks upstream's registries for every image of the stack, as the engine would. That a registry answers does not mean that it has one.
+pub(super) async fn upstream(stack: &Stack, engine: Option<&Engine>) -> Vec<(Reference, Answer)> {
+    let references: Vec<Reference> =
+        stack.images.values().filter_map(|i| i.registry.as_deref()).map(Reference::parse).collect();
+    let asking = Asking::of(engine, references.iter().map(|r| r.host.as_str())).await;
     let ask = |reference: Reference| {
-        let http = &http;
+        let asking = &asking;
         async move {
-            let wanted = reference.digest.as_deref().unwrap_or_else(|| reference.tag());
-            let answer = match http {
-                Ok(http) => http.has_manifest(&reference.registry_url(), &reference.path, wanted).await,
-                Err(e) => return (reference.clone(), Err(e.to_string())),
+            let answer = match asking {
+                Ok(asking) => asking.has(&reference).await.map_err(|e| e.to_string()),
+                Err(e) => Err(e.to_string()),
             };
-            (reference.clone(), answer.map_err(|e| e.to_string()))
+            (reference, answer)
         }
     };
-    join_all(references.map(ask)).await
+    join_all(references.into_iter().map(ask)).await
+}
+
+/// Whether there is an image, by what the engine would ask; an error says why not.
+pub(super) async fn is_there(image: &Reference, engine: &Engine) -> Result<(), String> {
+    let asking = Asking::of(Some(engine), [image.host.as_str()]).await.map_err(|e| e.to_string())?;
+    match asking.has(image).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("there is no such image".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// How registries are asked.
+struct Asking {
+    http: Http,
+    registries: Registries,
+    /// By host.
+    logins: BTreeMap<String, DockerCredentials>,
+}
+
+impl Asking {
+    /// As the engine asks them; one that does not tell asks the registries themselves.
+    async fn of(engine: Option<&Engine>, hosts: impl IntoIterator<Item = &str>) -> Result<Self, Unreachable> {
+        let registries = match engine {
+            Some(engine) => engine.registries().await.unwrap_or_default(),
+            None => Registries::default(),
+        };
+        let hosts: BTreeSet<&str> = hosts.into_iter().collect();
+        let logins = join_all(hosts.into_iter().map(async |host| Some((host.to_owned(), login(host).await?)))).await;
+        Ok(Self { http: Http::new()?, registries, logins: logins.into_iter().flatten().collect() })
+    }
+
+    /// Whether the registry of an image, or a mirror of it, has it.
+    async fn has(&self, image: &Reference) -> Result<bool, Unreachable> {
+        let wanted = image.digest.as_deref().unwrap_or_else(|| image.tag());
+        let bases = self.registries.bases(&image.host, image.registry_url());
+        let mirrors = bases.len() - 1;
+        let mut answer = Ok(false);
+        for (at, base) in bases.iter().enumerate() {
+            // The login is for the registry itself, and no mirror's business.
+            let login = self.logins.get(&image.host).filter(|_| at >= mirrors);
+            answer = self.http.has_manifest(Repository { base, path: &image.path, login }, wanted).await;
+            if matches!(answer, Ok(true)) {
+                break;
+            }
+        }
+        answer
+    }
 }
 
 /// The digest that an upstream reference's tag has at its registry now; none where the registry does not have it.
@@ -112,22 +166,35 @@ pub(super) async fn upstream(stack: &Stack) -> Vec<(Reference, Answer)> {
 /// The registry does not answer.
 pub async fn upstream_digest(reference: &str) -> Result<Option<String>, Unreachable> {
     let reference = Reference::parse(reference);
-    Http::new()?.manifest_digest(&reference.registry_url(), &reference.path, reference.tag()).await
+    let login = login(&reference.host).await;
+    let of = Repository { base: &reference.registry_url(), path: &reference.path, login: login.as_ref() };
+    Http::new()?.manifest_digest(of, reference.tag()).await
 }
 
-/// What is wrong with the registries: by host, its images that are missing or why it does not answer.
+/// What is wrong with the registries: by host, each image that is missing, and each of which is not known whether it is, with the reason.
 pub(super) fn lacking(answers: &[(Reference, Answer)]) -> Vec<(String, Result<(), String>)> {
-    let mut hosts: Vec<&str> = answers.iter().map(|(reference, _)| reference.host.as_str()).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
+    let hosts: BTreeSet<&str> = answers.iter().map(|(reference, _)| reference.host.as_str()).collect();
     let of_host = |host: &str| {
-        let own = || answers.iter().filter(|(reference, _)| reference.host == host);
-        if let Some(reason) = own().find_map(|(_, answer)| answer.as_ref().err()) {
-            return Err(reason.clone());
+        let own: Vec<(String, &Answer)> = answers
+            .iter()
+            .filter(|(reference, _)| reference.host == host)
+            .map(|(r, answer)| (format!("{}:{}", r.path, r.tag()), answer))
+            .collect();
+        let named = |wanted: &Answer| {
+            let names: Vec<&str> = own.iter().filter(|(_, a)| *a == wanted).map(|(name, _)| name.as_str()).collect();
+            names.join(", ")
+        };
+        let reasons: BTreeSet<&String> = own.iter().filter_map(|(_, answer)| answer.as_ref().err()).collect();
+        let missing = named(&Ok(false));
+        let mut wrong: Vec<String> = Vec::new();
+        if !missing.is_empty() {
+            wrong.push(format!("it has no {missing}"));
         }
-        let missing: Vec<String> =
-            own().filter(|(_, answer)| *answer == Ok(false)).map(|(r, _)| format!("{}:{}", r.path, r.tag())).collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("it has no {}", missing.join(", "))) }
+        for reason in reasons {
+            let all = own.iter().all(|(_, answer)| answer.as_ref().err() == Some(reason));
+            wrong.push(if all { reason.clone() } else { format!("{}: {reason}", named(&Err(reason.clone()))) });
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
     };
     hosts.into_iter().map(|host| (host.to_owned(), of_host(host))).collect()
 }
@@ -141,7 +208,9 @@ fn choose(answers: &[(Reference, Answer)], builders: &[sources::Asked]) -> Resul
     let wrong = failing(&hosts);
     let why = match &wrong[..] {
         [] => return Ok((Source::Registry, "the registries have every image".to_owned())),
-        [_, ..] if answers.iter().all(|(_, answer)| answer.is_err()) => "no registry answers".to_owned(),
+        [_, ..] if answers.iter().all(|(_, answer)| answer.is_err()) => {
+            format!("no registry serves ({})", wrong.join("; "))
+        }
         some => some.join("; "),
     };
     let lacks = failing(builders);
@@ -158,9 +227,10 @@ mod tests {
     #[tokio::test]
     async fn a_choice_needs_no_network() {
         let stack = Stack::embedded().expect("stack.yaml is valid");
-        let (source, _) = resolve(Choice::Packages, &stack).await.expect("resolves");
+        let none = Engine::none().expect("no engine");
+        let (source, _) = resolve(Choice::Packages, &stack, &none).await.expect("resolves");
         assert_eq!(source, Source::Packages);
-        let (source, why) = resolve(Choice::Registry, &stack).await.expect("resolves");
+        let (source, why) = resolve(Choice::Registry, &stack, &none).await.expect("resolves");
         assert_eq!((source, why.as_str()), (Source::Registry, "as you chose"));
     }
 
@@ -203,7 +273,23 @@ mod tests {
         assert_eq!(source, Source::Packages);
         assert_eq!(why, "docker.io: it has no istio/pilot:1.31.1; quay.io: timed out");
         let (source, why) = chosen(&answers(Err("no route"), Err("timed out")));
-        assert_eq!((source, why.as_str()), (Source::Packages, "no registry answers"));
+        assert_eq!(source, Source::Packages);
+        assert_eq!(why, "no registry serves (docker.io: no route; quay.io: timed out)");
+    }
+
+    #[test]
+    fn each_image_that_is_not_to_be_had_is_named() {
+        let answer = |image, answer: Result<bool, &str>| (Reference::parse(image), answer.map_err(str::to_owned));
+        let hub = |one, other, third| {
+            let all =
+                [answer("istio/pilot:1", one), answer("istio/proxyv2:1", other), answer("kindest/node:v1", third)];
+            lacking(&all).remove(0).1
+        };
+        assert_eq!(hub(Ok(true), Ok(true), Ok(true)), Ok(()));
+        assert_eq!(hub(Ok(false), Ok(true), Ok(false)), Err("it has no istio/pilot:1, kindest/node:v1".to_owned()));
+        let mixed = hub(Ok(false), Err("429"), Ok(true));
+        assert_eq!(mixed, Err("it has no istio/pilot:1; istio/proxyv2:1: 429".to_owned()));
+        assert_eq!(hub(Err("429"), Err("429"), Err("429")), Err("429".to_owned()));
     }
 
     #[test]

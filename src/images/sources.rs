@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use futures::future::join_all;
 
 use super::digests::Digests;
-use super::go::Wrapper;
 use super::prepare::is_prepared;
-use super::stack::{FileRef, Stack, Tool};
+use super::stack::Stack;
+use super::ways::{Wanted, Way, host};
 use super::workshop::Workshop;
-use super::{Choice, ImagesError, debian, resolve, tools};
+use super::{Choice, ImagesError, Source, debian, resolve, tools};
 use crate::exec::Events;
 use crate::plan::StepId;
 use crate::scenario::{ImageSettings, Versions};
@@ -21,10 +21,12 @@ use crate::sys::process::Process;
 /// Where a tool comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolPlace {
-    /// It is here, on PATH or built before.
+    /// It is here: on PATH, or downloaded or built before.
     Here(PathBuf),
-    /// It will be built the first time that it is needed.
-    ToBuild,
+    /// It will be, when it is first needed: how it comes.
+    ToCome(String),
+    /// No way leads to it: what each said.
+    Nowhere(String),
 }
 
 /// One program that lab runs.
@@ -32,11 +34,13 @@ pub enum ToolPlace {
 pub struct ToolFacts {
     /// Its name.
     pub name: &'static str,
-    /// The version that the stack pins.
+    /// Its version, if it is here, or the one that it will get.
     pub version: String,
+    /// Which versions will do.
+    pub accepted: String,
     /// Where it comes from.
     pub place: ToolPlace,
-    /// The first of its name on PATH, if that is another version.
+    /// The first of its name on PATH, if that is a version that will not do.
     pub passed_over: Option<PathBuf>,
 }
 
@@ -58,50 +62,95 @@ pub struct SourceFacts {
     pub packages: Vec<Asked>,
 }
 
-/// The tools, kubectl last: it is for kustomizations only.
+impl SourceFacts {
+    /// The source that would serve a lab that says nothing of it.
+    #[must_use]
+    pub fn serving(&self) -> Source {
+        let all = !self.registries.is_empty() && self.registries.iter().all(|(_, answer)| answer.is_ok());
+        if all { Source::Registry } else { Source::Packages }
+    }
+}
+
+/// The tools for a source of images, kubectl last: it is for kustomizations only.
 ///
 /// # Errors
 /// The cache cannot be used.
-pub async fn tool_facts(settings: &ImageSettings, engine: Option<&Engine>) -> Result<Vec<ToolFacts>, ImagesError> {
-    let stack = Stack::embedded()?;
-    let (digests, cache, none) = (Digests::of(&stack), Cache::open()?, Engine::none()?);
-    let (events, _) = Events::channel();
-    let progress = events.progress(&StepId("tools".to_owned()));
-    let shop = Workshop::new(&stack, &digests, &cache, &none, &progress);
+pub async fn tool_facts(
+    settings: &ImageSettings,
+    engine: Option<&Engine>,
+    source: Source,
+) -> Result<Vec<ToolFacts>, ImagesError> {
+    let none = Engine::none()?;
     let prepared = match engine {
         Some(engine) => is_prepared(Choice::Auto, settings, Versions::default(), engine).await,
         None => None,
     };
-    let mut all = Vec::new();
-    for (name, tool, known) in [
-        ("kind", &stack.tools.kind, prepared.as_ref().map(|p| p.kind.clone())),
-        ("istioctl", &stack.tools.istioctl, prepared.as_ref().map(|p| p.istioctl.clone())),
-        ("kubectl", &stack.tools.kubectl, None),
-    ] {
-        let here = match known {
-            Some(path) => Some(path),
-            None => match tools::on_this_machine(&shop, name, tool).await {
-                Some(path) => Some(path),
-                None => built(&shop, tool).await,
-            },
-        };
-        let first = on_path(name).into_iter().next().filter(|first| here.as_ref() != Some(first));
-        all.push(ToolFacts {
-            name,
-            version: tool.version.clone(),
-            place: here.map_or(ToolPlace::ToBuild, ToolPlace::Here),
-            passed_over: first,
-        });
-    }
-    Ok(all)
+    let source = prepared.as_ref().map_or(source, |p| p.source);
+    let stack = Stack::serving(source, Versions::default())?;
+    let (digests, cache) = (Digests::of(&stack), Cache::open()?);
+    let (events, _) = Events::channel();
+    let progress = events.progress(&StepId("tools".to_owned()));
+    let shop = Workshop::new(&stack, &digests, &cache, engine.unwrap_or(&none), &progress);
+    let all = [
+        (Wanted::kind(&stack), prepared.as_ref().map(|p| p.kind.clone())),
+        (Wanted::istioctl(&stack, source, settings.mirror.as_deref()), prepared.as_ref().map(|p| p.istioctl.clone())),
+        (Wanted::kubectl(&stack), None),
+    ];
+    Ok(join_all(all.into_iter().map(|(wanted, known)| facts(&shop, wanted, known))).await)
 }
 
-/// The tool that was built here before.
-async fn built(shop: &Workshop<'_>, tool: &Tool) -> Option<PathBuf> {
-    let FileRef::Go { module, binary } = &tool.binary else { return None };
-    let wrapper = Wrapper::open(shop, module).await.ok()?;
-    let (name, digest) = wrapper.place(shop, binary);
-    Some(shop.cache.artifact(&name, digest.short())).filter(|artifact| crate::sys::fs::exists(artifact))
+async fn facts(shop: &Workshop<'_>, wanted: Wanted, known: Option<PathBuf>) -> ToolFacts {
+    let here = match known {
+        Some(path) => Some(path),
+        None => tools::here(shop, &wanted).await,
+    };
+    let said = match &here {
+        Some(path) => tools::version(shop, path, &wanted).await,
+        None => None,
+    };
+    let first = on_path(wanted.name).into_iter().next().filter(|first| here.as_ref() != Some(first));
+    ToolFacts {
+        name: wanted.name,
+        version: said.map_or_else(|| wanted.version.clone(), |said| wanted.version_in(&said)),
+        accepted: wanted.accepted(),
+        place: match here {
+            Some(path) => ToolPlace::Here(path),
+            None => to_come(shop, &wanted).await,
+        },
+        passed_over: first,
+    }
+}
+
+/// By which way a tool would come that is not here.
+async fn to_come(shop: &Workshop<'_>, wanted: &Wanted) -> ToolPlace {
+    let mut tried = Vec::new();
+    for way in &wanted.ways {
+        let (how, answer) = match way {
+            Way::Path(_) => continue,
+            Way::Release(download) => {
+                let answer = match Http::new() {
+                    Ok(http) => http.has_file(&download.url).await.map_err(|e| e.to_string()),
+                    Err(e) => Err(e.to_string()),
+                };
+                let host = host(&download.url);
+                (format!("downloaded from {host}"), answer.map_err(|why| format!("{host}: {why}")))
+            }
+            Way::Image(image) => {
+                let answer = resolve::is_there(image, shop.engine).await;
+                (format!("taken out of {image}"), answer.map_err(|why| format!("{image}: {why}")))
+            }
+            Way::Modules => {
+                let go = if on_path("go").is_empty() { Err("go is not on PATH".to_owned()) } else { Ok(()) };
+                let version = wanted.built.iter().map(|version| format!(", as {version}")).collect::<String>();
+                (format!("built{version}"), go)
+            }
+        };
+        match answer {
+            Ok(()) => return ToolPlace::ToCome(how),
+            Err(why) => tried.push(why),
+        }
+    }
+    ToolPlace::Nowhere(tried.join("; "))
 }
 
 /// The sources of images, all asked side by side.
@@ -115,12 +164,12 @@ pub async fn sources(settings: &ImageSettings, engine: Option<&Engine>) -> Resul
         Some(format!("{} ({})", prepared.node_image, prepared.describe()))
     };
     let (prepared, registries, (builders, packages)) =
-        tokio::join!(prepared, registries(&stack, settings), packages(&stack));
+        tokio::join!(prepared, registries(&stack, settings, engine), packages(&stack));
     Ok(SourceFacts { prepared, registries, mirrored: settings.mirror.is_some(), builders, packages })
 }
 
-async fn registries(stack: &Stack, settings: &ImageSettings) -> Vec<Asked> {
-    let Some(mirror) = &settings.mirror else { return resolve::lacking(&resolve::upstream(stack).await) };
+async fn registries(stack: &Stack, settings: &ImageSettings, engine: Option<&Engine>) -> Vec<Asked> {
+    let Some(mirror) = &settings.mirror else { return resolve::lacking(&resolve::upstream(stack, engine).await) };
     let answer = match Http::new() {
         Ok(http) => http.registry_answers(&format!("http://{mirror}")).await.map_err(|e| e.to_string()),
         Err(e) => Err(e.to_string()),
@@ -170,7 +219,7 @@ async fn packages(stack: &Stack) -> (Vec<Asked>, Vec<Asked>) {
         let (what, http) = (what.to_owned(), &http);
         async move {
             let answer = match http {
-                Ok(http) => http.serves(&url).await.map_err(|e| format!("{}: {e}", host_of(&url))),
+                Ok(http) => http.serves(&url).await.map_err(|e| format!("{}: {e}", host(&url))),
                 Err(e) => Err(e.to_string()),
             };
             (what, answer)
@@ -191,13 +240,6 @@ fn first_proxy(list: &str) -> Option<String> {
     first.starts_with("http").then(|| first.trim_end_matches('/').to_owned())
 }
 
-/// The host of a URL. Nothing else of it is told: there may be a password in it.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or(rest);
-    authority.rsplit('@').next().unwrap_or(authority)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,11 +250,5 @@ mod tests {
         assert_eq!(first_proxy("https://a|https://b").as_deref(), Some("https://a"));
         assert_eq!(first_proxy("direct"), None);
         assert_eq!(first_proxy("off"), None);
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_not_told() {
-        assert_eq!(host_of("https://me:secret@index.example/simple"), "index.example");
-        assert_eq!(host_of("http://deb.example:3142/debian"), "deb.example:3142");
     }
 }

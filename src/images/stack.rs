@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Source;
 use super::error::ImagesError;
 use super::reference::Reference;
 use super::tree::Tree;
@@ -23,6 +24,8 @@ pub struct Stack {
     pub kubernetes: String,
     /// Programs that lab runs.
     pub tools: Tools,
+    /// Files that upstream publishes, by the program or the entry of `module_files` that they are.
+    pub releases: BTreeMap<String, Release>,
     /// Karmada's command-line tool.
     pub karmadactl: NodeTool,
     /// Go modules by the name of their wrapper.
@@ -59,10 +62,28 @@ pub struct Tools {
 pub struct Tool {
     /// The version, a word of what the program prints about itself.
     pub version: String,
+    /// The oldest version that will do on PATH, where others than the pinned one do.
+    pub oldest: Option<String>,
+    /// How many minor versions one on PATH may differ by.
+    pub skew: Option<u32>,
     /// What it is built from.
     pub binary: FileRef,
     /// Arguments that make it print its version.
     pub version_args: Vec<String>,
+}
+
+/// A file that upstream publishes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// Where it is, with `{arch}` for the architecture.
+    pub url: String,
+    /// What its name has to be continued with for the checksum that upstream publishes.
+    pub sums: Option<String>,
+    /// Path in it, if it is an archive.
+    pub member: Option<String>,
+    /// Digest by architecture, `any` for a file that suits all.
+    pub sha256: BTreeMap<String, String>,
 }
 
 /// A program that lab runs in nodes.
@@ -320,15 +341,19 @@ impl Stack {
         self.images.iter().chain(&self.optional)
     }
 
-    /// How istioctl differs from the Istio of the registry source, for the user; nothing when both are one version.
+    /// The stack that a source serves: of what nobody asks for, the newest version that the source has.
+    pub fn serving(source: Source, versions: Versions) -> Result<Self, ImagesError> {
+        let matrix = Matrix::embedded();
+        let sources = (source == Source::Packages, source == Source::Registry);
+        let newest = |product| Some(matrix.effective(product, None, sources));
+        let own = Versions { kubernetes: newest(Product::Kubernetes), istio: newest(Product::Istio) };
+        Self::of(versions.or(own))
+    }
+
+    /// The upstream image of istiod.
     #[must_use]
-    pub fn istioctl_differs(&self) -> Option<String> {
-        let pilot = self.images.get(PILOT)?.registry.as_deref()?;
-        let release = Reference::parse(pilot).tag().to_owned();
-        let own = &self.tools.istioctl.version;
-        (release != *own).then(|| {
-            format!("istioctl is {own} and renders the charts of that version, while the images are Istio {release}")
-        })
+    pub fn upstream_istiod(&self) -> Option<Reference> {
+        self.images.get(PILOT)?.registry.as_deref().map(Reference::parse)
     }
 
     /// Directory under `stack/` with the `go.mod` of an entry of `go`.

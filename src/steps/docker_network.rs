@@ -2,7 +2,7 @@
 
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError};
-use crate::sys::docker::{DockerError, Network};
+use crate::sys::docker::DockerError;
 
 pub(super) const STEP: Step =
     Step::Custom(Custom { is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)), run: |ctx, _, _| Box::pin(run(ctx)) });
@@ -20,19 +20,13 @@ pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
         let subnets: Vec<String> = found.subnets.iter().map(ToString::to_string).collect();
         return Err(foreign(format!("its subnet is {}, not {}", subnets.join(", "), wanted.subnet)));
     }
-    if let Some(mtu) = wanted.mtu.filter(|mtu| u32::from(*mtu) != found.mtu) {
-        return Err(foreign(format!("its MTU is {}, not {mtu}", found.mtu)));
-    }
     Ok(true)
 }
 
 async fn run(ctx: &RunContext) -> Result<bool, StepError> {
     let network = &ctx.lab.docker_network;
-    let others = ctx.engine.networks().await?;
-    let way_out = Network::way_out(&others, &ctx.engine.facts().await?).map(|way| way.mtu);
-    let mtu = network.mtu.map_or_else(|| Network::fitting_mtu(&others, way_out), u32::from);
     ctx.engine
-        .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range, mtu)
+        .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range)
         .await?;
     Ok(true)
 }

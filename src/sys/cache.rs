@@ -218,6 +218,11 @@ pub fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), CacheErr
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(io("change", path))
 }
 
+/// Makes a file one that can be executed.
+pub fn make_executable(path: &Path) -> Result<(), CacheError> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).map_err(io("change", path))
+}
+
 /// Copies a file to a new name with the mode given.
 pub fn copy_file(from: &Path, to: &Path, mode: u32) -> Result<(), CacheError> {
     if let Some(parent) = to.parent() {

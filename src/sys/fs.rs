@@ -17,6 +17,11 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Makes an empty file, to be written.
+pub fn create(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
 /// Writes a text file under a name that a user gave. What was there is replaced in one step, so that a full disk costs nobody the file of before; what is
 /// no file, such as a pipe, is written into.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {

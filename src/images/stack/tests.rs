@@ -38,6 +38,10 @@ fn every_version_of_the_matrix_is_a_stack_of_its_own() {
                 assert!(Tree::embedded().contains(&format!("{dir}/go.mod")), "{dir} has no go.mod");
             }
             assert_eq!(stack.images[NODE].packages.texts["/kind/version"], stack.kubernetes);
+            if product == Product::Kubernetes {
+                let upstream = stack.images[NODE].registry.as_deref().map(|r| Reference::parse(r).tag().to_owned());
+                assert_eq!(upstream, available.registry, "the node of Kubernetes {minor} in the registry source");
+            }
             let of_nodes = ["kube-apiserver", "kube-proxy"].map(|key| &stack.images[key].name);
             assert!(of_nodes.iter().all(|name| name.ends_with(&stack.kubernetes)), "{of_nodes:?}");
         }
@@ -80,12 +84,38 @@ fn the_registry_has_what_upstream_still_publishes() {
 }
 
 #[test]
-fn the_development_line_is_told_apart_from_the_release() {
-    let mut stack = Stack::embedded().expect("stack.yaml is valid");
-    let told = stack.istioctl_differs().expect("a note");
-    assert!(told.contains("1.32-dev") && told.contains("1.31.1"), "{told}");
-    "1.31.1".clone_into(&mut stack.tools.istioctl.version);
-    assert_eq!(stack.istioctl_differs(), None);
+fn each_source_has_an_istio_of_its_own() {
+    let istioctl = |source| Stack::serving(source, Versions::default()).expect("valid").tools.istioctl.version;
+    assert_eq!(istioctl(Source::Packages), "1.32-dev");
+    // What is built where the release is not to be had is of the line of the images.
+    let stack = Stack::serving(Source::Registry, Versions::default()).expect("valid");
+    let release = stack.upstream_istiod().expect("istiod").tag().to_owned();
+    assert_eq!((stack.tools.istioctl.version.as_str(), release.as_str()), ("1.31-dev", "1.31.1"));
+    let digests =
+        |source| crate::images::digests::Digests::of(&Stack::serving(source, Versions::default()).expect("valid"));
+    assert_eq!(digests(Source::Registry).registry, digests(Source::Packages).registry, "one source, one node image");
+}
+
+#[test]
+fn releases_are_of_the_versions_that_are_pinned() {
+    let stack = Stack::embedded().expect("stack.yaml is valid");
+    let istio = stack.upstream_istiod().expect("istiod");
+    let controller = Reference::parse(&stack.images["metallb-controller"].name);
+    let version = |name: &str| match name {
+        "kind" => stack.tools.kind.version.as_str(),
+        "kubectl" => stack.tools.kubectl.version.as_str(),
+        "istioctl" => istio.tag(),
+        "metallb-manifest" => controller.tag(),
+        other => panic!("what is {other}?"),
+    };
+    assert_eq!(stack.releases.len(), 4);
+    for (name, release) in &stack.releases {
+        assert!(release.url.starts_with("https://") && release.url.contains(version(name)), "{name}: {}", release.url);
+        assert_eq!(release.url.contains("{arch}"), !release.sha256.contains_key("any"), "{name}");
+        assert!(release.sha256.values().all(|sum| is_hex(sum, 64)), "{name}");
+        let known = release.sha256.len() == 2 || release.sha256.contains_key("any");
+        assert!(known || release.sums.is_some(), "{name}: an architecture has no checksum at all");
+    }
 }
 
 #[test]

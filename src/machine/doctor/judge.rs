@@ -102,28 +102,22 @@ pub(super) fn cgroups(version: Option<&str>) -> Judgement {
     }
 }
 
-/// Whether what lab runs itself can be built, since it is Go only.
-pub(super) fn can_build_tools(facts: &SourceFacts) -> bool {
-    facts.builders.iter().any(|(name, has)| name == "Go" && has.is_ok())
-}
-
 /// Which program will be used. kubectl is for kustomizations only, so no lab fails for want of it.
-pub(super) fn tool(tool: &ToolFacts, can_build: bool) -> Judgement {
-    let ToolFacts { name, version, place, passed_over } = tool;
+pub(super) fn tool(tool: &ToolFacts) -> Judgement {
+    let ToolFacts { name, version, accepted, place, passed_over } = tool;
     let over = passed_over
         .as_ref()
-        .map_or_else(String::new, |path| format!("; {} is passed over, as it is another version", path.display()));
+        .map_or_else(String::new, |path| format!("; {} is passed over, as lab needs {accepted}", path.display()));
     let purpose = if *name == "kubectl" { ", for kustomizations only" } else { "" };
     match place {
         ToolPlace::Here(path) => Judgement::ok(name, format!("{version}{purpose}: {}{over}", path.display())),
-        ToolPlace::ToBuild if can_build => {
-            Judgement::ok(name, format!("{version}{purpose}: will be built when it is first needed{over}"))
+        ToolPlace::ToCome(how) => {
+            Judgement::ok(name, format!("{version}{purpose}: will be {how} when it is first needed{over}"))
         }
-        ToolPlace::ToBuild => {
-            let found =
-                format!("{version}{purpose}: it is not on this machine, and Go, which builds it, is missing{over}");
+        ToolPlace::Nowhere(tried) => {
+            let found = format!("{version}{purpose}: it is not on this machine, and no way leads to it: {tried}{over}");
             let remedy = format!(
-                "put {name} {version} on PATH, or install Go (https://go.dev/dl); or bring everything with `lab images import`"
+                "put {name} {accepted} on PATH, or install Go (https://go.dev/dl); or bring everything with `lab images import`"
             );
             if *name == "kubectl" {
                 Judgement::warning(name, found, remedy)

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use super::preflight::{self, addresses, judge as machine, mtu};
+use super::preflight::{self, addresses, judge as machine};
 use crate::context::StepError;
 use crate::images;
 use crate::plan::Lab;
-use crate::sys::docker::{Engine, EngineFacts, Network};
+use crate::sys::docker::Engine;
+use crate::sys::docker::EngineFacts;
 use crate::sys::host::{self, Host};
 use crate::sys::process::is_root;
 use crate::sys::routes::routes;
@@ -41,19 +42,22 @@ pub async fn look(requirement: Requirement<'_>) -> Result<Vec<Judgement>, StepEr
     let engine = Engine::connect().await;
     let answering = engine.as_ref().ok();
     let settings = &requirement.lab.images;
-    let (judged, tools, sources) = tokio::join!(
+    let (judged, told) = tokio::join!(
         async {
             match &engine {
                 Ok(engine) => with_engine(requirement, engine).await,
                 Err(error) => Ok(without_engine(requirement, error)),
             }
         },
-        images::tool_facts(settings, answering),
-        images::sources(settings, answering),
+        async {
+            let sources = images::sources(settings, answering).await?;
+            // Which tools a lab needs depends on where its images come from.
+            let tools = images::tool_facts(settings, answering, sources.serving()).await?;
+            Ok::<_, images::ImagesError>((sources, tools))
+        },
     );
-    let (mut judged, tools, sources) = (judged?, tools?, sources?);
-    let can_build = judge::can_build_tools(&sources);
-    judged.extend(tools.iter().map(|tool| judge::tool(tool, can_build)));
+    let (mut judged, (sources, tools)) = (judged?, told?);
+    judged.extend(tools.iter().map(judge::tool));
     judged.extend(judge::sources(&sources));
     Ok(judged)
 }
@@ -67,11 +71,9 @@ async fn with_engine(requirement: Requirement<'_>, engine: &Engine) -> Result<Ve
     judged.push(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
     if requirement.is_planned {
-        judged.extend(preflight::taken(lab, engine, &facts).await?);
+        judged.extend(preflight::taken(lab, engine).await?);
     } else {
-        let networks = engine.networks().await?;
-        judged.push(addresses::usual(usual(), &networks, &routes()));
-        judged.push(mtu::of_all(&networks, Network::way_out(&networks, &facts).as_ref()));
+        judged.push(addresses::usual(usual(), &engine.networks().await?, &routes()));
     }
     Ok(judged)
 }

@@ -46,10 +46,24 @@ pub struct Derivation<'a> {
 /// Lines of the program's output that an error shows.
 const TAIL: usize = 15;
 
-/// Removes the container also when the future that derives is dropped.
-struct Container<'a> {
+/// Removes the container also when the future that works on it is dropped.
+pub(super) struct Container<'a> {
     engine: &'a Engine,
-    name: String,
+    pub(super) name: String,
+}
+
+impl<'a> Container<'a> {
+    /// The container for work of this name, of which the caller holds a lock. What an interrupted run left of it goes.
+    pub(super) async fn of(engine: &'a Engine, name: &str) -> Result<Self, DockerError> {
+        let container = Self { engine, name: format!("{PREFIX}{name}") };
+        engine.remove(&container.name).await?;
+        Ok(container)
+    }
+
+    /// By which what is left of it is known.
+    pub(super) fn labels() -> HashMap<String, String> {
+        HashMap::from([(BUILD_LABEL.to_owned(), BUILDING.to_owned())])
+    }
 }
 
 impl Drop for Container<'_> {
@@ -73,8 +87,7 @@ impl Engine {
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let container = Container { engine: self, name: format!("{PREFIX}{}", what.name) };
-        self.remove(&container.name).await?;
+        let container = Container::of(self, what.name).await?;
         let action = async { Ok(run_and_commit(self, &what, &container.name, input, on_line).await) };
         let failed = |e| Err(DockerError::request(format!("derive an image from {}", what.from))(e));
         let result = while_it_answers(&self.copying, action).await.unwrap_or_else(failed);
@@ -157,7 +170,7 @@ fn body(what: &Derivation<'_>) -> ContainerCreateBody {
         open_stdin: Some(true),
         // When this process ends, however it ends, the program reads the end of a torn archive and fails.
         stdin_once: Some(true),
-        labels: Some(HashMap::from([(BUILD_LABEL.to_owned(), BUILDING.to_owned())])),
+        labels: Some(Container::labels()),
         host_config: Some(HostConfig {
             // Unpacking a layer takes mounting it.
             privileged: Some(true),

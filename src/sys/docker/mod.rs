@@ -13,6 +13,7 @@ mod info;
 mod login;
 mod networks;
 mod probe;
+mod registries;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 pub use answer::ANSWER;
 use answer::{ACTION, ask, in_time, while_it_answers};
+pub use bollard::auth::DockerCredentials;
 pub use bollard::errors::Error;
 pub use containers::Node;
 pub use derive::{BUILD_LABEL, Derivation};
@@ -28,7 +30,9 @@ pub use error::{DockerError, NO_ENGINE};
 pub use exec::ContainerOutput;
 pub use images::LocalImage;
 pub use info::EngineFacts;
+pub use login::login;
 pub use networks::Network;
+pub use registries::Registries;
 
 /// Label that everything made for a lab carries; its value is the lab's name.
 pub const LAB_LABEL: &str = "dev.lab.lab";

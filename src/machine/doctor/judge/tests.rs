@@ -47,13 +47,23 @@ fn control_groups_of_either_version_will_do() {
 }
 
 #[test]
-fn a_tool_is_here_or_can_be_built() {
-    let facts = |name, place| ToolFacts { name, version: "v1".to_owned(), place, passed_over: Some("/bin/x".into()) };
-    let here = tool(&facts("kind", ToolPlace::Here("/usr/bin/kind".into())), false);
-    assert_eq!(here, Judgement::ok("kind", "v1: /usr/bin/kind; /bin/x is passed over, as it is another version"));
-    assert_eq!(tool(&facts("kind", ToolPlace::ToBuild), true).level, Level::Ok);
-    assert_eq!(tool(&facts("kind", ToolPlace::ToBuild), false).level, Level::Failure);
-    assert_eq!(tool(&facts("kubectl", ToolPlace::ToBuild), false).level, Level::Warning);
+fn a_tool_is_here_or_comes_from_somewhere() {
+    let facts = |name, place| ToolFacts {
+        name,
+        version: "v2".to_owned(),
+        accepted: "v1 to v3".to_owned(),
+        place,
+        passed_over: Some("/bin/x".into()),
+    };
+    let here = tool(&facts("kind", ToolPlace::Here("/usr/bin/kind".into())));
+    assert_eq!(here, Judgement::ok("kind", "v2: /usr/bin/kind; /bin/x is passed over, as lab needs v1 to v3"));
+    let comes = tool(&facts("kind", ToolPlace::ToCome("downloaded from github.com".to_owned())));
+    assert!(comes.found.starts_with("v2: will be downloaded from github.com when"), "{}", comes.found);
+    let nowhere = || ToolPlace::Nowhere("github.com: timed out; go is not on PATH".to_owned());
+    assert_eq!(tool(&facts("kind", nowhere())).level, Level::Failure);
+    let kubectl = tool(&facts("kubectl", nowhere()));
+    assert_eq!(kubectl.level, Level::Warning);
+    assert!(kubectl.found.contains("github.com: timed out; go is not on PATH"), "{}", kubectl.found);
 }
 
 #[test]

@@ -1,0 +1,188 @@
+//! Plain questions over HTTP: does a registry answer, does it hold a manifest, what does a gateway of a lab answer; and files to download.
+
+mod download;
+mod registry;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::words;
+pub use registry::Repository;
+
+/// How long a registry may take to answer before it counts as unreachable.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a download may stand still.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// Why nothing useful came back.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// Nothing answered, or not what was asked for.
+    #[error("{0}")]
+    Silent(String),
+    /// It was asked too often.
+    #[error("it lets nobody ask this often (429){}", again(*.retry_after))]
+    RateLimited {
+        /// When to ask again, if it says so.
+        retry_after: Option<Duration>,
+    },
+}
+
+fn again(after: Option<Duration>) -> String {
+    after.map_or_else(String::new, |after| format!("; again in {} s", after.as_secs()))
+}
+
+/// What a request failed of.
+fn silent(error: &(dyn std::error::Error + 'static)) -> Unreachable {
+    Unreachable::Silent(words::innermost(error))
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// Body as text.
+    pub body: String,
+}
+
+/// Asks registries, or a lab.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    /// For what is on this machine, to which no proxy leads.
+    direct: reqwest::Client,
+    /// For files, which take longer than answers.
+    files: reqwest::Client,
+}
+
+impl Http {
+    /// A client with the user's proxy settings, which are for other machines only.
+    pub fn new() -> Result<Self, Unreachable> {
+        let plain = || {
+            let redirect = reqwest::redirect::Policy::limited(3);
+            builder().connect_timeout(TIMEOUT).timeout(TIMEOUT).redirect(redirect)
+        };
+        let files = builder().connect_timeout(TIMEOUT).read_timeout(STALLED);
+        Ok(Self { client: built(plain())?, direct: built(plain().no_proxy())?, files: built(files)? })
+    }
+
+    /// A client for addresses of a lab on this machine: no proxy is asked, and each request has a connection of its own.
+    pub fn direct() -> Result<Self, Unreachable> {
+        let redirect = reqwest::redirect::Policy::none();
+        let client = built(builder().no_proxy().pool_max_idle_per_host(0).timeout(TIMEOUT).redirect(redirect))?;
+        Ok(Self { direct: client.clone(), files: client.clone(), client })
+    }
+
+    /// The client for a URL.
+    fn client(&self, url: &str) -> &reqwest::Client {
+        if is_loopback(url) { &self.direct } else { &self.client }
+    }
+
+    /// Calls a URL; a header `Host` names the virtual host.
+    pub async fn call(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Answered, Unreachable> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| silent(&e))?;
+        let request =
+            headers.iter().fold(self.client(url).request(method, url), |r, (name, value)| r.header(name, value));
+        let response = request.send().await.map_err(|e| silent(&e))?;
+        let status = response.status().as_u16();
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in response.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.entry(name.as_str().to_owned()).or_default().push(value);
+        }
+        let body = response.text().await.map_err(|e| silent(&e))?;
+        Ok(Answered { status, headers, body })
+    }
+
+    /// Whether there is anything at a URL that can be read.
+    pub async fn serves(&self, url: &str) -> Result<(), Unreachable> {
+        let response = self.client(url).get(url).send().await.map_err(|e| silent(&e))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(Unreachable::Silent(format!("it answered {}", status.as_u16()))),
+        }
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    // The binary installs ring's provider first thing; a library user or a test may not have. A second time changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unreachable> {
+    builder.build().map_err(|e| silent(&e))
+}
+
+/// Whether a URL names this machine itself.
+fn is_loopback(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.ends_with(".localhost") || bare.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
+/// Variables that keep a child, and what it starts in turn, from asking a proxy for `hosts`: names, addresses and subnets. There are none where the
+/// user has no proxy.
+#[must_use]
+pub fn without_proxy(hosts: &[String]) -> Vec<(&'static str, String)> {
+    exceptions(hosts, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn exceptions(hosts: &[String], variable: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    if !PROXIES.iter().any(|name| variable(name).is_some()) {
+        return Vec::new();
+    }
+    let given = ["NO_PROXY", "no_proxy"].into_iter().filter_map(&variable);
+    let given: Vec<String> =
+        given.flat_map(|list| list.split(',').map(|host| host.trim().to_owned()).collect::<Vec<_>>()).collect();
+    let mut all: Vec<String> = Vec::new();
+    for host in given.iter().chain(hosts).filter(|host| !host.is_empty()) {
+        if !all.contains(host) {
+            all.push(host.clone());
+        }
+    }
+    // Some programs read the one, some the other.
+    ["NO_PROXY", "no_proxy"].map(|name| (name, all.join(","))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_needs_no_proxy() {
+        for url in ["http://127.0.0.1:5000/v2/", "http://localhost:5000", "https://[::1]/x", "http://r.localhost/"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://registry.k8s.io/v2/", "http://10.0.0.1:5000", "http://127.0.0.1.example.org/"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn children_ask_no_proxy_for_a_lab() {
+        let hosts = ["localhost".to_owned(), "172.30.0.0/16".to_owned()];
+        let asked = |set: &[(&str, &str)]| {
+            exceptions(&hosts, |name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(asked(&[("NO_PROXY", "a")]), []);
+        let both = |list: &str| vec![("NO_PROXY", list.to_owned()), ("no_proxy", list.to_owned())];
+        assert_eq!(asked(&[("https_proxy", "p")]), both("localhost,172.30.0.0/16"));
+        assert_eq!(
+            asked(&[("ALL_PROXY", "p"), ("NO_PROXY", "a, localhost"), ("no_proxy", "b")]),
+            both("a,localhost,b,172.30.0.0/16")
+        );
+    }
+}
