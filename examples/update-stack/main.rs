@@ -58,6 +58,13 @@ async fn main() -> Result<(), Reason> {
             Err(reason) => say(name, &format!("digest as published, not asked: {reason}")),
         }
     }
+    let (text, releases) = pins::forgotten(&std::fs::read_to_string(&file)?, &text);
+    for url in releases {
+        say(
+            &url,
+            "its checksum is yours to fill in, as it is published; until then nothing is downloaded from there unless it names `sums`",
+        );
+    }
     std::fs::write(&file, text)?;
     Ok(())
 }

@@ -104,6 +104,29 @@ pub fn pinned(text: &str, reference: &str, digest: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// `text` without the checksums of the releases whose address `before` does not have, and those addresses: they are checksums of other files.
+pub fn forgotten(before: &str, text: &str) -> (String, Vec<String>) {
+    let is_sum = |line: &str| {
+        let value = line.trim().rsplit(' ').next().unwrap_or_default();
+        line.starts_with("      ") && value.len() == 64 && value.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let (mut lines, mut changed, mut is_of_changed) = (Vec::new(), Vec::new(), false);
+    for line in text.split('\n') {
+        if let Some(url) = line.strip_prefix("    url: ") {
+            is_of_changed = !before.contains(line);
+            if is_of_changed {
+                changed.push(url.to_owned());
+            }
+        }
+        match line {
+            "    sha256:" if is_of_changed => lines.push("    sha256: {}"),
+            sum if is_of_changed && is_sum(sum) => {}
+            line => lines.push(line),
+        }
+    }
+    (lines.join("\n"), changed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +175,22 @@ mod tests {
         let text = "  registry: docker.io/a/b:1\n  name: docker.io/a/b:1\n  registry: docker.io/a/b:1@sha256:00\n  registry: docker.io/a/b:10";
         let expected = "  registry: docker.io/a/b:1@sha256:ff\n  name: docker.io/a/b:1\n  registry: docker.io/a/b:1@sha256:ff\n  registry: docker.io/a/b:10";
         assert_eq!(pinned(text, "docker.io/a/b:1", "sha256:ff"), expected);
+    }
+
+    #[test]
+    fn a_checksum_goes_with_the_file_that_it_is_of() {
+        let sum = "0".repeat(64);
+        let of = |kind: &str, kubectl: &str| {
+            let release = |name: &str, version: &str, sums: &str| {
+                format!("  {name}:\n    url: https://x/{version}/{name}\n    {sums}\n")
+            };
+            format!("releases:\n{}{}", release("kind", "v1", kind), release("kubectl", "v2", kubectl))
+        };
+        let pinned = format!("sha256:\n      amd64: {sum}");
+        let before = of(&pinned, &pinned);
+        let (text, changed) = forgotten(&before, &replaced(&before, "v1", "v3").0);
+        assert_eq!(changed, ["https://x/v3/kind"]);
+        assert_eq!(text, of("sha256: {}", &pinned).replace("v1", "v3"));
+        assert_eq!(forgotten(&before, &before), (before.clone(), Vec::new()));
     }
 }

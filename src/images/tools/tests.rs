@@ -1,8 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 use super::*;
 use crate::exec::Events;
 use crate::images::digests::Digests;
@@ -12,6 +10,7 @@ use crate::plan::StepId;
 use crate::scenario::Versions;
 use crate::sys::cache::Cache;
 use crate::sys::docker::Engine;
+use crate::sys::http::fixture::answering;
 
 /// What is published: a program that tells its version.
 const PROGRAM: &str = "#!/bin/sh\necho tool v1.2.3\n";
@@ -20,27 +19,19 @@ const SUM: &str = "376d61129f6ab72495b5251f097b7cd3bf34a7cb180808a6ba42310867bf7
 
 /// A publisher on loopback: `/tool`, `/tool.sha256`, and `/torn`, whose connection is dropped in the middle. It counts what it is asked.
 async fn publisher() -> (String, Arc<AtomicUsize>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            counted.fetch_add(1, Ordering::SeqCst);
-            let mut request = vec![0; 4096];
-            let read = stream.read(&mut request).await.unwrap_or(0);
-            let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            let (status, length, body) = match request.split(' ').nth(1).unwrap_or_default() {
-                "/tool" => (200, PROGRAM.len(), PROGRAM.to_owned()),
-                "/torn" => (200, 1000, PROGRAM.to_owned()),
-                "/tool.sha256" => (200, SUM.len() + 6, format!("{SUM}  tool")),
-                _ => (404, 0, String::new()),
-            };
-            let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
-        }
+    let base = answering(move |request, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let (status, length, body) = match request.split(' ').nth(1).unwrap_or_default() {
+            "/tool" => (200, PROGRAM.len(), PROGRAM.to_owned()),
+            "/torn" => (200, 1000, PROGRAM.to_owned()),
+            "/tool.sha256" => (200, SUM.len() + 6, format!("{SUM}  tool")),
+            _ => (404, 0, String::new()),
+        };
+        format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
     });
-    (base, asked)
+    (base.await, asked)
 }
 
 fn release(url: String, sum: Sum) -> Way {

@@ -117,7 +117,7 @@ pub(super) fn tool(tool: &ToolFacts) -> Judgement {
         ToolPlace::Nowhere(tried) => {
             let found = format!("{version}{purpose}: it is not on this machine, and no way leads to it: {tried}{over}");
             let remedy = format!(
-                "put {name} {accepted} on PATH, or install Go (https://go.dev/dl); or bring everything with `lab images import`"
+                "put {name} on PATH ({accepted}), or install Go (https://go.dev/dl); or bring everything with `lab images import`"
             );
             if *name == "kubectl" {
                 Judgement::warning(name, found, remedy)

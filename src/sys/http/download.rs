@@ -14,7 +14,7 @@ impl Http {
         let answer = self.client(url).head(url).send().await.map_err(|e| silent(&e))?;
         match answer.status() {
             status if status.is_success() || status.is_redirection() => Ok(()),
-            status => Err(Unreachable::Silent(format!("it answered {}", status.as_u16()))),
+            status => Err(Unreachable::silent(format!("it answered {}", status.as_u16()))),
         }
     }
 
@@ -23,19 +23,19 @@ impl Http {
         let client = if is_loopback(url) { &self.direct } else { &self.files };
         let mut answer = client.get(url).send().await.map_err(|e| silent(&e))?;
         if !answer.status().is_success() {
-            return Err(Unreachable::Silent(format!("it answered {}", answer.status().as_u16())));
+            return Err(Unreachable::silent(format!("it answered {}", answer.status().as_u16())));
         }
         let expected = answer.content_length();
         let mut written = 0;
         while let Some(chunk) = answer.chunk().await.map_err(|e| silent(&e))? {
             written += chunk.len() as u64;
             if written > limit {
-                return Err(Unreachable::Silent(format!("the file is larger than {} MiB", limit >> 20)));
+                return Err(Unreachable::silent(format!("the file is larger than {} MiB", limit >> 20)));
             }
-            to.write_all(&chunk).map_err(|e| Unreachable::Silent(words::io_error(&e)))?;
+            to.write_all(&chunk).map_err(|e| Unreachable::silent(words::io_error(&e)))?;
         }
         match expected {
-            Some(expected) if expected != written => Err(Unreachable::Silent("the file is torn".to_owned())),
+            Some(expected) if expected != written => Err(Unreachable::silent("the file is torn".to_owned())),
             _ => Ok(()),
         }
     }
@@ -44,11 +44,11 @@ impl Http {
     /// machine: nothing else says who wrote it.
     pub async fn published_sum(&self, url: &str) -> Result<String, Unreachable> {
         if !url.starts_with("https://") && !is_loopback(url) {
-            return Err(Unreachable::Silent("a checksum is read over TLS only".to_owned()));
+            return Err(Unreachable::silent("a checksum is read over TLS only".to_owned()));
         }
         let mut text = Vec::new();
         self.download(url, &mut text, SUM as u64).await?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        text.split_whitespace().next().map(str::to_owned).ok_or_else(|| Unreachable::Silent("it is empty".to_owned()))
+        text.split_whitespace().next().map(str::to_owned).ok_or_else(|| Unreachable::silent("it is empty".to_owned()))
     }
 }

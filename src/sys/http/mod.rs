@@ -1,6 +1,8 @@
 //! Plain questions over HTTP: does a registry answer, does it hold a manifest, what does a gateway of a lab answer; and files to download.
 
 mod download;
+#[cfg(test)]
+pub mod fixture;
 mod registry;
 
 use std::collections::BTreeMap;
@@ -18,16 +20,23 @@ const STALLED: Duration = Duration::from_secs(30);
 
 /// Why nothing useful came back.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreachable {
+#[error("{reason}")]
+pub struct Unreachable {
+    reason: String,
+    /// When to ask again, of who was asked too often and says so.
+    retry_after: Option<Duration>,
+}
+
+impl Unreachable {
     /// Nothing answered, or not what was asked for.
-    #[error("{0}")]
-    Silent(String),
+    fn silent(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry_after: None }
+    }
+
     /// It was asked too often.
-    #[error("it lets nobody ask this often (429){}", again(*.retry_after))]
-    RateLimited {
-        /// When to ask again, if it says so.
-        retry_after: Option<Duration>,
-    },
+    fn too_often(retry_after: Option<Duration>) -> Self {
+        Self { reason: format!("it lets nobody ask this often (429){}", again(retry_after)), retry_after }
+    }
 }
 
 fn again(after: Option<Duration>) -> String {
@@ -36,7 +45,7 @@ fn again(after: Option<Duration>) -> String {
 
 /// What a request failed of.
 fn silent(error: &(dyn std::error::Error + 'static)) -> Unreachable {
-    Unreachable::Silent(words::innermost(error))
+    Unreachable::silent(words::innermost(error))
 }
 
 /// What came back.
@@ -109,7 +118,7 @@ impl Http {
         let response = self.client(url).get(url).send().await.map_err(|e| silent(&e))?;
         match response.status() {
             status if status.is_success() => Ok(()),
-            status => Err(Unreachable::Silent(format!("it answered {}", status.as_u16()))),
+            status => Err(Unreachable::silent(format!("it answered {}", status.as_u16()))),
         }
     }
 }

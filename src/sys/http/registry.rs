@@ -35,7 +35,7 @@ impl Http {
         let response = self.client(base).get(format!("{base}/v2/")).send().await.map_err(|e| silent(&e))?;
         match response.status().as_u16() {
             200 | 401 => Ok(()),
-            status => Err(Unreachable::Silent(format!("it answered {status} to /v2/"))),
+            status => Err(Unreachable::silent(format!("it answered {status} to /v2/"))),
         }
     }
 
@@ -56,7 +56,7 @@ impl Http {
     async fn manifest(&self, of: Repository<'_>, reference: &str) -> Result<Option<HeaderMap>, Unreachable> {
         for _ in 1..TIMES {
             match self.manifest_now(of, reference).await {
-                Err(Unreachable::RateLimited { retry_after: Some(wait) }) if wait <= PATIENCE => {
+                Err(Unreachable { retry_after: Some(wait), .. }) if wait <= PATIENCE => {
                     tokio::time::sleep(wait).await;
                 }
                 answer => return answer,
@@ -77,7 +77,7 @@ impl Http {
         match response.status().as_u16() {
             200..=299 => Ok(Some(response.headers().clone())),
             401 | 403 | 404 => Ok(None),
-            status => Err(Unreachable::Silent(format!("it answered {status} for {}", of.path))),
+            status => Err(Unreachable::silent(format!("it answered {status} for {}", of.path))),
         }
     }
 
@@ -107,7 +107,7 @@ impl Http {
         query: &[(String, String)],
         login: Option<&DockerCredentials>,
     ) -> Result<Option<String>, Unreachable> {
-        let refused = |e| Unreachable::Silent(format!("its login server is {realm}: {e}"));
+        let refused = |e| Unreachable::silent(format!("its login server is {realm}: {e}"));
         let mut url = reqwest::Url::parse(realm).map_err(|e| refused(e.to_string()))?;
         // A password is for nobody who listens on the way.
         let login = login.filter(|_| url.scheme() == "https" || is_loopback(realm));
@@ -146,7 +146,7 @@ async fn sent(request: RequestBuilder) -> Result<Response, Unreachable> {
         return Ok(response);
     }
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Err(Unreachable::RateLimited { retry_after: seconds.map(Duration::from_secs) })
+    Err(Unreachable::too_often(seconds.map(Duration::from_secs)))
 }
 
 /// Where a `WWW-Authenticate: Bearer` sends for a token, and with which parameters.

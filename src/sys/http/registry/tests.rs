@@ -1,31 +1,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
+use super::super::fixture::answering;
 use super::*;
 
 type Answer = (u16, String, &'static str);
 
 /// A registry on loopback that answers each request with what `answer` makes of its text.
 async fn registry(answer: impl Fn(&str, &str) -> Answer + Send + 'static) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let shared = Arc::new(base.clone());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = vec![0; 8192];
-            let read = stream.read(&mut request).await.unwrap_or(0);
-            let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            let (status, headers, body) = answer(&request, &shared);
-            let text = format!(
-                "HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(text.as_bytes()).await;
-        }
-    });
-    base
+    answering(move |request, base| {
+        let (status, headers, body) = answer(request, base);
+        format!("HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    })
+    .await
 }
 
 fn says(request: &str, header: &str) -> bool {
