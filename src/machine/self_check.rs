@@ -16,7 +16,7 @@ const AGAIN: &str = "install lab again";
 /// Judges the installation whose binary is `binary`.
 pub async fn look(binary: &Path) -> Vec<Judgement> {
     let dir = binary.parent().unwrap_or(Path::new("."));
-    vec![stack(), files(dir), starts_programs().await, state(), kept()]
+    vec![stack(), files(dir), starts_programs(binary).await, state(), kept()]
 }
 
 fn stack() -> Judgement {
@@ -49,9 +49,10 @@ fn wrong(list: &str, sum: impl Fn(&str) -> Option<String>) -> Vec<String> {
     entries.filter(|(wanted, file)| sum(file).as_deref() != Some(wanted)).map(|(_, file)| file.to_owned()).collect()
 }
 
-/// lab starts every program by its own binary, which must be there still, and on a file system that lets programs run.
-async fn starts_programs() -> Judgement {
-    match Process::new("true").output().await {
+/// lab starts every program by its own binary, which must be there still, and on a file system that lets programs run. It is also the one program that
+/// is there wherever lab is.
+async fn starts_programs(binary: &Path) -> Judgement {
+    match Process::new(binary).args(["version"]).output().await {
         Ok(_) => Judgement::ok("programs", "programs start, and end with lab"),
         Err(error) => Judgement::failure(
             "programs",
