@@ -251,8 +251,14 @@ impl Process {
 struct Tail(VecDeque<String>);
 
 impl Tail {
+    /// A program in Go that fails may also print the calls that it was in, each as a function and a place. They would push out why it failed.
     fn push(&mut self, line: String) {
-        if self.0.len() == TAIL {
+        if line.starts_with('\t') && (line.contains(".go:") || line.contains(".s:")) {
+            self.0.pop_back();
+            return;
+        }
+        // One more than is shown, which may turn out to be such a function.
+        if self.0.len() > TAIL {
             self.0.pop_front();
         }
         self.0.push_back(line);
@@ -261,7 +267,8 @@ impl Tail {
 
 impl std::fmt::Display for Tail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(|line| format!("  {line}")).collect();
+        let older = self.0.len().saturating_sub(TAIL);
+        let lines: Vec<String> = self.0.iter().skip(older).map(|line| format!("  {line}")).collect();
         f.write_str(&lines.join("\n"))
     }
 }
@@ -324,5 +331,17 @@ mod tests {
             said.starts_with("sh -c echo begun; sleep 60 did not end within 0 s") && said.ends_with("  begun"),
             "{said}"
         );
+    }
+    #[test]
+    fn why_a_program_failed_is_not_lost_behind_the_calls_that_it_was_in() {
+        let mut tail = Tail::default();
+        let mut said = vec!["lost".to_owned()];
+        said.extend((1..=TAIL).map(|i| format!("reason {i}")));
+        said.extend((0..2 * TAIL).flat_map(|i| [format!("k8s.io/kubernetes.f{i}"), format!("\tk8s.io/f.go:{i}")]));
+        said.extend(["runtime.goexit".to_owned(), "\truntime/asm_amd64.s:1771".to_owned()]);
+        said.into_iter().for_each(|line| tail.push(line));
+        let shown = tail.to_string();
+        assert_eq!(shown.lines().next(), Some("  reason 1"), "{shown}");
+        assert_eq!(shown.lines().last(), Some(format!("  reason {TAIL}").as_str()), "{shown}");
     }
 }
