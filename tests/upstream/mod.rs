@@ -41,6 +41,7 @@ impl Engine {
     pub fn with_upstreams_images(dir: &Path) -> Self {
         let _ = fs::remove_dir_all(dir);
         fs::create_dir_all(dir).expect("a directory");
+        lab_ok(&["images", "build", "--images", "packages"]);
         let all: Vec<Value> = serde_json::from_str(&lab_ok(&["images", "list", "--output", "json"])).expect("a list");
         let images = Images::of(&all);
         let node = dir.join("node");
