@@ -9,7 +9,7 @@ mod machine;
 
 use machine::{Machine, Ran, ran, scenario, snapshot};
 
-const VERBS: [&[&str]; 34] = [
+const VERBS: [&[&str]; 41] = [
     &["up"],
     &["down"],
     &["diff"],
@@ -37,6 +37,13 @@ const VERBS: [&[&str]; 34] = [
     &["pause"],
     &["resume"],
     &["restart"],
+    &["snapshot"],
+    &["restore"],
+    &["snapshots"],
+    &["snapshots", "list"],
+    &["snapshots", "remove"],
+    &["snapshots", "export"],
+    &["snapshots", "import"],
     &["schema"],
     &["completions"],
     &["open"],

@@ -4,6 +4,7 @@ mod itself;
 mod number;
 mod reading;
 mod sandbox;
+mod snapshots;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::images::Choice;
 pub use itself::{Completions, Docs, Man, Version};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
+pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
 
 /// What a new user needs next, and what a script needs to know.
 const AFTER_HELP: &str = "\
@@ -100,6 +102,16 @@ pub enum Command {
     Open(Open),
     /// Stop and start the nodes of one cluster, and judge the lab again
     Restart(Restart),
+    /// Keep a whole lab as it is, with what its pods keep on volumes: `lab restore` brings it back
+    #[command(
+        after_help = "All nodes stand still for the seconds that it takes. There are private keys in a snapshot."
+    )]
+    Snapshot(Snapshot),
+    /// Bring the lab of a snapshot back, and prove that it works
+    #[command(after_help = "It has the name and the addresses that it had, so the lab itself must be down.")]
+    Restore(Restore),
+    /// List, remove, export or import snapshots
+    Snapshots(Snapshots),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
     /// Print the JSON schema of scenario files, for editors

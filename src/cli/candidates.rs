@@ -18,6 +18,12 @@ pub(super) fn labs() -> Vec<CompletionCandidate> {
     names().into_iter().map(CompletionCandidate::new).collect()
 }
 
+/// Names of the snapshots of this machine.
+pub(super) fn snapshots() -> Vec<CompletionCandidate> {
+    let names = State::open().and_then(|state| state.snapshots()?.names()).unwrap_or_default();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
 /// Clusters of the lab that the command line names already.
 pub(super) fn clusters() -> Vec<CompletionCandidate> {
     let named = names().into_iter().find(|name| std::env::args_os().any(|word| word == OsStr::new(name)));

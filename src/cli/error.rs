@@ -125,9 +125,12 @@ impl CliError {
             | Self::Fixed(_)
             | Self::Unnamed(_)
             | Self::Usage { .. }
-            | Self::Before(StepError::State(StateError::Unknown { .. }) | StepError::Kube(KubeError::Fixed { .. })) => {
-                2
-            }
+            | Self::Before(
+                StepError::State(
+                    StateError::Unknown { .. } | StateError::NoSnapshot { .. } | StateError::SnapshotTaken { .. },
+                )
+                | StepError::Kube(KubeError::Fixed { .. }),
+            ) => 2,
             Self::Before(StepError::Images(error)) if error.is_wrong_file() => 2,
             Self::Before(error) if error.is_scenario() => 2,
             Self::Before(_) | Self::Print { .. } | Self::Write { .. } | Self::Unfit => 3,

@@ -28,9 +28,12 @@ mod plan;
 mod progress;
 mod report;
 mod restart;
+mod restore;
 mod schema;
 mod self_check;
 mod shell;
+mod snapshot;
+mod snapshots;
 mod status;
 mod up;
 mod verify;
@@ -135,6 +138,9 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         }
         Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
+        Command::Snapshot(args) => Box::pin(snapshot::run(args, interrupt)).await,
+        Command::Restore(args) => Box::pin(restore::run(args, interrupt)).await,
+        Command::Snapshots(args) => until(interrupt, "nothing was changed", snapshots::run(args)).await,
         Command::Images(args) => Box::pin(images::run(args, interrupt)).await,
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),

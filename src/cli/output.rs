@@ -76,6 +76,17 @@ pub(super) fn refuse_irreplaceable(file: &Path) -> Result<(), CliError> {
     refused(file, crate::sys::fs::can_be_replaced(file))
 }
 
+/// Refuses a file of the command line that is not there.
+pub(super) fn refuse_unreadable(file: &Path) -> Result<(), CliError> {
+    if crate::sys::fs::is_file(file) {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("there is no file {}", file.display()),
+        remedy: "name an archive that was written before".to_owned(),
+    })
+}
+
 fn refused(file: &Path, looked: std::io::Result<()>) -> Result<(), CliError> {
     looked.map_err(|e| CliError::Usage {
         problem: format!("cannot write {}: {}", file.display(), words::io_error(&e)),

@@ -7,4 +7,5 @@ pub mod eject;
 pub mod fixed;
 pub mod load;
 pub mod pause;
+pub mod snapshot;
 pub mod up;

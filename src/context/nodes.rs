@@ -99,6 +99,11 @@ fn finding(lab: &Lab, node: &str, cluster: &LabCluster, condition: &str, evidenc
     Finding { cause, evidence, remedy: format!("lab {verb} {}", lab.name) }
 }
 
+/// A node of the lab that is not among those found.
+pub(crate) fn missing(lab: &Lab, found: &[Node]) -> Option<String> {
+    lab.clusters.iter().flat_map(names).find(|name| !found.iter().any(|n| &n.name == name))
+}
+
 /// The names that kind gives to the nodes of a cluster.
 fn names(cluster: &LabCluster) -> Vec<String> {
     let worker = |n: u8| match n {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
-use super::check::{self, Hashing, Summing};
+use super::check;
 use super::digests::Digests;
 use super::prepare::{Record, USE_LOCK};
 use super::resolve::Choice;
@@ -18,6 +18,7 @@ use crate::exec::Progress;
 use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::Engine;
+use crate::sys::sum::{Hashing, Summing};
 use crate::sys::{fs, input, pipe, unfinished, words};
 
 /// Names of the archive's members. The first tells whether the others fit, before a gigabyte is read.

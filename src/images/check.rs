@@ -1,76 +1,17 @@
 //! Whether an archive is what it says, before anything of it is loaded or run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::reference::Reference;
+use crate::sys::sum::Hashing;
 use crate::sys::words;
 
 /// Most bytes of a file of an image archive that is read as JSON.
 const DOCUMENT: u64 = 1 << 20;
-
-/// Takes the SHA-256 of all that is read through it.
-pub(super) struct Hashing<R> {
-    from: R,
-    sum: Sha256,
-}
-
-impl<R: Read> Hashing<R> {
-    pub(super) fn new(from: R) -> Self {
-        Self { from, sum: Sha256::new() }
-    }
-
-    /// The digest, in hexadecimal, of what was read and of what is left.
-    pub(super) fn finish(mut self) -> io::Result<String> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(hex(self.sum))
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.from.read(buffer)?;
-        self.sum.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-/// Takes the SHA-256 of all that is written through it.
-pub(super) struct Summing<W> {
-    to: W,
-    sum: Sha256,
-}
-
-impl<W: Write> Summing<W> {
-    pub(super) fn new(to: W) -> Self {
-        Self { to, sum: Sha256::new() }
-    }
-
-    /// What was written to, and the digest, in hexadecimal, of what was written.
-    pub(super) fn finish(self) -> (W, String) {
-        (self.to, hex(self.sum))
-    }
-}
-
-impl<W: Write> Write for Summing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.to.write(bytes)?;
-        self.sum.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-fn hex(sum: Sha256) -> String {
-    format!("{:x}", sum.finalize())
-}
 
 /// Whether a word is a SHA-256 in hexadecimal.
 #[must_use]

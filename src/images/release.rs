@@ -3,13 +3,14 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::check::{self, Summing};
+use super::check;
 use super::digest::{Digest, Inputs};
 use super::reference::Reference;
 use super::ways::{Download, IN_IMAGE, Sum, Wanted, host};
 use super::workshop::{Needs, Workshop};
 use super::{ImagesError, registry};
 use crate::sys::http::{Http, Unreachable};
+use crate::sys::sum::Summing;
 use crate::sys::{cache, fs, words};
 
 /// Most bytes of a file to download.

@@ -2,7 +2,8 @@
 
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError};
-use crate::sys::docker::DockerError;
+use crate::plan::Lab;
+use crate::sys::docker::{DockerError, Engine};
 
 pub(super) const STEP: Step =
     Step::Custom(Custom { is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)), run: |ctx, _, _| Box::pin(run(ctx)) });
@@ -24,9 +25,12 @@ pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
 }
 
 async fn run(ctx: &RunContext) -> Result<bool, StepError> {
-    let network = &ctx.lab.docker_network;
-    ctx.engine
-        .create_network(&ctx.lab.name, &network.name, network.subnet, network.gateway, network.node_range)
-        .await?;
+    make(&ctx.engine, &ctx.lab).await?;
     Ok(true)
+}
+
+/// Makes the network of a lab.
+pub(crate) async fn make(engine: &Engine, lab: &Lab) -> Result<(), StepError> {
+    let network = &lab.docker_network;
+    Ok(engine.create_network(&lab.name, &network.name, network.subnet, network.gateway, network.node_range).await?)
 }

@@ -16,5 +16,6 @@ pub mod poll;
 pub mod process;
 pub mod routes;
 pub mod state;
+pub mod sum;
 pub mod unfinished;
 pub mod words;

@@ -17,6 +17,10 @@ use super::lock::{FileLock, Mode};
 use super::words::Io;
 use super::{home, unfinished};
 
+pub use snapshots::{Part, PartWriter, Snapshot, Snapshots, Unkept};
+
+mod snapshots;
+
 /// The state cannot be read or written.
 #[derive(Debug, Error, Diagnostic)]
 pub enum StateError {
@@ -53,6 +57,31 @@ pub enum StateError {
         name: String,
         /// The existing name that is nearest.
         nearest: Option<String>,
+    },
+    /// No snapshot of that name.
+    #[error("there is no snapshot named {name}{}", nearest.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
+    #[diagnostic(help("`lab snapshots list` shows the snapshots of this machine; `lab snapshot LAB` takes one"))]
+    NoSnapshot {
+        /// The name given.
+        name: String,
+        /// The existing name that is nearest.
+        nearest: Option<String>,
+    },
+    /// A snapshot has that name already.
+    #[error("there is a snapshot named {name} already")]
+    #[diagnostic(help("choose another name, or remove it first: `lab snapshots remove {name}`"))]
+    SnapshotTaken {
+        /// The name.
+        name: String,
+    },
+    /// A snapshot is not what lab wrote.
+    #[error("snapshot {name} is spoiled: {reason}")]
+    #[diagnostic(help("remove it with `lab snapshots remove {name}`, and take another, or import it again"))]
+    Spoiled {
+        /// The snapshot, or the archive.
+        name: String,
+        /// How.
+        reason: String,
     },
 }
 
@@ -127,6 +156,9 @@ impl State {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(&failed)? {
             let entry = entry.map_err(&failed)?;
+            if entry.file_name() == snapshots::DIRECTORY {
+                continue;
+            }
             if fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some()) {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }

@@ -38,6 +38,15 @@ impl Unfinished<NamedTempFile> {
     }
 }
 
+impl Unfinished<TempDir> {
+    /// Gives the directory its name, which nothing may have.
+    pub fn persist(self, to: &Path) -> io::Result<()> {
+        std::fs::rename(self.inner.path(), to)?;
+        let _ = self.inner.keep();
+        Ok(())
+    }
+}
+
 /// A new file in `dir`, which only this user can read.
 pub fn file_in(dir: &Path) -> io::Result<Unfinished<NamedTempFile>> {
     LIST.add(|| NamedTempFile::new_in(dir), NamedTempFile::path)
@@ -52,7 +61,20 @@ pub fn shared_file_in(dir: &Path) -> io::Result<Unfinished<NamedTempFile>> {
 
 /// A new directory where the machine has those, which only this user can read.
 pub fn dir() -> io::Result<Unfinished<TempDir>> {
-    LIST.add(tempfile::tempdir, TempDir::path)
+    LIST.add(|| private_dir().tempdir(), TempDir::path)
+}
+
+/// A new directory in `parent`, which only this user can read.
+pub fn dir_in(parent: &Path) -> io::Result<Unfinished<TempDir>> {
+    LIST.add(|| private_dir().tempdir_in(parent), TempDir::path)
+}
+
+/// Without it a directory has the permissions that the user's umask leaves.
+fn private_dir() -> tempfile::Builder<'static, 'static> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(std::fs::Permissions::from_mode(0o700));
+    builder
 }
 
 /// Removes all that is unfinished, whichever thread works on it. To be called as the process ends: nothing new can be begun afterwards.

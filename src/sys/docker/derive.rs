@@ -48,7 +48,7 @@ const TAIL: usize = 15;
 
 /// Removes the container also when the future that works on it is dropped.
 pub(super) struct Container<'a> {
-    engine: &'a Engine,
+    pub(super) engine: &'a Engine,
     pub(super) name: String,
 }
 

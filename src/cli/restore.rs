@@ -1,0 +1,41 @@
+//! `lab restore`: the lab of a snapshot is laid down, and `up` starts it, mends it and judges it.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, up};
+use crate::commands::snapshot::{About, restore};
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let state = State::open()?;
+    let snapshot = state.snapshots()?.get::<About>(&args.snapshot)?;
+    let lab = snapshot.about.lab.name.clone();
+    {
+        let engine = Engine::connect().await?;
+        let start = Instant::now();
+        let told = || eprintln!("waiting: another lab process is working on {lab}");
+        let restored = async {
+            let _lock = state.lock(&lab, told).await?;
+            Ok::<_, CliError>(restore(&engine, &state, &snapshot).await?)
+        };
+        tokio::select! {
+            restored = Box::pin(restored) => restored?,
+            () = interrupt.cancelled() => {
+                let remedy = format!("`lab down {lab}` removes what was made of it so far");
+                return Err(CliError::Interrupted { remedy });
+            }
+        }
+        eprintln!(
+            "lab {lab} is restored from snapshot {} of {} after {:.1} s, and is started now",
+            snapshot.name,
+            snapshot.about.taken,
+            start.elapsed().as_secs_f64()
+        );
+    }
+    let again = args::Up { no_verify: args.no_verify, output: args.output, ..args::Up::again(PathBuf::from(&lab)) };
+    up::run(again, interrupt).await
+}

@@ -1,0 +1,52 @@
+//! `lab snapshot`.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, args, output};
+use crate::commands::snapshot::{About, save};
+use crate::scenario;
+use crate::sys::state::State;
+
+pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> Result<(), CliError> {
+    let name = args.kept_as.unwrap_or_else(|| args.name.clone());
+    refuse_no_name(&name)?;
+    let state = State::open()?;
+    state.existing(&args.name)?;
+    let snapshots = state.snapshots()?;
+    snapshots.refuse_taken(&name)?;
+    let start = Instant::now();
+    let told = || eprintln!("waiting: another lab process is working on {}", args.name);
+    let _lock = tokio::select! {
+        lock = state.lock(&args.name, told) => lock?,
+        () = interrupt.cancelled() => return Err(nothing_kept()),
+    };
+    let ctx = output::open(&args.name).await?;
+    let saved = save(&ctx, &snapshots, &name, output::now(), interrupt).await?.ok_or_else(nothing_kept)?;
+    let bytes = snapshots.get::<About>(&name)?.bytes();
+    eprintln!(
+        "lab {} is kept as {name} after {:.1} s: {} nodes, {} MB; they stood still for {:.1} s. `lab restore {name}` brings it back once it is down",
+        args.name,
+        start.elapsed().as_secs_f64(),
+        saved.nodes,
+        bytes.div_ceil(1_000_000),
+        saved.still.as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// Refuses what cannot be the name of a snapshot: the rules are those of labs.
+pub(super) fn refuse_no_name(name: &str) -> Result<(), CliError> {
+    if scenario::is_lab_name(name) {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("`{name}` cannot be the name of a snapshot"),
+        remedy: "use lower-case letters, digits and hyphens".to_owned(),
+    })
+}
+
+fn nothing_kept() -> CliError {
+    CliError::Interrupted { remedy: "no snapshot was kept, and the lab goes on".to_owned() }
+}

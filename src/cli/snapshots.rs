@@ -1,0 +1,90 @@
+//! `lab snapshots`.
+
+use serde::Serialize;
+
+use super::args::SnapshotsVerb;
+use super::snapshot::refuse_no_name;
+use super::{CliError, Output, args, output};
+use crate::commands::snapshot::{About, refuse_other_images};
+use crate::report;
+use crate::sys::docker::Engine;
+use crate::sys::state::{Snapshots, State};
+
+/// A snapshot in the list; of one that cannot be read, only the name is known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    lab: Option<String>,
+    clusters: usize,
+    nodes: usize,
+    bytes: u64,
+    taken: Option<String>,
+}
+
+pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
+    let snapshots = State::open()?.snapshots()?;
+    match args.verb {
+        SnapshotsVerb::List(args) => list(&snapshots, args.output),
+        SnapshotsVerb::Remove(args) => {
+            for name in &args.snapshots {
+                snapshots.remove(name)?;
+                eprintln!("snapshot {name} is removed");
+            }
+            Ok(())
+        }
+        SnapshotsVerb::Export(args) => {
+            output::refuse_irreplaceable(&args.file)?;
+            snapshots.get::<About>(&args.snapshot)?.pack(&args.file)?;
+            let file = args.file.display();
+            eprintln!(
+                "snapshot {} is written to {file}. Whoever reads it has the keys of the lab: it is readable for you alone",
+                args.snapshot
+            );
+            Ok(())
+        }
+        SnapshotsVerb::Import(args) => {
+            refuse_no_name(&args.kept_as)?;
+            snapshots.refuse_taken(&args.kept_as)?;
+            output::refuse_unreadable(&args.file)?;
+            let (unkept, snapshot) = snapshots.unpack::<About>(&args.file)?;
+            refuse_other_images(&Engine::connect().await?, &snapshot).await?;
+            snapshots.adopt(unkept, &args.kept_as)?;
+            eprintln!(
+                "snapshot {0} of lab {1} is here: `lab restore {0}` brings the lab up",
+                args.kept_as, snapshot.about.lab.name
+            );
+            Ok(())
+        }
+    }
+}
+
+fn list(snapshots: &Snapshots, form: Output) -> Result<(), CliError> {
+    let row = |name: String| match snapshots.get::<About>(&name) {
+        Ok(snapshot) => Row {
+            lab: Some(snapshot.about.lab.name.clone()),
+            clusters: snapshot.about.lab.clusters.len(),
+            nodes: snapshot.about.nodes.len(),
+            bytes: snapshot.bytes(),
+            taken: Some(snapshot.about.taken),
+            name,
+        },
+        Err(_) => Row { name, lab: None, clusters: 0, nodes: 0, bytes: 0, taken: None },
+    };
+    let rows: Vec<Row> = snapshots.names()?.into_iter().map(row).collect();
+    if form == Output::Json {
+        return output::print_json(&rows);
+    }
+    let mut table = report::table(["NAME", "LAB", "CLUSTERS", "NODES", "SIZE", "TAKEN"]);
+    for row in rows {
+        table.add_row([
+            row.name,
+            row.lab.unwrap_or_else(|| "spoiled: run lab snapshots remove".to_owned()),
+            row.clusters.to_string(),
+            row.nodes.to_string(),
+            format!("{} MB", row.bytes.div_ceil(1_000_000)),
+            row.taken.unwrap_or_default(),
+        ]);
+    }
+    output::print_table(&table)
+}

@@ -1,0 +1,74 @@
+//! `snapshot` and `restore`: a whole lab as files, and a lab made of them again.
+//!
+//! All nodes stand still while they are read, so that what the clusters know of each other fits. What is read is what they have written: the rest is in
+//! the node image, which must be the very same when they are made again.
+
+mod restore;
+mod save;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::StepError;
+use crate::images::NODE_LABEL;
+use crate::plan::Lab;
+use crate::sys::docker::{ContainerSpec, Engine};
+
+pub use restore::{refuse_other_images, restore};
+pub use save::{Saved, save};
+
+/// What is known of a snapshot beside its files.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// When it was taken: RFC 3339, in UTC.
+    pub taken: String,
+    /// The version of lab that took it.
+    pub lab_version: String,
+    /// The lab.
+    pub lab: Lab,
+    /// Its nodes.
+    pub nodes: Vec<KeptNode>,
+}
+
+/// A node of a snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptNode {
+    /// Name of its container.
+    pub name: String,
+    /// The cluster in the scenario.
+    pub cluster: String,
+    /// The node image.
+    image: String,
+    /// The layers of that image.
+    layers: Vec<String>,
+    /// What its container was made from.
+    container: ContainerSpec,
+}
+
+/// The file with a lab's state.
+const STATE: &str = "state.tar.gz";
+
+/// The file with what a node has written on its own file system.
+fn own_part(node: &str) -> String {
+    format!("{node}.tar.gz")
+}
+
+/// The file with what a node has on its volumes.
+fn volumes_part(node: &str) -> String {
+    format!("{node}.volumes.tar.gz")
+}
+
+/// The node image that has these layers.
+async fn node_image(engine: &Engine, layers: &[String]) -> Result<Option<String>, StepError> {
+    for image in engine.images_labelled(NODE_LABEL).await? {
+        // The images of clusters have them too, and go with their lab.
+        let own = image.tags.into_iter().find(|tag| !tag.starts_with("lab/cluster:"));
+        if let Some(tag) = own
+            && engine.layers(&tag).await?.as_deref() == Some(layers)
+        {
+            return Ok(Some(tag));
+        }
+    }
+    Ok(None)
+}
