@@ -19,6 +19,7 @@ const NOT_BUILT: &[&str] = &[
     "CONTRIBUTING.md",
     "LICENSE",
     "action",
+    "bench",
     "README.md",
     "dev",
     "docs",

@@ -111,7 +111,7 @@ fn any_scenario() -> impl Strategy<Value = String> {
     let top = some_of(&[
         "apiVersion: lab/v1\n",
         "kind: Scenario\n",
-        "dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1 }\n",
+        "dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1, mtu: 1400 }\n",
         "images: { mirror: \"r:5000\" }\n",
     ]);
     let cluster = some_of(&[

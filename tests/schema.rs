@@ -220,7 +220,7 @@ mesh:
     files: { rootCert: rsa-root.pem, rootKey: rsa-root-key.pem }
     intermediates: { c2: { caCert: c2.pem, caKey: c2-key.pem, certChain: c2-chain.pem } }
   ingressGateway: true
-dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1 }
+dockerNetwork: { subnet: 172.30.0.0/16, apiServerAddress: 172.17.0.1, mtu: 1400 }
 images: { mirror: \"r:5000\" }
 versions: { kubernetes: \"1.36\", istio: \"1.31\" }
 clusters:

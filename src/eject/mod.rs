@@ -101,7 +101,11 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
         file("down.sh", scripts::down(lab), EXECUTABLE),
     ];
     for cluster in &lab.clusters {
-        files.push(file(&kind_path(&cluster.name), yaml(&[render::kind_config(lab, cluster, None)]), PLAIN));
+        files.push(file(
+            &kind_path(&cluster.name),
+            yaml(&[render::kind_config(lab, cluster, render::Surroundings::default())]),
+            PLAIN,
+        ));
     }
     for (cluster, operator) in &material.operators {
         files.push(file(&operator_path(cluster), yaml(std::slice::from_ref(operator)), PLAIN));

@@ -165,9 +165,10 @@ fn rollout(cluster: &LabCluster, namespace: &str, what: &str) -> String {
 
 fn docker_network(lab: &Lab) -> String {
     let network = &lab.docker_network;
+    let mtu = network.mtu.map_or_else(String::new, |mtu| format!("--opt com.docker.network.driver.mtu={mtu} "));
     format!(
         "docker network create --driver bridge --subnet {} --gateway {} --ip-range {} \\\n    \
-         --opt com.docker.network.bridge.enable_ip_masquerade=true \"$NETWORK\"",
+         --opt com.docker.network.bridge.enable_ip_masquerade=true {mtu}\"$NETWORK\"",
         network.subnet, network.gateway, network.node_range
     )
 }

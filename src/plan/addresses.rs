@@ -148,6 +148,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
             gateway: layout::gateway(subnet),
             node_range: layout::node_range(subnet),
             api_server_address: scenario.api_server_address,
+            mtu: scenario.mtu,
         },
         images: scenario.images.clone(),
         clusters,

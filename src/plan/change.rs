@@ -38,6 +38,7 @@ pub struct UnnamedError {
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     ApiServerAddress,
+    Mtu,
     DockerNetwork { was: Ipv4Net, is: Ipv4Net },
     Mirror,
     Authority(String),
@@ -53,6 +54,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiServerAddress => f.write_str("dockerNetwork.apiServerAddress would change"),
+            Self::Mtu => f.write_str("dockerNetwork.mtu would change"),
             Self::DockerNetwork { was, is } => write!(f, "its Docker network would change from {was} to {is}"),
             Self::Mirror => f.write_str("images.mirror would change"),
             Self::Authority(change) => f.write_str(change),
@@ -99,11 +101,14 @@ pub fn refuse_unnamed<'a>(lab: &Lab, containers: impl Iterator<Item = (&'a str, 
     })
 }
 
-/// Its nodes are on it, and the certificates of its API servers name the address.
+/// Its nodes are on it, with interfaces that are as it is, and the certificates of its API servers name the address.
 fn network(old: &Lab, new: &Lab) -> Option<Change> {
     let (was, is) = (&old.docker_network, &new.docker_network);
     if was.api_server_address != is.api_server_address {
         return Some(Change::ApiServerAddress);
+    }
+    if was.mtu != is.mtu {
+        return Some(Change::Mtu);
     }
     (was != is).then_some(Change::DockerNetwork { was: was.subnet, is: is.subnet })
 }
@@ -184,6 +189,7 @@ mod tests {
                 "clusters: [c1]",
                 "dockerNetwork.apiServerAddress would change",
             ),
+            ("clusters: [c1]", "dockerNetwork: { mtu: 1400 }\nclusters: [c1]", "dockerNetwork.mtu would change"),
             (
                 "dockerNetwork: { subnet: 172.30.0.0/20 }\nclusters: [c1]",
                 "dockerNetwork: { subnet: 172.30.16.0/20 }\nclusters: [c1]",

@@ -49,6 +49,9 @@ pub struct DockerNetwork {
     /// The address of the engine's machine at which it publishes API servers; none for its loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_server_address: Option<Ipv4Addr>,
+    /// Most bytes of a packet on it; by default what fits the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
 }
 
 /// One cluster, resolved.

@@ -13,6 +13,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
         mesh: lab.mesh.clone(),
         docker_subnet: Some(lab.docker_network.subnet),
         api_server_address: lab.docker_network.api_server_address,
+        mtu: lab.docker_network.mtu,
         images: lab.images.clone(),
         versions: Versions::default(),
         clusters: lab.clusters.iter().map(cluster).collect(),

@@ -1,5 +1,6 @@
 //! What took how long: steps folded into phases, one for each verb.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use comfy_table::CellAlignment;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{table, table_text};
 use crate::exec::{Event, Outcome};
-use crate::plan::StepId;
+use crate::plan::{Plan, StepId};
 
 /// Every finished step of a run, in the order in which they ended.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -81,6 +82,23 @@ impl Timeline {
         phases
     }
 
+    /// The steps that made the run as long as it was: from the one that ended last, always the one of those it needs that ended last.
+    #[must_use]
+    pub fn critical_path(&self, plan: &Plan) -> BTreeSet<&StepId> {
+        let ended = |step: &StepTime| step.started + step.took;
+        let time = |id: &StepId| self.steps.iter().find(|s| s.step == *id);
+        let latest = |a: &&StepTime, b: &&StepTime| ended(a).total_cmp(&ended(b));
+        let mut path = BTreeSet::new();
+        let mut next = self.steps.iter().max_by(latest);
+        while let Some(step) = next {
+            path.insert(&step.step);
+            let needs = plan.steps.iter().find(|s| s.id == step.step).map_or(&[][..], |s| &s.needs);
+            // A step cannot need itself, so this ends; a timeline that says otherwise must not make it go round.
+            next = needs.iter().filter_map(time).filter(|s| !path.contains(&s.step)).max_by(latest);
+        }
+        path
+    }
+
     /// The phases as a table for a person.
     #[must_use]
     pub fn table(&self) -> String {
@@ -109,6 +127,7 @@ fn seconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Action, PlannedStep};
 
     #[test]
     fn steps_of_one_verb_are_one_phase() {
@@ -126,5 +145,33 @@ mod tests {
             });
         }
         insta::assert_snapshot!(timeline.table());
+    }
+
+    #[test]
+    fn the_critical_path_goes_by_what_ended_last() {
+        let id = |id: &str| StepId(id.to_owned());
+        let step = |name: &str, started, took| StepTime { step: id(name), outcome: Outcome::Done, started, took };
+        let timeline = Timeline {
+            steps: vec![
+                step("images", 0.0, 5.0),
+                step("root-ca", 0.0, 1.0),
+                step("cluster", 5.0, 20.0),
+                step("verify", 25.0, 3.0),
+            ],
+        };
+        let needs = |name: &str, needs: &[&str]| PlannedStep {
+            id: id(name),
+            action: Action::Verify,
+            needs: needs.iter().map(|n| id(n)).collect(),
+        };
+        let plan = Plan {
+            steps: vec![
+                needs("images", &[]),
+                needs("root-ca", &[]),
+                needs("cluster", &["images", "root-ca"]),
+                needs("verify", &["cluster", "root-ca"]),
+            ],
+        };
+        assert_eq!(timeline.critical_path(&plan), [&id("cluster"), &id("images"), &id("verify")].into());
     }
 }

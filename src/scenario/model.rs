@@ -31,6 +31,8 @@ pub struct Scenario {
     pub docker_subnet: Option<Ipv4Net>,
     /// Where the engine publishes API servers; its loopback when the file does not say.
     pub api_server_address: Option<std::net::Ipv4Addr>,
+    /// Most bytes of a packet on that network; by default what fits the machine.
+    pub mtu: Option<u16>,
     /// Where images come from.
     pub images: ImageSettings,
     /// What all clusters run that do not say otherwise.

@@ -20,7 +20,9 @@ pub(super) use versions::RawVersions;
 use super::check::RawCheck;
 use super::error::Problems;
 use super::form::Form as _;
-use super::form::{ANY_TEXT, Fields, LABEL, List, NameOr, OneKey, OneOf, OrWord, Part, Place, Record, SUBNET, WordOr};
+use super::form::{
+    ANY_TEXT, Fields, LABEL, List, NameOr, Number, OneKey, OneOf, OrWord, Part, Place, Record, SUBNET, WordOr,
+};
 use super::model::{Scenario, Topology};
 use super::tree::{Located, Node, Span};
 
@@ -86,6 +88,7 @@ impl Record for RawScenario {
 pub(super) struct RawDockerNetwork {
     pub subnet: Option<Located<String>>,
     pub api_server_address: Option<Located<String>>,
+    pub mtu: Option<Located<u16>>,
 }
 
 impl Record for RawDockerNetwork {
@@ -96,6 +99,10 @@ impl Record for RawDockerNetwork {
         let address = "The IPv4 address of the engine's machine at which it publishes the API servers, where lab cannot reach its loopback; by default 127.0.0.1";
         f.field("subnet", SUBNET, |r| &mut r.subnet, subnet).example("172.30.0.0/16");
         f.field("apiServerAddress", ANY_TEXT, |r| &mut r.api_server_address, address).example("172.17.0.1");
+        // Fewer bytes than that an IPv4 network need not carry.
+        let mtu = Number::new(576, u16::MAX);
+        let about = "Most bytes of a packet on it, its MTU; by default what the engine is set to, or less where the machine's way out carries less";
+        f.field("mtu", mtu, |r| &mut r.mtu, about).example("1400");
     }
 }
 
@@ -127,6 +134,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         mesh,
         docker_subnet,
         api_server_address,
+        mtu,
         images,
         versions,
         clusters,
@@ -135,9 +143,10 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         checks,
     } = scenario;
     let all: Vec<String> = scenario.data_clusters().map(|c| c.name.clone()).collect();
-    let docker_network = (docker_subnet.is_some() || api_server_address.is_some()).then(|| {
+    let docker_network = (docker_subnet.is_some() || api_server_address.is_some() || mtu.is_some()).then(|| {
         let subnet = docker_subnet.map(|s| s.to_string().into());
-        RawDockerNetwork { subnet, api_server_address: api_server_address.map(|a| a.to_string().into()) }.into()
+        let api_server_address = api_server_address.map(|a| a.to_string().into());
+        RawDockerNetwork { subnet, api_server_address, mtu: mtu.map(Located::from) }.into()
     });
     RawScenario {
         api_version: Some(().into()),

@@ -156,6 +156,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         .subnet
         .and_then(|s| addresses::subnet(&format!("the Docker network `{}`", s.value), &s, problems));
     let api_server_address = docker_network.api_server_address.and_then(|a| addresses::api_server(&a, problems));
+    let mtu = docker_network.mtu.map(|m| m.value);
 
     // Rules across clusters would only repeat that there is no usable list of them.
     let raw_clusters = raw.clusters?;
@@ -188,6 +189,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         mesh,
         docker_subnet: docker_subnet.map(|s| s.value),
         api_server_address,
+        mtu,
         images: ImageSettings { mirror: mirror.map(|m| m.value) },
         versions,
         clusters: drafts.into_iter().map(cluster).collect(),

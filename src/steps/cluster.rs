@@ -8,8 +8,9 @@ use crate::context::nodes;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
-use crate::plan::render;
+use crate::plan::render::{self, Surroundings};
 use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
+use crate::sys::host::is_local;
 use crate::sys::http::without_proxy;
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
@@ -168,11 +169,13 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
     let prepared = ctx.prepared_for(cluster)?;
     // kind gives containers no labels of ours, but a container has those of its image.
     let image = half_made::image(&ctx.lab.name, &cluster.name);
-    ctx.engine
-        .label_image(&prepared.node_image, &image, &[(LAB_LABEL, &ctx.lab.name), (CLUSTER_LABEL, &cluster.name)])
-        .await?;
-    let mirror = mirror_dir(ctx, cluster)?;
-    let config = render::kind_config(&ctx.lab, cluster, mirror.as_deref());
+    let labels = [(LAB_LABEL, ctx.lab.name.as_str()), (CLUSTER_LABEL, cluster.name.as_str())];
+    ctx.engine.label_image(&prepared.node_image, &image, &labels, &mirror_rules(ctx, cluster)?).await?;
+    let around = Surroundings {
+        is_mirrored: prepared.mirror.is_some(),
+        publishes_elsewhere: ctx.lab.docker_network.api_server_address.is_some_and(|a| !is_local(a.into())),
+    };
+    let config = render::kind_config(&ctx.lab, cluster, around);
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
     ctx.state.delete(&made_path(cluster))?;
@@ -203,18 +206,16 @@ fn kind_progress(line: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A directory with containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the
-/// gateway address of the lab's network.
-fn mirror_dir(ctx: &RunContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+/// containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the gateway address of the lab's
+/// network.
+fn mirror_rules(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<(String, String)>, StepError> {
     let prepared = ctx.prepared_for(cluster)?;
-    let Some(mirror) = &prepared.mirror else { return Ok(None) };
+    let Some(mirror) = &prepared.mirror else { return Ok(Vec::new()) };
     let port = mirror.rsplit_once(':').map_or("80", |(_, port)| port);
     let is_loopback = mirror.starts_with("127.") || mirror.starts_with("localhost");
     let reachable = if is_loopback { format!("{}:{port}", ctx.lab.docker_network.gateway) } else { mirror.clone() };
-    for (host, toml) in crate::images::mirror_hosts_toml(prepared, &reachable) {
-        ctx.state.write(&format!("certs.d/{host}/hosts.toml"), &toml)?;
-    }
-    Ok(Some(ctx.state.path("certs.d").to_string_lossy().into_owned()))
+    let rules = crate::images::mirror_hosts_toml(prepared, &reachable);
+    Ok(rules.into_iter().map(|(host, toml)| (format!("/etc/containerd/certs.d/{host}/hosts.toml"), toml)).collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError};
 use crate::plan::Lab;
-use crate::sys::docker::{DockerError, Engine};
+use crate::sys::docker::{DockerError, Engine, Network};
 
 pub(super) const STEP: Step =
     Step::Custom(Custom { is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)), run: |ctx, _, _| Box::pin(run(ctx)) });
@@ -21,6 +21,9 @@ pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
         let subnets: Vec<String> = found.subnets.iter().map(ToString::to_string).collect();
         return Err(foreign(format!("its subnet is {}, not {}", subnets.join(", "), wanted.subnet)));
     }
+    if let Some(mtu) = wanted.mtu.filter(|mtu| u32::from(*mtu) != found.mtu) {
+        return Err(foreign(format!("its MTU is {}, not {mtu}", found.mtu)));
+    }
     Ok(true)
 }
 
@@ -32,5 +35,10 @@ async fn run(ctx: &RunContext) -> Result<bool, StepError> {
 /// Makes the network of a lab.
 pub(crate) async fn make(engine: &Engine, lab: &Lab) -> Result<(), StepError> {
     let network = &lab.docker_network;
-    Ok(engine.create_network(&lab.name, &network.name, network.subnet, network.gateway, network.node_range).await?)
+    let others = engine.networks().await?;
+    let way_out = Network::way_out(&others, &engine.facts().await?).map(|way| way.mtu);
+    let mtu = network.mtu.map_or_else(|| Network::fitting_mtu(&others, way_out), u32::from);
+    Ok(engine
+        .create_network(&lab.name, &network.name, network.subnet, network.gateway, network.node_range, mtu)
+        .await?)
 }

@@ -67,7 +67,7 @@ pub(crate) async fn remove(
     nodes: &[String],
 ) -> Result<Vec<String>, StepError> {
     let image = format!("{}.free", image(lab, cluster));
-    engine.label_image("scratch", &image, &[(LAB_LABEL, lab), (CLUSTER_LABEL, cluster)]).await?;
+    engine.label_image("scratch", &image, &[(LAB_LABEL, lab), (CLUSTER_LABEL, cluster)], &[]).await?;
     let start = Instant::now();
     let mut left: Vec<&String> = nodes.iter().collect();
     let mut removed = Vec::new();

@@ -69,7 +69,7 @@ async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Res
 /// The nodes of each cluster start from an image of its own, as those that kind makes.
 async fn label(engine: &Engine, lab: &str, cluster: &str, image: &str) -> Result<(), StepError> {
     let labels = [(LAB_LABEL, lab), (CLUSTER_LABEL, cluster)];
-    Ok(engine.label_image(image, &half_made::image(lab, cluster), &labels).await?)
+    Ok(engine.label_image(image, &half_made::image(lab, cluster), &labels, &[]).await?)
 }
 
 async fn make_node(engine: &Engine, snapshot: &Snapshot<About>, node: &KeptNode) -> Result<(), StepError> {

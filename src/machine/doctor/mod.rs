@@ -7,12 +7,11 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use super::preflight::{self, addresses, judge as machine};
+use super::preflight::{self, addresses, judge as machine, mtu};
 use crate::context::StepError;
 use crate::images;
 use crate::plan::Lab;
-use crate::sys::docker::Engine;
-use crate::sys::docker::EngineFacts;
+use crate::sys::docker::{Engine, EngineFacts, Network};
 use crate::sys::host::{self, Host};
 use crate::sys::process::is_root;
 use crate::sys::routes::routes;
@@ -71,9 +70,11 @@ async fn with_engine(requirement: Requirement<'_>, engine: &Engine) -> Result<Ve
     judged.push(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
     if requirement.is_planned {
-        judged.extend(preflight::taken(lab, engine).await?);
+        judged.extend(preflight::taken(lab, engine, &facts).await?);
     } else {
-        judged.push(addresses::usual(usual(), &engine.networks().await?, &routes()));
+        let networks = engine.networks().await?;
+        judged.push(addresses::usual(usual(), &networks, &routes()));
+        judged.push(mtu::of_all(&networks, Network::way_out(&networks, &facts).as_ref()));
     }
     Ok(judged)
 }

@@ -117,7 +117,13 @@ mod tests {
     }
 
     fn docker(name: &str, lab: Option<&str>, subnet: &str) -> Network {
-        Network { name: name.to_owned(), lab: lab.map(str::to_owned), subnets: vec![net(subnet)], gateways: Vec::new() }
+        Network {
+            name: name.to_owned(),
+            lab: lab.map(str::to_owned),
+            subnets: vec![net(subnet)],
+            gateways: Vec::new(),
+            mtu: 1500,
+        }
     }
 
     fn route(subnet: &str) -> Route {

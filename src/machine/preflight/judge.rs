@@ -87,16 +87,6 @@ fn pods(app: &App, cluster: &str) -> u64 {
     }
 }
 
-/// Whether the engine runs on this machine, so that what the kernel says here is true for it.
-pub(in crate::machine) fn is_here(
-    engine_kernel: Option<&str>,
-    engine_memory: Option<u64>,
-    kernel: Option<&str>,
-    memory: Option<u64>,
-) -> bool {
-    engine_kernel.is_some() && engine_kernel == kernel && engine_memory.is_some() && engine_memory == memory
-}
-
 /// The engine, by the version that it tells.
 pub(in crate::machine) fn engine(version: Option<&str>, api: Option<&str>) -> Judgement {
     const WHAT: &str = "engine";

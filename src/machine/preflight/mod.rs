@@ -2,14 +2,13 @@
 
 pub(super) mod addresses;
 pub(super) mod judge;
+pub(super) mod mtu;
 mod reach;
-
-use std::net::Ipv4Addr;
 
 use crate::context::StepError;
 use crate::plan::Lab;
 use crate::sys::docker::EngineFacts;
-use crate::sys::docker::{Engine, Node};
+use crate::sys::docker::{Engine, Network, Node};
 use crate::sys::host::{self, Host};
 use crate::sys::routes::routes;
 use crate::verdict::{Judgement, Level};
@@ -21,7 +20,7 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError>
     let facts = engine.facts().await?;
     let mut judged = engine_itself(&facts);
     judged.push(reach(lab, engine, &facts).await?);
-    judged.extend(taken(lab, engine).await?);
+    judged.extend(taken(lab, engine, &facts).await?);
     judged.extend(resources(lab, engine, &facts).await?);
 
     let mut warnings = Vec::new();
@@ -46,28 +45,23 @@ pub(super) fn engine_itself(facts: &EngineFacts) -> Vec<Judgement> {
 /// Whether lab will reach the API servers that the engine publishes.
 pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Judgement, StepError> {
     let host = Host::read();
-    let gateways: Vec<Ipv4Addr> = engine.networks().await?.into_iter().flat_map(|n| n.gateways).collect();
+    let networks = engine.networks().await?;
     let machine = engine.endpoint.machine();
     Ok(reach::api_servers(
         lab,
         &reach::Engine {
             is_elsewhere: machine.is_some_and(|name| !host::addresses_of(name).into_iter().any(host::is_local)),
             machine,
-            shares_kernel: judge::is_here(
-                facts.kernel.as_deref(),
-                facts.memory,
-                host.kernel.as_deref(),
-                host.memory_total,
-            ),
+            shares_kernel: facts.is_on(&host),
             forwards: facts.desktop || facts.rootless,
-            is_bridge_here: gateways.iter().any(|gateway| host::is_local((*gateway).into())),
-            gateway: gateways.first().copied(),
+            is_bridge_here: Network::any_is_here(&networks),
+            gateway: networks.iter().flat_map(|n| &n.gateways).next().copied(),
         },
     ))
 }
 
-/// Whether the lab's addresses and names are taken by something else.
-pub(super) async fn taken(lab: &Lab, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
+/// Whether the lab's addresses and names are taken by something else, and its network is as it must be.
+pub(super) async fn taken(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Vec<Judgement>, StepError> {
     let networks = engine.networks().await?;
     let routes = routes();
     let own: Vec<String> = engine.nodes(Some(&lab.name)).await?.into_iter().map(|n| n.name).collect();
@@ -76,7 +70,12 @@ pub(super) async fn taken(lab: &Lab, engine: &Engine) -> Result<Vec<Judgement>, 
         let nodes = engine.kind_nodes(&cluster.kind_name).await?;
         foreign.extend(nodes.into_iter().filter(|n| !own.contains(n)).map(|n| (cluster.kind_name.clone(), n)));
     }
-    Ok(vec![addresses::network(lab, &networks, &routes), addresses::inside(lab, &routes), addresses::names(&foreign)])
+    Ok(vec![
+        addresses::network(lab, &networks, &routes),
+        mtu::of_lab(lab, &networks, Network::way_out(&networks, facts).as_ref()),
+        addresses::inside(lab, &routes),
+        addresses::names(&foreign),
+    ])
 }
 
 /// What the machine has, against what the lab needs.
@@ -89,7 +88,7 @@ pub(super) async fn resources(lab: &Lab, engine: &Engine, facts: &EngineFacts) -
     let others = nodes.iter().filter(|n| n.running && n.lab != lab.name).count();
     let host = Host::read();
     // The kernel's files are about this machine, so they count only if the engine runs on it.
-    if !judge::is_here(facts.kernel.as_deref(), facts.memory, host.kernel.as_deref(), host.memory_total) {
+    if !facts.is_on(&host) {
         let elsewhere = "the engine runs on another machine, whose limits and free disk cannot be told from here";
         return Ok(vec![
             judge::memory(facts.memory, need.memory, "the machine of the Docker engine has"),

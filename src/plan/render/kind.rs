@@ -14,19 +14,20 @@ restrict_oom_score_adj = true
 config_path = "/etc/containerd/certs.d"
 "#;
 
-/// A configuration for `kind create cluster --config`. `mirror_dir` is a host directory with containerd's `hosts.toml` files, when
-/// images come from a mirror.
+/// What of the machine bears on kind's configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings {
+    /// Whether images come from a mirror, so that nodes have none of them.
+    pub is_mirrored: bool,
+    /// Whether API servers are published at an address of another machine than kind's. kind finds a free port by listening there itself, so the engine
+    /// is left to find one; it then finds another each time that the node starts.
+    pub publishes_elsewhere: bool,
+}
+
+/// A configuration for `kind create cluster --config`. Nothing in it is a path of the machine that kind runs on: the engine may be elsewhere.
 #[must_use]
-pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) -> Value {
-    let node = |role: &str| {
-        let mut node = json!({ "role": role });
-        if let Some(dir) = mirror_dir {
-            node["extraMounts"] =
-                json!([{ "hostPath": dir, "containerPath": "/etc/containerd/certs.d", "readOnly": true }]);
-        }
-        node
-    };
-    let mut control_plane = node("control-plane");
+pub fn kind_config(lab: &Lab, cluster: &LabCluster, around: Surroundings) -> Value {
+    let mut control_plane = json!({ "role": "control-plane" });
     if let Some(published) = cluster.published_gateway {
         // On the lab's own bridge only, so that no other interface of the host and no other lab meets it.
         control_plane["extraPortMappings"] = json!([{
@@ -36,7 +37,7 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
             "protocol": "TCP",
         }]);
     }
-    let workers = (0..cluster.workers).map(|_| node("worker"));
+    let workers = (0..cluster.workers).map(|_| json!({ "role": "worker" }));
     // With one control plane there is nobody to lead. After a restart the old lease would hold both up for many seconds.
     let mut controller_manager = json!({ "leader-elect": "false" });
     if cluster.workers == 0 {
@@ -53,6 +54,9 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
     });
     if let Some(address) = lab.docker_network.api_server_address {
         networking["apiServerAddress"] = address.to_string().into();
+        if around.publishes_elsewhere {
+            networking["apiServerPort"] = json!(-1);
+        }
     }
     let mut config = json!({
         "kind": "Cluster",
@@ -86,7 +90,7 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, mirror_dir: Option<&str>) ->
         ],
         "nodes": std::iter::once(control_plane).chain(workers).collect::<Vec<_>>(),
     });
-    if mirror_dir.is_some() {
+    if around.is_mirrored {
         config["containerdConfigPatches"] = json!([UNPREPARED_NODE]);
     }
     config
@@ -99,22 +103,34 @@ mod tests {
 
     #[test]
     fn api_servers_are_published_where_they_are_reached() {
-        let address = |network: &str| {
+        let networking = |network: &str, publishes_elsewhere| {
             let scenario = format!("name: demo\nclusters: [c1]\n{network}");
             let lab = resolve(&parse(&scenario, "lab.yaml").expect("valid")).expect("addresses");
-            kind_config(&lab, &lab.clusters[0], None)["networking"]["apiServerAddress"].clone()
+            let networking = kind_config(
+                &lab,
+                &lab.clusters[0],
+                Surroundings { publishes_elsewhere, ..Surroundings::default() },
+            )["networking"]
+                .clone();
+            (networking["apiServerAddress"].clone(), networking["apiServerPort"].clone())
         };
-        assert_eq!(address(""), Value::Null);
-        assert_eq!(address("dockerNetwork: { apiServerAddress: 172.17.0.1 }\n"), json!("172.17.0.1"));
+        assert_eq!(networking("", false), (Value::Null, Value::Null));
+        let there = "dockerNetwork: { apiServerAddress: 172.17.0.1 }\n";
+        assert_eq!(networking(there, false), (json!("172.17.0.1"), Value::Null));
+        // kind could not listen at an address of another machine to find a port there.
+        assert_eq!(networking(there, true), (json!("172.17.0.1"), json!(-1)));
     }
 
     #[test]
     fn a_node_that_lab_has_not_prepared_is_told_where_mirrors_are() {
         let lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").expect("valid")).expect("addresses");
-        let patches = |mirror| kind_config(&lab, &lab.clusters[0], mirror)["containerdConfigPatches"].clone();
+        let patches = |is_mirrored| {
+            let around = Surroundings { is_mirrored, ..Surroundings::default() };
+            kind_config(&lab, &lab.clusters[0], around)["containerdConfigPatches"].clone()
+        };
         // Nodes with all images in them are spared the restart of containerd that a patch costs.
-        assert_eq!(patches(None), Value::Null);
-        let patches = patches(Some("/certs.d"));
+        assert_eq!(patches(false), Value::Null);
+        let patches = patches(true);
         let patch = patches[0].as_str().expect("a patch");
         assert!(patch.starts_with("version = 2\n"), "without a version it would be laid over lab's own: {patch}");
         assert!(patch.contains("config_path = \"/etc/containerd/certs.d\""), "{patch}");
@@ -123,7 +139,7 @@ mod tests {
     #[test]
     fn kubelets_start_on_hosts_with_old_control_groups() {
         let lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").expect("valid")).expect("addresses");
-        let config = kind_config(&lab, &lab.clusters[0], None);
+        let config = kind_config(&lab, &lab.clusters[0], Surroundings::default());
         let patches = config["kubeadmConfigPatches"].as_array().expect("a list");
         let kubelet = patches
             .iter()
@@ -135,7 +151,7 @@ mod tests {
     #[test]
     fn the_garbage_of_the_control_plane_is_collected_seldom_where_kubeadm_can_be_told() {
         let lab = resolve(&parse("name: demo\nclusters: [c1]\n", "lab.yaml").expect("valid")).expect("addresses");
-        let config = kind_config(&lab, &lab.clusters[0], None);
+        let config = kind_config(&lab, &lab.clusters[0], Surroundings::default());
         let patches = config["kubeadmConfigPatches"].as_array().expect("a list").iter();
         let patches = patches.map(|p| serde_json::from_str::<Value>(p.as_str().expect("text")).expect("JSON"));
         let with: Vec<Value> = patches.filter(|p| p.to_string().contains("GOGC")).collect();
@@ -153,7 +169,8 @@ mod tests {
         let scenario = "name: demo\nclusters: [c1, { name: c2, nodes: { workers: 1 } }]\n";
         let lab = resolve(&parse(scenario, "lab.yaml").expect("valid")).expect("addresses");
         let patience = |i: usize| {
-            let patches = kind_config(&lab, &lab.clusters[i], None)["kubeadmConfigPatches"][0].clone();
+            let patches =
+                kind_config(&lab, &lab.clusters[i], Surroundings::default())["kubeadmConfigPatches"][0].clone();
             let patch: Value = serde_json::from_str(patches.as_str().expect("text")).expect("JSON");
             patch["controllerManager"]["extraArgs"]["node-monitor-grace-period"].clone()
         };

@@ -22,7 +22,7 @@ pub use federation::{
     karmada_init, karmada_kubeconfig, karmada_marker, karmada_member, rebalance,
 };
 pub use istio::{istio_namespace, istio_operator};
-pub use kind::kind_config;
+pub use kind::{Surroundings, kind_config};
 pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{

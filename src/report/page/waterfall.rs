@@ -1,11 +1,9 @@
 //! The steps of a run on one scale of time, and the chain of them that made it as long as it was.
 
-use std::collections::BTreeSet;
-
 use maud::{Markup, html};
 
 use crate::exec::Outcome;
-use crate::plan::{Plan, StepId};
+use crate::plan::Plan;
 use crate::report::Timeline;
 use crate::report::phases::StepTime;
 
@@ -14,7 +12,7 @@ pub(super) fn waterfall(timeline: &Timeline, plan: &Plan) -> Markup {
     let mut steps: Vec<&StepTime> = timeline.steps.iter().collect();
     steps.sort_by(|a, b| a.started.total_cmp(&b.started));
     let end = steps.iter().map(|s| ended(s)).fold(0.001, f64::max);
-    let critical = critical_path(timeline, plan);
+    let critical = timeline.critical_path(plan);
     let percent = |seconds: f64| format!("{:.2}%", seconds / end * 100.0);
     html! {
         p {
@@ -53,53 +51,4 @@ fn words(outcome: &Outcome) -> &'static str {
 
 fn ended(step: &StepTime) -> f64 {
     step.started + step.took
-}
-
-/// From the step that ended last, always the one of those it needs that ended last.
-fn critical_path<'a>(timeline: &'a Timeline, plan: &Plan) -> BTreeSet<&'a StepId> {
-    let time = |id: &StepId| timeline.steps.iter().find(|s| s.step == *id);
-    let latest = |a: &&StepTime, b: &&StepTime| ended(a).total_cmp(&ended(b));
-    let mut path = BTreeSet::new();
-    let mut next = timeline.steps.iter().max_by(latest);
-    while let Some(step) = next {
-        path.insert(&step.step);
-        let needs = plan.steps.iter().find(|s| s.id == step.step).map_or(&[][..], |s| &s.needs);
-        // A step cannot need itself, so this ends; a timeline that says otherwise must not make it go round.
-        next = needs.iter().filter_map(time).filter(|s| !path.contains(&s.step)).max_by(latest);
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::{Action, PlannedStep};
-
-    #[test]
-    fn the_critical_path_goes_by_what_ended_last() {
-        let id = |id: &str| StepId(id.to_owned());
-        let step = |name: &str, started, took| StepTime { step: id(name), outcome: Outcome::Done, started, took };
-        let timeline = Timeline {
-            steps: vec![
-                step("images", 0.0, 5.0),
-                step("root-ca", 0.0, 1.0),
-                step("cluster", 5.0, 20.0),
-                step("verify", 25.0, 3.0),
-            ],
-        };
-        let needs = |name: &str, needs: &[&str]| PlannedStep {
-            id: id(name),
-            action: Action::Verify,
-            needs: needs.iter().map(|n| id(n)).collect(),
-        };
-        let plan = Plan {
-            steps: vec![
-                needs("images", &[]),
-                needs("root-ca", &[]),
-                needs("cluster", &["images", "root-ca"]),
-                needs("verify", &["cluster", "root-ca"]),
-            ],
-        };
-        assert_eq!(critical_path(&timeline, &plan), [&id("cluster"), &id("images"), &id("verify")].into());
-    }
 }

@@ -16,6 +16,9 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use super::login::login;
 use super::{DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
 
+/// Directory of an image's own files in what it is built from.
+const FILES: &str = "files";
+
 /// An image of the engine.
 #[derive(Clone, Debug)]
 pub struct LocalImage {
@@ -168,23 +171,35 @@ impl Engine {
         while_it_answers(&self.copying, loaded).await.map_err(DockerError::request("load images"))
     }
 
-    /// Makes an image that differs from `base` in its labels only. Containers inherit an image's labels, which is how nodes made by kind
-    /// come to carry ours.
-    pub async fn label_image(&self, base: &str, tag: &str, labels: &[(&str, &str)]) -> Result<(), DockerError> {
+    /// Makes an image that differs from `base` in its labels and in `files`, each an absolute path and a text. Containers inherit both, which is how
+    /// nodes made by kind come to carry ours, wherever the engine is.
+    pub async fn label_image(
+        &self,
+        base: &str,
+        tag: &str,
+        labels: &[(&str, &str)],
+        files: &[(String, String)],
+    ) -> Result<(), DockerError> {
         let mut dockerfile = format!("FROM {base}\nLABEL");
         for (key, value) in labels {
             // Writing to a string cannot fail.
             let _ = write!(dockerfile, " {key}=\"{value}\"");
         }
         dockerfile.push('\n');
+        if !files.is_empty() {
+            let _ = writeln!(dockerfile, "COPY {FILES}/ /");
+        }
         let what = || format!("label image {base} as {tag}");
         let io = |source: std::io::Error| DockerError::request(what())(source.into());
         let mut context = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(dockerfile.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        context.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).map_err(io)?;
+        let files = files.iter().map(|(path, text)| (format!("{FILES}{path}"), text.as_str()));
+        for (path, text) in [("Dockerfile".to_owned(), dockerfile.as_str())].into_iter().chain(files) {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            context.append_data(&mut header, path, text.as_bytes()).map_err(io)?;
+        }
         let context = Bytes::from(context.into_inner().map_err(io)?);
         let options = BuildImageOptionsBuilder::default().t(tag).rm(true).forcerm(true).build();
         let built = self.docker.build_image(options, None, Some(bollard::body_full(context)));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::sys::host::Host;
+
 use super::{DockerError, Engine, ask};
 
 /// Facts about an engine. What it does not say is unknown.
@@ -29,6 +31,14 @@ pub struct EngineFacts {
     pub rootless: bool,
     /// Whether it is Docker Desktop's, which forwards what it publishes to the loopback of the machine that it is on.
     pub desktop: bool,
+}
+
+impl EngineFacts {
+    /// Whether the engine runs on this machine, so that what the kernel says here is true for it.
+    #[must_use]
+    pub fn is_on(&self, host: &Host) -> bool {
+        self.kernel.is_some() && self.kernel == host.kernel && self.memory.is_some() && self.memory == host.memory_total
+    }
 }
 
 impl Engine {
@@ -70,6 +80,19 @@ fn ahead(time: &str, before: Timestamp, after: Timestamp) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_engine_runs_here_if_kernel_and_memory_are_the_same() {
+        let host = |kernel: &str, memory| Host {
+            kernel: Some(kernel.to_owned()),
+            memory_total: Some(memory),
+            ..Host::default()
+        };
+        let engine = EngineFacts { kernel: Some("6.1".to_owned()), memory: Some(5), ..EngineFacts::default() };
+        assert!(engine.is_on(&host("6.1", 5)));
+        assert!(!engine.is_on(&host("6.1-linuxkit", 5)) && !engine.is_on(&host("6.1", 4)));
+        assert!(!EngineFacts::default().is_on(&Host::default()));
+    }
 
     #[test]
     fn the_time_that_the_answer_took_is_no_difference() {

@@ -7,7 +7,18 @@ use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 use ipnet::Ipv4Net;
 
-use super::{DockerError, Engine, LAB_LABEL, ask, ignore_missing};
+use super::{DockerError, Engine, EngineFacts, LAB_LABEL, ask, ignore_missing};
+use crate::sys::host::{self, Host};
+use crate::sys::routes::{WayOut, way_out};
+
+/// The engine's option for most bytes of a packet on a network.
+const MTU: &str = "com.docker.network.driver.mtu";
+
+/// What a network without that option has.
+const USUAL_MTU: u32 = 1500;
+
+/// The network that the engine makes for itself.
+const OWN: &str = "bridge";
 
 /// An existing Docker network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +31,35 @@ pub struct Network {
     pub subnets: Vec<Ipv4Net>,
     /// Addresses of its bridge on the engine's machine; none if it has no bridge there.
     pub gateways: Vec<Ipv4Addr>,
+    /// Most bytes of a packet on it.
+    pub mtu: u32,
+}
+
+impl Network {
+    /// Most bytes of a packet on a network beside these, on a machine whose way out carries `way_out`. A larger packet than that is split or, as TCP
+    /// asks for, refused; and where a firewall swallows the refusal, a connection hangs.
+    #[must_use]
+    pub fn fitting_mtu(networks: &[Self], way_out: Option<u32>) -> u32 {
+        let engine = networks.iter().find(|n| n.name == OWN).map_or(USUAL_MTU, |n| n.mtu);
+        if engine != USUAL_MTU {
+            // Somebody has set it for the engine.
+            return engine;
+        }
+        way_out.map_or(engine, |way_out| way_out.min(engine))
+    }
+
+    /// Whether one of the networks has its bridge in the network namespace of this process, by an address of it.
+    #[must_use]
+    pub fn any_is_here(networks: &[Self]) -> bool {
+        networks.iter().flat_map(|n| &n.gateways).any(|gateway| host::is_local((*gateway).into()))
+    }
+
+    /// The way out of the engine's machine, whose networks these are; none where that machine, or its network namespace, is not the one of this
+    /// process.
+    #[must_use]
+    pub fn way_out(networks: &[Self], engine: &EngineFacts) -> Option<WayOut> {
+        way_out().filter(|_| engine.is_on(&Host::read()) && Self::any_is_here(networks))
+    }
 }
 
 impl Engine {
@@ -37,7 +77,9 @@ impl Engine {
                 let gateway = |c: &IpamConfig| {
                     c.gateway.as_ref().map_or_else(|| first(c), |g| g.parse().ok()).filter(|_| is_bridge)
                 };
+                let mtu = n.options.as_ref().and_then(|o| o.get(MTU)?.parse().ok());
                 Network {
+                    mtu: mtu.unwrap_or(USUAL_MTU),
                     name: n.name.unwrap_or_default(),
                     lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
                     subnets: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
@@ -47,7 +89,7 @@ impl Engine {
             .collect())
     }
 
-    /// Creates a lab's network. Docker deals addresses out of `range` only.
+    /// Creates a lab's network. Docker deals addresses out of `range` only, and `mtu` is most bytes of a packet.
     pub async fn create_network(
         &self,
         lab: &str,
@@ -55,12 +97,16 @@ impl Engine {
         subnet: Ipv4Net,
         gateway: Ipv4Addr,
         range: Ipv4Net,
+        mtu: u32,
     ) -> Result<(), DockerError> {
         let request = NetworkCreateRequest {
             name: name.to_owned(),
             driver: Some("bridge".to_owned()),
             labels: Some(HashMap::from([(LAB_LABEL.to_owned(), lab.to_owned())])),
-            options: Some(HashMap::from([("com.docker.network.bridge.enable_ip_masquerade".into(), "true".into())])),
+            options: Some(HashMap::from([
+                ("com.docker.network.bridge.enable_ip_masquerade".into(), "true".into()),
+                (MTU.to_owned(), mtu.to_string()),
+            ])),
             ipam: Some(Ipam {
                 config: Some(vec![IpamConfig {
                     subnet: Some(subnet.to_string()),
@@ -80,5 +126,30 @@ impl Engine {
     pub async fn remove_network(&self, name: &str) -> Result<(), DockerError> {
         let gone = async { ignore_missing(self.docker.remove_network(name).await) };
         self.perform(format!("remove network {name}"), gone).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_carries_no_more_than_the_way_out() {
+        let fitting = |engine: Option<u32>, way_out| {
+            let own = engine.map(|mtu| Network {
+                name: OWN.to_owned(),
+                lab: None,
+                subnets: Vec::new(),
+                gateways: Vec::new(),
+                mtu,
+            });
+            Network::fitting_mtu(own.as_slice(), way_out)
+        };
+        assert_eq!(fitting(None, None), 1500);
+        assert_eq!(fitting(Some(1500), Some(1400)), 1400);
+        // What lies behind the next router may carry less than this machine's cable.
+        assert_eq!(fitting(Some(1500), Some(9001)), 1500);
+        // Whoever sets the engine knows why.
+        assert_eq!((fitting(Some(9001), Some(1400)), fitting(Some(1300), None)), (9001, 1300));
     }
 }

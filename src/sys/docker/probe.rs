@@ -57,7 +57,7 @@ impl Engine {
     pub async fn try_privileged(&self, runtime: Option<&str>) -> Result<Result<(), String>, DockerError> {
         let id = std::process::id();
         let trial = Trial { engine: self.clone(), name: format!("lab-probe-{id}"), image: format!("lab/probe:{id}") };
-        self.label_image("scratch", &trial.image, &[(LABEL, "1")]).await?;
+        self.label_image("scratch", &trial.image, &[(LABEL, "1")], &[]).await?;
         let body = ContainerCreateBody {
             image: Some(trial.image.clone()),
             cmd: Some(vec![NOTHING.to_owned()]),

@@ -122,11 +122,3 @@ fn inotify_limits_are_for_all_nodes_and_can_be_raised() {
     assert!(warned(&watches).contains("sysctl -w fs.inotify.max_user_watches=16384"));
     assert_eq!(instances.raise, Some(Raise { limit: "fs.inotify.max_user_instances", to: 512 }));
 }
-
-#[test]
-fn the_kernel_speaks_for_an_engine_on_its_own_machine() {
-    assert!(is_here(Some("6.1"), Some(5), Some("6.1"), Some(5)));
-    assert!(!is_here(Some("6.1-linuxkit"), Some(5), Some("6.1"), Some(5)));
-    assert!(!is_here(Some("6.1"), Some(4), Some("6.1"), Some(5)));
-    assert!(!is_here(None, None, None, None));
-}
