@@ -9,11 +9,12 @@ use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
 use crate::plan::render::{self, Surroundings};
-use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node};
-use crate::sys::host::is_local;
-use crate::sys::http::without_proxy;
+use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node, Proxies};
+use crate::sys::host::{self, is_local};
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
+use crate::sys::proxy;
+use crate::sys::words;
 
 /// Written when kind has finished.
 fn made_path(cluster: &LabCluster) -> String {
@@ -170,7 +171,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
     // kind gives containers no labels of ours, but a container has those of its image.
     let image = half_made::image(&ctx.lab.name, &cluster.name);
     let labels = [(LAB_LABEL, ctx.lab.name.as_str()), (CLUSTER_LABEL, cluster.name.as_str())];
-    ctx.engine.label_image(&prepared.node_image, &image, &labels, &mirror_rules(ctx, cluster)?).await?;
+    ctx.engine.label_image(&prepared.node_image, &image, &labels, &files(ctx, cluster)?).await?;
     let around = Surroundings {
         is_mirrored: prepared.mirror.is_some(),
         publishes_elsewhere: ctx.lab.docker_network.api_server_address.is_some_and(|a| !is_local(a.into())),
@@ -187,7 +188,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
         .env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &ctx.lab.docker_network.name)
         .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
         .envs(ctx.engine.endpoint.variables())
-        .envs(without_proxy(&ctx.lab.own_hosts()))
+        .envs(proxies(ctx))
         .input(config.to_string())
         .run(|line| {
             if let Some(message) = kind_progress(line) {
@@ -204,6 +205,34 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
 fn kind_progress(line: &str) -> Option<String> {
     let text = line.strip_prefix(" • ")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != ')').trim();
     Some(text.to_owned())
+}
+
+/// Proxies of which nodes are told.
+fn proxies(ctx: &RunContext) -> Vec<(&'static str, String)> {
+    let endpoint = &ctx.engine.endpoint;
+    let configured = Proxies::of(endpoint);
+    let mut hosts = ctx.lab.own_hosts();
+    if !configured.is_empty() {
+        // They are for containers, and kind's own `docker` must not take one for its way to the engine.
+        hosts.extend(endpoint.machine().map(str::to_owned));
+    }
+    proxy::for_nodes(&hosts, ctx.lab.docker_network.gateway, |name| configured.get(name))
+}
+
+/// Where a node has certificate authorities of this machine. What is pulled with Go's libraries, as by containerd, trusts all in this directory.
+const AUTHORITIES: &str = "/etc/ssl/certs/lab-machine.pem";
+
+/// What nodes need of this machine's settings, by path.
+fn files(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<(String, String)>, StepError> {
+    let mut files = mirror_rules(ctx, cluster)?;
+    if let Some((path, text)) = host::certificate_authorities() {
+        let text = text.map_err(|error| StepError::Machine {
+            problem: format!("SSL_CERT_FILE is {}, which cannot be read: {}", path.display(), words::io_error(&error)),
+            remedy: "let it name a file of PEM certificates, or unset it".to_owned(),
+        })?;
+        files.push((AUTHORITIES.to_owned(), text));
+    }
+    Ok(files)
 }
 
 /// containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the gateway address of the lab's

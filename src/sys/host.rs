@@ -107,6 +107,15 @@ pub fn addresses_of(machine: &str) -> Vec<std::net::IpAddr> {
     (machine, 0).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()).unwrap_or_default()
 }
 
+/// The file of certificate authorities that programs of this user are to trust, by the variable that most of them read, and its text. None where they
+/// trust what the system does.
+#[must_use]
+pub fn certificate_authorities() -> Option<(std::path::PathBuf, std::io::Result<String>)> {
+    let path = std::path::PathBuf::from(std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty())?);
+    let text = std::fs::read_to_string(&path);
+    Some((path, text))
+}
+
 fn text(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }

@@ -14,6 +14,7 @@ pub mod marked;
 pub mod pipe;
 pub mod poll;
 pub mod process;
+pub mod proxy;
 pub mod routes;
 pub mod state;
 pub mod sum;

@@ -83,11 +83,6 @@ pub(super) fn privileged(tried: Result<Result<(), String>, String>, facts: &Engi
             format!("nodes are privileged containers, and none starts{by}: {reason}{lacks}"),
             "let Docker 23 or later run them, or an engine that `./dev setup` starts as root, with a runtime that asks only for what is there",
         ),
-        Ok(Ok(())) if facts.rootless => Judgement::warning(
-            WHAT,
-            format!("privileged containers start{by}, but the engine is rootless{lacks}"),
-            "nothing yet, but if nodes do not start, see what kind says of rootless engines, or use one that runs as root",
-        ),
         Ok(Ok(())) => Judgement::ok(WHAT, format!("privileged containers start{by}{lacks}")),
     }
 }

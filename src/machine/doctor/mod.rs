@@ -64,10 +64,10 @@ pub async fn look(requirement: Requirement<'_>) -> Result<Vec<Judgement>, StepEr
 async fn with_engine(requirement: Requirement<'_>, engine: &Engine) -> Result<Vec<Judgement>, StepError> {
     let lab = requirement.lab;
     let facts = engine.facts().await?;
-    let mut judged = preflight::engine_itself(&facts);
+    let mut judged = preflight::engine_itself(lab, &facts);
     judged.push(privileged(engine, &facts).await);
     judged.push(judge::cgroups(facts.cgroup_version.as_deref()));
-    judged.push(preflight::reach(lab, engine, &facts).await?);
+    judged.extend(preflight::reach(lab, engine, &facts).await?);
     judged.extend(preflight::resources(lab, engine, &facts).await?);
     if requirement.is_planned {
         judged.extend(preflight::taken(lab, engine, &facts).await?);

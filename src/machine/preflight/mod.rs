@@ -1,6 +1,7 @@
 //! What must be true of the machine before anything is created. What is judged is in `judge` and `addresses`; here it is found out.
 
 pub(super) mod addresses;
+mod flavour;
 pub(super) mod judge;
 pub(super) mod mtu;
 mod reach;
@@ -18,8 +19,8 @@ use judge::Need;
 /// the user to know.
 pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError> {
     let facts = engine.facts().await?;
-    let mut judged = engine_itself(&facts);
-    judged.push(reach(lab, engine, &facts).await?);
+    let mut judged = engine_itself(lab, &facts);
+    judged.extend(reach(lab, engine, &facts).await?);
     judged.extend(taken(lab, engine, &facts).await?);
     judged.extend(resources(lab, engine, &facts).await?);
 
@@ -37,27 +38,33 @@ pub async fn check(lab: &Lab, engine: &Engine) -> Result<Vec<String>, StepError>
     Ok(warnings)
 }
 
-/// The engine's version and clock.
-pub(super) fn engine_itself(facts: &EngineFacts) -> Vec<Judgement> {
-    vec![judge::engine(facts.version.as_deref(), facts.api_version.as_deref()), judge::clock(facts.clock_ahead)]
+/// The engine's kind, version, clock and rights.
+pub(super) fn engine_itself(lab: &Lab, facts: &EngineFacts) -> Vec<Judgement> {
+    let engine = facts
+        .podman
+        .as_deref()
+        .map_or_else(|| judge::engine(facts.version.as_deref(), facts.api_version.as_deref()), flavour::podman);
+    vec![engine, judge::clock(facts.clock_ahead), flavour::rootless(lab, facts)]
 }
 
-/// Whether lab will reach the API servers that the engine publishes.
-pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Judgement, StepError> {
+/// Whether lab will reach the API servers that the engine publishes and, if it calls them, the load balancers on the lab's network.
+pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Vec<Judgement>, StepError> {
     let host = Host::read();
     let networks = engine.networks().await?;
     let machine = engine.endpoint.machine();
-    Ok(reach::api_servers(
-        lab,
-        &reach::Engine {
-            is_elsewhere: machine.is_some_and(|name| !host::addresses_of(name).into_iter().any(host::is_local)),
-            machine,
-            shares_kernel: facts.is_on(&host),
-            forwards: facts.desktop || facts.rootless,
-            is_bridge_here: Network::any_is_here(&networks),
-            gateway: networks.iter().flat_map(|n| &n.gateways).next().copied(),
-        },
-    ))
+    // Podman makes a bridge only while something is on it.
+    let bridges = networks.iter().filter(|_| facts.podman.is_none());
+    let engine = reach::Engine {
+        is_elsewhere: machine.is_some_and(|name| !host::addresses_of(name).into_iter().any(host::is_local)),
+        machine,
+        shares_kernel: facts.is_on(&host),
+        forwards: facts.desktop || facts.rootless,
+        is_bridge_here: Network::any_is_here(&networks),
+        gateway: bridges.flat_map(|n| &n.gateways).next().copied(),
+    };
+    let mut judged = vec![reach::api_servers(lab, &engine)];
+    judged.extend(reach::ingress(lab, &engine));
+    Ok(judged)
 }
 
 /// Whether the lab's addresses and names are taken by something else, and its network is as it must be.

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::plan::Lab;
+use crate::scenario::{Check, Through};
 use crate::verdict::Judgement;
 
 const WHAT: &str = "API servers";
@@ -63,6 +64,32 @@ pub(super) fn api_servers(lab: &Lab, engine: &Engine<'_>) -> Judgement {
     )
 }
 
+/// Calls from outside (`through: ingress`) come from lab itself, to load balancers whose addresses are on the lab's bridge. None if there are no such
+/// calls.
+pub(super) fn ingress(lab: &Lab, engine: &Engine<'_>) -> Option<Judgement> {
+    const WHAT: &str = "ingress";
+    let is_from_outside = |check: &Check| match check {
+        Check::Rotation { through, .. } => *through == Through::Ingress,
+        Check::Request(request) => request.through == Through::Ingress,
+        _ => false,
+    };
+    if !lab.checks.iter().any(is_from_outside) {
+        return None;
+    }
+    if engine.is_elsewhere || engine.gateway.is_none() {
+        let found = "whether the load balancers of a lab are reached from here cannot be told, and checks with `through: ingress` call them";
+        return Some(Judgement::unknown(WHAT, found));
+    }
+    if engine.is_bridge_here {
+        return Some(Judgement::ok(WHAT, "load balancers of a lab are reached from here"));
+    }
+    Some(Judgement::failure(
+        WHAT,
+        "the lab's network is not one of this process, so checks with `through: ingress`, which call load balancers on it, would fail",
+        "run lab where the engine runs, in a container with `--network host`; or leave out those checks",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +131,17 @@ mod tests {
         assert_eq!(judged(&Engine { shares_kernel: false, ..apart() }), Level::Unknown);
         assert_eq!(judged(&Engine { gateway: None, ..apart() }), Level::Unknown);
         assert_eq!(judged(&Engine { forwards: true, ..apart() }), Level::Ok);
+    }
+
+    #[test]
+    fn calls_from_outside_need_the_labs_network() {
+        let lab = lab("mesh: { ingressGateway: true }\nchecks: [{ rotation: { through: ingress } }]\n");
+        let judged = |engine: &Engine<'_>| ingress(&lab, engine).expect("a judgement").level;
+        assert_eq!(judged(&HERE), Level::Ok);
+        // That ports are forwarded makes no way to a bridge.
+        assert_eq!(judged(&Engine { is_bridge_here: false, forwards: true, ..HERE }), Level::Failure);
+        assert_eq!(judged(&Engine { is_elsewhere: true, ..HERE }), Level::Unknown);
+        assert!(ingress(&self::lab(""), &Engine { is_bridge_here: false, ..HERE }).is_none());
     }
 
     #[test]

@@ -79,7 +79,13 @@ async fn request_by(endpoint: Arc<Endpoint>, mut request: BollardRequest) -> Res
 async fn said(errors: ChildStderr) -> String {
     let mut text = Vec::new();
     let _ = errors.take(SAID).read_to_end(&mut text).await;
-    String::from_utf8_lossy(&text).lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+    last_words(&String::from_utf8_lossy(&text)).to_owned()
+}
+
+/// The last line of a text that says something. Of a connection that breaks off `docker` keeps a log, with times, which is about how and not about why.
+fn last_words(text: &str) -> &str {
+    let is_said = |line: &&str| !line.is_empty() && !line.starts_with("time=\"");
+    text.lines().map(str::trim).rfind(is_said).unwrap_or_default()
 }
 
 /// Both directions of a connection, and the process that carries it, which ends with them.
@@ -112,5 +118,19 @@ impl AsyncWrite for Line {
         // The end of its input tells the process, and so the engine, that there is no more; closing the pipe is what ends it.
         self.input = None;
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn what_docker_says_is_told_and_its_log_is_not() {
+        let log =
+            "time=\"2026-11-26T11:14:13Z\" level=error msg=\"error while CloseRead (stream to stdout): close tcp\"\n";
+        assert_eq!(last_words(log), "");
+        let said = "Failed to initialize: unable to resolve docker endpoint: open /home/u/.docker/ca.pem: no such file or directory";
+        assert_eq!(last_words(&format!("{said}\n{log}\n")), said);
     }
 }

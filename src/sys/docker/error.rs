@@ -15,7 +15,7 @@ use crate::sys::words;
 pub enum DockerError {
     /// No engine answers.
     #[error("no Docker engine answers at {tried}")]
-    #[diagnostic(help("{}", if source.is_denied() { DENIED } else { NO_ENGINE }))]
+    #[diagnostic(help("{}", if source.is_denied() { DENIED } else if tried.starts_with("tcp:") { NO_TLS } else { NO_ENGINE }))]
     Unreachable {
         /// The engine, and what says that it is this one.
         tried: String,
@@ -105,6 +105,9 @@ impl std::error::Error for Refusal {}
 const DENIED: &str =
     "run lab as a user who may use that socket: root, or, by Docker's own default, whoever is in the group `docker`";
 
+/// What to do where no engine answers by TCP, where most want to know who asks.
+const NO_TLS: &str = "see whether `docker version` answers; an engine with TLS wants DOCKER_TLS_VERIFY=1 and, in the directory DOCKER_CERT_PATH, the files ca.pem, cert.pem and key.pem, or a Docker context that has them";
+
 /// What to do where no engine answers.
 pub const NO_ENGINE: &str = "start Docker, or choose an engine that runs with DOCKER_HOST or `docker context use`; on Debian or Ubuntu, `./dev setup` as root installs and starts one";
 
@@ -144,12 +147,14 @@ mod tests {
 
     #[test]
     fn a_user_who_may_not_use_the_socket_is_not_told_to_start_an_engine() {
-        let hint = |kind: io::ErrorKind| {
+        let hint = |tried: &str, kind: io::ErrorKind| {
             let error = Error::from(io::Error::from(kind));
-            let error = DockerError::Unreachable { tried: "x".to_owned(), source: error.into() };
+            let error = DockerError::Unreachable { tried: tried.to_owned(), source: error.into() };
             error.help().expect("a hint").to_string()
         };
-        assert_eq!(hint(io::ErrorKind::PermissionDenied), DENIED);
-        assert_eq!(hint(io::ErrorKind::ConnectionRefused), NO_ENGINE);
+        let socket = "unix:///var/run/docker.sock";
+        assert_eq!(hint(socket, io::ErrorKind::PermissionDenied), DENIED);
+        assert_eq!(hint(socket, io::ErrorKind::ConnectionRefused), NO_ENGINE);
+        assert_eq!(hint("tcp://10.0.0.5:2376", io::ErrorKind::UnexpectedEof), NO_TLS);
     }
 }

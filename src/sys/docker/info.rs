@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bollard::models::{SystemInfo, SystemVersion};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::sys::host::Host;
@@ -29,6 +30,10 @@ pub struct EngineFacts {
     pub runtime: Option<String>,
     /// Whether it runs without the rights of root.
     pub rootless: bool,
+    /// The version of Podman, if that answers in Docker's place.
+    pub podman: Option<String>,
+    /// What of control groups it cannot use for containers, as "memory".
+    pub lacks_controllers: Vec<&'static str>,
     /// Whether it is Docker Desktop's, which forwards what it publishes to the loopback of the machine that it is on.
     pub desktop: bool,
 }
@@ -48,8 +53,21 @@ impl Engine {
         let before = Timestamp::now();
         let info = ask("tell about itself", self.docker.info()).await?;
         let after = Timestamp::now();
+        let clock_ahead = info.system_time.as_ref().and_then(|time| ahead(time, before, after));
+        Ok(EngineFacts { clock_ahead, ..EngineFacts::of(version, info) })
+    }
+}
+
+impl EngineFacts {
+    /// Reads what an engine answers.
+    fn of(version: SystemVersion, info: SystemInfo) -> Self {
         let security = info.security_options.unwrap_or_default();
-        Ok(EngineFacts {
+        let podman = version.components.unwrap_or_default().into_iter().find(|c| c.name == "Podman Engine");
+        let controllers =
+            [("cpu", info.cpu_shares), ("memory", info.memory_limit), ("pids", info.pids_limit)].into_iter();
+        Self {
+            podman: podman.map(|component| component.version),
+            lacks_controllers: controllers.filter(|(_, has)| *has == Some(false)).map(|(name, _)| name).collect(),
             cgroup_version: info.cgroup_version.map(|v| v.to_string()).filter(|v| !v.is_empty()),
             runtime: info.default_runtime,
             rootless: security.iter().any(|option| option.contains("name=rootless")),
@@ -59,8 +77,8 @@ impl Engine {
             kernel: info.kernel_version,
             memory: info.mem_total.and_then(|m| u64::try_from(m).ok()),
             root: info.docker_root_dir.map(PathBuf::from),
-            clock_ahead: info.system_time.and_then(|t| ahead(&t, before, after)),
-        })
+            clock_ahead: None,
+        }
     }
 }
 
@@ -92,6 +110,36 @@ mod tests {
         assert!(engine.is_on(&host("6.1", 5)));
         assert!(!engine.is_on(&host("6.1-linuxkit", 5)) && !engine.is_on(&host("6.1", 4)));
         assert!(!EngineFacts::default().is_on(&Host::default()));
+    }
+
+    fn facts(version: &str, info: &str) -> EngineFacts {
+        let version = serde_json::from_str(version).expect("a version");
+        EngineFacts::of(version, serde_json::from_str(info).expect("facts"))
+    }
+
+    #[test]
+    fn podman_answers_in_dockers_place() {
+        // Of Podman 4.3.1 in Debian 12, without what nobody reads.
+        let version = r#"{ "Platform": { "Name": "linux/amd64/debian-12" }, "Components": [
+            { "Name": "Podman Engine", "Version": "4.3.1", "Details": { "APIVersion": "4.3.1", "MinAPIVersion": "4.0.0" } },
+            { "Name": "OCI Runtime (crun)", "Version": "crun version 1.8.1", "Details": { "Package": "Unknown" } }
+        ], "Version": "4.3.1", "ApiVersion": "1.41", "MinAPIVersion": "1.24" }"#;
+        let info = r#"{ "MemoryLimit": true, "CPUShares": true, "PidsLimit": true, "CgroupDriver": "cgroupfs", "CgroupVersion": "1",
+            "OperatingSystem": "debian", "DefaultRuntime": "crun", "SecurityOptions": ["name=seccomp,profile=default"] }"#;
+        let podman = facts(version, info);
+        assert_eq!((podman.podman.as_deref(), podman.rootless), (Some("4.3.1"), false));
+        assert_eq!((podman.cgroup_version.as_deref(), podman.lacks_controllers), (Some("1"), Vec::new()));
+    }
+
+    #[test]
+    fn a_rootless_engine_tells_which_controllers_it_lacks() {
+        let version = r#"{ "Components": [{ "Name": "Engine", "Version": "28.2.2" }, { "Name": "rootlesskit", "Version": "2.3.4" }],
+            "Version": "28.2.2", "ApiVersion": "1.50" }"#;
+        let info = r#"{ "MemoryLimit": true, "CPUShares": false, "PidsLimit": true, "CgroupDriver": "systemd", "CgroupVersion": "2",
+            "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"] }"#;
+        let rootless = facts(version, info);
+        assert!(rootless.rootless && rootless.podman.is_none(), "{rootless:?}");
+        assert_eq!(rootless.lacks_controllers, ["cpu"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod keep;
 mod login;
 mod networks;
 mod probe;
+mod proxies;
 mod registries;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use info::EngineFacts;
 pub use keep::{ContainerSpec, Kept};
 pub use login::login;
 pub use networks::Network;
+pub use proxies::Proxies;
 pub use registries::Registries;
 
 /// Label that everything made for a lab carries; its value is the lab's name.

@@ -134,36 +134,11 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unreachable
 }
 
 /// Whether a URL names this machine itself.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let url = reqwest::Url::parse(url).ok();
     let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.ends_with(".localhost") || bare.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
-}
-
-/// Variables that keep a child, and what it starts in turn, from asking a proxy for `hosts`: names, addresses and subnets. There are none where the
-/// user has no proxy.
-#[must_use]
-pub fn without_proxy(hosts: &[String]) -> Vec<(&'static str, String)> {
-    exceptions(hosts, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-}
-
-fn exceptions(hosts: &[String], variable: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
-    const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    if !PROXIES.iter().any(|name| variable(name).is_some()) {
-        return Vec::new();
-    }
-    let given = ["NO_PROXY", "no_proxy"].into_iter().filter_map(&variable);
-    let given: Vec<String> =
-        given.flat_map(|list| list.split(',').map(|host| host.trim().to_owned()).collect::<Vec<_>>()).collect();
-    let mut all: Vec<String> = Vec::new();
-    for host in given.iter().chain(hosts).filter(|host| !host.is_empty()) {
-        if !all.contains(host) {
-            all.push(host.clone());
-        }
-    }
-    // Some programs read the one, some the other.
-    ["NO_PROXY", "no_proxy"].map(|name| (name, all.join(","))).into()
 }
 
 #[cfg(test)]
@@ -178,20 +153,5 @@ mod tests {
         for url in ["https://registry.k8s.io/v2/", "http://10.0.0.1:5000", "http://127.0.0.1.example.org/"] {
             assert!(!is_loopback(url), "{url}");
         }
-    }
-
-    #[test]
-    fn children_ask_no_proxy_for_a_lab() {
-        let hosts = ["localhost".to_owned(), "172.30.0.0/16".to_owned()];
-        let asked = |set: &[(&str, &str)]| {
-            exceptions(&hosts, |name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
-        };
-        assert_eq!(asked(&[("NO_PROXY", "a")]), []);
-        let both = |list: &str| vec![("NO_PROXY", list.to_owned()), ("no_proxy", list.to_owned())];
-        assert_eq!(asked(&[("https_proxy", "p")]), both("localhost,172.30.0.0/16"));
-        assert_eq!(
-            asked(&[("ALL_PROXY", "p"), ("NO_PROXY", "a, localhost"), ("no_proxy", "b")]),
-            both("a,localhost,b,172.30.0.0/16")
-        );
     }
 }
