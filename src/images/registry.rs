@@ -42,7 +42,8 @@ pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
         return Err(ImagesError::Stack("the node image has no registry".to_owned()));
     };
     let images: Vec<(Reference, String)> =
-        shop.stack.loaded().filter_map(|(key, i)| Some((upstream(key)?, i.name.clone()))).collect();
+        // Nodes name them as upstream does: `lab.internal` names are those of what is built here.
+        shop.stack.loaded().filter_map(|(key, _)| upstream(key)).map(|r| (r.clone(), r.tagged())).collect();
     shop.expect(images.len() + 2);
     // The node image is by far the largest: first.
     let all: Vec<&Reference> = std::iter::once(&own).chain(images.iter().map(|(r, _)| r)).collect();
