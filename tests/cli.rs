@@ -97,10 +97,14 @@ fn only_a_kustomization_needs_kubectl() {
     machine.file("kustomized.yaml", "name: demo\nclusters: [c1]\napps:\n  - manifests: { files: [apps] }\n");
     machine.file("apps/web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: c }\n");
     machine.file("apps/kustomization.yaml", "resources: [web.yaml]\n");
-    let without_programs = |args: &[&str]| ran(machine.command(args).env("PATH", machine.dir.path()), args);
-    without_programs(&["plan", "plain.yaml"]).printed();
-    let refused = without_programs(&["plan", "kustomized.yaml"]).refused(3);
-    assert!(refused.stderr.contains("error: go is missing, which builds"), "{}", refused.stderr);
+    // Nobody listens there, so that no release is reached on any machine.
+    let nowhere = ("HTTPS_PROXY", "http://127.0.0.1:1");
+    let alone =
+        |args: &[&str]| ran(machine.command(args).env("PATH", machine.dir.path()).env(nowhere.0, nowhere.1), args);
+    alone(&["plan", "plain.yaml"]).printed();
+    let refused = alone(&["plan", "kustomized.yaml"]).refused(3).stderr;
+    assert!(refused.contains("error: kubectl is not to be had: PATH has no kubectl"), "{refused}");
+    assert!(refused.contains("it cannot be built, as go is not on PATH"), "{refused}");
 }
 
 #[test]
