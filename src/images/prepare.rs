@@ -84,15 +84,18 @@ pub async fn is_prepared(
     versions: Versions,
     engine: &Engine,
 ) -> Option<Prepared> {
-    let stack = Stack::of(versions).ok()?;
-    let (digests, cache) = (Digests::of(&stack), Cache::open().ok()?);
+    let stack_of = |source| Stack::serving(source, versions);
+    let cache = Cache::open().ok()?;
     if let Some(mirror) = &settings.mirror {
+        let digests = Digests::of(&stack_of(Source::Registry).ok()?);
         let record: Record = cache.read_json(&Record::mirror_name(mirror, &digests))?;
         engine.image_config(&record.node_image).await.ok()??;
+        let stack = stack_of(record.source).ok()?;
         return record.prepared(&stack);
     }
-    let source = in_engine(choice, &digests, engine).await.ok()??;
-    cache.read_json::<Record>(&Record::name(digest(&digests, source)))?.prepared(&stack)
+    let source = in_engine(choice, &stack_of, engine).await.ok()??;
+    let stack = stack_of(source).ok()?;
+    cache.read_json::<Record>(&Record::name(digest(&Digests::of(&stack), source)))?.prepared(&stack)
 }
 
 /// Prepares tools and images. It tells the source that serves, and why, as a note.
@@ -127,7 +130,7 @@ pub async fn prepare_stack(
         let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
         (Record::mirror_name(mirror, &digests), from_mirror(&shop, stack_of, mirror).await?)
     } else {
-        let (source, why) = match in_engine(choice, &digests, engine).await? {
+        let (source, why) = match in_engine(choice, stack_of, engine).await? {
             Some(source) => (source, "the node image is there already".to_owned()),
             None => resolve::resolve(choice, &stack, engine).await?,
         };
@@ -151,6 +154,7 @@ pub async fn prepare_stack(
         }
     };
     cache.write_json(&name, &record)?;
+    let stack = stack_of(record.source)?;
     record.prepared(&stack).ok_or_else(|| ImagesError::Unexpected {
         what: "what was prepared just now".to_owned(),
         reason: "somebody else changed it in the meantime".to_owned(),
@@ -178,9 +182,14 @@ fn digest(digests: &Digests, source: Source) -> &Digest {
 }
 
 /// The source whose derived node image the engine has already.
-async fn in_engine(choice: Choice, digests: &Digests, engine: &Engine) -> Result<Option<Source>, ImagesError> {
+async fn in_engine(choice: Choice, stack_of: StackOf<'_>, engine: &Engine) -> Result<Option<Source>, ImagesError> {
     let tags: BTreeSet<String> = engine.images_labelled(NODE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
-    Ok(choice.candidates().iter().copied().find(|source| tags.contains(&node::name(digest(digests, *source)))))
+    for &source in choice.candidates() {
+        if tags.contains(&node::name(digest(&Digests::of(&stack_of(source)?), source))) {
+            return Ok(Some(source));
+        }
+    }
+    Ok(None)
 }
 
 async fn from_source(shop: &Workshop<'_>, source: Source) -> Result<Record, ImagesError> {
