@@ -33,10 +33,13 @@ async fn main() -> Result<(), Reason> {
         }
     }
     for (name, wheel) in &stack.wheels {
-        match newest_wheel(&wheel.package).await {
+        match newest_wheel(&wheel.package, &wheel.sha256).await {
             Ok((version, _)) if version == wheel.version => say(name, &format!("{version}: newest")),
-            Ok((version, sha256)) => {
-                text = pins::replaced(&text, &wheel.version, &version).0.replace(&wheel.sha256, &sha256);
+            Ok((version, sums)) => {
+                text = pins::replaced(&text, &wheel.version, &version).0;
+                for (old, new) in sums {
+                    text = text.replace(&old, &new);
+                }
                 say(name, &format!("{} -> {version}", wheel.version));
             }
             Err(reason) => say(name, &format!("{}: not asked: {}", wheel.version, first_line(&*reason))),
@@ -151,7 +154,6 @@ async fn renew(wrapper: &Path, module: &str, old: &str, new: &str) -> Result<Pat
 
 /// What goes with a version of Kubernetes: what kind reads from the node, and the tags that kubeadm asks for.
 fn follow_kubernetes(dir: &Path, source: &Path, version: &str, text: &mut String) -> Result<(), Reason> {
-    std::fs::write(dir.join("node/rootfs/kind/version"), format!("{version}\n"))?;
     let constants = std::fs::read_to_string(source.join("cmd/kubeadm/app/constants/constants.go"))?;
     let containerd = dir.join("node/rootfs/etc/containerd/config.toml");
     let mut config = std::fs::read_to_string(&containerd)?;
@@ -163,18 +165,33 @@ fn follow_kubernetes(dir: &Path, source: &Path, version: &str, text: &mut String
     Ok(())
 }
 
-/// The newest version of a package for this machine, and the digest of its wheel.
-async fn newest_wheel(package: &str) -> Result<(String, String), Reason> {
-    let scratch = tempfile::tempdir()?;
-    let to = scratch.path().display().to_string();
-    let pip =
-        ["-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary", ":all:"];
-    Process::new("python3").args(pip).args(["--dest", &to, package]).output().await?;
-    let wheel = std::fs::read_dir(scratch.path())?.next().ok_or("pip downloaded nothing")??;
-    let name = wheel.file_name().to_string_lossy().into_owned();
-    let version = name.split('-').nth(1).ok_or("pip downloaded something that is no wheel")?.to_owned();
-    let summed = Process::new("sha256sum").args([wheel.path().display().to_string()]).output().await?;
-    Ok((version, summed.split_whitespace().next().unwrap_or_default().to_owned()))
+/// The newest version of a package that there is for all architectures, and what is now the digest of each wheel, by what it was.
+async fn newest_wheel(
+    package: &str,
+    pinned: &std::collections::BTreeMap<String, String>,
+) -> Result<(String, Vec<(String, String)>), Reason> {
+    let mut versions = std::collections::BTreeSet::new();
+    let mut sums = Vec::new();
+    for (arch, old) in pinned {
+        let platform = match arch.as_str() {
+            "amd64" => "manylinux_2_31_x86_64",
+            _ => "manylinux_2_31_aarch64",
+        };
+        let scratch = tempfile::tempdir()?;
+        let to = scratch.path().display().to_string();
+        let pip = ["-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"];
+        let which = ["--only-binary", ":all:", "--platform", platform, "--dest", &to, package];
+        Process::new("python3").args(pip).args(which).output().await?;
+        let wheel = std::fs::read_dir(scratch.path())?.next().ok_or("pip downloaded nothing")??;
+        let name = wheel.file_name().to_string_lossy().into_owned();
+        versions.insert(name.split('-').nth(1).ok_or("pip downloaded something that is no wheel")?.to_owned());
+        let summed = Process::new("sha256sum").args([wheel.path().display().to_string()]).output().await?;
+        sums.push((old.clone(), summed.split_whitespace().next().unwrap_or_default().to_owned()));
+    }
+    match versions.len() {
+        1 => Ok((versions.into_iter().collect(), sums)),
+        _ => Err(format!("its newest versions differ by architecture: {versions:?}").into()),
+    }
 }
 
 /// What there is to say about a release of Debian, whose packages are taken as they are and are not pinned.

@@ -76,7 +76,7 @@ pub fn file(stack: &Stack, file: &FileRef) -> Digest {
         }
         FileRef::Wheel(name) => {
             let Some(w) = stack.wheels.get(name) else { return Inputs::of("nothing").digest() };
-            Inputs::of("wheel 1").and(&w.sha256).and(&w.member).digest()
+            Inputs::of("wheel 1").and(w.sum().unwrap_or_default()).and(&w.member).digest()
         }
     }
 }

@@ -145,7 +145,7 @@ pub async fn prepare_stack(
         match serve(source).await {
             // A registry may have an image and yet not hand it over.
             Err(error @ ImagesError::Transfer { .. })
-                if choice == Choice::Auto && source == Source::Registry && resolve::can_build().await =>
+                if choice == Choice::Auto && source == Source::Registry && resolve::can_build(&stack).await =>
             {
                 progress.note(format!("{what}: {}: {error}", Source::Packages));
                 serve(Source::Packages).await?

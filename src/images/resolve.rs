@@ -80,15 +80,15 @@ pub(super) async fn resolve(choice: Choice, stack: &Stack, engine: &Engine) -> R
         Choice::Registry => Ok((Source::Registry, "as you chose".to_owned())),
         Choice::Packages => Ok((Source::Packages, "as you chose".to_owned())),
         Choice::Auto => {
-            let (answers, builders) = tokio::join!(upstream(stack, Some(engine)), sources::builders());
+            let (answers, builders) = tokio::join!(upstream(stack, Some(engine)), sources::builders(stack));
             choose(&answers, &builders)
         }
     }
 }
 
 /// Whether this machine can build images from packages.
-pub(super) async fn can_build() -> bool {
-    sources::builders().await.iter().all(|(_, has)| has.is_ok())
+pub(super) async fn can_build(stack: &Stack) -> bool {
+    sources::builders(stack).await.iter().all(|(_, has)| has.is_ok())
 }
 
 /// What a registry said when it was asked for an image.
@@ -294,12 +294,12 @@ mod tests {
 
     #[test]
     fn where_nothing_can_be_built_the_missing_image_is_named() {
-        let cannot = [("Go".to_owned(), Err("go is not on PATH".to_owned())), ("x86_64".to_owned(), Ok(()))];
+        let cannot = [("Go".to_owned(), Err("go is not on PATH".to_owned())), ("architecture".to_owned(), Ok(()))];
         assert_eq!(choose(&answers(Ok(true), Ok(true)), &cannot).expect("a source").0, Source::Registry);
         let error = choose(&answers(Ok(false), Ok(true)), &cannot).expect_err("no source");
         assert!(error.lacks_something());
         let text = error.to_string();
         assert!(text.contains("docker.io: it has no istio/pilot:1.31.1"), "{text}");
-        assert!(text.contains("Go: go is not on PATH") && !text.contains("x86_64"), "{text}");
+        assert!(text.contains("Go: go is not on PATH") && !text.contains("architecture"), "{text}");
     }
 }

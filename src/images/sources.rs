@@ -178,24 +178,25 @@ async fn registries(stack: &Stack, settings: &ImageSettings, engine: Option<&Eng
 }
 
 /// The programs that build images from packages, and what of this machine forbids it. Nothing is asked of the network.
-pub(super) async fn builders() -> Vec<Asked> {
+pub(super) async fn builders(stack: &Stack) -> Vec<Asked> {
     let pip = Process::new("python3").args(["-m", "pip", "--version"]).output().await;
     let has = |program: &str| {
         if on_path(program).is_empty() { Err(format!("{program} is not on PATH")) } else { Ok(()) }
     };
-    let x86 = std::env::consts::ARCH == "x86_64";
+    let without = stack.wheels.values().find(|wheel| wheel.sum().is_none());
+    let architecture = without.map_or(Ok(()), |wheel| Err(format!("there is no {} for {}", wheel.package, std::env::consts::ARCH)));
     vec![
         ("Go".to_owned(), has("go")),
         ("Python with pip".to_owned(), pip.map(|_| ()).map_err(|_| "python3 -m pip does not run".to_owned())),
         ("mmdebstrap".to_owned(), has("mmdebstrap")),
-        ("x86_64".to_owned(), x86.then_some(()).ok_or_else(|| "the Envoy wheel is for x86_64 only".to_owned())),
+        ("architecture".to_owned(), architecture),
     ]
 }
 
 /// The programs that build, and where they download from.
 async fn packages(stack: &Stack) -> (Vec<Asked>, Vec<Asked>) {
     let go = Process::new("go").args(["env", "GOPROXY"]).output().await;
-    let builders = builders().await;
+    let builders = builders(stack).await;
     let index = async {
         if let Ok(url) = std::env::var("PIP_INDEX_URL") {
             url

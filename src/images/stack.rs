@@ -132,10 +132,18 @@ pub struct Wheel {
     pub package: String,
     /// Its version.
     pub version: String,
-    /// Digest of the wheel.
-    pub sha256: String,
+    /// Digest of the wheel for Linux by architecture, as upstream's releases name it.
+    pub sha256: BTreeMap<String, String>,
     /// Path in it.
     pub member: String,
+}
+
+impl Wheel {
+    /// The digest of the wheel for this machine; none where there is no such wheel.
+    #[must_use]
+    pub fn sum(&self) -> Option<&str> {
+        self.sha256.get(super::ways::arch()).map(String::as_str)
+    }
 }
 
 /// A Debian root file system.

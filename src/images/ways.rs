@@ -182,7 +182,7 @@ fn fits(tool: &Tool) -> Fits {
 }
 
 /// The name that upstream's files and Docker have for this machine's architecture.
-fn arch() -> &'static str {
+pub(super) fn arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -18,6 +18,9 @@ const MISSING: Missing =
 pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Wheel(name.to_owned()));
     let what = format!("downloading {} {}", wheel.package, wheel.version);
+    let Some(wanted) = wheel.sum() else {
+        return Err(unexpected(&wheel.package, format!("the stack pins no wheel for {}", std::env::consts::ARCH)));
+    };
     shop.artifact(&format!("wheel/{name}"), &digest, &what, Needs::Network, |scratch| async move {
         let requirement = format!("{}=={}", wheel.package, wheel.version);
         let dir = scratch.display().to_string();
@@ -43,7 +46,7 @@ pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Re
         let sum = tokio::task::spawn_blocking(move || digest::of_file(&hashed)).await;
         let sum = sum.map_err(std::io::Error::other).and_then(|s| s);
         let sum = sum.map_err(|e| ImagesError::Copy { what: requirement.clone(), source: e.into() })?;
-        if sum != wheel.sha256 {
+        if sum != wanted {
             return Err(unexpected(&requirement, format!("its sha256 is {sum}")));
         }
         let contents = scratch.join("contents");
@@ -65,7 +68,7 @@ fn unexpected(what: &str, reason: String) -> ImagesError {
     ImagesError::Unexpected {
         what: what.to_owned(),
         reason,
-        remedy: "the stack pins the wheel of Linux on x86_64: use the image source `registry` on other machines; otherwise distrust the index",
+        remedy: "use the image source `registry` where there is no wheel for the machine; otherwise distrust the index",
     }
 }
 

@@ -148,3 +148,15 @@ fn files_by_their_prefix() {
     assert!(FileRef::try_from("go/kind".to_owned()).is_err());
     assert!(FileRef::try_from("elsewhere/kind/kind".to_owned()).is_err());
 }
+
+#[test]
+fn what_is_built_from_packages_is_there_for_both_architectures() {
+    let stack = Stack::embedded().expect("stack.yaml is valid");
+    for wheel in stack.wheels.values() {
+        assert_eq!(wheel.sha256.keys().collect::<Vec<_>>(), ["amd64", "arm64"], "{}", wheel.package);
+    }
+    // Everything else is compiled or installed here: no file of another architecture is named.
+    for (key, image) in stack.all_images() {
+        assert!(!image.name.contains("amd64") && !image.name.contains("arm64"), "{key}");
+    }
+}
