@@ -2,6 +2,8 @@
 
 mod machine;
 
+use std::path::Path;
+
 use machine::{Machine, ran, scenario, snapshot};
 
 #[test]
@@ -11,6 +13,11 @@ fn completions_for_every_shell() {
         let script = machine.run(&["completions", shell]).printed();
         assert!(script.contains("COMPLETE") && script.contains(env!("CARGO_BIN_EXE_lab")), "{shell}: {script}");
     }
+    // Where the shell finds this binary by its name, the script does as well.
+    let args = ["completions", "bash"];
+    let directory = Path::new(env!("CARGO_BIN_EXE_lab")).parent().expect("a directory");
+    let script = ran(machine.command(&args).env("PATH", directory), &args).printed();
+    assert!(!script.contains(env!("CARGO_BIN_EXE_lab")), "{script}");
 }
 
 /// What bash is told to offer for the last of these words.

@@ -108,6 +108,9 @@ fn the_release_runs_in_an_empty_root_file_system_in_full() {
     ] {
         assert!(release.join(file).exists(), "{file} is not in the archive");
     }
+    // They hold on every machine, and are the same wherever they were made.
+    let completions = fs::read_to_string(release.join("completions/lab.bash")).expect("read");
+    assert!(completions.contains("lab") && !completions.contains("/lab"), "{completions}");
     let linked = Command::new("ldd").arg(release.join("lab")).output().expect("ldd");
     let said = text(&linked.stdout) + &text(&linked.stderr);
     assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{said}");
