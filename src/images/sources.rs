@@ -184,7 +184,8 @@ pub(super) async fn builders(stack: &Stack) -> Vec<Asked> {
         if on_path(program).is_empty() { Err(format!("{program} is not on PATH")) } else { Ok(()) }
     };
     let without = stack.wheels.values().find(|wheel| wheel.sum().is_none());
-    let architecture = without.map_or(Ok(()), |wheel| Err(format!("there is no {} for {}", wheel.package, std::env::consts::ARCH)));
+    let architecture =
+        without.map_or(Ok(()), |wheel| Err(format!("there is no {} for {}", wheel.package, std::env::consts::ARCH)));
     vec![
         ("Go".to_owned(), has("go")),
         ("Python with pip".to_owned(), pip.map(|_| ()).map_err(|_| "python3 -m pip does not run".to_owned())),

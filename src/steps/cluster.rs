@@ -224,15 +224,17 @@ const AUTHORITIES: &str = "/etc/ssl/certs/lab-machine.pem";
 
 /// What nodes need of this machine's settings, by path.
 fn files(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<(String, String)>, StepError> {
-    let mut files = mirror_rules(ctx, cluster)?;
-    if let Some((path, text)) = host::certificate_authorities() {
-        let text = text.map_err(|error| StepError::Machine {
-            problem: format!("SSL_CERT_FILE is {}, which cannot be read: {}", path.display(), words::io_error(&error)),
-            remedy: "let it name a file of PEM certificates, or unset it".to_owned(),
-        })?;
-        files.push((AUTHORITIES.to_owned(), text));
-    }
-    Ok(files)
+    Ok([mirror_rules(ctx, cluster)?, authorities()?].concat())
+}
+
+/// The certificate authorities that this machine is told to trust, as a file of a node; none where it is told of none.
+pub(crate) fn authorities() -> Result<Vec<(String, String)>, StepError> {
+    let Some((path, text)) = host::certificate_authorities() else { return Ok(Vec::new()) };
+    let text = text.map_err(|error| StepError::Machine {
+        problem: format!("SSL_CERT_FILE is {}, which cannot be read: {}", path.display(), words::io_error(&error)),
+        remedy: "let it name a file of PEM certificates, or unset it".to_owned(),
+    })?;
+    Ok(vec![(AUTHORITIES.to_owned(), text)])
 }
 
 /// containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the gateway address of the lab's

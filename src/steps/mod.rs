@@ -3,7 +3,7 @@
 mod address_pool;
 pub(crate) mod applied;
 mod apps;
-mod cluster;
+pub(crate) mod cluster;
 pub(crate) mod docker_network;
 mod external_istiod;
 mod federated_apps;

@@ -59,15 +59,13 @@ fn volumes_part(node: &str) -> String {
     format!("{node}.volumes.tar.gz")
 }
 
-/// The node image that has these layers.
-async fn node_image(engine: &Engine, layers: &[String]) -> Result<Option<String>, StepError> {
+/// The node image that a node was made of, whose image has these layers, and its own layers: an image of a cluster may have files of the machine above them.
+async fn node_image(engine: &Engine, layers: &[String]) -> Result<Option<(String, Vec<String>)>, StepError> {
     for image in engine.images_labelled(NODE_LABEL).await? {
-        // The images of clusters have them too, and go with their lab.
-        let own = image.tags.into_iter().find(|tag| !tag.starts_with("lab/cluster:"));
-        if let Some(tag) = own
-            && engine.layers(&tag).await?.as_deref() == Some(layers)
-        {
-            return Ok(Some(tag));
+        // The images of clusters have the label too, and go with their lab.
+        let Some(tag) = image.tags.into_iter().find(|tag| !tag.starts_with("lab/cluster:")) else { continue };
+        if let Some(own) = engine.layers(&tag).await?.filter(|own| layers.starts_with(own)) {
+            return Ok(Some((tag, own)));
         }
     }
     Ok(None)

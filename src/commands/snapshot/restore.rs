@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{About, KeptNode, STATE, own_part, volumes_part};
 use crate::commands::down;
 use crate::context::StepError;
-use crate::steps::{docker_network, half_made};
+use crate::steps::{cluster, docker_network, half_made};
 use crate::sys::docker::{CLUSTER_LABEL, Engine, LAB_LABEL};
 use crate::sys::state::{Snapshot, State, StateError};
 
@@ -67,9 +67,9 @@ async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Res
 }
 
 /// The nodes of each cluster start from an image of its own, as those that kind makes.
-async fn label(engine: &Engine, lab: &str, cluster: &str, image: &str) -> Result<(), StepError> {
-    let labels = [(LAB_LABEL, lab), (CLUSTER_LABEL, cluster)];
-    Ok(engine.label_image(image, &half_made::image(lab, cluster), &labels, &[]).await?)
+async fn label(engine: &Engine, lab: &str, name: &str, image: &str) -> Result<(), StepError> {
+    let labels = [(LAB_LABEL, lab), (CLUSTER_LABEL, name)];
+    Ok(engine.label_image(image, &half_made::image(lab, name), &labels, &cluster::authorities()?).await?)
 }
 
 async fn make_node(engine: &Engine, snapshot: &Snapshot<About>, node: &KeptNode) -> Result<(), StepError> {

@@ -42,19 +42,25 @@ pub async fn save(
             remedy: format!("`lab up {}` makes it", ctx.lab.name),
         });
     }
+    if ctx.lab.images.mirror.is_some() {
+        return Err(StepError::Machine {
+            problem: format!(
+                "lab {} cannot be kept: its nodes pull images from a mirror, whose address on this machine they know",
+                ctx.lab.name
+            ),
+            remedy: format!(
+                "make it without `images.mirror`: `lab down {}`, then `lab up` with its scenario",
+                ctx.lab.name
+            ),
+        });
+    }
     let kept = try_join_all(found.iter().map(|n| ctx.engine.look_to_keep(&n.name))).await?;
     let mut images = BTreeMap::new();
     for of in &kept {
         if !images.contains_key(&of.layers) {
             let image = node_image(&ctx.engine, &of.layers).await?.ok_or_else(|| StepError::Machine {
-                problem: format!(
-                    "lab {} cannot be kept: no node image of this machine is that of its nodes. It is gone, or it names a mirror of its own, which a snapshot cannot keep",
-                    ctx.lab.name
-                ),
-                remedy: format!(
-                    "make the lab again without `images.mirror`: `lab down {}`, then `lab up` with its scenario",
-                    ctx.lab.name
-                ),
+                problem: format!("lab {} cannot be kept: the node image that it was made of is gone", ctx.lab.name),
+                remedy: format!("make the lab again: `lab down {}`, then `lab up` with its scenario", ctx.lab.name),
             })?;
             images.insert(of.layers.clone(), image);
         }
@@ -62,7 +68,7 @@ pub async fn save(
     let image_of = |kept: &Kept| images.get(&kept.layers).cloned().unwrap_or_default();
     let unkept = snapshots.begin()?;
     let nodes: Vec<Node<'_>> =
-        found.iter().zip(&kept).map(|(node, kept)| Node { name: &node.name, kept, image: image_of(kept) }).collect();
+        found.iter().zip(&kept).map(|(node, kept)| Node { name: &node.name, kept, image: image_of(kept).0 }).collect();
 
     let running: Vec<&str> = found.iter().filter(|n| n.running).map(|n| n.name.as_str()).collect();
     let start = Instant::now();
@@ -83,12 +89,9 @@ pub async fn save(
     gone_on?;
 
     parts.push(ctx.state.pack(unkept.part(STATE)?)?.finish());
-    let kept_nodes = found.iter().zip(kept).map(|(node, kept)| KeptNode {
-        name: node.name.clone(),
-        cluster: node.cluster.clone(),
-        image: image_of(&kept),
-        layers: kept.layers,
-        container: kept.spec,
+    let kept_nodes = found.iter().zip(kept).map(|(node, kept)| {
+        let (image, layers) = image_of(&kept);
+        KeptNode { name: node.name.clone(), cluster: node.cluster.clone(), image, layers, container: kept.spec }
     });
     let about = About {
         taken,
