@@ -100,8 +100,8 @@ async fn begun(engine: &Engine, lab: &str, state: Option<&LabState>) -> Result<V
 async fn look(engine: &Engine, lab: &str) -> Result<Removed, DockerError> {
     let (nodes, networks, mut images) =
         tokio::try_join!(engine.nodes(Some(lab)), engine.networks(), engine.images_of(lab))?;
-    // Removing an untagged parent is not ours to do; only our own tags go.
-    images.retain(|tag| tag.starts_with("lab/cluster:"));
+    // Tags of ours, and what has lost its tag to a later one. Somebody else may have given one of his own to an image of ours.
+    images.retain(|image| image.starts_with("lab/cluster:") || image.starts_with("sha256:"));
     Ok(Removed {
         nodes: nodes.into_iter().map(|n| n.name).collect(),
         networks: networks.into_iter().filter(|n| n.lab.as_deref() == Some(lab)).map(|n| n.name).collect(),

@@ -180,15 +180,17 @@ impl Engine {
         labels: &[(&str, &str)],
         files: &[(String, String)],
     ) -> Result<(), DockerError> {
-        let mut dockerfile = format!("FROM {base}\nLABEL");
-        for (key, value) in labels {
+        let mut dockerfile = format!("FROM {base}\n");
+        // Before the labels: what the engine keeps of this step is without them, so nobody takes it for an image of a lab, and all clusters share it.
+        if !files.is_empty() {
             // Writing to a string cannot fail.
+            let _ = writeln!(dockerfile, "COPY {FILES}/ /");
+        }
+        dockerfile.push_str("LABEL");
+        for (key, value) in labels {
             let _ = write!(dockerfile, " {key}=\"{value}\"");
         }
         dockerfile.push('\n');
-        if !files.is_empty() {
-            let _ = writeln!(dockerfile, "COPY {FILES}/ /");
-        }
         let what = || format!("label image {base} as {tag}");
         let io = |source: std::io::Error| DockerError::request(what())(source.into());
         let mut context = tar::Builder::new(Vec::new());
@@ -206,18 +208,22 @@ impl Engine {
         self.perform(what(), built.try_for_each(|_| async { Ok(()) })).await
     }
 
-    /// Tags of the images that carry a lab's label.
+    /// The images that carry a lab's label: their tags or, of one whose tags another has taken, its identifier.
     pub async fn images_of(&self, lab: &str) -> Result<Vec<String>, DockerError> {
         let label = format!("{LAB_LABEL}={lab}");
         let options =
             ListImagesOptionsBuilder::default().filters(&HashMap::from([("label", vec![label.as_str()])])).build();
         let all = ask("list images", self.docker.list_images(Some(options))).await?;
-        Ok(all.into_iter().flat_map(|i| i.repo_tags).collect())
+        let names = all.into_iter().flat_map(|image| {
+            let tags: Vec<String> = image.repo_tags.into_iter().filter(|tag| !tag.starts_with("<none>")).collect();
+            if tags.is_empty() { vec![image.id] } else { tags }
+        });
+        Ok(names.collect())
     }
 
-    /// Removes an image's tag; that it is gone already is well.
+    /// Removes an image's tag, and of what the engine kept of its making what has no tag; that it is gone already is well.
     pub async fn remove_image(&self, tag: &str) -> Result<(), DockerError> {
-        let options = RemoveImageOptionsBuilder::default().force(true).noprune(true).build();
+        let options = RemoveImageOptionsBuilder::default().force(true).noprune(false).build();
         let gone = async { ignore_missing(self.docker.remove_image(tag, Some(options), None).await.map(|_| ())) };
         self.perform(format!("remove image {tag}"), gone).await
     }
