@@ -111,7 +111,7 @@ async fn renew_modules(dir: &Path, wrapper: &Path, text: &mut String) -> Result<
             Ok(source) => {
                 *text = pins::replaced(text, &version, newest).0;
                 if is_kubernetes {
-                    follow_kubernetes(dir, &source, newest, text)?;
+                    follow_kubernetes(dir, &source, text)?;
                 }
                 say(&module, &format!("{version} -> {newest}"));
             }
@@ -152,8 +152,8 @@ async fn renew(wrapper: &Path, module: &str, old: &str, new: &str) -> Result<Pat
     Ok(PathBuf::from(source.trim()))
 }
 
-/// What goes with a version of Kubernetes: what kind reads from the node, and the tags that kubeadm asks for.
-fn follow_kubernetes(dir: &Path, source: &Path, version: &str, text: &mut String) -> Result<(), Reason> {
+/// What goes with a version of Kubernetes: the tags that kubeadm asks for.
+fn follow_kubernetes(dir: &Path, source: &Path, text: &mut String) -> Result<(), Reason> {
     let constants = std::fs::read_to_string(source.join("cmd/kubeadm/app/constants/constants.go"))?;
     let containerd = dir.join("node/rootfs/etc/containerd/config.toml");
     let mut config = std::fs::read_to_string(&containerd)?;

@@ -341,11 +341,32 @@ fn is_transient(error: &KubeError) -> bool {
             kube::Error::Api(status) => {
                 status.message.contains("failed calling webhook")
                     || status.message.contains("unable to create new content in namespace")
+                    // What etcd could not do in time, as to allocate an address, may come back as if the object were wrong.
+                    || status.message.contains("etcdserver: ")
                     || matches!(status.code, 404 | 409 | 429 | 500..=599)
             }
             kube::Error::HyperError(_) | kube::Error::Service(_) => true,
             _ => false,
         },
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_etcd_could_not_do_in_time_is_tried_again_and_what_is_wrong_is_not() {
+        let refused = |message: &str| {
+            let status = kube::core::Status { code: 422, message: message.to_owned(), ..Default::default() };
+            KubeError::Request {
+                what: "apply Service a/b".to_owned(),
+                source: kube::Error::Api(Box::new(status)).into(),
+            }
+        };
+        let slow = "Service \"b\" is invalid: spec.clusterIPs: Invalid value: [\"\"]: failed to allocate IP: etcdserver: request timed out";
+        assert!(is_transient(&refused(slow)));
+        assert!(!is_transient(&refused("Service \"b\" is invalid: spec.ports: Required value")));
     }
 }
