@@ -93,9 +93,8 @@ pub async fn is_prepared(
         let stack = stack_of(record.source).ok()?;
         return record.prepared(&stack);
     }
-    let source = in_engine(choice, &stack_of, engine).await.ok()??;
-    let stack = stack_of(source).ok()?;
-    cache.read_json::<Record>(&Record::name(digest(&Digests::of(&stack), source)))?.prepared(&stack)
+    let (source, stack, digests) = in_engine(choice, &stack_of, engine).await.ok()??;
+    cache.read_json::<Record>(&Record::name(digest(&digests, source)))?.prepared(&stack)
 }
 
 /// Prepares tools and images. It tells the source that serves, and why, as a note.
@@ -131,7 +130,7 @@ pub async fn prepare_stack(
         (Record::mirror_name(mirror, &digests), from_mirror(&shop, stack_of, mirror).await?)
     } else {
         let (source, why) = match in_engine(choice, stack_of, engine).await? {
-            Some(source) => (source, "the node image is there already".to_owned()),
+            Some((source, ..)) => (source, "the node image is there already".to_owned()),
             None => resolve::resolve(choice, &stack, engine).await?,
         };
         progress.note(format!("{what}: {source}: {why}"));
@@ -181,12 +180,18 @@ fn digest(digests: &Digests, source: Source) -> &Digest {
     }
 }
 
-/// The source whose derived node image the engine has already.
-async fn in_engine(choice: Choice, stack_of: StackOf<'_>, engine: &Engine) -> Result<Option<Source>, ImagesError> {
+/// The source whose derived node image the engine has already, with its stack and that one's digests.
+async fn in_engine(
+    choice: Choice,
+    stack_of: StackOf<'_>,
+    engine: &Engine,
+) -> Result<Option<(Source, Stack, Digests)>, ImagesError> {
     let tags: BTreeSet<String> = engine.images_labelled(NODE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
     for &source in choice.candidates() {
-        if tags.contains(&node::name(digest(&Digests::of(&stack_of(source)?), source))) {
-            return Ok(Some(source));
+        let stack = stack_of(source)?;
+        let digests = Digests::of(&stack);
+        if tags.contains(&node::name(digest(&digests, source))) {
+            return Ok(Some((source, stack, digests)));
         }
     }
     Ok(None)
