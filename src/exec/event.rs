@@ -35,6 +35,13 @@ pub enum Event {
         /// One line.
         message: String,
     },
+    /// A step that is many jobs tells how far it is.
+    StepCount {
+        /// Which step.
+        step: StepId,
+        /// How far.
+        count: Count,
+    },
     /// A step ended.
     StepFinished {
         /// Which step.
@@ -46,6 +53,20 @@ pub enum Event {
         /// How long it took.
         took: Duration,
     },
+}
+
+/// How far a step is that is many jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Count {
+    /// Jobs that are done.
+    pub done: usize,
+    /// All jobs that are known of.
+    pub total: usize,
+    /// Those under way, the oldest first: what is done, and for how long by now.
+    pub running: Vec<(String, Duration)>,
+    /// How long all the rest will take, as far as that can be guessed.
+    pub left: Option<Duration>,
 }
 
 /// How a step ended.
@@ -102,6 +123,11 @@ impl Progress {
     /// Tells what the step does or waits for now, in one line.
     pub fn say(&self, message: impl Into<String>) {
         self.events.send(Event::StepProgress { step: self.step.clone(), message: message.into() });
+    }
+
+    /// Tells how far the step is, which is many jobs.
+    pub fn count(&self, count: Count) {
+        self.events.send(Event::StepCount { step: self.step.clone(), count });
     }
 
     /// Tells a fact that outlives the step, such as which image source is used.

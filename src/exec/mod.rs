@@ -3,5 +3,5 @@
 mod event;
 mod scheduler;
 
-pub use event::{Event, Events, Outcome, Progress};
+pub use event::{Count, Event, Events, Outcome, Progress};
 pub use scheduler::{Executor, Failure, Finished, execute};

@@ -29,12 +29,17 @@ const MADE: Duration = Duration::from_secs(3600);
 const REMEDY: &str =
     "what mmdebstrap says is above; it needs a Debian mirror and, when not run by root, user namespaces";
 
+/// What the job of making a root file system is called.
+pub(super) fn installing(name: &str) -> String {
+    format!("installing Debian packages for {name}")
+}
+
 /// Makes the root file system without our tree.
 pub(super) async fn rootfs(shop: &Workshop<'_>, name: &str, debian: &Debian) -> Result<PathBuf, ImagesError> {
     let Some(digest) = shop.digests.debian.get(name) else {
         return Err(ImagesError::Stack(format!("debian {name} is not defined")));
     };
-    let what = format!("installing Debian packages for {name}");
+    let what = installing(name);
     shop.artifact(&format!("debian/{name}.tar"), digest, &what, Needs::Network, |scratch| async move {
         let out = scratch.join("rootfs.tar");
         let mut process = mmdebstrap().await?.args(args(debian, &out, sources(&debian.suite).as_deref()));

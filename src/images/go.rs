@@ -57,12 +57,12 @@ impl<'a> Wrapper<'a> {
         (format!("go/{}/{binary}", self.name), digest)
     }
 
-    /// Builds a binary.
-    pub async fn build(&self, shop: &Workshop<'_>, binary: &str) -> Result<PathBuf, ImagesError> {
+    /// Builds a binary, when there is the turn that it needs.
+    pub async fn build(&self, shop: &Workshop<'_>, binary: &str, needs: Needs) -> Result<PathBuf, ImagesError> {
         let (name, digest) = self.place(shop, binary);
         let package = self.module.binaries.get(binary).map_or("", String::as_str);
-        let what = format!("building {}/{binary}", self.name);
-        shop.artifact(&name, &digest, &what, Needs::Processor, |scratch| async move {
+        let what = building(self.name, binary);
+        shop.artifact(&name, &digest, &what, needs, |scratch| async move {
             let out = scratch.join(binary);
             let args = build_args(self.module, package, &out);
             let built = go(&self.dir).args(args).output().await;
@@ -73,13 +73,23 @@ impl<'a> Wrapper<'a> {
     }
 }
 
+/// What the job of building a binary is called.
+pub(super) fn building(module: &str, binary: &str) -> String {
+    format!("building {module}/{binary}")
+}
+
+/// What the job of reading a file of a module is called.
+pub(super) fn reading(name: &str, file: &ModuleFile) -> String {
+    format!("reading {name} from {}", file.module)
+}
+
 /// Top folder of the archive that a directory becomes.
 const CRDS: &str = "crds";
 
 /// Reads a file of a module; a directory as an archive.
 pub(super) async fn module_file(shop: &Workshop<'_>, name: &str, file: &ModuleFile) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Module(name.to_owned()));
-    let what = format!("reading {name} from {}", file.module);
+    let what = reading(name, file);
     shop.artifact(&format!("module/{name}"), &digest, &what, Needs::Network, |scratch| async move {
         let dir = materialise(shop, &file.wrapper).await?;
         let answer = go(&dir).args(["mod", "download", "-json", &file.module]).output().await;

@@ -35,6 +35,11 @@ pub(super) fn base_key(name: &str) -> String {
     format!("debian-{name}")
 }
 
+/// What the job of making an image is called.
+pub(super) fn making(key: &str) -> String {
+    format!("making image {key}")
+}
+
 /// Makes the image of a Debian root file system.
 pub(super) async fn base(shop: &Workshop<'_>, name: &str, rootfs: PathBuf) -> Result<(), ImagesError> {
     let Some((debian, digest)) = shop.stack.debian.get(name).zip(shop.digests.bases.get(name)) else {
@@ -42,11 +47,9 @@ pub(super) async fn base(shop: &Workshop<'_>, name: &str, rootfs: PathBuf) -> Re
     };
     let layer = debian::layer(rootfs, debian.tree.as_deref());
     let repository = format!("{REPOSITORY}/{}", base_key(name));
-    shop.in_turn(Needs::Processor, async {
-        let _job = shop.begin(format!("making image {}", base_key(name)));
-        shop.engine.import_image(layer, &repository, digest.short(), &[(IMAGE_LABEL, digest.as_str())]).await
-    })
-    .await?;
+    let labels = [(IMAGE_LABEL, digest.as_str())];
+    let import = shop.engine.import_image(layer, &repository, digest.short(), &labels);
+    shop.job(&making(&base_key(name)), Needs::Processor, import).await?;
     Ok(())
 }
 
@@ -63,11 +66,10 @@ pub(super) async fn build(
     let base = shop.digests.bases.get(&build.from).map(|d| local_name(&base_key(&build.from), d));
     let texts = build.texts.clone();
     let dockerfile = dockerfile(build, base.as_deref().unwrap_or("scratch"), digest);
-    shop.in_turn(Needs::Processor, async {
-        let _job = shop.begin(format!("making image {key}"));
-        shop.engine.build_image(context(dockerfile, files, texts), &local_name(key, digest)).await
-    })
-    .await?;
+    let name = local_name(key, digest);
+    // Its files are opened once it is its turn.
+    let make = async { shop.engine.build_image(context(dockerfile, files, texts), &name).await };
+    shop.job(&making(key), Needs::Processor, make).await?;
     Ok(())
 }
 

@@ -107,7 +107,7 @@ pub async fn prepare(prepared: &Prepared, engine: &Engine, progress: &Progress) 
         Source::Packages => packages::with_images(&shop, wanted, stack.optional.iter()).await?,
         Source::Registry => {
             let upstream: Vec<Reference> = stack.optional.values().filter_map(|i| upstream(i, prepared)).collect();
-            shop.expect(upstream.len());
+            registry::expect(&shop, &upstream);
             tokio::try_join!(packages::files(&shop, wanted), registry::pull_all(&shop, &upstream))?.0
         }
     };

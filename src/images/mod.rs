@@ -22,6 +22,7 @@ mod go;
 mod identity;
 mod image;
 mod inventory;
+mod jobs;
 pub mod karmada;
 mod kubectl;
 mod node;

@@ -35,6 +35,11 @@ pub(super) fn is_local(name: &str) -> bool {
     name.starts_with(&format!("{REPOSITORY}:"))
 }
 
+/// What the job of deriving a node image is called.
+pub(super) fn filling(images: usize) -> String {
+    format!("filling the node image with {images} images")
+}
+
 /// Derives a node image from `from`; `images` are the engine's names of what goes into it, with the names that they get there.
 pub(super) async fn derive(
     shop: &Workshop<'_>,
@@ -61,12 +66,9 @@ pub(super) async fn derive(
     let wanted: Vec<&str> = images.keys().map(String::as_str).collect();
     let saved = shop.engine.save_images(&wanted);
     let (reader, _task) = pipe::reading(saved);
-    let count = images.len();
+    let what = filling(images.len());
     let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &images));
-    shop.in_turn(Needs::Processor, async {
-        let _job = shop.begin(format!("filling the node image with {count} images"));
-        shop.engine.derive_image(derivation, renamed, |line| tracing::debug!("{line}")).await
-    })
-    .await?;
+    let derive = shop.engine.derive_image(derivation, renamed, |line| tracing::debug!("{line}"));
+    shop.job(&what, Needs::Processor, derive).await?;
     Ok(())
 }

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use futures::future::{BoxFuture, FutureExt, try_join_all};
 use tokio::sync::watch;
 
+use super::digest::Digest;
 use super::go::{self, Wrapper};
 use super::image;
 use super::node;
 use super::stack::{FileRef, Image, NODE};
 use super::tree::Tree;
-use super::workshop::Workshop;
-use super::{IMAGE_LABEL, ImagesError, Source, debian, wheel};
+use super::workshop::{Job, Needs, Workshop};
+use super::{IMAGE_LABEL, ImagesError, Source, debian, digests, wheel};
+use crate::sys::fs;
 
 /// Files as they get done. Whoever needs one waits for it.
 #[derive(Default)]
@@ -62,7 +64,7 @@ pub(super) async fn everything(
     let is_there = shop.engine.image_config(&node::name(digest)).await?.is_some();
     let missing = if is_there { BTreeMap::new() } else { missing(shop, shop.stack.images.iter()).await? };
     if !is_there {
-        shop.expect(1);
+        shop.expect([Job::new(node::filling(shop.stack.loaded().count()), Needs::Processor)]);
     }
     let files = make(shop, wanted, missing).await?;
     if !is_there {
@@ -126,12 +128,12 @@ async fn make<'a>(
         bases: bases.iter().map(|&name| (name.to_owned(), watch::channel(false).0)).collect(),
     };
     let wrappers = wrappers(shop, &wanted).await?;
-    count(shop, &wanted, &wrappers, &bases, missing.len());
+    expect(shop, &wanted, &wrappers, &bases, missing.keys().copied());
 
     // The order decides who gets the first turns: the longest chains.
     let mut work: Vec<BoxFuture<'_, Result<(), ImagesError>>> = Vec::new();
-    for (wrapper, binaries) in &wrappers {
-        work.push(go_binaries(shop, wrapper, binaries, &done).boxed());
+    for (at, (wrapper, binaries)) in wrappers.iter().enumerate() {
+        work.push(go_binaries(shop, wrapper, binaries, at == 0, &done).boxed());
     }
     for name in &bases {
         work.push(base(shop, name, &done).boxed());
@@ -174,39 +176,54 @@ async fn wrappers<'a>(
     Ok(wrappers)
 }
 
-/// Tells the workshop how many jobs there are, so that progress can be counted.
-fn count(
+/// Tells the workshop which jobs there will be.
+fn expect<'a>(
     shop: &Workshop<'_>,
     wanted: &BTreeSet<FileRef>,
     wrappers: &[(Wrapper<'_>, Vec<String>)],
     bases: &[&str],
-    images: usize,
+    images: impl Iterator<Item = &'a str>,
 ) {
-    let is_missing = |name: &str, digest: &super::digest::Digest| {
-        !crate::sys::fs::exists(&shop.cache.artifact(name, digest.short()))
-    };
-    let go = wrappers.iter().flat_map(|(w, binaries)| binaries.iter().map(|b| w.place(shop, b)));
-    let go = go.filter(|(name, digest)| is_missing(name, digest)).count();
-    let others = wanted.iter().filter(|file| match file {
-        FileRef::Go { .. } => false,
-        FileRef::Wheel(name) => is_missing(&format!("wheel/{name}"), &super::digests::file(shop.stack, file)),
-        FileRef::Module(name) => is_missing(&format!("module/{name}"), &super::digests::file(shop.stack, file)),
-    });
-    let systems = bases
-        .iter()
-        .filter(|name| shop.digests.debian.get(**name).is_some_and(|d| is_missing(&format!("debian/{name}.tar"), d)));
-    shop.expect(go + others.count() + systems.count() + bases.len() + images);
+    let is_missing = |name: &str, digest: &Digest| !fs::exists(&shop.cache.artifact(name, digest.short()));
+    for (wrapper, binaries) in wrappers {
+        let missing = binaries.iter().filter(|binary| {
+            let (name, digest) = wrapper.place(shop, binary);
+            is_missing(&name, &digest)
+        });
+        let job = |binary: &String| Job::new(go::building(wrapper.name(), binary), Needs::Processor);
+        shop.expect(missing.map(|binary| job(binary).of_queue(wrapper.name())));
+    }
+    let digest = |file| digests::file(shop.stack, file);
+    shop.expect(wanted.iter().filter_map(|file| {
+        let (name, what) = match file {
+            FileRef::Go { .. } => return None,
+            FileRef::Wheel(name) => (format!("wheel/{name}"), wheel::downloading(shop.stack.wheels.get(name)?)),
+            FileRef::Module(name) => (format!("module/{name}"), go::reading(name, shop.stack.module_files.get(name)?)),
+        };
+        is_missing(&name, &digest(file)).then(|| Job::new(what, Needs::Network))
+    }));
+    for name in bases {
+        let is_made = shop.digests.debian.get(*name).is_none_or(|d| !is_missing(&format!("debian/{name}.tar"), d));
+        let system = (!is_made).then(|| Job::new(debian::installing(name), Needs::Network));
+        let image = Job::new(image::making(&image::base_key(name)), Needs::Processor);
+        shop.expect(system.into_iter().chain([image]));
+    }
+    shop.expect(images.map(|key| Job::new(image::making(key), Needs::Processor)));
 }
 
 /// Builds the binaries of one module, one after the other: they share most of their packages, which Go would otherwise compile twice at a time.
+/// Those of the `longest` have one turn together: if each waited behind all others, they would still be built when nothing else is left to do beside them.
 async fn go_binaries(
     shop: &Workshop<'_>,
     wrapper: &Wrapper<'_>,
     binaries: &[String],
+    longest: bool,
     done: &Done,
 ) -> Result<(), ImagesError> {
+    let needs = if longest { Needs::Held } else { Needs::Processor };
+    let _turn = if longest { shop.turn(Needs::Processor).await } else { None };
     for binary in binaries {
-        let path = wrapper.build(shop, binary).await?;
+        let path = wrapper.build(shop, binary, needs).await?;
         done.file(&FileRef::Go { module: wrapper.name().to_owned(), binary: binary.clone() }, path);
     }
     Ok(())

@@ -231,7 +231,7 @@ async fn from_mirror(shop: &Workshop<'_>, stack_of: StackOf<'_>, mirror: &str) -
     let stack = stack_of(source)?;
     let digests = Digests::of(&stack);
     let shop = &Workshop::new(&stack, &digests, shop.cache, shop.engine, shop.progress);
-    shop.expect(1);
+    registry::expect(shop, [&node]);
     let tools = Tools::look(shop, source, Some(mirror)).await;
     let (built, ()) = tokio::try_join!(packages::files(shop, tools.to_build(shop)?), registry::ensure(shop, &node))?;
     record(tools.found(&built)?, source, Some(mirror.to_owned()), node.tagged())

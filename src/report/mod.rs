@@ -12,6 +12,7 @@ mod status;
 mod summary;
 mod table;
 mod terminal;
+mod under_way;
 
 pub use explanation::explanation_text;
 pub use histogram::verdict_text;

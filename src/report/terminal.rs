@@ -8,7 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Timeline;
-use crate::exec::{Event, Outcome};
+use super::under_way::UnderWay;
+use crate::exec::Event;
 use crate::plan::StepId;
 
 /// How progress is shown.
@@ -16,7 +17,7 @@ use crate::plan::StepId;
 pub enum Style {
     /// A live line for each running step.
     Live,
-    /// A line for each thing that ended, and now and then for one that takes long.
+    /// A line for each thing that ended, and every few seconds for what is under way.
     Plain,
 }
 
@@ -29,27 +30,35 @@ impl Style {
     }
 }
 
-/// A plain line about a step that is under way comes at most this often.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a line on a terminal goes on by itself.
+const LIVE: Duration = Duration::from_secs(1);
 
 /// Shows every event until the stream ends, after `on_event` has seen it; gives back how long each step took.
 pub async fn follow(mut events: UnboundedReceiver<Event>, style: Style, mut on_event: impl FnMut(&Event)) -> Timeline {
     let mut timeline = Timeline::default();
     let mut screen = Screen::new(style);
-    while let Some(event) = events.recv().await {
+    loop {
+        let due = screen.due();
+        let event = tokio::select! {
+            biased;
+            event = events.recv() => event,
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
+                screen.go_on();
+                continue;
+            }
+        };
+        let Some(event) = event else { return timeline };
         on_event(&event);
         timeline.record(&event);
         screen.show(&event);
     }
-    timeline
 }
 
 struct Screen {
     style: Style,
     start: Instant,
-    titles: BTreeMap<StepId, String>,
+    under_way: UnderWay,
     bars: BTreeMap<StepId, ProgressBar>,
-    told: BTreeMap<StepId, Instant>,
     multi: MultiProgress,
 }
 
@@ -58,73 +67,69 @@ impl Screen {
         Self {
             style,
             start: Instant::now(),
-            titles: BTreeMap::new(),
+            under_way: UnderWay::default(),
             bars: BTreeMap::new(),
-            told: BTreeMap::new(),
             multi: MultiProgress::new(),
         }
     }
 
     fn show(&mut self, event: &Event) {
-        match event {
-            Event::Planned { steps } => self.titles = steps.iter().cloned().collect(),
-            Event::Note { message } => self.line(&format!("        {message}")),
-            Event::StepStarted { step, .. } => self.started(step),
-            Event::StepProgress { step, message } => self.progress(step, message),
-            Event::StepFinished { step, outcome, took, .. } => self.finished(step, outcome, *took),
-        }
-    }
-
-    fn title(&self, step: &StepId) -> String {
-        self.titles.get(step).cloned().unwrap_or_else(|| step.to_string())
-    }
-
-    fn started(&mut self, step: &StepId) {
-        self.told.insert(step.clone(), Instant::now());
+        let lines = self.under_way.see(event, self.start.elapsed());
         if self.style == Style::Live {
-            let bar = self.multi.add(ProgressBar::new_spinner());
-            let style = ProgressStyle::with_template("{elapsed:>6} {spinner} {prefix}  {wide_msg:.dim}");
-            if let Ok(style) = style {
-                bar.set_style(style);
+            match event {
+                Event::StepStarted { step, .. } => self.started(step),
+                // A line that stays tells it, not one more.
+                Event::StepProgress { step, .. } | Event::StepCount { step, .. } => return self.refresh(step),
+                Event::StepFinished { step, .. } => {
+                    if let Some(bar) = self.bars.remove(step) {
+                        bar.finish_and_clear();
+                    }
+                }
+                Event::Planned { .. } | Event::Note { .. } => {}
             }
-            bar.set_prefix(self.title(step));
-            bar.enable_steady_tick(Duration::from_millis(120));
-            self.bars.insert(step.clone(), bar);
         }
-    }
-
-    fn progress(&mut self, step: &StepId, message: &str) {
-        if let Some(bar) = self.bars.get(step) {
-            bar.set_message(message.to_owned());
-            return;
-        }
-        let due = self.told.get(step).is_none_or(|at| at.elapsed() >= PLAIN_INTERVAL);
-        if due {
-            self.told.insert(step.clone(), Instant::now());
-            let line = format!("{:>6.1}s  ..  {}: {message}", self.start.elapsed().as_secs_f64(), self.title(step));
+        for line in lines {
             self.line(&line);
         }
     }
 
-    fn finished(&mut self, step: &StepId, outcome: &Outcome, took: Duration) {
-        if let Some(bar) = self.bars.remove(step) {
-            bar.finish_and_clear();
+    /// After what time something is to be shown though nothing happened.
+    fn due(&self) -> Option<Duration> {
+        match self.style {
+            Style::Live => self.under_way.counting().next().map(|_| LIVE),
+            Style::Plain => Some(self.under_way.due()?.saturating_sub(self.start.elapsed())),
         }
-        let title = self.title(step);
-        let mark = match outcome {
-            Outcome::Done => "ok",
-            // The table at the end counts them.
-            Outcome::Unchanged => return,
-            Outcome::Failed(_) => "FAILED",
-            Outcome::Cancelled => "stopped",
-        };
-        let at = self.start.elapsed().as_secs_f64();
-        self.line(&format!("{at:>6.1}s  {mark:<3} {title} ({:.1} s)", took.as_secs_f64()));
-        // In full it comes at the end of the run, which what still runs may hold up for long.
-        if let Outcome::Failed(reason) = outcome
-            && let Some(reason) = reason.lines().next()
-        {
-            self.line(&format!("         {reason}"));
+    }
+
+    fn go_on(&mut self) {
+        match self.style {
+            Style::Live => {
+                for step in self.under_way.counting() {
+                    self.refresh(step);
+                }
+            }
+            Style::Plain => {
+                if let Some(line) = self.under_way.overdue(self.start.elapsed()) {
+                    self.line(&line);
+                }
+            }
+        }
+    }
+
+    fn started(&mut self, step: &StepId) {
+        let bar = self.multi.add(ProgressBar::new_spinner());
+        let style = ProgressStyle::with_template("{elapsed:>6} {spinner} {prefix}  {wide_msg:.dim}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.set_prefix(self.under_way.title(step));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.bars.insert(step.clone(), bar);
+    }
+
+    fn refresh(&self, step: &StepId) {
+        if let Some((bar, said)) = self.bars.get(step).zip(self.under_way.tell(step, self.start.elapsed())) {
+            bar.set_message(said);
         }
     }
 

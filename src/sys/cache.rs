@@ -273,26 +273,28 @@ pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> C
     move |error| CacheError::Io { action, path, source: error.into() }
 }
 
+/// A cache for a test, which goes with the directory.
+#[cfg(test)]
+pub(crate) fn temporary() -> (tempfile::TempDir, Cache) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let cache = Cache::at(dir.path().join("lab")).expect("a cache");
+    (dir, cache)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let cache = Cache::at(dir.path().join("lab")).expect("a cache");
-        (dir, cache)
-    }
-
     #[test]
     fn is_private() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         let mode = std::fs::metadata(&cache.root).expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]
     fn one_holder_of_a_lock() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         let lock = cache.try_lock("a/b").expect("locks");
         assert!(lock.is_some());
         assert!(cache.try_lock("a/b").expect("locks").is_none());
@@ -303,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn users_share_a_lock_that_a_remover_does_not_get() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         let one = cache.lock_shared("use", || ()).await.expect("locks");
         let other = cache.lock_shared("use", || ()).await.expect("locks");
         assert!(cache.try_lock("use").expect("tries").is_none());
@@ -313,7 +315,7 @@ mod tests {
 
     #[test]
     fn only_what_is_to_keep_stays() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         let (keep, drop) = (cache.artifact("go/a/a", "0"), cache.artifact("go/b/b", "1"));
         write_file(&keep, b"keep", 0o755).expect("writes");
         write_file(&drop, b"drop it", 0o755).expect("writes");
@@ -323,7 +325,7 @@ mod tests {
 
     #[test]
     fn torn_json_is_as_good_as_none() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         cache.write_json("d/x.json", &vec![1, 2]).expect("writes");
         assert_eq!(cache.read_json::<Vec<u8>>("d/x.json"), Some(vec![1, 2]));
         std::fs::write(cache.root.join("d/x.json"), "[1,").expect("writes");
@@ -332,7 +334,7 @@ mod tests {
 
     #[test]
     fn scratch_is_empty_after_an_interruption() {
-        let (_dir, cache) = cache();
+        let (_dir, cache) = temporary();
         let first = cache.scratch("job").expect("scratch");
         std::fs::write(first.join("half"), "x").expect("writes");
         let second = cache.scratch("job").expect("scratch");
