@@ -57,6 +57,23 @@ impl<'a> Wrapper<'a> {
         (format!("go/{}/{binary}", self.name), digest)
     }
 
+    /// The binaries that are not built yet.
+    pub fn missing<'b>(&self, shop: &Workshop<'_>, binaries: &'b [String]) -> Vec<&'b str> {
+        let is_missing = |binary: &&str| {
+            let (name, digest) = self.place(shop, binary);
+            !crate::sys::fs::exists(&shop.cache.artifact(&name, digest.short()))
+        };
+        binaries.iter().map(String::as_str).filter(is_missing).collect()
+    }
+
+    /// Downloads all that binaries are built from. That waits for the network, and no processor should have to wait with it.
+    pub async fn fetch(&self, shop: &Workshop<'_>, binaries: &[&str]) {
+        let packages = binaries.iter().filter_map(|binary| self.module.binaries.get(*binary));
+        let list = go(&self.dir).args(list_args(self.module, packages));
+        // Building downloads what is missing yet, and tells why it cannot.
+        let _ = shop.job(&fetching(self.name), Needs::Network, list.output()).await;
+    }
+
     /// Builds a binary, when there is the turn that it needs.
     pub async fn build(&self, shop: &Workshop<'_>, binary: &str, needs: Needs) -> Result<PathBuf, ImagesError> {
         let (name, digest) = self.place(shop, binary);
@@ -71,6 +88,11 @@ impl<'a> Wrapper<'a> {
         })
         .await
     }
+}
+
+/// What the job of downloading what a module's binaries are built from is called.
+pub(super) fn fetching(module: &str) -> String {
+    format!("fetching Go modules for {module}")
 }
 
 /// What the job of building a binary is called.
@@ -132,6 +154,16 @@ fn build_args(module: &GoModule, package: &str, out: &Path) -> Vec<String> {
     let stamps = module.stamps.iter().map(|(k, v)| format!(" -X {k}={v}"));
     args.extend(["-ldflags".to_owned(), format!("-s -w{}", stamps.collect::<String>())]);
     args.extend(["-o".to_owned(), out.display().to_string(), package.to_owned()]);
+    args
+}
+
+/// Arguments of `go list` that make it look at all packages that `go build` will want, and so download them.
+fn list_args<'a>(module: &GoModule, packages: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut args: Vec<String> = ["list", "-mod=readonly", "-deps"].map(str::to_owned).into();
+    if !module.tags.is_empty() {
+        args.extend(["-tags".to_owned(), module.tags.join(",")]);
+    }
+    args.extend(packages.cloned());
     args
 }
 
@@ -198,5 +230,12 @@ mod tests {
         ");
         let args = build_args(&stack.go["etcd"], "p", Path::new("/o"));
         assert_eq!(args, ["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", "/o", "p"]);
+    }
+
+    #[test]
+    fn what_is_downloaded_is_what_will_be_built() {
+        let stack = Stack::embedded().expect("stack.yaml is valid");
+        let args = list_args(&stack.go["istio"], ["p".to_owned(), "q".to_owned()].iter());
+        assert_eq!(args, ["list", "-mod=readonly", "-deps", "-tags", "vtprotobuf,disable_pgv", "p", "q"]);
     }
 }

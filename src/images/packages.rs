@@ -186,12 +186,10 @@ fn expect<'a>(
 ) {
     let is_missing = |name: &str, digest: &Digest| !fs::exists(&shop.cache.artifact(name, digest.short()));
     for (wrapper, binaries) in wrappers {
-        let missing = binaries.iter().filter(|binary| {
-            let (name, digest) = wrapper.place(shop, binary);
-            is_missing(&name, &digest)
-        });
-        let job = |binary: &String| Job::new(go::building(wrapper.name(), binary), Needs::Processor);
-        shop.expect(missing.map(|binary| job(binary).of_queue(wrapper.name())));
+        let missing = wrapper.missing(shop, binaries);
+        let fetch = (!missing.is_empty()).then(|| Job::new(go::fetching(wrapper.name()), Needs::Network));
+        let builds = missing.iter().map(|binary| Job::new(go::building(wrapper.name(), binary), Needs::Processor));
+        shop.expect(fetch.into_iter().chain(builds).map(|job| job.of_queue(wrapper.name())));
     }
     let digest = |file| digests::file(shop.stack, file);
     shop.expect(wanted.iter().filter_map(|file| {
@@ -220,6 +218,10 @@ async fn go_binaries(
     longest: bool,
     done: &Done,
 ) -> Result<(), ImagesError> {
+    let missing = wrapper.missing(shop, binaries);
+    if !missing.is_empty() {
+        wrapper.fetch(shop, &missing).await;
+    }
     let needs = if longest { Needs::Held } else { Needs::Processor };
     let _turn = if longest { shop.turn(Needs::Processor).await } else { None };
     for binary in binaries {
