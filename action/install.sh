@@ -12,14 +12,18 @@ fi
 to=$(mktemp -d)
 archive=lab-$(uname -m)-linux.tar.gz
 release=$SERVER/${REPOSITORY:-}/releases/download/${TAG:-}
-fetch() { curl --fail --silent --show-error --location --retry 3 --output "$to/$1" "$release/$1"; }
+# A server that says nothing is given up.
+fetch() {
+    curl --fail --silent --show-error --location --retry 3 --connect-timeout 20 --speed-limit 1 --speed-time 60 \
+        --output "$to/$1" "$release/$1"
+}
 if [[ -n ${REPOSITORY:-} && -n ${TAG:-} ]] && fetch SHA256SUMS; then
     fetch "$archive"
     (cd "$to" && grep -F " $archive" SHA256SUMS | sha256sum --check --quiet)
     tar -xzf "$to/$archive" -C "$to" --strip-components 1
     bin=$to
 else
-    echo "no release of ${REPOSITORY:-this source} is named ${TAG:-anything}: building lab from its source"
+    echo "there is no release ${TAG:-of any name} of ${REPOSITORY:-this source} to be had: building lab from its source"
     cargo install --locked --quiet --path "$SOURCE/.." --root "$to"
     bin=$to/bin
 fi

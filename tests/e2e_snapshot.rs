@@ -64,8 +64,15 @@ fn a_lab_that_is_down_comes_back_from_its_snapshot() {
     // By way of an archive, as to another machine.
     let archive = run_dir().join("kept.tar");
     let archive = archive.to_string_lossy();
-    lab_ok(&["snapshots", "export", KEPT, &archive]);
-    lab_ok(&["snapshots", "import", &archive, IMPORTED]);
+    let sum = lab_ok(&["snapshots", "export", KEPT, &archive]);
+    let sum = sum.split_whitespace().next().expect("a checksum");
+    // It makes containers with all rights, so that what it is must be known.
+    for unknown in [&[][..], &["--sha256", &"0".repeat(64)]] {
+        let refused = lab(&[&["snapshots", "import", &archive, IMPORTED], unknown].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    }
+    assert!(!names().iter().any(|n| n == IMPORTED));
+    lab_ok(&["snapshots", "import", &archive, IMPORTED, "--sha256", sum]);
     lab_ok(&["snapshots", "remove", KEPT]);
     lab_ok(&["down", NAME]);
 

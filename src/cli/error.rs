@@ -127,7 +127,10 @@ impl CliError {
             | Self::Usage { .. }
             | Self::Before(
                 StepError::State(
-                    StateError::Unknown { .. } | StateError::NoSnapshot { .. } | StateError::SnapshotTaken { .. },
+                    StateError::Unknown { .. }
+                    | StateError::NoSnapshot { .. }
+                    | StateError::SnapshotTaken { .. }
+                    | StateError::OtherArchive { .. },
                 )
                 | StepError::Kube(KubeError::Fixed { .. }),
             ) => 2,

@@ -8,10 +8,11 @@ use clap::{Args as ClapArgs, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::shown;
+use super::trust::Trusted;
 use super::{CliError, Output, output};
 use crate::context::StepError;
 use crate::exec::{Event, Outcome, Progress};
-use crate::images::{self, Choice, Entry, ImagesError, Prepared, Trust};
+use crate::images::{self, Choice, Entry, ImagesError, Prepared};
 use crate::plan::StepId;
 use crate::report;
 use crate::scenario::{ImageSettings, Matrix, Minor, Product, Versions};
@@ -80,12 +81,9 @@ pub struct Export {
 pub struct Import {
     /// The archive to load
     pub file: PathBuf,
-    /// Its SHA-256, as `lab images export` printed it; otherwise it is read from FILE.sha256
-    #[arg(long, value_name = "DIGEST", value_parser = sha256, conflicts_with = "trust")]
-    pub sha256: Option<String>,
-    /// Load it without a checksum: nobody else could have changed it
-    #[arg(long)]
-    pub trust: bool,
+    /// Why it is trusted.
+    #[command(flatten)]
+    pub trusted: Trusted,
 }
 
 /// `lab images push`.
@@ -100,7 +98,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
     // What the command line lacks is told before an engine is asked for.
     match &args.verb {
         Verb::Import(args) => {
-            trust(args)?;
+            args.trusted.of(&args.file)?;
             images::check_archive(&args.file).map_err(StepError::from)?;
         }
         Verb::Export(args) => output::refuse_irreplaceable(&args.file)?,
@@ -123,7 +121,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print(&format!("{sum}  {}\n", args.file.display()))
         }
         Verb::Import(args) => {
-            let trust = trust(&args)?;
+            let trust = args.trusted.of(&args.file)?;
             let import = async |p: Progress| images::import(&args.file, &trust, engine, &p).await;
             ready(&watched("import images", interrupt, import).await?)
         }
@@ -168,32 +166,6 @@ fn not_written(error: CliError, file: &Path) -> CliError {
 }
 
 /// Reads a SHA-256.
-fn sha256(word: &str) -> Result<String, String> {
-    if images::is_sum(word) {
-        return Ok(word.to_owned());
-    }
-    Err("a SHA-256 is 64 hexadecimal digits, as `lab images export` printed them".to_owned())
-}
-
-/// Why an archive is taken for what it says it is.
-fn trust(args: &Import) -> Result<Trust, CliError> {
-    if args.trust {
-        return Ok(Trust::Given);
-    }
-    let beside = || images::checksum_beside(&args.file).map_err(StepError::from);
-    let sum = match &args.sha256 {
-        Some(sum) => Some(sum.clone()),
-        None => beside()?,
-    };
-    sum.map(Trust::Sum).ok_or_else(|| CliError::Usage {
-        problem: format!("there is no checksum to check {} against", args.file.display()),
-        remedy: format!(
-            "give the SHA-256 that `lab images export` printed with --sha256, or write it into {}.sha256; --trust loads it without",
-            args.file.display()
-        ),
-    })
-}
-
 /// What `lab up` will use.
 fn ready(prepared: &Prepared) -> Result<(), CliError> {
     output::print(&format!(

@@ -35,6 +35,7 @@ mod shell;
 mod snapshot;
 mod snapshots;
 mod status;
+mod trust;
 mod up;
 mod verify;
 mod version;

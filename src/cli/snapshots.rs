@@ -6,6 +6,7 @@ use super::args::SnapshotsVerb;
 use super::snapshot::refuse_no_name;
 use super::{CliError, Output, args, output};
 use crate::commands::snapshot::{About, refuse_other_images};
+use crate::images::Trust;
 use crate::report;
 use crate::sys::docker::Engine;
 use crate::sys::state::{Snapshots, State};
@@ -35,19 +36,33 @@ pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
         }
         SnapshotsVerb::Export(args) => {
             output::refuse_irreplaceable(&args.file)?;
-            snapshots.get::<About>(&args.snapshot)?.pack(&args.file)?;
+            let sum = snapshots.get::<About>(&args.snapshot)?.pack(&args.file)?;
             let file = args.file.display();
             eprintln!(
                 "snapshot {} is written to {file}. Whoever reads it has the keys of the lab: it is readable for you alone",
                 args.snapshot
             );
-            Ok(())
+            output::print(&format!("{sum}  {file}\n"))
         }
         SnapshotsVerb::Import(args) => {
             refuse_no_name(&args.kept_as)?;
             snapshots.refuse_taken(&args.kept_as)?;
             output::refuse_unreadable(&args.file)?;
-            let (unkept, snapshot) = snapshots.unpack::<About>(&args.file)?;
+            // Its nodes are made as the archive says, with all rights on this machine: it must be the one that was exported.
+            let sum = match args.trusted.of(&args.file)? {
+                Trust::Sum(sum) => Some(sum),
+                Trust::Given => None,
+            };
+            let (unkept, snapshot) = snapshots.unpack::<About>(&args.file, sum.as_deref())?;
+            if let Some(name) = snapshot.about.foreign() {
+                return Err(CliError::Usage {
+                    problem: format!(
+                        "{} names `{name}`, which is no name of a lab, a cluster or a node of it",
+                        args.file.display()
+                    ),
+                    remedy: "do not use this archive: somebody has changed it".to_owned(),
+                });
+            }
             refuse_other_images(&Engine::connect().await?, &snapshot).await?;
             snapshots.adopt(unkept, &args.kept_as)?;
             eprintln!(

@@ -41,6 +41,37 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is looked, and how often the engine may refuse to remove what just comes into being.
 const LOOKS: usize = 50;
 
+/// Written in the state of a lab that is being removed.
+const GOING: &str = "going";
+/// How many looks in a row must find the same nodes: those whose processes the engine still ends, before it removes them, look like any other.
+const SETTLED: usize = 15;
+/// How many looks are taken at most: a minute of them.
+const SETTLING: usize = 300;
+
+/// Waits until the engine has removed what a `down` that was aborted has asked it to remove. The caller holds the lab's lock.
+///
+/// # Errors
+/// The engine does not answer, or the state cannot be read.
+pub async fn until_over(engine: &Engine, lab: &str, state: &LabState) -> Result<(), StepError> {
+    if state.read(GOING)?.is_none() {
+        return Ok(());
+    }
+    let (mut before, mut same) = (Vec::new(), 0);
+    for _ in 0..SETTLING {
+        let nodes = engine.nodes(Some(lab)).await?.into_iter().map(|n| (n.name, n.running));
+        let mut nodes: Vec<(String, bool)> = nodes.collect();
+        nodes.sort();
+        same = if nodes == before { same + 1 } else { 0 };
+        // With no nodes there is nothing left to remove.
+        if nodes.is_empty() || same == SETTLED {
+            break;
+        }
+        before = nodes;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(state.delete(GOING)?)
+}
+
 /// Removes a lab's containers, then its network and its images. What is gone already is well, so an interrupted `down` can be repeated. `say` is told
 /// what takes time.
 ///
@@ -52,6 +83,9 @@ pub async fn remove(
     state: Option<&LabState>,
     say: impl Fn(&str),
 ) -> Result<Removed, StepError> {
+    if let Some(state) = state {
+        state.write(GOING, "")?;
+    }
     let begun = begun(engine, lab, state).await?;
     if !begun.is_empty() {
         say("an aborted run was creating clusters: waiting until it can create nothing more");
@@ -110,6 +144,8 @@ async fn look(engine: &Engine, lab: &str) -> Result<Removed, DockerError> {
 }
 
 async fn take(engine: &Engine, found: &Removed) -> Result<(), DockerError> {
+    // A container that reads a node for a snapshot has its volumes.
+    try_join_all(found.nodes.iter().map(|n| engine.remove_reader(n))).await?;
     try_join_all(found.nodes.iter().map(|n| engine.remove(n))).await?;
     try_join_all(found.networks.iter().map(|n| engine.remove_network(n))).await?;
     try_join_all(found.images.iter().map(|i| engine.remove_image(i))).await?;

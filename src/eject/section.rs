@@ -168,8 +168,11 @@ fn docker_network(lab: &Lab) -> String {
     let mtu = network.mtu.map_or_else(String::new, |mtu| format!("--opt com.docker.network.driver.mtu={mtu} "));
     format!(
         "docker network create --driver bridge --subnet {} --gateway {} --ip-range {} \\\n    \
-         --opt com.docker.network.bridge.enable_ip_masquerade=true {mtu}\"$NETWORK\"",
-        network.subnet, network.gateway, network.node_range
+         --opt com.docker.network.bridge.enable_ip_masquerade=true {mtu}\"$NETWORK\" || {{\n    \
+         echo \"Docker did not make the network $NETWORK, {}: if another network has these addresses, remove that one, or eject the lab again with another dockerNetwork.subnet in its scenario\" >&2\n    \
+         docker network ls --quiet | xargs docker network inspect --format '{{{{.Name}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}} {{{{end}}}}' >&2\n    \
+         exit 1\n}}",
+        network.subnet, network.gateway, network.node_range, network.subnet
     )
 }
 

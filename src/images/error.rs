@@ -149,7 +149,7 @@ pub enum ImagesError {
     },
     /// A file that should hold the checksum of an archive does not.
     #[error("{file} cannot be used as a checksum: {reason}")]
-    #[diagnostic(help("write the line that `lab images export` printed into it, or give the SHA-256 with --sha256"))]
+    #[diagnostic(help("write the line that the export printed into it, or give the SHA-256 with --sha256"))]
     NoChecksum {
         /// The file.
         file: String,

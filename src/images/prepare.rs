@@ -17,7 +17,7 @@ use crate::exec::Progress;
 use crate::scenario::{ImageSettings, Versions};
 use crate::sys::cache::{self, Cache, Fingerprint};
 use crate::sys::docker::{Engine, login};
-use crate::sys::http::{Http, Repository};
+use crate::sys::http::{Held, Http, Repository};
 
 /// What was prepared, remembered in the cache, so that the next run has only to see that it is still there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -215,9 +215,10 @@ async fn from_mirror(shop: &Workshop<'_>, stack_of: StackOf<'_>, mirror: &str) -
     let http = answers(mirror).await?;
     let own = registry::node_in_mirror(shop, mirror);
     let down = |e: crate::sys::http::Unreachable| registry_down(mirror, e.to_string());
-    let login = login(mirror).await;
+    // Whether one can be read is told where a mirror denies what is pulled from it.
+    let login = login(mirror).await.unwrap_or_default();
     let of = Repository { base: &plain(mirror), path: &own.path, login: login.as_ref() };
-    let is_ours = http.has_manifest(of, own.tag()).await.map_err(down)?;
+    let is_ours = http.holds_manifest(of, own.tag()).await.map_err(down)? == Held::There;
     let (source, node) = if is_ours {
         shop.progress.note(format!("images: registry (mirror {mirror}): it holds lab's own package-built images"));
         (Source::Packages, own)

@@ -9,7 +9,7 @@ use super::stack::Stack;
 use super::{ImagesError, Source, sources};
 use crate::scenario::{Matrix, Minor, Product, Versions};
 use crate::sys::docker::{DockerCredentials, Engine, Registries, login};
-use crate::sys::http::{Http, Repository, Unreachable};
+use crate::sys::http::{Held, Http, Repository, Unreachable};
 
 /// What the user says about the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -103,7 +103,7 @@ pub(super) async fn upstream(stack: &Stack, engine: Option<&Engine>) -> Vec<(Ref
         let asking = &asking;
         async move {
             let answer = match asking {
-                Ok(asking) => asking.has(&reference).await.map_err(|e| e.to_string()),
+                Ok(asking) => asking.has(&reference).await,
                 Err(e) => Err(e.to_string()),
             };
             (reference, answer)
@@ -115,19 +115,15 @@ pub(super) async fn upstream(stack: &Stack, engine: Option<&Engine>) -> Vec<(Ref
 /// Whether there is an image, by what the engine would ask; an error says why not.
 pub(super) async fn is_there(image: &Reference, engine: &Engine) -> Result<(), String> {
     let asking = Asking::of(Some(engine), [image.host.as_str()]).await.map_err(|e| e.to_string())?;
-    match asking.has(image).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err("there is no such image".to_owned()),
-        Err(e) => Err(e.to_string()),
-    }
+    if asking.has(image).await? { Ok(()) } else { Err("there is no such image".to_owned()) }
 }
 
 /// How registries are asked.
 struct Asking {
     http: Http,
     registries: Registries,
-    /// By host.
-    logins: BTreeMap<String, DockerCredentials>,
+    /// By host; an error says why the one that there is cannot be read.
+    logins: BTreeMap<String, Result<Option<DockerCredentials>, String>>,
 }
 
 impl Asking {
@@ -138,26 +134,41 @@ impl Asking {
             None => Registries::default(),
         };
         let hosts: BTreeSet<&str> = hosts.into_iter().collect();
-        let logins = join_all(hosts.into_iter().map(async |host| Some((host.to_owned(), login(host).await?)))).await;
-        Ok(Self { http: Http::new()?, registries, logins: logins.into_iter().flatten().collect() })
+        let logins = join_all(hosts.into_iter().map(async |host| (host.to_owned(), login(host).await))).await;
+        Ok(Self { http: Http::new()?, registries, logins: logins.into_iter().collect() })
     }
 
     /// Whether the registry of an image, or a mirror of it, has it.
-    async fn has(&self, image: &Reference) -> Result<bool, Unreachable> {
+    async fn has(&self, image: &Reference) -> Answer {
         let wanted = image.digest.as_deref().unwrap_or_else(|| image.tag());
         let bases = self.registries.bases(&image.host, image.registry_url());
         let mirrors = bases.len() - 1;
-        let mut answer = Ok(false);
+        let mut answer = Ok(Held::Absent);
+        let login = self.logins.get(&image.host);
         for (at, base) in bases.iter().enumerate() {
             // The login is for the registry itself, and no mirror's business.
-            let login = self.logins.get(&image.host).filter(|_| at >= mirrors);
-            answer = self.http.has_manifest(Repository { base, path: &image.path, login }, wanted).await;
-            if matches!(answer, Ok(true)) {
+            let login = login.filter(|_| at >= mirrors).and_then(|login| login.as_ref().ok()?.as_ref());
+            answer = self.http.holds_manifest(Repository { base, path: &image.path, login }, wanted).await;
+            if matches!(answer, Ok(Held::There)) {
                 break;
             }
         }
-        answer
+        match answer.map_err(|e| e.to_string())? {
+            Held::There => Ok(true),
+            Held::Absent => Ok(false),
+            Held::Denied(status) => Err(denied(&image.host, status, login)),
+        }
     }
+}
+
+/// What is told of a registry that denies an image.
+fn denied(host: &str, status: u16, login: Option<&Result<Option<DockerCredentials>, String>>) -> String {
+    let who = match login {
+        Some(Ok(Some(_))) => "the login that Docker has for it is not enough".to_owned(),
+        Some(Err(unread)) => format!("the login that Docker has for it cannot be read: {unread}"),
+        Some(Ok(None)) | None => format!("it may want a login: `docker login {host}`"),
+    };
+    format!("it denies what it was asked for ({status}), or does not have it; {who}")
 }
 
 /// The digest that an upstream reference's tag has at its registry now; none where the registry does not have it.
@@ -166,7 +177,7 @@ impl Asking {
 /// The registry does not answer.
 pub async fn upstream_digest(reference: &str) -> Result<Option<String>, Unreachable> {
     let reference = Reference::parse(reference);
-    let login = login(&reference.host).await;
+    let login = login(&reference.host).await.unwrap_or_default();
     let of = Repository { base: &reference.registry_url(), path: &reference.path, login: login.as_ref() };
     Http::new()?.manifest_digest(of, reference.tag()).await
 }

@@ -19,7 +19,9 @@ impl FromStr for Minor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        // `parse` alone takes a sign and leading zeros.
+        let number = |text: &str| text.parse::<u32>().ok().filter(|number| number.to_string() == text);
+        let numbers = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
         let (major, minor) = numbers.ok_or_else(|| "a version is written as MAJOR.MINOR, such as 1.36".to_owned())?;
         Ok(Self { major, minor })
     }
@@ -249,9 +251,9 @@ mod tests {
         let may = |one, other| minor(one).may_share_a_mesh(minor(other));
         assert!(may("1.31", "1.32") && may("1.32", "1.31") && may("1.9", "1.10"));
         assert!(!may("1.30", "1.32") && !may("1.31", "2.31"));
-        assert!(
-            "1".parse::<Minor>().is_err() && "v1.36".parse::<Minor>().is_err() && "1.36.3".parse::<Minor>().is_err()
-        );
+        for wrong in ["1", "v1.36", "1.36.3", "01.36", "1.036", "+1.36", "1.+36", ""] {
+            assert!(wrong.parse::<Minor>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

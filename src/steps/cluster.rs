@@ -14,7 +14,6 @@ use crate::sys::host::{self, is_local};
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
 use crate::sys::proxy;
-use crate::sys::words;
 
 /// Written when kind has finished.
 fn made_path(cluster: &LabCluster) -> String {
@@ -229,12 +228,11 @@ fn files(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<(String, String)>
 
 /// The certificate authorities that this machine is told to trust, as a file of a node; none where it is told of none.
 pub(crate) fn authorities() -> Result<Vec<(String, String)>, StepError> {
-    let Some((path, text)) = host::certificate_authorities() else { return Ok(Vec::new()) };
-    let text = text.map_err(|error| StepError::Machine {
-        problem: format!("SSL_CERT_FILE is {}, which cannot be read: {}", path.display(), words::io_error(&error)),
+    let text = host::certificate_authorities().map_err(|problem| StepError::Machine {
+        problem,
         remedy: "let it name a file of PEM certificates, or unset it".to_owned(),
     })?;
-    Ok(vec![(AUTHORITIES.to_owned(), text)])
+    Ok(text.into_iter().map(|text| (AUTHORITIES.to_owned(), text)).collect())
 }
 
 /// containerd's mirror rules, when images come from a mirror. A mirror on the host's loopback is, for a node, at the gateway address of the lab's

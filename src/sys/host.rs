@@ -107,13 +107,24 @@ pub fn addresses_of(machine: &str) -> Vec<std::net::IpAddr> {
     (machine, 0).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()).unwrap_or_default()
 }
 
-/// The file of certificate authorities that programs of this user are to trust, by the variable that most of them read, and its text. None where they
+/// The text of the file of certificate authorities that programs of this user are to trust, by the variable that most of them read. None where they
 /// trust what the system does.
-#[must_use]
-pub fn certificate_authorities() -> Option<(std::path::PathBuf, std::io::Result<String>)> {
-    let path = std::path::PathBuf::from(std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty())?);
-    let text = std::fs::read_to_string(&path);
-    Some((path, text))
+///
+/// # Errors
+/// Why the file cannot be used: libraries would pass it over without a word, or read for ever.
+pub fn certificate_authorities() -> Result<Option<String>, String> {
+    let named = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
+    named.map(|path| authorities_in(std::path::Path::new(&path))).transpose()
+}
+
+fn authorities_in(path: &std::path::Path) -> Result<String, String> {
+    let refused = |why: String| format!("SSL_CERT_FILE is {}, which cannot be used: {why}", path.display());
+    let text = super::input::read(path, super::input::FILE_LIMIT).map_err(|e| refused(e.to_string()))?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if !text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {
+        return Err(refused("there is no PEM certificate in it".to_owned()));
+    }
+    Ok(text)
 }
 
 fn text(path: &str) -> Option<String> {
@@ -137,6 +148,19 @@ fn meminfo_bytes(meminfo: &str, field: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn authorities_are_certificates_in_a_file() {
+        for (path, why) in [
+            ("/dev/zero", "not a file"),
+            ("/nonexistent", "not there"),
+            ("/", "not a file"),
+            ("/etc/hostname", "no PEM certificate"),
+        ] {
+            let refused = authorities_in(std::path::Path::new(path)).expect_err(path);
+            assert!(refused.starts_with("SSL_CERT_FILE is ") && refused.contains(why), "{refused}");
+        }
+    }
 
     #[test]
     fn reads_memory_as_the_kernel_writes_it() {

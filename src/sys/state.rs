@@ -74,6 +74,19 @@ pub enum StateError {
         /// The name.
         name: String,
     },
+    /// An archive of a snapshot is not the one that was exported.
+    #[error("{file} is not the archive that was exported: its SHA-256 is {found}, not {wanted}")]
+    #[diagnostic(help(
+        "do not use this one: copy the archive again from where `lab snapshots export` wrote it, and give the checksum that it printed"
+    ))]
+    OtherArchive {
+        /// The archive.
+        file: String,
+        /// The checksum that it should have.
+        wanted: String,
+        /// The one that it has.
+        found: String,
+    },
     /// A snapshot is not what lab wrote.
     #[error("snapshot {name} is spoiled: {reason}")]
     #[diagnostic(help("remove it with `lab snapshots remove {name}`, and take another, or import it again"))]

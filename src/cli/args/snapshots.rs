@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 
 use super::super::candidates::{labs, snapshots};
+use super::super::trust::Trusted;
 use super::Output;
 
 /// `lab snapshot`.
@@ -88,4 +89,7 @@ pub struct SnapshotsImport {
     /// Name of the snapshot
     #[arg(value_name = "AS")]
     pub kept_as: String,
+    /// Why it is trusted.
+    #[command(flatten)]
+    pub trusted: Trusted,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::StepError;
 use crate::images::NODE_LABEL;
 use crate::plan::Lab;
+use crate::scenario::is_lab_name;
 use crate::sys::docker::{ContainerSpec, Engine};
 
 pub use restore::{refuse_other_images, restore};
@@ -44,6 +45,26 @@ pub struct KeptNode {
     layers: Vec<String>,
     /// What its container was made from.
     container: ContainerSpec,
+}
+
+impl About {
+    /// What no lab of ours could have said of itself, if there is anything: names become paths and containers.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&str> {
+        let is_plain = |name: &str| {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            !name.is_empty() && !name.starts_with('-') && name.bytes().all(plain)
+        };
+        let lab = [self.lab.name.as_str()].into_iter().filter(|name| !is_lab_name(name));
+        let clusters = &self.lab.clusters;
+        let names = clusters.iter().flat_map(|c| [&c.name, &c.kind_name]).map(String::as_str);
+        let of_lab = |node: &&KeptNode| {
+            let cluster = clusters.iter().find(|c| c.name == node.cluster);
+            is_plain(&node.name) && cluster.is_some_and(|c| node.name.starts_with(&c.kind_name))
+        };
+        let nodes = self.nodes.iter().filter(|node| !of_lab(node)).map(|node| node.name.as_str());
+        lab.chain(names.filter(|name| !is_plain(name))).chain(nodes).next()
+    }
 }
 
 /// The file with a lab's state.

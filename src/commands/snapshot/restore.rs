@@ -39,6 +39,15 @@ pub async fn refuse_other_images(engine: &Engine, snapshot: &Snapshot<About>) ->
 /// There is such a lab; something else has its addresses; the node image is another one; a file is spoiled. Then nothing is left of it.
 pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Result<(), StepError> {
     let lab = &snapshot.about.lab;
+    if let Some(name) = snapshot.about.foreign() {
+        return Err(StepError::Failed {
+            problem: format!(
+                "snapshot {} names `{name}`, which is no name of a lab, a cluster or a node of it",
+                snapshot.name
+            ),
+            remedy: format!("do not use it, somebody has changed it: `lab snapshots remove {}`", snapshot.name),
+        });
+    }
     refuse_there(engine, state, snapshot).await?;
     refuse_other_images(engine, snapshot).await?;
     refuse_taken_addresses(engine, snapshot).await?;

@@ -41,6 +41,16 @@ const WATCHES: u64 = 1000;
 const IPTABLES: [&str; 8] =
     ["addrtype", "comment", "conntrack", "owner", "statistic", "DNAT", "MASQUERADE", "REDIRECT"];
 
+/// The certificate authorities that this user names, if any.
+pub(in crate::machine) fn authorities(named: &Result<Option<String>, String>) -> Option<Judgement> {
+    const WHAT: &str = "authorities";
+    match named {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Judgement::ok(WHAT, "nodes, too, trust those in the file that SSL_CERT_FILE names")),
+        Err(why) => Some(Judgement::failure(WHAT, why, "let it name a file of PEM certificates, or unset it")),
+    }
+}
+
 /// What a lab needs beyond what it has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::machine) struct Need {

@@ -44,7 +44,9 @@ pub(super) fn engine_itself(lab: &Lab, facts: &EngineFacts) -> Vec<Judgement> {
         .podman
         .as_deref()
         .map_or_else(|| judge::engine(facts.version.as_deref(), facts.api_version.as_deref()), flavour::podman);
-    vec![engine, judge::clock(facts.clock_ahead), flavour::rootless(lab, facts)]
+    let mut judged = vec![engine, judge::clock(facts.clock_ahead), flavour::rootless(lab, facts)];
+    judged.extend(judge::authorities(&host::certificate_authorities()));
+    judged
 }
 
 /// Whether lab will reach the API servers that the engine publishes and, if it calls them, the load balancers on the lab's network.

@@ -29,6 +29,13 @@ pub enum VersionProblem {
         /// What it runs.
         versions: String,
     },
+    /// There is no Istio that could have a version.
+    #[error("`versions.istio` is {istio}, but no cluster of this lab runs Istio")]
+    #[diagnostic(help("leave `versions.istio` out, or give the lab a mesh: `mesh: none` installs no Istio"))]
+    NoIstio {
+        /// What is asked for.
+        istio: Minor,
+    },
     /// Istio does not support the Kubernetes under it.
     #[error("cluster `{cluster}` runs Kubernetes {kubernetes}, but Istio {istio} supports {least} to {most}")]
     #[diagnostic(help("change `versions.kubernetes` or `versions.istio` of the cluster"))]

@@ -44,6 +44,11 @@ fn broken(members: &[Member]) -> Option<(usize, VersionProblem)> {
         let versions = members[at].versions.to_string();
         return Some((at, VersionProblem::NoSource { cluster: members[at].cluster.clone(), versions }));
     }
+    if !members.iter().any(|m| m.has_istio)
+        && let Some((at, istio)) = members.iter().enumerate().find_map(|(at, m)| Some((at, m.versions.istio?)))
+    {
+        return Some((at, VersionProblem::NoIstio { istio }));
+    }
     let istio = |m: &Member| matrix.effective(Product::Istio, m.versions.istio, sources);
     for (at, member) in members.iter().enumerate().filter(|(_, m)| m.has_istio) {
         let (cluster, version) = (member.cluster.clone(), istio(member));
@@ -103,5 +108,22 @@ pub(super) fn check(mesh: &Mesh, of_lab: Versions, at: Option<Span>, drafts: &[D
     if let Some((which, problem)) = broken(&members) {
         let span = drafts[which].versions_at.or(at).unwrap_or(drafts[which].name.span);
         problems.add(span, problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_of_istio_needs_an_istio() {
+        let member = |has_istio| Member {
+            cluster: "c1".to_owned(),
+            uses: "c1".to_owned(),
+            has_istio,
+            versions: Versions { istio: "1.31".parse().ok(), ..Versions::default() },
+        };
+        assert!(matches!(broken(&[member(false)]), Some((0, VersionProblem::NoIstio { .. }))));
+        assert!(broken(&[member(true), member(false)]).is_none());
     }
 }

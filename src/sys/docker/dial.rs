@@ -59,20 +59,23 @@ async fn request_by(endpoint: Arc<Endpoint>, mut request: BollardRequest) -> Res
     *request.uri_mut() = path.map_err(io::Error::other)?;
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("docker"));
 
-    let line = Line { input: Some(input), output, _child: child };
+    let child = Arc::new(child);
+    let line = Line { input: Some(input), output, _child: Arc::clone(&child) };
     let answered = async {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
         tokio::spawn(connection.with_upgrades());
         sender.send_request(request).await
     };
-    match answered.await {
+    let answer = match answered.await {
         Ok(response) => Ok(response),
-        // Why there is no connection is for `docker` to say.
+        // Why there is no connection is for `docker` to say, which must live as long as it takes to say it.
         Err(error) => match tokio::time::timeout(LAST_WORDS, said).await {
             Ok(Ok(said)) if !said.is_empty() => Err(io::Error::other(said).into()),
             _ => Err(error.into()),
         },
-    }
+    };
+    drop(child);
+    answer
 }
 
 /// The last line of what `docker` says.
@@ -93,7 +96,7 @@ struct Line {
     /// None once this side has said all.
     input: Option<ChildStdin>,
     output: ChildStdout,
-    _child: Child,
+    _child: Arc<Child>,
 }
 
 impl AsyncRead for Line {

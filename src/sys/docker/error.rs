@@ -15,7 +15,7 @@ use crate::sys::words;
 pub enum DockerError {
     /// No engine answers.
     #[error("no Docker engine answers at {tried}")]
-    #[diagnostic(help("{}", if source.is_denied() { DENIED } else if tried.starts_with("tcp:") { NO_TLS } else { NO_ENGINE }))]
+    #[diagnostic(help("{}", if source.is_denied() { DENIED } else if tried.starts_with("tcp:") { NO_TLS } else if tried.starts_with("ssh:") { NO_SSH } else { NO_ENGINE }))]
     Unreachable {
         /// The engine, and what says that it is this one.
         tried: String,
@@ -108,6 +108,10 @@ const DENIED: &str =
 /// What to do where no engine answers by TCP, where most want to know who asks.
 const NO_TLS: &str = "see whether `docker version` answers; an engine with TLS wants DOCKER_TLS_VERIFY=1 and, in the directory DOCKER_CERT_PATH, the files ca.pem, cert.pem and key.pem, or a Docker context that has them";
 
+/// What to do where no engine answers by SSH.
+const NO_SSH: &str =
+    "see whether `ssh` reaches that host without a question, and whether `docker version` answers there";
+
 /// What to do where no engine answers.
 pub const NO_ENGINE: &str = "start Docker, or choose an engine that runs with DOCKER_HOST or `docker context use`; on Debian or Ubuntu, `./dev setup` as root installs and starts one";
 
@@ -156,5 +160,6 @@ mod tests {
         assert_eq!(hint(socket, io::ErrorKind::PermissionDenied), DENIED);
         assert_eq!(hint(socket, io::ErrorKind::ConnectionRefused), NO_ENGINE);
         assert_eq!(hint("tcp://10.0.0.5:2376", io::ErrorKind::UnexpectedEof), NO_TLS);
+        assert_eq!(hint("ssh://me@10.0.0.5", io::ErrorKind::Other), NO_SSH);
     }
 }

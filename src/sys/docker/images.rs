@@ -102,7 +102,7 @@ impl Engine {
         mut on_layer: impl FnMut(&str, &str),
     ) -> Result<(), Error> {
         let options = CreateImageOptionsBuilder::default().from_image(reference).build();
-        let answers = self.copying.create_image(Some(options), None, login(host).await);
+        let answers = self.copying.create_image(Some(options), None, login(host).await.unwrap_or_default());
         let pulled = answers.try_for_each(|answer| {
             if let (Some(layer), Some(status)) = (answer.id, answer.status) {
                 on_layer(&layer, &status);
@@ -115,7 +115,7 @@ impl Engine {
     /// Pushes `repository:tag`.
     pub async fn push_image(&self, repository: &str, tag: &str, host: &str) -> Result<(), Error> {
         let options = PushImageOptionsBuilder::default().tag(tag).build();
-        let answers = self.copying.push_image(repository, Some(options), login(host).await);
+        let answers = self.copying.push_image(repository, Some(options), login(host).await.unwrap_or_default());
         while_it_answers(&self.copying, answers.try_for_each(|_| std::future::ready(Ok(())))).await
     }
 

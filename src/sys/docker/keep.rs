@@ -132,6 +132,11 @@ impl Engine {
         archive.into_inner().map_err(|e| DockerError::request(what())(e.into()))
     }
 
+    /// Removes what an aborted [`Self::read_volumes`] of a container has left, if it has.
+    pub async fn remove_reader(&self, name: &str) -> Result<(), DockerError> {
+        self.remove(&format!("{PREFIX}{name}")).await
+    }
+
     /// Writes a zipped archive of what a container has on its volumes and its image does not have there. It may be frozen meanwhile: another
     /// container reads, of `image`, which has the same files and no labels of a node.
     pub async fn read_volumes<W: Write>(
@@ -142,7 +147,7 @@ impl Engine {
         to: &mut W,
     ) -> Result<(), DockerError> {
         let reader = Container { engine: self, name: format!("{PREFIX}{name}") };
-        self.remove(&reader.name).await?;
+        self.remove_reader(name).await?;
         let what = || format!("read the volumes of {name}");
         let read = while_it_answers(&self.copying, read(self, &reader.name, reading(image, kept), to)).await;
         let said = read.map_err(DockerError::request(what()))?;

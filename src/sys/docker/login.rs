@@ -10,7 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 
-use crate::sys::process::Process;
+use crate::sys::process::{Process, ProcessError};
+use crate::sys::words;
 
 /// As `docker login` writes it; other programs that write the file leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -45,26 +46,48 @@ struct Secret {
     secret: String,
 }
 
-/// The login for a registry, if there is one. One that cannot be read is none: the registry then says that it wants one.
-pub async fn login(host: &str) -> Option<DockerCredentials> {
-    let config: Config = serde_json::from_slice(&std::fs::read(config_file()?).ok()?).ok()?;
+/// The login for a registry, if there is one.
+///
+/// # Errors
+/// There may be one that cannot be read. Who asks without it is told by the registry whether it wants one.
+pub async fn login(host: &str) -> Result<Option<DockerCredentials>, String> {
+    let Some(file) = config_file() else { return Ok(None) };
+    let config = match std::fs::read(&file) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|e| format!("{} is not what `docker login` writes (line {})", file.display(), e.line()))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(format!("{}: {}", file.display(), words::io_error(&e))),
+    };
+    of_config(&config, host).await
+}
+
+async fn of_config(config: &Config, host: &str) -> Result<Option<DockerCredentials>, String> {
     let key = config.auths.keys().find(|key| is_about(key, host));
-    if let Some(helper) = helper(&config, host) {
+    if let Some(helper) = helper(config, host) {
         let asked = key.map_or(host, String::as_str);
-        let answer = Process::new(format!("docker-credential-{helper}"))
-            .limit(ANSWERED)
-            .args(["get"])
-            .input(asked)
-            .output()
-            .await
-            .ok()?;
-        let Secret { username, secret } = serde_json::from_str(&answer).ok()?;
-        return Some(credentials(host, username, secret));
+        let program = format!("docker-credential-{helper}");
+        let answer = Process::new(&program).limit(ANSWERED).args(["get"]).input(asked).output().await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            // What it prints may be a secret; but that it has none it says in these words, which every helper has from the same library.
+            Err(e) if e.to_string().contains("credentials not found") => return Ok(None),
+            Err(ProcessError::Failed { status, .. }) => return Err(format!("`{program} get` failed ({status})")),
+            Err(ProcessError::Late { .. }) => {
+                return Err(format!("`{program} get` did not answer within {} s", ANSWERED.as_secs()));
+            }
+            Err(e) => return Err(e.to_string()),
+        };
+        let Secret { username, secret } =
+            serde_json::from_str(&answer).map_err(|_| format!("`{program} get` did not answer with a login"))?;
+        return Ok(Some(credentials(host, username, secret)));
     }
-    let auth = config.auths.get(key?)?;
-    let mut found = stored(host, auth)?;
-    found.identitytoken.clone_from(&auth.identitytoken);
-    Some(found)
+    let Some(auth) = key.and_then(|key| config.auths.get(key)) else { return Ok(None) };
+    // An entry without anything in it is how `docker` remembers a login that a helper keeps.
+    if auth.auth.is_empty() && auth.identitytoken.is_none() {
+        return Ok(None);
+    }
+    let found = stored(host, auth).ok_or("its entry in Docker's config.json is not a user and a password")?;
+    Ok(Some(DockerCredentials { identitytoken: auth.identitytoken.clone(), ..found }))
 }
 
 fn config_file() -> Option<PathBuf> {
@@ -127,6 +150,18 @@ mod tests {
         assert!(is_about("https://index.docker.io/v1/", "docker.io"));
         assert!(!is_about("https://evil-quay.io", "quay.io"));
         assert!(!is_about("docker.io.example", "docker.io"));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_cannot_be_read_is_not_the_same_as_none() {
+        let of = async |text: &str| of_config(&serde_json::from_str(text).expect("a configuration"), "quay.io").await;
+        assert!(of("{}").await.expect("nothing to read").is_none());
+        assert!(of(r#"{"auths": {"quay.io": {}}}"#).await.expect("kept elsewhere").is_none());
+        assert!(of(r#"{"auths": {"quay.io": {"auth": "bWU6c2VjcmV0"}}}"#).await.expect("a login").is_some());
+        let torn = of(r#"{"auths": {"quay.io": {"auth": "???"}}}"#).await.expect_err("torn");
+        assert!(torn.contains("not a user and a password"), "{torn}");
+        let missing = of(r#"{"credHelpers": {"quay.io": "of-lab-is-nowhere"}}"#).await.expect_err("no helper");
+        assert!(missing.contains("docker-credential-of-lab-is-nowhere"), "{missing}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::words;
-pub use registry::Repository;
+pub use registry::{Held, Repository};
 
 /// How long a registry may take to answer before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -130,6 +130,8 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unreachable> {
+    // The library reads the file too, whatever it is and as long as it gives anything.
+    crate::sys::host::certificate_authorities().map_err(Unreachable::silent)?;
     builder.build().map_err(|e| silent(&e))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
-use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 use super::{Http, Unreachable, is_loopback, silent};
@@ -17,6 +17,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a registry may ask for it.
 const TIMES: usize = 3;
+
+/// What a registry says of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It has it.
+    There,
+    /// It does not have it.
+    Absent,
+    /// It denies it to who asks, with this status. It may still have it; Docker Hub denies what it does not have, so as not to tell.
+    Denied(u16),
+}
 
 /// A repository at a registry, and who asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -39,21 +50,20 @@ impl Http {
         }
     }
 
-    /// Whether a registry holds a manifest at `reference`, a tag or a digest, for who asks. A registry that denies it has nothing for them either:
-    /// Docker Hub denies what it does not have, so as not to tell.
-    pub async fn has_manifest(&self, of: Repository<'_>, reference: &str) -> Result<bool, Unreachable> {
-        Ok(self.manifest(of, reference).await?.is_some())
+    /// Whether a registry holds a manifest at `reference`, a tag or a digest, for who asks.
+    pub async fn holds_manifest(&self, of: Repository<'_>, reference: &str) -> Result<Held, Unreachable> {
+        Ok(self.manifest(of, reference).await?.map_or_else(|held| held, |_| Held::There))
     }
 
     /// The digest of that manifest; none where the registry does not have it, or does not tell.
     pub async fn manifest_digest(&self, of: Repository<'_>, reference: &str) -> Result<Option<String>, Unreachable> {
-        let headers = self.manifest(of, reference).await?;
+        let headers = self.manifest(of, reference).await?.ok();
         let digest = headers.as_ref().and_then(|headers| headers.get("docker-content-digest"));
         Ok(digest.and_then(|digest| digest.to_str().ok()).map(str::to_owned))
     }
 
-    /// The headers of a manifest, if the registry has it. One that wants to be asked later is, if that is soon.
-    async fn manifest(&self, of: Repository<'_>, reference: &str) -> Result<Option<HeaderMap>, Unreachable> {
+    /// The headers of a manifest, or why there are none. A registry that wants to be asked later is, if that is soon.
+    async fn manifest(&self, of: Repository<'_>, reference: &str) -> Result<Result<HeaderMap, Held>, Unreachable> {
         for _ in 1..TIMES {
             match self.manifest_now(of, reference).await {
                 Err(Unreachable { retry_after: Some(wait), .. }) if wait <= PATIENCE => {
@@ -65,7 +75,7 @@ impl Http {
         self.manifest_now(of, reference).await
     }
 
-    async fn manifest_now(&self, of: Repository<'_>, reference: &str) -> Result<Option<HeaderMap>, Unreachable> {
+    async fn manifest_now(&self, of: Repository<'_>, reference: &str) -> Result<Result<HeaderMap, Held>, Unreachable> {
         let url = format!("{}/v2/{}/manifests/{reference}", of.base, of.path);
         let ask = || self.client(&url).head(&url).header("Accept", MANIFESTS);
         let mut response = sent(ask()).await?;
@@ -75,8 +85,13 @@ impl Http {
             response = answer;
         }
         match response.status().as_u16() {
-            200..=299 => Ok(Some(response.headers().clone())),
-            401 | 403 | 404 => Ok(None),
+            200..=299 if is_manifest(response.headers()) => Ok(Ok(response.headers().clone())),
+            // The page of a network that wants a login first answers everything.
+            200..=299 => {
+                Err(Unreachable::silent("what answers is no registry; open its address in a browser to see what does"))
+            }
+            status @ (401 | 403) => Ok(Err(Held::Denied(status))),
+            404 => Ok(Err(Held::Absent)),
             status => Err(Unreachable::silent(format!("it answered {status} for {}", of.path))),
         }
     }
@@ -147,6 +162,13 @@ async fn sent(request: RequestBuilder) -> Result<Response, Unreachable> {
     }
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Err(Unreachable::too_often(seconds.map(Duration::from_secs)))
+}
+
+/// Whether an answer is a registry's about a manifest: it says which kind of manifest, or which one.
+fn is_manifest(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    headers.contains_key("docker-content-digest") || MANIFESTS.split(", ").any(|manifest| manifest == kind)
 }
 
 /// Where a `WWW-Authenticate: Bearer` sends for a token, and with which parameters.

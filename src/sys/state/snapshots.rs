@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -29,6 +30,8 @@ const INDEX_SUM: &str = "snapshot.json.sha256";
 const VERSION: u32 = 1;
 /// Most bytes of an index.
 const INDEX_LIMIT: u64 = 16 << 20;
+/// How long a directory may be there before it is locked.
+const YOUNG: Duration = Duration::from_secs(10);
 /// Where a lab's state is of no use to the lab that is restored: its API servers are asked for their addresses.
 const NOT_PACKED: &str = "kubeconfigs/";
 
@@ -42,6 +45,8 @@ pub struct Snapshots {
 #[derive(Debug)]
 pub struct Unkept {
     dir: Unfinished<TempDir>,
+    /// Its lock, which tells others that somebody still writes.
+    _writing: File,
 }
 
 /// Writes one file of a snapshot.
@@ -84,7 +89,9 @@ impl State {
     pub fn snapshots(&self) -> Result<Snapshots, StateError> {
         let root = self.root.join(DIRECTORY);
         make_dir(&root)?;
-        Ok(Snapshots { root })
+        let snapshots = Snapshots { root };
+        snapshots.remove_aborted();
+        Ok(snapshots)
     }
 }
 
@@ -114,8 +121,23 @@ impl Snapshots {
 
     /// Begins a snapshot.
     pub fn begin(&self) -> Result<Unkept, StateError> {
-        let dir = unfinished::dir_in(&self.root).map_err(failed("create a directory in", &self.root))?;
-        Ok(Unkept { dir })
+        let failed = failed("create a directory in", &self.root);
+        let dir = unfinished::dir_in(&self.root).map_err(&failed)?;
+        let writing = File::open(dir.path()).and_then(|file| file.lock().map(|()| file)).map_err(&failed)?;
+        Ok(Unkept { dir, _writing: writing })
+    }
+
+    /// Removes what was begun by processes that were killed: there are keys in it. What cannot be removed now is the next one's.
+    fn remove_aborted(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()).filter(|path| is_unfinished(path)) {
+            // One that is just being made is not locked yet.
+            let is_young =
+                fs::metadata(&path).and_then(|m| m.modified()).is_ok_and(|m| m.elapsed().is_ok_and(|age| age < YOUNG));
+            if !is_young && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
     }
 
     /// Keeps what was begun under a name.
@@ -149,13 +171,18 @@ impl Snapshots {
         fs::remove_dir_all(&dir).map_err(failed("remove", &dir))
     }
 
-    /// Takes a snapshot out of an archive, all its files checked. It is kept by [`Self::adopt`].
-    pub fn unpack<T: DeserializeOwned>(&self, archive: &Path) -> Result<(Unkept, Snapshot<T>), StateError> {
+    /// Takes a snapshot out of an archive, whose SHA-256 must be `sum` if there is one; all its files are checked. It is kept by [`Self::adopt`].
+    pub fn unpack<T: DeserializeOwned>(
+        &self,
+        archive: &Path,
+        sum: Option<&str>,
+    ) -> Result<(Unkept, Snapshot<T>), StateError> {
         let unkept = self.begin()?;
         let name = archive.display().to_string();
         let spoiled = |reason: String| StateError::Spoiled { name: name.clone(), reason };
         let unpacked = || {
-            for entry in tar::Archive::new(File::open(archive)?).entries()? {
+            let mut read = tar::Archive::new(Hashing::new(File::open(archive)?));
+            for entry in read.entries()? {
                 let mut entry = entry?;
                 let path = entry.path()?.into_owned();
                 if path.components().count() != 1 || !is_plain(&path) {
@@ -163,9 +190,20 @@ impl Snapshots {
                 }
                 io::copy(&mut entry, &mut create(&unkept.dir.path().join(path))?)?;
             }
-            Ok(())
+            read.into_inner().finish()
         };
-        unpacked().map_err(|e: io::Error| spoiled(words::io_error(&e)))?;
+        let unpacked = unpacked();
+        // Of another archive, what is wrong with its files says nothing.
+        let found = match (&unpacked, sum) {
+            (Err(_), Some(_)) => File::open(archive).and_then(|file| Hashing::new(file).finish()).ok(),
+            _ => unpacked.as_ref().ok().cloned(),
+        };
+        if let (Some(wanted), Some(found)) = (sum, found)
+            && !wanted.eq_ignore_ascii_case(&found)
+        {
+            return Err(StateError::OtherArchive { file: name.clone(), wanted: wanted.to_owned(), found });
+        }
+        unpacked.map_err(|e: io::Error| spoiled(words::io_error(&e)))?;
         let snapshot = open(unkept.dir.path().to_owned(), &name)?;
         snapshot.check()?;
         Ok((unkept, snapshot))
@@ -240,8 +278,8 @@ impl<T> Snapshot<T> {
         Ok(())
     }
 
-    /// Writes it as one archive, which only this user can read. What is there of that name is replaced in one step.
-    pub fn pack(&self, to: &Path) -> Result<(), StateError> {
+    /// Writes it as one archive, which only this user can read; gives its SHA-256. What is there of that name is replaced in one step.
+    pub fn pack(&self, to: &Path) -> Result<String, StateError> {
         self.check()?;
         let packed = || {
             let to = target(to)?;
@@ -252,7 +290,10 @@ impl<T> Snapshot<T> {
             }
             archive.finish()?;
             drop(archive);
-            file.persist(&to)
+            file.as_file_mut().rewind()?;
+            let sum = Hashing::new(file.as_file()).finish()?;
+            file.persist(&to)?;
+            Ok(sum)
         };
         packed().map_err(failed("write", to))
     }
@@ -293,6 +334,11 @@ impl LabState {
         };
         unpacked().map_err(failed("write what a snapshot has into", &self.dir))
     }
+}
+
+/// Whether a directory has the name of what is being written.
+fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
 }
 
 /// A path that leads nowhere else.

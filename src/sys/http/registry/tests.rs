@@ -40,7 +40,9 @@ fn hub(request: &str, base: &str) -> Answer {
         "HEAD /v2/istio/pilot/manifests/1.31.1 HTTP/1.1" if known || anybody => {
             (200, "docker-content-digest: sha256:0123\r\n".to_owned(), "")
         }
-        "HEAD /v2/mine/own/manifests/1 HTTP/1.1" if known => (200, String::new(), ""),
+        "HEAD /v2/mine/own/manifests/1 HTTP/1.1" if known => {
+            (200, "content-type: application/vnd.oci.image.index.v1+json; charset=utf-8\r\n".to_owned(), "")
+        }
         _ if known || anybody => (404, String::new(), ""),
         _ => {
             let header = format!(
@@ -51,8 +53,12 @@ fn hub(request: &str, base: &str) -> Answer {
     }
 }
 
+async fn held(base: &str, path: &str, reference: &str, login: Option<&DockerCredentials>) -> Result<Held, Unreachable> {
+    Http::direct().expect("a client").holds_manifest(Repository { base, path, login }, reference).await
+}
+
 async fn has(base: &str, path: &str, reference: &str, login: Option<&DockerCredentials>) -> Result<bool, Unreachable> {
-    Http::direct().expect("a client").has_manifest(Repository { base, path, login }, reference).await
+    Ok(held(base, path, reference, login).await? == Held::There)
 }
 
 #[tokio::test]
@@ -66,7 +72,13 @@ async fn a_registry_is_asked_for_the_image_and_not_whether_it_answers() {
 
     // `/v2/` is answered by each of these.
     let base = registry(|_, _| (403, String::new(), "")).await;
-    assert!(!has(&base, "istio/pilot", "1.31.1", None).await.expect("an answer"));
+    assert_eq!(held(&base, "istio/pilot", "1.31.1", None).await.expect("an answer"), Held::Denied(403));
+    // As does the page of a network that wants a login first, whatever it is asked for.
+    for headers in ["content-type: text/html\r\n", ""] {
+        let base = registry(move |_, _| (200, headers.to_owned(), "")).await;
+        let refused = has(&base, "istio/pilot", "1.31.1", None).await.expect_err("no registry");
+        assert!(refused.to_string().contains("no registry"), "{refused}");
+    }
     let base = registry(|_, _| (503, String::new(), "")).await;
     let refused = has(&base, "istio/pilot", "1.31.1", None).await.expect_err("no answer");
     assert_eq!(refused.to_string(), "it answered 503 for istio/pilot");
@@ -86,7 +98,7 @@ async fn a_registry_is_asked_with_the_login_that_docker_has_for_it() {
         assert!(has(&base, "mine/own", "1", Some(login)).await.expect("an answer"), "{login:?}");
     }
     let base = registry(|request, _| match says(request, "authorization: Basic bWU6c2VjcmV0") {
-        true => (200, String::new(), ""),
+        true => (200, "docker-content-digest: sha256:0\r\n".to_owned(), ""),
         false => (401, "www-authenticate: Basic realm=\"x\"\r\n".to_owned(), ""),
     })
     .await;
@@ -122,7 +134,7 @@ async fn a_registry_that_wants_to_be_asked_later_is() {
     let counted = Arc::clone(&asked);
     let base = registry(move |_, _| match counted.fetch_add(1, Ordering::SeqCst) {
         0 => (429, "retry-after: 0\r\n".to_owned(), ""),
-        _ => (200, String::new(), ""),
+        _ => (200, "docker-content-digest: sha256:0\r\n".to_owned(), ""),
     })
     .await;
     assert!(has(&base, "istio/pilot", "1.31.1", None).await.expect("an answer"));

@@ -62,9 +62,11 @@ fn an_archive_gives_the_same_snapshot_or_none() {
     let (dir, _, snapshots) = snapshots();
     take(&snapshots, "one").expect("kept");
     let archive = dir.path().join("one.tar");
-    snapshots.get::<String>("one").expect("there").pack(&archive).expect("packs");
+    let sum = snapshots.get::<String>("one").expect("there").pack(&archive).expect("packs");
     assert_eq!(fs::metadata(&archive).expect("there").permissions().mode() & 0o777, 0o600);
-    let (unkept, read) = snapshots.unpack::<String>(&archive).expect("unpacks");
+    let other = snapshots.unpack::<String>(&archive, Some(&"0".repeat(64)));
+    assert!(matches!(other, Err(StateError::OtherArchive { found, .. }) if found == sum));
+    let (unkept, read) = snapshots.unpack::<String>(&archive, Some(&sum)).expect("unpacks");
     assert_eq!(read.about, "about one");
     snapshots.adopt(unkept, "two").expect("kept");
     snapshots.get::<String>("two").expect("there").check().expect("whole");
@@ -72,9 +74,10 @@ fn an_archive_gives_the_same_snapshot_or_none() {
     let at = bytes.windows(5).position(|w| w == b"a key").expect("there");
     bytes[at] = b'A';
     fs::write(&archive, &bytes).expect("writes");
-    assert!(matches!(snapshots.unpack::<String>(&archive), Err(StateError::Spoiled { .. })));
+    assert!(matches!(snapshots.unpack::<String>(&archive, Some(&sum)), Err(StateError::OtherArchive { .. })));
+    assert!(matches!(snapshots.unpack::<String>(&archive, None), Err(StateError::Spoiled { .. })));
     fs::write(&archive, &bytes[..700]).expect("writes");
-    assert!(matches!(snapshots.unpack::<String>(&archive), Err(StateError::Spoiled { .. })));
+    assert!(matches!(snapshots.unpack::<String>(&archive, None), Err(StateError::Spoiled { .. })));
     let mut evil = tar::Builder::new(File::create(&archive).expect("a file"));
     let mut header = tar::Header::new_gnu();
     header.set_size(0);
@@ -82,7 +85,7 @@ fn an_archive_gives_the_same_snapshot_or_none() {
     header.set_cksum();
     evil.append(&header, io::empty()).expect("appends");
     evil.finish().expect("finishes");
-    assert!(matches!(snapshots.unpack::<String>(&archive), Err(StateError::Spoiled { .. })));
+    assert!(matches!(snapshots.unpack::<String>(&archive, None), Err(StateError::Spoiled { .. })));
     assert_eq!(snapshots.names().expect("lists"), ["one", "two"]);
 }
 
@@ -99,4 +102,24 @@ fn a_labs_state_comes_back_without_its_kubeconfigs() {
     assert_eq!(other.files().expect("lists"), ["ca/root.key", "made/x-c1"]);
     let key = fs::metadata(other.path("ca/root.key")).expect("there").permissions().mode() & 0o777;
     assert_eq!((other.read("ca/root.key").expect("reads").as_deref(), key), (Some("key"), 0o600));
+}
+
+#[test]
+fn what_a_killed_process_was_writing_is_removed_and_what_is_being_written_is_not() {
+    let (_dir, state, snapshots) = snapshots();
+    let old = |path: &Path| {
+        let long_ago = std::time::SystemTime::now() - 2 * YOUNG;
+        File::open(path).and_then(|dir| dir.set_modified(long_ago)).expect("made old");
+    };
+    let writing = snapshots.begin().expect("begins");
+    old(writing.dir.path());
+    let (killed, young) = (snapshots.root.join(".tmpkilled"), snapshots.root.join(".tmpyoung"));
+    for path in [&killed, &young] {
+        fs::create_dir(path).expect("a directory");
+        fs::write(path.join("key"), "").expect("writes");
+    }
+    old(&killed);
+    state.snapshots().expect("opens");
+    assert!(writing.dir.path().exists() && young.exists());
+    assert!(!killed.exists());
 }
