@@ -12,6 +12,12 @@ use std::path::{Path, PathBuf};
 
 use readme::{Shell, follow};
 
+/// Follows the README from nothing, whatever an earlier run has kept.
+const LAB: &str = r#"#!/bin/bash
+case $* in up*--dry-run*) ;; up*) set -- "$@" --fresh ;; esac
+exec BINARY "$@"
+"#;
+
 /// Copies kubectl out of a node when it is first called: the lab is up by then.
 const KUBECTL: &str = r#"#!/bin/bash
 set -u
@@ -34,11 +40,11 @@ exec "$real" "$@"
 /// A directory for PATH with the tested lab, and with the tools of the lab `name`.
 fn tools(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    std::os::unix::fs::symlink(e2e::LAB, dir.path().join("lab")).expect("a link");
     let place = dir.path().display().to_string();
-    for (tool, script) in [("kubectl", KUBECTL), ("istioctl", ISTIOCTL)] {
+    for (tool, script) in [("lab", LAB), ("kubectl", KUBECTL), ("istioctl", ISTIOCTL)] {
         let file = dir.path().join(tool);
-        fs::write(&file, script.replace("DIR", &place).replace("NAME", name)).expect("writes");
+        fs::write(&file, script.replace("DIR", &place).replace("NAME", name).replace("BINARY", e2e::LAB))
+            .expect("writes");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("executable");
     }
     dir

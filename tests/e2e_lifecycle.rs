@@ -67,8 +67,12 @@ fn an_interrupted_lab_goes_on_and_down_removes_it_and_nothing_else() {
     let _clean_up = CleanUp;
 
     // Interrupted while kind is at work.
-    let mut up =
-        Command::new(LAB).args(["up", &file]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("lab");
+    let mut up = Command::new(LAB)
+        .args(["up", &file, "--fresh"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("lab");
     let mut lines = BufReader::new(up.stderr.take().expect("stderr")).lines().map_while(Result::ok);
     let begun = lines.by_ref().find(|l| l.contains("kind cluster: "));
     assert!(begun.is_some(), "kind never told what it does");
@@ -148,7 +152,8 @@ fn abort(trials: &[(rustix::process::Signal, &str)]) {
     let file = file.to_string_lossy();
     let _down = Down(ABORTED);
     for (signal, verb) in trials {
-        let mut up = Command::new(LAB).args(["up", &file, "--no-verify"]).stderr(Stdio::null()).spawn().expect("lab");
+        let mut up =
+            Command::new(LAB).args(["up", &file, "--no-verify", "--fresh"]).stderr(Stdio::null()).spawn().expect("lab");
         while !is_in_flight(ABORTED) {
             assert!(up.try_wait().expect("looks").is_none(), "kind never ran a container");
             std::thread::sleep(Duration::from_millis(5));

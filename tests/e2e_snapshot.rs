@@ -2,9 +2,13 @@
 
 mod e2e;
 
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use e2e::{Own, in_short, lab, lab_ok, run_dir, text};
+use e2e::{LAB, Own, in_short, lab, lab_as_is, lab_ok, run_dir, text};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const NAME: &str = "e2e-snapshot";
@@ -15,15 +19,60 @@ const IMPORTED: &str = "e2e-imported";
 /// What is in a pod's volume, and in a cluster beside what lab applies.
 const NOTE: &str = "written before the snapshot";
 
-/// Removes the snapshots at the end, also when an assertion failed.
+/// Removes the snapshots at the end, also when an assertion failed, and what `up` has kept by itself.
 struct Kept;
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        for name in [KEPT, IMPORTED] {
-            lab(&["snapshots", "remove", name]);
+        let by_itself = names().into_iter().filter(|name| name.starts_with(&format!("{NAME}@")));
+        for name in by_itself.chain([KEPT, IMPORTED].map(str::to_owned)) {
+            lab(&["snapshots", "remove", &name]);
         }
     }
+}
+
+/// `lab up` as a user has it, which keeps the lab that it builds and takes it again.
+const UP: [&str; 4] = ["up", "scenarios/two-network.yaml", "--name", NAME];
+
+/// Brings the lab up; it must pass. Gives what was said.
+fn up() -> String {
+    let output = lab_as_is(&[&UP[..], &["--output", "json"]].concat());
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("a verdict");
+    assert_eq!(verdict["passed"], true, "{}", in_short(&verdict));
+    text(&output.stderr)
+}
+
+/// Brings it up until it makes clusters, and interrupts it. Gives what it said until then.
+fn up_until_it_builds(flags: &[&str]) -> String {
+    let mut up = Command::new(LAB);
+    let mut up = up.args(UP).args(flags).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("lab");
+    let mut said = String::new();
+    for line in BufReader::new(up.stderr.take().expect("stderr")).lines().map_while(Result::ok) {
+        if line.contains("kind cluster: ") {
+            signal(up.id(), Signal::INT);
+        }
+        said += &(line + "\n");
+    }
+    assert_eq!(up.wait().expect("ended").code(), Some(130), "it must build: {said}");
+    lab_ok(&["down", NAME]);
+    said
+}
+
+fn signal(process: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(process).expect("a pid")).expect("a pid");
+    kill_process(pid, signal).expect("signalled");
+}
+
+/// What `up` has kept of the lab.
+fn kept_by_itself() -> Option<String> {
+    names().into_iter().find(|name| name.starts_with(&format!("{NAME}@")))
+}
+
+fn spoil(file: &Path) {
+    let mut bytes = std::fs::read(file).expect("the file of a node");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).expect("spoiled");
 }
 
 fn listed() -> Value {
@@ -35,17 +84,27 @@ fn names() -> Vec<String> {
     listed.as_array().expect("a list").iter().filter_map(|s| Some(s["name"].as_str()?.to_owned())).collect()
 }
 
-/// Where the files of a snapshot are.
-fn directory(name: &str) -> PathBuf {
+/// Where lab keeps its state.
+fn state() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".local/state");
-    std::env::var_os("XDG_STATE_HOME").map_or_else(home, PathBuf::from).join("lab/.snapshots").join(name)
+    std::env::var_os("XDG_STATE_HOME").map_or_else(home, PathBuf::from).join("lab")
+}
+
+/// The file with what a node of a snapshot has on its volumes.
+fn volumes(snapshot: &str) -> PathBuf {
+    state().join(".snapshots").join(snapshot).join(format!("{NAME}-c2-control-plane.volumes.tar.gz"))
 }
 
 #[test]
 fn a_lab_that_is_down_comes_back_from_its_snapshot() {
     let _kept = Kept;
     drop(Kept);
-    let own = Own::up_as("two-network", NAME);
+    lab(&["down", NAME]);
+    let own = Own { name: NAME.to_owned(), verdict: Value::Null, file: UP[1].to_owned() };
+    let said = up();
+    assert!(said.contains("is kept for the next `lab up`") && !said.contains("restored"), "{said}");
+    let kept_before = kept_by_itself().expect("it is listed");
+    assert!(lab_ok(&["images", "list"]).contains(&kept_before));
     own.kubectl("c1", &["-n", "sample", "create", "configmap", "note", &format!("--from-literal=text={NOTE}")]);
 
     lab_ok(&["snapshot", NAME, KEPT]);
@@ -91,14 +150,41 @@ fn a_lab_that_is_down_comes_back_from_its_snapshot() {
 
     // What is spoiled is refused, and nothing is left of it.
     lab_ok(&["down", NAME]);
-    let node = directory(IMPORTED).join(format!("{NAME}-c2-control-plane.volumes.tar.gz"));
-    let mut bytes = std::fs::read(&node).expect("the file of a node");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&node, bytes).expect("spoiled");
+    spoil(&volumes(IMPORTED));
     let refused = lab(&["restore", IMPORTED]);
     assert!(text(&refused.stderr).contains("is spoiled"), "{}", text(&refused.stderr));
     assert!(!lab_ok(&["list"]).contains(NAME));
     lab_ok(&["snapshots", "remove", IMPORTED]);
     assert!(!names().iter().any(|n| n == KEPT || n == IMPORTED));
+    it_comes_up_again_from_what_was_kept_when_it_was_built(&own, &kept_before);
+}
+
+fn it_comes_up_again_from_what_was_kept_when_it_was_built(own: &Own, kept: &str) {
+    let said = up_until_it_builds(&["--fresh"]);
+    assert!(!said.contains("restored"), "{said}");
+    // Killed in the middle, it is begun again from nothing.
+    let mut killed = Command::new(LAB).args(UP).stderr(Stdio::null()).spawn().expect("lab");
+    while !state().join(NAME).join("restoring").exists() {
+        assert!(killed.try_wait().expect("looks").is_none(), "it never restored anything");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    signal(killed.id(), Signal::KILL);
+    killed.wait().expect("ended");
+    let said = up();
+    assert!(
+        said.contains("what an interrupted restore left") && said.contains(&format!("is restored from {kept}")),
+        "{said}"
+    );
+    let notes = own.kubectl("c1", &["-n", "sample", "get", "configmaps", "-o", "name"]);
+    assert!(!notes.contains("note"), "it was kept before the note was written: {notes}");
+    // What was restored is kept already.
+    assert!(!said.contains("is kept for the next"), "{said}");
+    lab_ok(&["down", NAME]);
+
+    // What is spoiled is not used, and forgotten.
+    spoil(&volumes(kept));
+    let said = up_until_it_builds(&[]);
+    assert!(said.contains("is spoiled") && said.contains("it is built"), "{said}");
+    assert_eq!(kept_by_itself(), None);
 }

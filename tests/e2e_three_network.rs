@@ -47,7 +47,7 @@ fn a_second_up_changes_nothing_and_is_quick() {
     running();
     let start = std::time::Instant::now();
     let output = Command::new(LAB)
-        .args(["up", "scenarios/three-network.yaml"])
+        .args(["up", "scenarios/three-network.yaml", "--fresh"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("lab starts");

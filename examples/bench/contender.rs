@@ -95,6 +95,14 @@ impl Lab {
         Ok((phases, path))
     }
 
+    /// Keeps the lab as it is, takes it down, and brings it back until its verdict: what keeping costs, and what bringing back does.
+    pub fn restore(&self) -> Result<[Cost; 2], Reason> {
+        let kept = self.run(&["snapshot", NAME])?;
+        let restored = self.down().and_then(|_| self.run(&["restore", NAME]));
+        self.run(&["snapshots", "remove", NAME])?;
+        Ok([kept, restored?])
+    }
+
     fn knows(&self, flag: &str) -> bool {
         output(&self.binary.display().to_string(), &["up", "--help"], &[]).is_ok_and(|help| help.contains(flag))
     }

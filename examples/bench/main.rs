@@ -83,6 +83,9 @@ fn measure(lab: &Lab, clusters: usize, short: bool, results: &mut Results, told:
     if !short {
         note(results, Run { who: "lab", clusters, what: "up again", cost: lab.up(false)? });
         note(results, Run { who: "lab", clusters, what: "restart", cost: lab.restart()? });
+        let [snapshot, restore] = lab.restore()?;
+        note(results, Run { who: "lab", clusters, what: "snapshot", cost: snapshot });
+        note(results, Run { who: "lab", clusters, what: "restore", cost: restore });
     }
     note(results, Run { who: "lab", clusters, what: "down", cost: lab.down()? });
     Ok(())

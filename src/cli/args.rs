@@ -162,11 +162,14 @@ pub struct Up {
     /// Where images come from
     #[arg(long, value_enum, default_value = "auto")]
     pub images: Choice,
+    /// Build the lab from nothing, although the same was built before and kept; forget that, and keep nothing
+    #[arg(long)]
+    pub fresh: bool,
     /// Build the lab without running its checks
     #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
     /// Only show what would change, as `lab diff` does
-    #[arg(long, conflicts_with_all = ["junit", "no_verify"])]
+    #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh"])]
     pub dry_run: bool,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
@@ -187,6 +190,7 @@ impl Up {
             scenario: lab,
             name: None,
             images: Choice::Auto,
+            fresh: false,
             no_verify: false,
             dry_run: false,
             junit: None,

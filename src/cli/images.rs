@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::progress::shown;
 use super::trust::Trusted;
 use super::{CliError, Output, output};
+use crate::commands::snapshot::About;
+use crate::commands::snapshot::kept::is_kept;
 use crate::context::StepError;
 use crate::exec::{Event, Outcome, Progress};
 use crate::images::{self, Choice, Entry, ImagesError, Prepared};
@@ -17,6 +19,7 @@ use crate::plan::StepId;
 use crate::report;
 use crate::scenario::{ImageSettings, Matrix, Minor, Product, Versions};
 use crate::sys::docker::Engine;
+use crate::sys::state::State;
 
 /// `lab images`.
 #[derive(Debug, ClapArgs)]
@@ -29,7 +32,7 @@ pub struct Images {
 /// What to do with images.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List what a lab is made of: versions, upstream references, and what of it is on this machine
+    /// List what a lab is made of: versions, upstream references, what of it is on this machine, and the labs that `lab up` has kept
     List(List),
     /// Prepare tools and images ahead of `lab up`
     Build(Build),
@@ -106,7 +109,11 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
     }
     let engine = &Engine::connect().await?;
     match args.verb {
-        Verb::List(args) => list(&images::inventory(engine).await.map_err(StepError::from)?, args.output),
+        Verb::List(args) => {
+            let mut entries = images::inventory(engine).await.map_err(StepError::from)?;
+            entries.extend(kept()?);
+            list(&entries, args.output)
+        }
         Verb::Build(args) => {
             let versions = Versions { kubernetes: args.kubernetes, istio: args.istio };
             refuse_unknown(versions)?;
@@ -175,6 +182,14 @@ fn ready(prepared: &Prepared) -> Result<(), CliError> {
         prepared.kind.display(),
         prepared.istioctl.display()
     ))
+}
+
+/// The labs that `lab up` has kept.
+fn kept() -> Result<Vec<Entry>, CliError> {
+    let snapshots = State::open()?.snapshots()?;
+    let names = snapshots.names()?.into_iter().filter(|name| is_kept(name));
+    let kept = names.filter_map(|name| snapshots.get::<About>(&name).ok());
+    Ok(kept.map(|kept| Entry::lab(kept.name.clone(), kept.bytes(), &kept.about.taken)).collect())
 }
 
 fn list(entries: &[Entry], form: Output) -> Result<(), CliError> {

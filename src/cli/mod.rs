@@ -1,5 +1,6 @@
 //! The command line: flags, one file a verb, and exit codes.
 
+mod again;
 mod args;
 mod candidates;
 mod completions;

@@ -53,6 +53,7 @@ fn is_of(entry: &images::Entry, lab: &Lab, source: Option<Source>) -> bool {
         Kind::Node(of) => source.is_none_or(|source| of == source),
         Kind::Optional => lab.federation.is_some(),
         Kind::Image | Kind::Tool => true,
+        Kind::Lab => false,
     }
 }
 

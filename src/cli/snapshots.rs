@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::args::SnapshotsVerb;
 use super::snapshot::refuse_no_name;
 use super::{CliError, Output, args, output};
+use crate::commands::snapshot::kept::is_kept;
 use crate::commands::snapshot::{About, refuse_other_images};
 use crate::images::Trust;
 use crate::report;
@@ -21,6 +22,7 @@ struct Row {
     nodes: usize,
     bytes: u64,
     taken: Option<String>,
+    by: &'static str,
 }
 
 pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
@@ -74,6 +76,11 @@ pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
     }
 }
 
+/// The command that took it.
+fn by(name: &str) -> &'static str {
+    if is_kept(name) { "lab up" } else { "lab snapshot" }
+}
+
 fn list(snapshots: &Snapshots, form: Output) -> Result<(), CliError> {
     let row = |name: String| match snapshots.get::<About>(&name) {
         Ok(snapshot) => Row {
@@ -82,15 +89,16 @@ fn list(snapshots: &Snapshots, form: Output) -> Result<(), CliError> {
             nodes: snapshot.about.nodes.len(),
             bytes: snapshot.bytes(),
             taken: Some(snapshot.about.taken),
+            by: by(&name),
             name,
         },
-        Err(_) => Row { name, lab: None, clusters: 0, nodes: 0, bytes: 0, taken: None },
+        Err(_) => Row { by: by(&name), name, lab: None, clusters: 0, nodes: 0, bytes: 0, taken: None },
     };
     let rows: Vec<Row> = snapshots.names()?.into_iter().map(row).collect();
     if form == Output::Json {
         return output::print_json(&rows);
     }
-    let mut table = report::table(["NAME", "LAB", "CLUSTERS", "NODES", "SIZE", "TAKEN"]);
+    let mut table = report::table(["NAME", "LAB", "CLUSTERS", "NODES", "SIZE", "TAKEN", "BY"]);
     for row in rows {
         table.add_row([
             row.name,
@@ -99,6 +107,7 @@ fn list(snapshots: &Snapshots, form: Output) -> Result<(), CliError> {
             row.nodes.to_string(),
             format!("{} MB", row.bytes.div_ceil(1_000_000)),
             row.taken.unwrap_or_default(),
+            row.by.to_owned(),
         ]);
     }
     output::print_table(&table)

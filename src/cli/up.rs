@@ -6,11 +6,12 @@ use miette::Diagnostic as _;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
-use super::{CliError, args, diff, down, dump, output};
+use super::{CliError, again, args, diff, down, dump, output};
 use crate::commands::fixed;
+use crate::commands::snapshot::clear_half;
 use crate::commands::up::Up;
 use crate::context::run::leftovers;
-use crate::context::{LabContext, RunContext, files};
+use crate::context::{LabContext, RunContext, StepError, files};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, ImagesError, Source, having};
 use crate::machine::preflight;
@@ -43,13 +44,17 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         let engine = Engine::connect().await?;
         let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
         let lock = state.lock(&lab.name, told).await?;
+        if clear_half(&engine, &state, &lab.name).await? {
+            eprintln!("what an interrupted restore left of lab {} is removed", lab.name);
+        }
         let mut choice = args.images;
-        if let Ok(existing) = state.existing(&lab.name) {
+        let existing = state.existing(&lab.name).ok();
+        if let Some(existing) = &existing {
             if let Some(old) = existing.stored::<Lab>()? {
                 refuse_changes(&old, &lab)?;
             }
-            choice = keep_source(&existing, &lab, choice)?;
-            fixed::refuse(&lab, &existing).await.map_err(CliError::Before)?;
+            choice = keep_source(existing, &lab, choice)?;
+            fixed::refuse(&lab, existing).await.map_err(CliError::Before)?;
         }
         let refused = |e: ImagesError| CliError::Usage {
             problem: e.to_string(),
@@ -62,65 +67,118 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         for warning in preflight::check(&lab, &engine).await? {
             eprintln!("warning: {warning}");
         }
-        Ok::<_, CliError>((engine, lock, choice))
+        let is_new = existing.is_none() && nodes.is_empty();
+        Ok::<_, CliError>((engine, lock, choice, is_new))
     };
-    let (engine, _lock, choice) = tokio::select! {
+    let (engine, _lock, choice, is_new) = tokio::select! {
         before = before => before?,
         () = interrupt.cancelled() => {
             return Err(CliError::Interrupted { remedy: "nothing was started".to_owned() });
         }
     };
-    let lab_state = state.lab(&lab.name)?;
-    lab_state.store(&lab)?;
-    down::end_earlier(&lab_state).await;
-    for file in lab_state.forget_damaged()? {
-        let lost = if file.starts_with("applied/") {
-            "; objects that it listed and the scenario does not have may stay"
-        } else {
-            ""
-        };
-        eprintln!("warning: {} cannot be read, and is made again{lost}", lab_state.path(&file).display());
+    let run = Run { args: &args, state: &state, lab: &lab, engine: &engine, choice, interrupt };
+    if let Some(restored) = again::restored(&run, is_new).await? {
+        let built = run.build(restored.took).await?;
+        match built.why_not() {
+            None => return run.tell(built).await.map(|_| ()),
+            Some(why) => again::undo(&run, &restored, &why).await?,
+        }
     }
-    marked::mark(lab_state.mark());
+    let up = run.tell(run.build(Duration::ZERO).await?).await?;
+    if is_new { again::keep(&run, &up).await } else { Ok(()) }
+}
 
-    let mut plan = Plan::of(&lab);
-    for cluster in leftovers(&lab_state, &plan, &lab.clusters)? {
-        plan.retire(&cluster);
-    }
-    if args.no_verify {
-        plan.steps.retain(|s| s.action != Action::Verify);
-    }
-    let name = lab.name.clone();
-    let ctx = RunContext::new(LabContext::new(lab, engine, lab_state.clone()), choice);
-    let up = Up::new(ctx, Waits { retry: SETTLE, settle: SETTLE });
-    let run = async |events: &Events| execute(&plan, &up, events, interrupt).await;
-    let (finished, timeline) = followed(journal(lab_state.clone()), run).await;
-    lab_state.write_json(TIMELINE_FILE, &timeline)?;
+/// One `lab up`, after all that is looked at before.
+pub(super) struct Run<'a> {
+    pub args: &'a args::Up,
+    pub state: &'a State,
+    pub lab: &'a Lab,
+    pub engine: &'a Engine,
+    pub choice: Choice,
+    pub interrupt: &'a CancellationToken,
+}
 
-    eprintln!("\n{}", timeline.table());
-    if finished.interrupted {
-        return Err(CliError::Interrupted {
-            remedy: format!(
-                "what was built so far is kept: `lab up` continues from there, `lab down {name}` removes it"
-            ),
-        });
+/// What came of the steps.
+struct Built {
+    up: Up,
+    failures: Vec<(String, StepError)>,
+    changed: bool,
+    took: Duration,
+}
+
+impl Built {
+    /// Why it is no lab that works; nothing if it is one, as far as that was looked at.
+    fn why_not(&self) -> Option<String> {
+        if self.up.verdict().is_some_and(|verdict| !verdict.passed) {
+            return Some("a check failed".to_owned());
+        }
+        let failures = self.failures.iter().map(|(title, error)| format!("{title}: {error}"));
+        failures.reduce(|all, next| format!("{all}; {next}"))
     }
-    if !finished.failures.is_empty() {
-        dump::in_ci(&up.ctx).await;
+}
+
+impl Run<'_> {
+    /// Runs the steps and the verdict. `before` is what was done of it before.
+    async fn build(&self, before: Duration) -> Result<Built, CliError> {
+        let lab_state = self.state.lab(&self.lab.name)?;
+        lab_state.store(self.lab)?;
+        down::end_earlier(&lab_state).await;
+        for file in lab_state.forget_damaged()? {
+            let lost = if file.starts_with("applied/") {
+                "; objects that it listed and the scenario does not have may stay"
+            } else {
+                ""
+            };
+            eprintln!("warning: {} cannot be read, and is made again{lost}", lab_state.path(&file).display());
+        }
+        marked::mark(lab_state.mark());
+
+        let mut plan = Plan::of(self.lab);
+        for cluster in leftovers(&lab_state, &plan, &self.lab.clusters)? {
+            plan.retire(&cluster);
+        }
+        if self.args.no_verify {
+            plan.steps.retain(|s| s.action != Action::Verify);
+        }
+        let ctx = LabContext::new(self.lab.clone(), self.engine.clone(), lab_state.clone());
+        let up = Up::new(RunContext::new(ctx, self.choice), Waits { retry: SETTLE, settle: SETTLE });
+        let run = async |events: &Events| execute(&plan, &up, events, self.interrupt).await;
+        let (finished, timeline) = followed(journal(lab_state.clone()), run).await;
+        lab_state.write_json(TIMELINE_FILE, &timeline)?;
+
+        eprintln!("\n{}", timeline.table());
+        if finished.interrupted {
+            return Err(CliError::Interrupted {
+                remedy: format!(
+                    "what was built so far is kept: `lab up` continues from there, `lab down {}` removes it",
+                    self.lab.name
+                ),
+            });
+        }
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
-        return Err(CliError::Build { lab: name, failures });
+        Ok(Built { up, failures, changed: finished.changed, took: before + finished.took })
     }
-    if up.ctx.untold_changes() > 0 {
-        eprintln!("and {} more objects changed; `lab diff` shows them before an `up`", up.ctx.untold_changes());
+
+    /// Tells what came of it.
+    async fn tell(&self, built: Built) -> Result<Up, CliError> {
+        let Built { up, failures, changed, took } = built;
+        let name = &self.lab.name;
+        if !failures.is_empty() {
+            dump::in_ci(&up.ctx).await;
+            return Err(CliError::Build { lab: name.clone(), failures });
+        }
+        if up.ctx.untold_changes() > 0 {
+            eprintln!("and {} more objects changed; `lab diff` shows them before an `up`", up.ctx.untold_changes());
+        }
+        let changed = if changed { "up" } else { "already up, nothing changed" };
+        eprintln!("lab {name} is {changed} after {:.1} s\n", took.as_secs_f64());
+        let Some(verdict) = up.verdict() else { return Ok(up) };
+        let told = output::tell(verdict, self.args.output, self.args.junit.as_deref());
+        if told.is_err() {
+            dump::in_ci(&up.ctx).await;
+        }
+        told.map(|()| up)
     }
-    let changed = if finished.changed { "up" } else { "already up, nothing changed" };
-    eprintln!("lab {name} is {changed} after {:.1} s\n", finished.took.as_secs_f64());
-    let Some(verdict) = up.verdict() else { return Ok(()) };
-    let told = output::tell(verdict, args.output, args.junit.as_deref());
-    if told.is_err() {
-        dump::in_ci(&up.ctx).await;
-    }
-    told
 }
 
 /// The source that a lab was made with, which it keeps for life.

@@ -24,6 +24,8 @@ pub enum Kind {
     Optional,
     /// A program.
     Tool,
+    /// A lab that `lab up` has kept for the next one of the same scenario.
+    Lab,
 }
 
 /// One part of the stack.
@@ -51,6 +53,23 @@ pub struct Entry {
     /// Bytes in the engine, when it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
+}
+
+impl Entry {
+    /// A lab that is kept under a name, of so many bytes; and when it was.
+    #[must_use]
+    pub fn lab(name: String, bytes: u64, taken: &str) -> Self {
+        Self {
+            kind: Kind::Lab,
+            name,
+            version: format!("lab, kept at {taken}"),
+            registry: None,
+            from: None,
+            local: None,
+            present: true,
+            size: i64::try_from(bytes).ok(),
+        }
+    }
 }
 
 /// All parts of the stack: the derived node images, every image, the tools.

@@ -48,6 +48,7 @@ use crate::scenario::Versions;
 
 pub use bundle::{Trust, check_archive, checksum_beside, export, import};
 pub use check::is_sum;
+pub(crate) use digest::Inputs;
 pub use digest::of_file as file_digest;
 pub use error::ImagesError;
 pub use identity::{Identity, identity};

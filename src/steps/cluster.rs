@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::half_made;
 use super::step::{Custom, Step, cluster};
 use crate::context::nodes;
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::LabCluster;
 use crate::plan::render::{self, Surroundings};
-use crate::sys::docker::{CLUSTER_LABEL, LAB_LABEL, Node, Proxies};
+use crate::plan::{Lab, LabCluster};
+use crate::sys::docker::{CLUSTER_LABEL, Engine, LAB_LABEL, Node, Proxies};
 use crate::sys::host::{self, is_local};
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
@@ -171,11 +173,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
     let image = half_made::image(&ctx.lab.name, &cluster.name);
     let labels = [(LAB_LABEL, ctx.lab.name.as_str()), (CLUSTER_LABEL, cluster.name.as_str())];
     ctx.engine.label_image(&prepared.node_image, &image, &labels, &files(ctx, cluster)?).await?;
-    let around = Surroundings {
-        is_mirrored: prepared.mirror.is_some(),
-        publishes_elsewhere: ctx.lab.docker_network.api_server_address.is_some_and(|a| !is_local(a.into())),
-    };
-    let config = render::kind_config(&ctx.lab, cluster, around);
+    let config = config(&ctx.lab, cluster, prepared.mirror.is_some());
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
     ctx.state.delete(&made_path(cluster))?;
@@ -187,7 +185,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
         .env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &ctx.lab.docker_network.name)
         .env("KIND_EXPERIMENTAL_PROVIDER", "docker")
         .envs(ctx.engine.endpoint.variables())
-        .envs(proxies(ctx))
+        .envs(proxies(&ctx.lab, &ctx.engine))
         .input(config.to_string())
         .run(|line| {
             if let Some(message) = kind_progress(line) {
@@ -206,16 +204,22 @@ fn kind_progress(line: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// kind's configuration of a cluster on this machine.
+pub(crate) fn config(lab: &Lab, cluster: &LabCluster, is_mirrored: bool) -> Value {
+    let publishes_elsewhere = lab.docker_network.api_server_address.is_some_and(|a| !is_local(a.into()));
+    render::kind_config(lab, cluster, Surroundings { is_mirrored, publishes_elsewhere })
+}
+
 /// Proxies of which nodes are told.
-fn proxies(ctx: &RunContext) -> Vec<(&'static str, String)> {
-    let endpoint = &ctx.engine.endpoint;
+pub(crate) fn proxies(lab: &Lab, engine: &Engine) -> Vec<(&'static str, String)> {
+    let endpoint = &engine.endpoint;
     let configured = Proxies::of(endpoint);
-    let mut hosts = ctx.lab.own_hosts();
+    let mut hosts = lab.own_hosts();
     if !configured.is_empty() {
         // They are for containers, and kind's own `docker` must not take one for its way to the engine.
         hosts.extend(endpoint.machine().map(str::to_owned));
     }
-    proxy::for_nodes(&hosts, ctx.lab.docker_network.gateway, |name| configured.get(name))
+    proxy::for_nodes(&hosts, lab.docker_network.gateway, |name| configured.get(name))
 }
 
 /// Where a node has certificate authorities of this machine. What is pulled with Go's libraries, as by containerd, trusts all in this directory.

@@ -35,10 +35,15 @@ async fn run(ctx: &RunContext) -> Result<bool, StepError> {
 /// Makes the network of a lab.
 pub(crate) async fn make(engine: &Engine, lab: &Lab) -> Result<(), StepError> {
     let network = &lab.docker_network;
-    let others = engine.networks().await?;
-    let way_out = Network::way_out(&others, &engine.facts().await?).map(|way| way.mtu);
-    let mtu = network.mtu.map_or_else(|| Network::fitting_mtu(&others, way_out), u32::from);
+    let mtu = mtu(engine, lab).await?;
     Ok(engine
         .create_network(&lab.name, &network.name, network.subnet, network.gateway, network.node_range, mtu)
         .await?)
+}
+
+/// Most bytes of a packet on the network of a lab.
+pub(crate) async fn mtu(engine: &Engine, lab: &Lab) -> Result<u32, StepError> {
+    let others = engine.networks().await?;
+    let way_out = Network::way_out(&others, &engine.facts().await?).map(|way| way.mtu);
+    Ok(lab.docker_network.mtu.map_or_else(|| Network::fitting_mtu(&others, way_out), u32::from))
 }

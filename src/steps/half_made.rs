@@ -15,13 +15,13 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Writes down that kind is about to make a cluster.
-pub(super) fn begin(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
+/// Writes down that the nodes of a cluster are about to be made.
+pub(crate) fn begin(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
     state.write(&format!("{BEGUN}/{}", cluster.name), &names(cluster).join("\n"))
 }
 
-/// Forgets it, since kind has finished.
-pub(super) fn finish(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
+/// Forgets it, since they are made.
+pub(crate) fn finish(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
     state.delete(&format!("{BEGUN}/{}", cluster.name))
 }
 

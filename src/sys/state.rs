@@ -360,6 +360,16 @@ impl LabState {
         path.parent().map_or(Ok(()), make_dir)
     }
 
+    /// Forgets the lab, which is made anew in the same directory: that is what marks the programs that work on it.
+    pub fn empty(&self) -> Result<(), StateError> {
+        let failed = io("remove", &self.dir);
+        for entry in fs::read_dir(&self.dir).map_err(&failed)? {
+            let path = entry.map_err(&failed)?.path();
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(&failed)?;
+        }
+        Ok(())
+    }
+
     /// Forgets the lab.
     pub fn remove(self) -> Result<(), StateError> {
         fs::remove_dir_all(&self.dir).map_err(io("remove", &self.dir))

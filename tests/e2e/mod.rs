@@ -22,9 +22,16 @@ pub struct Running {
     pub verdict: Value,
 }
 
-/// Runs `lab` from the repository's root and gives what it printed. What a test shows of it when it fails is short enough that the panic is
-/// not lost in a log that is cut off; the whole is in the test run's directory.
+/// Runs `lab` from the repository's root and gives what it printed. What `up` does is build: a lab that an earlier test run has kept would hide that it
+/// can.
 pub fn lab(args: &[&str]) -> Output {
+    let builds = args.first() == Some(&"up") && !args.contains(&"--dry-run");
+    lab_as_is(&[args, if builds { &["--fresh"] } else { &[] }].concat())
+}
+
+/// The same with these very arguments. What a test shows of it when it fails is short enough that the panic is
+/// not lost in a log that is cut off; the whole is in the test run's directory.
+pub fn lab_as_is(args: &[&str]) -> Output {
     // Where this is continuous integration, every lab that is broken on purpose would leave an archive.
     let mut command = Command::new(LAB);
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CI");

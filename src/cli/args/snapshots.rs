@@ -45,7 +45,7 @@ pub struct Snapshots {
 /// What to do with snapshots.
 #[derive(Debug, Subcommand)]
 pub enum SnapshotsVerb {
-    /// List the snapshots of this machine, with their labs and sizes
+    /// List the snapshots of this machine, those too that `lab up` keeps by itself, with their labs and sizes
     List(SnapshotsList),
     /// Remove snapshots
     Remove(SnapshotsRemove),

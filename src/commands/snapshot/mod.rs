@@ -3,6 +3,7 @@
 //! All nodes stand still while they are read, so that what the clusters know of each other fits. What is read is what they have written: the rest is in
 //! the node image, which must be the very same when they are made again.
 
+pub mod kept;
 mod restore;
 mod save;
 
@@ -14,7 +15,7 @@ use crate::plan::Lab;
 use crate::scenario::is_lab_name;
 use crate::sys::docker::{ContainerSpec, Engine};
 
-pub use restore::{refuse_other_images, restore};
+pub use restore::{clear_half, refuse_other_images, restore};
 pub use save::{Saved, save};
 
 /// What is known of a snapshot beside its files.

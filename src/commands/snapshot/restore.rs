@@ -33,6 +33,23 @@ pub async fn refuse_other_images(engine: &Engine, snapshot: &Snapshot<About>) ->
     Ok(())
 }
 
+/// Written in the lab's state first and removed last: what has it is no lab yet.
+const HALF: &str = "restoring";
+
+/// Takes away what an interrupted restore left of a lab, whose lock the caller holds. Tells whether there was anything.
+///
+/// # Errors
+/// It cannot be removed.
+pub async fn clear_half(engine: &Engine, state: &State, lab: &str) -> Result<bool, StepError> {
+    let Ok(half) = state.existing(lab) else { return Ok(false) };
+    if half.read(HALF)?.is_none() {
+        return Ok(false);
+    }
+    down::remove(engine, lab, Some(&half), |_| ()).await?;
+    half.remove()?;
+    Ok(true)
+}
+
 /// Makes the lab of a snapshot, under the name that it had; its nodes do not run yet. The caller holds the lab's lock.
 ///
 /// # Errors
@@ -48,6 +65,7 @@ pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>)
             remedy: format!("do not use it, somebody has changed it: `lab snapshots remove {}`", snapshot.name),
         });
     }
+    clear_half(engine, state, &lab.name).await?;
     refuse_there(engine, state, snapshot).await?;
     refuse_other_images(engine, snapshot).await?;
     refuse_taken_addresses(engine, snapshot).await?;
@@ -55,24 +73,25 @@ pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>)
     let made = make(engine, state, snapshot).await;
     if made.is_err() {
         // What failed is told; that it cannot be cleaned up, if it cannot, the next `lab down` tells.
-        let _ = down::remove(engine, &lab.name, None, |_| ()).await;
-        if let Ok(half) = state.existing(&lab.name) {
-            let _ = half.remove();
-        }
+        let _ = clear_half(engine, state, &lab.name).await;
     }
     made
 }
 
 async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Result<(), StepError> {
     let lab = &snapshot.about.lab;
-    docker_network::make(engine, lab).await?;
     let directory = state.lab(&lab.name)?;
+    directory.write(HALF, &snapshot.name)?;
+    directory.store(lab)?;
+    lab.clusters.iter().try_for_each(|cluster| half_made::begin(&directory, cluster))?;
+    docker_network::make(engine, lab).await?;
     let images: BTreeMap<&str, &str> =
         snapshot.about.nodes.iter().map(|node| (node.cluster.as_str(), node.image.as_str())).collect();
     try_join_all(images.into_iter().map(|(cluster, image)| label(engine, &lab.name, cluster, image))).await?;
     try_join_all(snapshot.about.nodes.iter().map(|node| make_node(engine, snapshot, node))).await?;
-    // Last: a lab whose state says that it is whole is whole.
-    Ok(directory.unpack(&snapshot.part(STATE)?)?)
+    directory.unpack(&snapshot.part(STATE)?)?;
+    lab.clusters.iter().try_for_each(|cluster| half_made::finish(&directory, cluster))?;
+    Ok(directory.delete(HALF)?)
 }
 
 /// The nodes of each cluster start from an image of its own, as those that kind makes.

@@ -317,7 +317,7 @@ impl LabState {
         packed().map_err(failed("read", &self.dir))
     }
 
-    /// Reads the lab's state from such an archive.
+    /// Reads the lab's state from such an archive. What is there of the same name is replaced.
     pub fn unpack(&self, archive: &Path) -> Result<(), StateError> {
         let unpacked = || {
             for entry in tar::Archive::new(GzDecoder::new(File::open(archive)?)).entries()? {
@@ -328,7 +328,9 @@ impl LabState {
                 }
                 let path = self.dir.join(path);
                 crate::sys::fs::create_private_dir(folder(&path))?;
-                io::copy(&mut entry, &mut create(&path)?)?;
+                let mut options = File::options();
+                let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+                io::copy(&mut entry, &mut file)?;
             }
             Ok(())
         };

@@ -114,3 +114,14 @@ fn notes_that_cannot_be_read_are_forgotten_and_told() {
     let left = ["applied/c2.json", "ca/root-key.pem", LAB_FILE, "manifests/c1/istio-operator.json"];
     assert_eq!(lab.files().expect("lists"), left);
 }
+
+#[test]
+fn a_lab_that_is_emptied_is_none_in_the_same_directory() {
+    let (_dir, state) = state();
+    let lab = state.lab("x").expect("made");
+    let mark = lab.mark();
+    lab.store(&()).expect("stored");
+    lab.write("ca/root-key.pem", "secret").expect("writes");
+    lab.empty().expect("emptied");
+    assert_eq!((state.names().expect("lists"), lab.mark()), (Vec::<String>::new(), mark));
+}

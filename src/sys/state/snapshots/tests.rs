@@ -96,6 +96,7 @@ fn a_labs_state_comes_back_without_its_kubeconfigs() {
     for (name, text) in [("ca/root.key", "key"), ("made/x-c1", ""), ("kubeconfigs/c1.yaml", "old")] {
         lab.write(name, text).expect("writes");
     }
+    other.write("ca/root.key", "of something else, and longer").expect("writes");
     let archive = dir.path().join("state.gz");
     lab.pack(create(&archive).expect("a file")).expect("packs");
     other.unpack(&archive).expect("unpacks");
