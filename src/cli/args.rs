@@ -1,5 +1,6 @@
 //! Flags, as parsed.
 
+mod eject;
 mod itself;
 mod number;
 mod reading;
@@ -15,6 +16,7 @@ use self::number::seconds;
 use super::candidates::{clusters, files, files_and_labs, labs};
 use crate::images::Choice;
 
+pub use eject::Eject;
 pub use itself::{Completions, Docs, Man, Version};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
@@ -372,26 +374,6 @@ pub struct Dump {
     /// The archive to write; by default lab-dump-NAME-TIME.tar.gz in the working directory
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-/// `lab eject`.
-#[derive(Debug, ClapArgs)]
-pub struct Eject {
-    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
-    #[arg(add = ArgValueCompleter::new(files_and_labs))]
-    pub scenario: PathBuf,
-    /// The directory to write: a new one, or an empty one
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-    /// Name of the lab, instead of the one in the scenario
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Where images come from
-    #[arg(long, value_enum, default_value = "auto")]
-    pub images: Choice,
-    /// How it is read.
-    #[command(flatten)]
-    pub reading: Reading,
 }
 
 /// `lab kubeconfig`.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
 use super::{CliError, again, args, diff, down, dump, output};
+use crate::commands::down::until_over;
 use crate::commands::fixed;
 use crate::commands::snapshot::clear_half;
 use crate::commands::up::Up;
@@ -50,6 +51,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         let mut choice = args.images;
         let existing = state.existing(&lab.name).ok();
         if let Some(existing) = &existing {
+            until_over(&engine, &lab.name, existing).await?;
             if let Some(old) = existing.stored::<Lab>()? {
                 refuse_changes(&old, &lab)?;
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{About, Saved, save};
@@ -42,9 +43,9 @@ pub async fn name_of(lab: &Lab, engine: &Engine, choice: Choice) -> Result<Optio
     let mut inputs = vec![
         env!("CARGO_PKG_VERSION").to_owned(),
         identity()?.digest,
-        format!("{:?} {:?} {:?} {}", facts.version, facts.cgroup_version, facts.runtime, facts.rootless),
+        as_json(&(facts.version, facts.cgroup_version, facts.runtime, facts.rootless)),
         docker_network::mtu(engine, lab).await?.to_string(),
-        format!("{:?} {:?}", cluster::proxies(lab, engine), cluster::authorities()?),
+        as_json(&(cluster::proxies(lab, engine), cluster::authorities()?)),
     ];
     for of in &lab.clusters {
         let Some(prepared) = is_prepared(choice, &lab.images, of.versions, engine).await else { return Ok(None) };
@@ -57,12 +58,17 @@ pub async fn name_of(lab: &Lab, engine: &Engine, choice: Choice) -> Result<Optio
 }
 
 fn name(lab: &Lab, mut inputs: Vec<String>) -> String {
-    inputs.push(serde_json::to_string(lab).unwrap_or_default());
+    inputs.push(as_json(lab));
     // Of these files a stored lab knows the names only.
     for own in lab.mesh.ca.iter().flat_map(|ca| ca.intermediates.values()) {
         inputs.push(own.chain.0.clone());
     }
     format!("{}{MARK}{}", lab.name, Inputs::of("kept 1").all(inputs).digest().short())
+}
+
+/// What cannot be written as JSON, which nothing here is, is the same as nothing.
+fn as_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// What is kept under a name, if it can be read and is young enough.
