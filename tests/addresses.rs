@@ -215,6 +215,39 @@ fn a_lab_of_names_only_is_numbered_from_its_first_cluster() {
 }
 
 #[test]
+fn a_second_family_is_beside_the_first_and_apart_from_itself() {
+    let text = |family: &str| format!("name: demo\nmesh: {{ ingressGateway: true }}\n{family}clusters: [c1, c2, c3]\n");
+    let (one, dual) = (lab(&text("")), lab(&text("ipFamily: dual\n")));
+    let mut first = dual.clone();
+    first.docker_network.ipv6_subnet = None;
+    first.clusters.iter_mut().for_each(|c| c.ipv6 = None);
+    assert_eq!(first, one, "the IPv4 addresses are those of a lab of IPv4 alone");
+    assert!(!serde_json::to_string(&one).unwrap().contains("ipv6"), "of which nothing else is said");
+    assert_eq!(lab(&scenario_yaml(&dual)), dual);
+
+    let network = &dual.docker_network;
+    let all: Vec<_> =
+        dual.clusters.iter().filter_map(|c| c.ipv6).flat_map(|v6| [v6.pod_subnet, v6.service_subnet]).collect();
+    let all: Vec<_> = all.into_iter().chain(network.ipv6_subnet).collect();
+    assert_eq!(all.len(), 7);
+    for (i, subnet) in all.iter().enumerate() {
+        assert!(subnet.addr().is_unique_local() && *subnet == subnet.trunc(), "{subnet}");
+        assert!(all[..i].iter().all(|other| !other.contains(subnet) && !subnet.contains(other)), "{subnet}");
+    }
+    for address in dual.clusters.iter().flat_map(LabCluster::kept_addresses) {
+        let twin = network.ipv6_of(address).unwrap();
+        assert!(network.ipv6_subnet.unwrap().contains(&twin));
+        assert!(!network.ipv6_node_range().unwrap().contains(&twin), "{twin} may be dealt out to a node");
+    }
+    let endpoints: Vec<String> =
+        dual.clusters[0].east_west_endpoints(network).iter().map(ToString::to_string).collect();
+    assert_eq!(endpoints.len(), 2);
+    assert!(endpoints[1].starts_with("[fd") && endpoints[1].ends_with("]:15443"), "{endpoints:?}");
+    let other = lab(&text("ipFamily: dual\n").replace("demo", "other")).docker_network.ipv6_subnet;
+    assert_ne!(other, network.ipv6_subnet, "two labs are apart");
+}
+
+#[test]
 fn a_clusters_turn_begins_at_its_own_position() {
     let pool = "{ pool: 172.30.100.1-172.30.100.5 }";
     let lab = lab(&format!(

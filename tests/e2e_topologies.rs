@@ -80,6 +80,42 @@ fn mixed_versions_in_full() {
     own.mend();
 }
 
+/// IPv6 beside IPv4. That calls are made over each is what its verdict says; this looks at what it calls, and takes one of the two away.
+#[test]
+fn dual_stack_in_full() {
+    let mut own = Own::up("dual-stack");
+    let sources = own.verdict["sources"].as_array().expect("sources");
+    let of = |family: &str| sources.iter().filter(|s| s["check"].as_str().is_some_and(|c| c.ends_with(family))).count();
+    assert_eq!((of("over IPv4"), of("over IPv6")), (4, 4), "each of two checks from each of two clusters");
+    for source in sources {
+        let sent = |e: &&serde_json::Value| {
+            e["address"].as_str().is_some_and(|a| a.starts_with("[fd") && a.ends_with("]:15443"))
+                && e["requests"].as_u64() > Some(0)
+        };
+        let endpoints = source["endpoints"].as_array().expect("endpoints");
+        assert!(
+            endpoints.iter().any(|e| sent(&e)),
+            "nothing went to the IPv6 address of the other's gateway: {source}"
+        );
+    }
+    let families = "jsonpath={.spec.ipFamilies[*]}";
+    for (namespace, service) in [("sample", "helloworld"), ("istio-system", "istio-eastwestgateway")] {
+        assert_eq!(own.kubectl("c1", &["-n", namespace, "get", "service", service, "-o", families]), "IPv4 IPv6");
+    }
+    // A pod of another network is as much out of reach as it is over IPv4.
+    let pods = "jsonpath={.items[0].status.podIPs[1].ip}";
+    let pod = own.kubectl("c2", &["-n", "sample", "get", "pods", "-l", "app=helloworld", "-o", pods]);
+    let url = format!("http://[{pod}]:5000/hello");
+    let command = ["sh", "-c", &format!("curl -s -m 3 '{url}' || echo out of reach")];
+    assert_eq!(text(&own.node("c1", &command).stdout).trim(), "out of reach");
+    // A gateway that has lost its second address.
+    let service = ["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=merge", "-p"];
+    let single = r#"{"spec": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}}"#;
+    own.kubectl("c2", &[&service[..], &[single]].concat());
+    own.red("east-west gateway of c2");
+    own.mend();
+}
+
 #[test]
 fn primary_two_remotes() {
     let mut own = Own::up("primary-two-remotes");

@@ -244,6 +244,7 @@ checks:
 ",
         "name: a
 mesh: { ingressGateway: true }
+ipFamily: dual
 clusters: [c1, { name: c2, loadBalancer: { addresses: { eastWestGateway: 172.30.255.20 } } }]
 checks:
   - rotation: { through: ingress }

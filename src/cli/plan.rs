@@ -45,8 +45,8 @@ fn text(lab: &Lab, plan: &Plan) -> String {
         table.add_row([
             cluster.name.clone(),
             cluster.network.clone(),
-            cluster.pod_subnet.to_string(),
-            cluster.service_subnet.to_string(),
+            cluster.pod_subnets(),
+            cluster.service_subnets(),
             lab.controlled_by(cluster),
             cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string()),
             gateway,

@@ -166,8 +166,12 @@ fn rollout(cluster: &LabCluster, namespace: &str, what: &str) -> String {
 fn docker_network(lab: &Lab) -> String {
     let network = &lab.docker_network;
     let mtu = network.mtu.map_or_else(String::new, |mtu| format!("--opt com.docker.network.driver.mtu={mtu} "));
+    let ipv6 = network.ipv6_subnet.zip(network.ipv6_gateway()).zip(network.ipv6_node_range());
+    let ipv6 = ipv6.map_or_else(String::new, |((subnet, gateway), range)| {
+        format!("--ipv6 --subnet {subnet} --gateway {gateway} --ip-range {range} \\\n    ")
+    });
     format!(
-        "docker network create --driver bridge --subnet {} --gateway {} --ip-range {} \\\n    \
+        "docker network create --driver bridge --subnet {} --gateway {} --ip-range {} \\\n    {ipv6}\
          --opt com.docker.network.bridge.enable_ip_masquerade=true {mtu}\"$NETWORK\" || {{\n    \
          echo \"Docker did not make the network $NETWORK, {}: if another network has these addresses, remove that one, or eject the lab again with another dockerNetwork.subnet in its scenario\" >&2\n    \
          docker network ls --quiet | xargs docker network inspect --format '{{{{.Name}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}} {{{{end}}}}' >&2\n    \
@@ -299,7 +303,7 @@ pub(super) fn node_functions() -> String {
 # pods_of CLUSTER NODE: the subnet of the pods on a node, which it has a moment after it has joined.
 pods_of() {{
     k "$1" wait --for=jsonpath='{{.spec.podCIDR}}' --timeout="$PATIENCE" "node/$2" >/dev/null
-    k "$1" get node "$2" -o jsonpath='{{.spec.podCIDR}}'
+    k "$1" get node "$2" -o jsonpath='{{.spec.podCIDRs[*]}}'
 }}
 
 # install_on NODE SCRIPT: the script as a service of the node, so that it runs again when the node restarts.

@@ -13,8 +13,8 @@ use crate::plan::{LabCluster, helloworlds};
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::{ANSWER, Cluster, KubeError};
 use crate::verdict::{
-    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, differences, endpoint_port, envoy_endpoints,
-    parse_replies, rejected, since,
+    Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, at_port, differences, endpoint_port,
+    envoy_endpoints, parse_replies, rejected, since,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -134,6 +134,7 @@ impl Caller {
         let limit = call.limit.to_string();
         // Without a buffer each answer is heard when it comes.
         let mut arguments = vec!["-sN", "-k", "-m", &limit, "-w", REPLY_FORMAT];
+        arguments.extend(call.family.map(Family::flag));
         if call.to_first_failure {
             arguments.push("--fail-early");
         }
@@ -212,6 +213,31 @@ fn header_argument(name: &str, value: &str) -> String {
     if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") }
 }
 
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::observe) enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    /// curl's flag for it.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "-4",
+            Self::Ipv6 => "-6",
+        }
+    }
+
+    /// Its name.
+    pub(in crate::observe) fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+}
+
 /// What is sent again and again.
 pub(in crate::observe) struct Call<'a> {
     /// With scheme, without fragment.
@@ -222,6 +248,8 @@ pub(in crate::observe) struct Call<'a> {
     pub headers: &'a BTreeMap<String, String>,
     /// Seconds that one request may take.
     pub limit: u32,
+    /// To addresses of which family, where it is not left to the caller.
+    pub family: Option<Family>,
     /// Whether a batch ends at the first request without any answer. Then a batch may be large: one that times out costs no more than this one.
     pub to_first_failure: bool,
 }
@@ -232,7 +260,7 @@ static NO_HEADERS: BTreeMap<String, String> = BTreeMap::new();
 impl Call<'_> {
     /// A GET with nothing special about it.
     pub fn get(url: String) -> Self {
-        Self { url, method: None, headers: &NO_HEADERS, limit: REQUEST_LIMIT, to_first_failure: false }
+        Self { url, method: None, headers: &NO_HEADERS, limit: REQUEST_LIMIT, family: None, to_first_failure: false }
     }
 }
 
@@ -311,11 +339,13 @@ async fn expected_endpoints(
                 let known = if known.is_null() { &theirs } else { &known };
                 // The Service's port is what callers call; an endpoint has the pod's.
                 let port = endpoint_port(known, &theirs, &pod, service.port).unwrap_or(service.port);
-                expected.push(Expected { address: format!("{address}:{port}"), what, priority });
+                expected.push(Expected { address: at_port(&address, port), what, priority });
             }
-        } else if let Some(endpoint) = target.east_west_endpoint() {
-            let what = format!("the east-west gateway of {name}");
-            expected.push(Expected { address: endpoint.to_string(), what, priority });
+        } else {
+            for endpoint in target.east_west_endpoints(&ctx.lab.docker_network) {
+                let what = format!("the east-west gateway of {name}");
+                expected.push(Expected { address: endpoint.to_string(), what, priority });
+            }
         }
     }
     Ok(expected)

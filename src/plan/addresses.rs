@@ -10,6 +10,8 @@
 //! | pod subnet | 10.101.0.0/16 for the first cluster, 10.102.0.0/16 for the second and so on |
 //! | service subnet | 10.201.0.0/16 for the first cluster, and so on |
 //!
+//! IPv6 addresses of a lab of two families are in [`ipv6`](super::ipv6).
+//!
 //! What the scenario fixes is stepped over. A cluster's turn begins at its own position, so one more cluster at the end that fixes
 //! nothing changes nothing for those before it.
 
@@ -21,9 +23,9 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, conflicts, gateways, names};
+use super::{DockerNetwork, Lab, LabCluster, conflicts, gateways, ipv6, names};
 use crate::scenario::layout::{self, POOL_SIZE};
-use crate::scenario::{AddressRange, Cluster, Scenario, Topology};
+use crate::scenario::{AddressRange, Cluster, IpFamily, Scenario, Topology};
 
 /// Left to scenarios that fix their addresses, as the reference scenario does, so that they do not meet those that do not.
 const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
@@ -114,14 +116,16 @@ pub enum ResolveError {
 /// When what the scenario fixes leaves no room for what it leaves out.
 pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
     let subnet = docker_subnet(scenario)?;
+    let is_dual = scenario.ip_family == IpFamily::Dual;
     let pools = pools(subnet, scenario)?;
     let pods = pod_subnets(subnet, &scenario.clusters)?;
     let services = service_subnets(subnet, &pods, &scenario.clusters)?;
     let clusters: Vec<LabCluster> = scenario
         .clusters
         .iter()
+        .enumerate()
         .zip(pools.into_iter().zip(pods.into_iter().zip(services)))
-        .map(|(cluster, (pool, (pod_subnet, service_subnet)))| {
+        .map(|((position, cluster), (pool, (pod_subnet, service_subnet)))| {
             Ok(LabCluster {
                 name: cluster.name.clone(),
                 kind_name: names::kind_cluster(&scenario.name, &cluster.name)?,
@@ -129,6 +133,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 primary: cluster.primary.clone(),
                 pod_subnet,
                 service_subnet,
+                ipv6: is_dual.then(|| ipv6::cluster(&scenario.name, position)),
                 workers: cluster.workers,
                 locality: cluster.locality.clone(),
                 versions: scenario.versions_of(cluster),
@@ -147,6 +152,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
             subnet,
             gateway: layout::gateway(subnet),
             node_range: layout::node_range(subnet),
+            ipv6_subnet: is_dual.then(|| ipv6::docker_subnet(&scenario.name)),
             api_server_address: scenario.api_server_address,
             mtu: scenario.mtu,
         },

@@ -40,6 +40,7 @@ enum Change {
     ApiServerAddress,
     Mtu,
     DockerNetwork { was: Ipv4Net, is: Ipv4Net },
+    IpFamily,
     Mirror,
     Authority(String),
     NoFederation,
@@ -56,6 +57,7 @@ impl fmt::Display for Change {
             Self::ApiServerAddress => f.write_str("dockerNetwork.apiServerAddress would change"),
             Self::Mtu => f.write_str("dockerNetwork.mtu would change"),
             Self::DockerNetwork { was, is } => write!(f, "its Docker network would change from {was} to {is}"),
+            Self::IpFamily => f.write_str("ipFamily would change"),
             Self::Mirror => f.write_str("images.mirror would change"),
             Self::Authority(change) => f.write_str(change),
             Self::NoFederation => f.write_str("the scenario no longer has its federation"),
@@ -107,6 +109,9 @@ fn network(old: &Lab, new: &Lab) -> Option<Change> {
     if was.api_server_address != is.api_server_address {
         return Some(Change::ApiServerAddress);
     }
+    if was.ipv6_subnet != is.ipv6_subnet {
+        return Some(Change::IpFamily);
+    }
     if was.mtu != is.mtu {
         return Some(Change::Mtu);
     }
@@ -144,8 +149,8 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
     let Some(after) = after else { return Some(Change::NoCluster { cluster }) };
     let balanced = |cluster: &LabCluster| if cluster.pool.is_some() { "a pool" } else { "none" }.to_owned();
     let fields = [
-        ("podSubnet", before.pod_subnet.to_string(), after.pod_subnet.to_string()),
-        ("serviceSubnet", before.service_subnet.to_string(), after.service_subnet.to_string()),
+        ("podSubnet", before.pod_subnets(), after.pod_subnets()),
+        ("serviceSubnet", before.service_subnets(), after.service_subnets()),
         ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
         ("versions.kubernetes", version(before, Product::Kubernetes), version(after, Product::Kubernetes)),
         ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
@@ -189,6 +194,7 @@ mod tests {
                 "clusters: [c1]",
                 "dockerNetwork.apiServerAddress would change",
             ),
+            ("clusters: [c1]", "ipFamily: dual\nclusters: [c1]", "ipFamily would change"),
             ("clusters: [c1]", "dockerNetwork: { mtu: 1400 }\nclusters: [c1]", "dockerNetwork.mtu would change"),
             (
                 "dockerNetwork: { subnet: 172.30.0.0/20 }\nclusters: [c1]",

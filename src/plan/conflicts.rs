@@ -57,7 +57,7 @@ fn manifests<'a>(lab: &'a Lab, cluster: &LabCluster) -> impl Iterator<Item = (&'
 
 /// The objects that lab applies to a cluster apart from its apps, as far as no program has to render them.
 fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
-    let mut own = render::address_pool(cluster);
+    let mut own = render::address_pool(lab, cluster);
     if lab.has_istio(cluster) {
         own.push(render::istio_namespace(lab, cluster));
         own.extend(render::lent_account(lab, cluster).map(render::account_token));
@@ -68,7 +68,7 @@ fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
             own.extend(render::ingress_resources(lab, cluster));
         }
         if lab.is_host(cluster) {
-            own.push(render::external_istiod_service(cluster));
+            own.push(render::external_istiod_service(lab, cluster));
         }
     }
     let labels = render::locality_labels(cluster);

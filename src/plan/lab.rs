@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use super::ipv6::ClusterIpv6;
 use super::render::EAST_WEST_PORT;
 use crate::scenario::{
     AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
@@ -46,6 +47,9 @@ pub struct DockerNetwork {
     pub gateway: Ipv4Addr,
     /// Docker deals node addresses from here only, so that they never meet a load balancer's.
     pub node_range: Ipv4Net,
+    /// Its IPv6 subnet, in a lab of two families.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_subnet: Option<Ipv6Net>,
     /// The address of the engine's machine at which it publishes API servers; none for its loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_server_address: Option<Ipv4Addr>,
@@ -70,6 +74,9 @@ pub struct LabCluster {
     pub pod_subnet: Ipv4Net,
     /// Addresses of its services.
     pub service_subnet: Ipv4Net,
+    /// Its IPv6 subnets, in a lab of two families.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<ClusterIpv6>,
     /// Number of worker nodes besides the control plane.
     pub workers: u8,
     /// Region, zone and subzone of its nodes.
@@ -133,6 +140,12 @@ impl Lab {
     #[must_use]
     pub fn versions(&self) -> BTreeSet<Versions> {
         self.clusters.iter().map(|c| c.versions).collect()
+    }
+
+    /// Whether its addresses are of two families.
+    #[must_use]
+    pub fn is_dual(&self) -> bool {
+        self.docker_network.ipv6_subnet.is_some()
     }
 
     /// Whether a cluster only hosts the external control plane, outside the mesh.
@@ -241,9 +254,11 @@ impl Lab {
         let mut hosts: Vec<String> =
             ["localhost", "127.0.0.0/8", "::1", ".svc", ".cluster.local"].map(str::to_owned).into();
         hosts.push(self.docker_network.subnet.to_string());
+        hosts.extend(self.docker_network.ipv6_subnet.map(|subnet| subnet.to_string()));
         hosts.extend(self.docker_network.api_server_address.map(|a| a.to_string()));
         for cluster in &self.clusters {
             hosts.extend([cluster.pod_subnet.to_string(), cluster.service_subnet.to_string()]);
+            hosts.extend(cluster.ipv6.iter().flat_map(|v6| [v6.pod_subnet, v6.service_subnet]).map(|s| s.to_string()));
             hosts.push(cluster.control_plane_node());
             // As kind names them.
             let worker =

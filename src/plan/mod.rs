@@ -6,6 +6,7 @@ mod checks;
 mod conflicts;
 mod gateways;
 mod graph;
+mod ipv6;
 mod kubeconfig;
 mod lab;
 mod names;
@@ -18,6 +19,7 @@ pub use addresses::{ResolveError, resolve};
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{checked_clusters, helloworlds};
 pub use conflicts::{Origin, origin_of};
+pub use ipv6::ClusterIpv6;
 pub use kubeconfig::{merge_kubeconfigs, reached_at};
 pub use lab::{DockerNetwork, Lab, LabCluster};
 

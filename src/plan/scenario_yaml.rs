@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{Cluster, Scenario, Versions, to_yaml};
+use crate::scenario::{Cluster, IpFamily, Scenario, Versions, to_yaml};
 
 /// The scenario file that says everything the lab does: it parses and resolves to the same lab again.
 #[must_use]
@@ -11,6 +11,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
     to_yaml(&Scenario {
         name: lab.name.clone(),
         mesh: lab.mesh.clone(),
+        ip_family: if lab.is_dual() { IpFamily::Dual } else { IpFamily::Ipv4 },
         docker_subnet: Some(lab.docker_network.subnet),
         api_server_address: lab.docker_network.api_server_address,
         mtu: lab.docker_network.mtu,

@@ -2,11 +2,13 @@
 
 mod app;
 mod authority;
+mod ip_family;
 
 pub use app::{App, Manifests, Places};
 pub(in crate::scenario) use app::{is_known, pod_of};
 pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
 mod federation;
+pub use ip_family::IpFamily;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub name: String,
     /// The mesh.
     pub mesh: Mesh,
+    /// Which addresses it has.
+    pub ip_family: IpFamily,
     /// Subnet of the lab's Docker network.
     pub docker_subnet: Option<Ipv4Net>,
     /// Where the engine publishes API servers; its loopback when the file does not say.

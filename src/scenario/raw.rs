@@ -5,6 +5,7 @@ mod apps;
 mod authority;
 mod cluster;
 mod federation;
+mod ip_family;
 mod mesh;
 mod values;
 mod versions;
@@ -23,7 +24,7 @@ use super::form::Form as _;
 use super::form::{
     ANY_TEXT, Fields, LABEL, List, NameOr, Number, OneKey, OneOf, OrWord, Part, Place, Record, SUBNET, WordOr,
 };
-use super::model::{Scenario, Topology};
+use super::model::{IpFamily, Scenario, Topology};
 use super::tree::{Located, Node, Span};
 
 /// The whole file.
@@ -34,6 +35,7 @@ pub(super) struct RawScenario {
     pub name: Option<Located<String>>,
     /// The word is `none`.
     pub mesh: Option<OrWord<Located<RawMesh>>>,
+    pub ip_family: Option<Located<IpFamily>>,
     pub docker_network: Option<Located<RawDockerNetwork>>,
     pub images: Option<Located<RawImages>>,
     pub versions: Option<Located<RawVersions>>,
@@ -64,6 +66,7 @@ impl Record for RawScenario {
             .example("demo");
         f.field("mesh", mesh, |r| &mut r.mesh, "The mesh over all clusters; none: no Istio at all")
             .example("{ id: mesh1 }");
+        f.field("ipFamily", ip_family::FAMILY, |r| &mut r.ip_family, ip_family::ABOUT).default("ipv4").example("dual");
         f.part("dockerNetwork", |r| &mut r.docker_network, "{ subnet: 172.30.0.0/16 }");
         f.part("images", |r| &mut r.images, "{ mirror: \"registry.example:5000\" }");
         f.part("versions", |r| &mut r.versions, "{ kubernetes: \"1.35\" }");
@@ -132,6 +135,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
     let Scenario {
         name,
         mesh,
+        ip_family,
         docker_subnet,
         api_server_address,
         mtu,
@@ -156,6 +160,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
             Topology::None => OrWord::Word(Span::default()),
             _ => OrWord::Value(mesh::of(mesh).into()),
         }),
+        ip_family: (*ip_family != IpFamily::default()).then(|| (*ip_family).into()),
         docker_network,
         images: images.mirror.clone().map(|mirror| RawImages { mirror: Some(mirror.into()) }.into()),
         versions: versions::of(*versions),

@@ -4,6 +4,7 @@ mod addresses;
 mod apps;
 mod authority;
 mod federation;
+mod ip_family;
 mod manifests;
 pub(super) mod names;
 mod room;
@@ -115,6 +116,8 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         Some(OrWord::Value(mesh)) => (true, mesh.value),
         None => (true, RawMesh::default()),
     };
+    ip_family::check(raw.ip_family.as_ref(), &raw_mesh, raw.federation.as_ref(), problems);
+    let ip_family = raw.ip_family.map(|family| family.value).unwrap_or_default();
     let topology = raw_mesh.topology;
     let has_networks = raw_mesh.mesh_networks.is_some_and(|m| m.value);
     if let Some(values) = raw_mesh.values.as_ref().filter(|_| has_networks) {
@@ -187,6 +190,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     Some(Scenario {
         name: name?.value,
         mesh,
+        ip_family,
         docker_subnet: docker_subnet.map(|s| s.value),
         api_server_address,
         mtu,

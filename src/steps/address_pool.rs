@@ -15,7 +15,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     is_lacking: |ctx, action| {
         Box::pin(async move {
             let client = step::client(ctx, action).await?;
-            for empty in render::empty_pools(step::cluster(ctx, action)?) {
+            for empty in render::empty_pools(&ctx.lab, step::cluster(ctx, action)?) {
                 if client.has(&Manifest::from_values([empty])?).await? {
                     return Ok(true);
                 }
@@ -27,7 +27,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
         Box::pin(async move {
             let cluster = step::cluster(ctx, action)?;
             if !ctx.is_new(&cluster.name) {
-                for empty in Manifest::from_values(render::empty_pools(cluster))?.objects {
+                for empty in Manifest::from_values(render::empty_pools(&ctx.lab, cluster))?.objects {
                     client.delete(&empty).await?;
                 }
             }
@@ -36,7 +36,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     },
     // One has an address that another is still to lose: the webhook looks at a copy that lags behind.
     passes: overlaps,
-    ..Applied::of(Sends::Planned(|_, cluster| Ok(Manifest::from_values(render::address_pool(cluster))?)))
+    ..Applied::of(Sends::Planned(|ctx, cluster| Ok(Manifest::from_values(render::address_pool(&ctx.lab, cluster))?)))
 });
 
 /// Whether MetalLB refused a pool because another one has an address of it.

@@ -3,7 +3,7 @@
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError};
 use crate::plan::Lab;
-use crate::sys::docker::{DockerError, Engine, Network};
+use crate::sys::docker::{DockerError, Engine, Network, Subnet};
 
 pub(super) const STEP: Step =
     Step::Custom(Custom { is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)), run: |ctx, _, _| Box::pin(run(ctx)) });
@@ -21,6 +21,14 @@ pub(crate) async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
         let subnets: Vec<String> = found.subnets.iter().map(ToString::to_string).collect();
         return Err(foreign(format!("its subnet is {}, not {}", subnets.join(", "), wanted.subnet)));
     }
+    if found.ipv6_subnets != Vec::from_iter(wanted.ipv6_subnet) {
+        let or_none = |subnets: &[ipnet::Ipv6Net]| {
+            let all: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+            if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+        };
+        let (is, must) = (or_none(&found.ipv6_subnets), or_none(wanted.ipv6_subnet.as_slice()));
+        return Err(foreign(format!("its IPv6 subnet is {is}, not {must}")));
+    }
     if let Some(mtu) = wanted.mtu.filter(|mtu| u32::from(*mtu) != found.mtu) {
         return Err(foreign(format!("its MTU is {}, not {mtu}", found.mtu)));
     }
@@ -35,10 +43,11 @@ async fn run(ctx: &RunContext) -> Result<bool, StepError> {
 /// Makes the network of a lab.
 pub(crate) async fn make(engine: &Engine, lab: &Lab) -> Result<(), StepError> {
     let network = &lab.docker_network;
+    let subnet = Subnet { whole: network.subnet, gateway: network.gateway, range: network.node_range };
+    let ipv6 = network.ipv6_subnet.zip(network.ipv6_gateway()).zip(network.ipv6_node_range());
+    let ipv6 = ipv6.map(|((whole, gateway), range)| Subnet { whole, gateway, range });
     let mtu = mtu(engine, lab).await?;
-    Ok(engine
-        .create_network(&lab.name, &network.name, network.subnet, network.gateway, network.node_range, mtu)
-        .await?)
+    Ok(engine.create_network(&lab.name, &network.name, subnet, ipv6, mtu).await?)
 }
 
 /// Most bytes of a packet on the network of a lab.

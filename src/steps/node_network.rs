@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 
@@ -95,11 +95,12 @@ async fn script(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>
     };
     let mut peers = Vec::new();
     for node in nodes.into_iter().flatten() {
-        let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidr.clone()) else { return Ok(None) };
-        let pods: Ipv4Net = pods.parse().map_err(|_| {
-            KubeError::Manifest(format!("pod subnet {pods} of node {} is not a subnet", node.name_any()))
-        })?;
-        peers.push(NodePods { node: node.name_any(), pods });
+        let Some(pods) = node.spec.as_ref().and_then(|s| s.pod_cidrs.clone()) else { return Ok(None) };
+        if let Some(wrong) = pods.iter().find(|pods| pods.parse::<IpNet>().is_err()) {
+            let problem = format!("pod subnet {wrong} of node {} is not a subnet", node.name_any());
+            return Err(KubeError::Manifest(problem).into());
+        }
+        peers.push(NodePods { node: node.name_any(), pods: pods.join(" ") });
     }
     Ok(Some(render::node_network(&ctx.lab, cluster, &own, &peers)))
 }

@@ -123,6 +123,12 @@ pub fn since(before: &[Endpoint], after: Vec<Endpoint>) -> Vec<Endpoint> {
     after.into_iter().map(difference).collect()
 }
 
+/// `ADDRESS:PORT`, an IPv6 address in brackets.
+#[must_use]
+pub fn at_port(address: &str, port: impl std::fmt::Display) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
 /// A counter of a host; Envoy leaves the value out when it is 0.
 fn counter(host: &Value, name: &str) -> u64 {
     let of_that_name = |s: &&Value| s["name"] == name;
@@ -140,7 +146,7 @@ fn endpoint(host: &Value) -> Endpoint {
         .filter(|s| !s.is_empty())
         .collect();
     Endpoint {
-        address: format!("{}:{}", socket["address"].as_str().unwrap_or("?"), socket["port_value"]),
+        address: at_port(socket["address"].as_str().unwrap_or("?"), &socket["port_value"]),
         healthy: health["eds_health_status"] == "HEALTHY" && failed.iter().all(|f| health[f] != true),
         priority: host["priority"].as_u64().unwrap_or(0),
         locality: locality.join("/"),
@@ -259,6 +265,15 @@ mod tests {
         assert!(!is_answered(&source, &place("10.9.9.9:5000")));
         let quiet = SourceVerdict { errors: std::collections::BTreeMap::new(), ..source };
         assert!(is_answered(&quiet, &place("10.102.0.6:5001")), "Envoy counts answers of HTTP only");
+    }
+
+    #[test]
+    fn an_ipv6_endpoint_is_told_apart_from_its_port() {
+        let clusters = serde_json::json!({ "cluster_statuses": [{ "name": "outbound|5000||a", "host_statuses": [
+            { "address": { "socket_address": { "address": "fd00::ac1e:ff14", "port_value": 15443 } } } ] }] });
+        let found = envoy_endpoints(&clusters.to_string(), "a", 5000);
+        let gateway: std::net::SocketAddr = "[fd00::172.30.255.20]:15443".parse().expect("an address");
+        assert_eq!(found[0].address, gateway.to_string());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Addresses and names that something else may have taken. Pure: what is there goes in.
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::plan::Lab;
 use crate::scenario::layout::overlap;
@@ -32,6 +32,11 @@ pub(in crate::machine) fn network(lab: &Lab, networks: &[Network], routes: &[Rou
             );
         }
     }
+    let clash = |n: &&Network| n.name != wanted.name && n.ipv6_subnets.iter().any(|s| clashes(lab, *s));
+    if let Some(network) = networks.iter().find(clash) {
+        let found = format!("IPv6 addresses of the lab are those of Docker network {}", network.name);
+        return Judgement::failure(NETWORK, found, "give the lab another name with --name, from which they follow");
+    }
     // When the network exists, the host has a route to it: its own.
     if !exists && let Some(route) = routes.iter().find(|r| overlap(r.destination, wanted.subnet)) {
         return Judgement::failure(
@@ -45,6 +50,13 @@ pub(in crate::machine) fn network(lab: &Lab, networks: &[Network], routes: &[Rou
     }
     let found = if exists { "is there already" } else { "overlaps no other Docker network and no route of the host" };
     Judgement::ok(NETWORK, format!("the lab's Docker network {} {found}", wanted.subnet))
+}
+
+/// Whether an IPv6 subnet meets any of the lab's.
+fn clashes(lab: &Lab, subnet: Ipv6Net) -> bool {
+    let clusters = lab.clusters.iter().filter_map(|c| c.ipv6).flat_map(|v6| [v6.pod_subnet, v6.service_subnet]);
+    let mut all = lab.docker_network.ipv6_subnet.into_iter().chain(clusters);
+    all.any(|own| own.contains(&subnet) || subnet.contains(&own))
 }
 
 /// Addresses inside the clusters: the host may use them too, but then the pods do not reach what the host has there.
@@ -121,6 +133,7 @@ mod tests {
             name: name.to_owned(),
             lab: lab.map(str::to_owned),
             subnets: vec![net(subnet)],
+            ipv6_subnets: Vec::new(),
             gateways: Vec::new(),
             mtu: 1500,
         }
@@ -138,6 +151,20 @@ mod tests {
         assert!(taken.line().contains("lab down x"), "{taken:?}");
         let routed = network(&lab(), &[], &[route("172.16.0.0/12")]);
         assert!(routed.level == Level::Failure && routed.line().contains("by tun0"), "{routed:?}");
+    }
+
+    #[test]
+    fn ipv6_addresses_that_another_network_has_are_refused() {
+        let text = "name: demo\nipFamily: dual\nclusters: [c1]\n";
+        let lab = resolve(&parse(text, "lab.yaml").expect("valid")).expect("addresses");
+        let other = |subnet: &str| Network {
+            ipv6_subnets: vec![subnet.parse().expect("a subnet")],
+            ..docker("lab-x", Some("x"), "172.18.0.0/16")
+        };
+        assert_eq!(network(&lab, &[other("fd00:1::/64")], &[]).level, Level::Ok);
+        let pods = lab.clusters[0].ipv6.expect("two families").pod_subnet.to_string();
+        let taken = network(&lab, &[other(&pods)], &[]);
+        assert!(taken.level == Level::Failure && taken.line().contains("Docker network lab-x"), "{taken:?}");
     }
 
     #[test]

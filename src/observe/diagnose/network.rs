@@ -53,10 +53,11 @@ async fn one(
     }
     let service: Option<Service> = client.get(ISTIO_NAMESPACE, name).await?;
     let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
-    let Some(planned) = to.addresses.get(&kind).map(ToString::to_string) else {
+    let Some(planned) = to.addresses.get(&kind) else {
         return published(ctx, to, service.as_ref(), remedy).await;
     };
-    if found.contains(&planned) {
+    let planned = ctx.lab.docker_network.with_twin(*planned);
+    if planned.split(',').all(|address| found.iter().any(|f| f == address)) {
         return listens(ctx, to, kind, remedy).await;
     }
     Ok(Some(Finding {

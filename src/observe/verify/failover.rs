@@ -38,6 +38,7 @@ pub(super) async fn sources(
     let home = check.order.iter().map(|(cluster, order)| async move {
         let first = order.first().and_then(|first| version(ctx, first));
         let series = Series {
+            family: None,
             title: format!("failover {}", check.service),
             service: &check.service,
             cluster,

@@ -59,8 +59,10 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     for check in &ctx.lab.checks {
         let judged = match check {
             Check::Rotation { service, from, through } => {
-                let sources = from.iter().map(|c| rotation::source(ctx, service, *through, c, from.len(), run));
-                side_by_side(sources).await?
+                let families = rotation::families(ctx);
+                let all = from.len() * families.len();
+                let sources = families.iter().flat_map(|family| from.iter().map(move |c| (family, c)));
+                side_by_side(sources.map(|(f, c)| rotation::source(ctx, service, (*through, *f), c, all, run))).await?
             }
             Check::Request(check) => {
                 side_by_side(check.from.iter().map(|c| request::source(ctx, check, c, run))).await?

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::super::traffic::EnvoyPod;
+use super::super::traffic::{EnvoyPod, Family};
 use crate::context::{LabContext, StepError};
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
@@ -27,7 +27,7 @@ impl Outside {
     /// Finds a cluster's ingress gateway. Calls are made in the name of the service, `SERVICE.NAMESPACE`, unless `headers` have a `Host`.
     pub async fn find(
         ctx: &LabContext,
-        cluster: &LabCluster,
+        (cluster, family): (&LabCluster, Option<Family>),
         service: &ServiceUrl,
         method: Option<&str>,
         headers: &BTreeMap<String, String>,
@@ -36,6 +36,8 @@ impl Outside {
             .addresses
             .get(&Gateway::IngressGateway)
             .ok_or_else(|| StepError::Missing(format!("an address of the ingress gateway of {}", cluster.name)))?;
+        let twin = ctx.lab.docker_network.ipv6_of(*address).filter(|_| family == Some(Family::Ipv6));
+        let host = twin.map_or_else(|| address.to_string(), |twin| format!("[{twin}]"));
         let client = ctx.client(&cluster.name).await?;
         let name = client.pod(ISTIO_NAMESPACE, &format!("app={INGRESS_GATEWAY}")).await?;
         let http = Http::direct().map_err(|e| StepError::Machine {
@@ -48,7 +50,7 @@ impl Outside {
         }
         Ok(Self {
             http,
-            url: format!("http://{address}{}", service.path),
+            url: format!("http://{host}{}", service.path),
             headers,
             method: method.unwrap_or("GET").to_owned(),
             client,

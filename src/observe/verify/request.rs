@@ -41,7 +41,7 @@ async fn observe(
     };
     let way = match (service, check.through) {
         (Some(service), Through::Ingress) => {
-            Way::through_ingress(ctx, cluster, service, check.method.as_deref(), &check.headers).await?
+            Way::through_ingress(ctx, cluster, None, service, check.method.as_deref(), &check.headers).await?
         }
         _ => Way::from_pod(ctx, cluster, &check.caller).await?,
     };
@@ -54,7 +54,14 @@ async fn observe(
         Expect::Denied { .. } => REQUEST_LIMIT,
     };
     run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
-    let call = Call { url, method: check.method.as_deref(), headers: &check.headers, limit, to_first_failure: false };
+    let call = Call {
+        url,
+        method: check.method.as_deref(),
+        headers: &check.headers,
+        limit,
+        family: None,
+        to_first_failure: false,
+    };
     let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
     let calls = way.send(&call, requests, enough_failures(&check.expect), failed);
     let (replies, endpoints) = counted(way.envoy(), service, calls).await?;

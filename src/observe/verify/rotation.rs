@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::traffic::{Call, counted, settled};
+use super::super::traffic::{Call, Family, counted, settled};
 use super::way::{Way, caller_name};
 use super::{Round, Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
@@ -24,6 +24,8 @@ pub(super) struct Series<'a> {
     pub cluster: &'a str,
     /// By which way.
     pub through: Through,
+    /// To addresses of which family, where a lab has two.
+    pub family: Option<Family>,
     /// The versions that must answer.
     pub expected: Vec<String>,
     /// How many requests.
@@ -32,11 +34,16 @@ pub(super) struct Series<'a> {
     pub order: Option<&'a [String]>,
 }
 
+/// The families over which a lab's rotations call, each a judgement of its own; none in a lab of one family.
+pub(super) fn families(ctx: &LabContext) -> &'static [Option<Family>] {
+    if ctx.lab.is_dual() { &[Some(Family::Ipv4), Some(Family::Ipv6)] } else { &[None] }
+}
+
 /// Judges one source of a rotation.
 pub(super) async fn source(
     ctx: &LabContext,
     service: &ServiceUrl,
-    through: Through,
+    (through, family): (Through, Option<Family>),
     cluster: &str,
     sources: usize,
     run: &Run<'_>,
@@ -47,8 +54,9 @@ pub(super) async fn source(
         Through::Mesh => "",
         Through::Ingress => " through ingress",
     };
-    let title = format!("rotation {service}{way}");
-    judged(ctx, &Series { title, service, cluster, through, expected, requests, order: None }, run).await
+    let over = family.map_or_else(String::new, |family| format!(" over {}", family.name()));
+    let title = format!("rotation {service}{way}{over}");
+    judged(ctx, &Series { title, service, cluster, through, family, expected, requests, order: None }, run).await
 }
 
 /// Every version of helloworld once.
@@ -82,14 +90,15 @@ async fn observe(ctx: &LabContext, series: &Series<'_>, round: Round, run: &Run<
     let source = ctx.cluster(cluster)?;
     let way = match series.through {
         Through::Mesh => Way::from_pod(ctx, cluster, &sleep()).await?,
-        Through::Ingress => Way::through_ingress(ctx, cluster, service, None, &BTreeMap::new()).await?,
+        Through::Ingress => Way::through_ingress(ctx, cluster, series.family, service, None, &BTreeMap::new()).await?,
     };
     let endpoint_problems = match way.envoy() {
         Some(envoy) => settled(ctx, envoy, service, source, series.order, (run.progress, run.settles)).await?,
         None => vec!["list cannot be had: the caller has no sidecar".to_owned()],
     };
     run.progress.say(format!("{cluster}: {} requests to {service}", round.requests));
-    let call = Call { to_first_failure: !round.counts, ..Call::get(format!("http://{service}")) };
+    let call =
+        Call { family: series.family, to_first_failure: !round.counts, ..Call::get(format!("http://{service}")) };
     let failed = |reply: &Reply| matches!(Answer::of(reply), Answer::Failure(_));
     let enough = if round.counts { ENOUGH_FAILURES } else { 1 };
     let (replies, endpoints) =

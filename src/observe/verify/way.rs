@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::traffic::{Call, Caller, EnvoyPod};
+use super::super::traffic::{Call, Caller, EnvoyPod, Family};
 use super::outside::Outside;
 use crate::context::{LabContext, StepError};
 use crate::scenario::{CallerPod, ServiceUrl, Through};
@@ -25,11 +25,12 @@ impl Way {
     pub async fn through_ingress(
         ctx: &LabContext,
         cluster: &str,
+        family: Option<Family>,
         service: &ServiceUrl,
         method: Option<&str>,
         headers: &BTreeMap<String, String>,
     ) -> Result<Self, StepError> {
-        Ok(Self::Outside(Outside::find(ctx, ctx.cluster(cluster)?, service, method, headers).await?))
+        Ok(Self::Outside(Outside::find(ctx, (ctx.cluster(cluster)?, family), service, method, headers).await?))
     }
 
     /// The Envoy that chooses who answers; none beside a pod without a sidecar.

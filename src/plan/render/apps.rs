@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::manifests::{injected_namespace, manifests};
-use super::{APP_NAMESPACE, Images, image};
+use super::{APP_NAMESPACE, Images, image, ip_family_policy};
 use crate::plan::{Lab, LabCluster};
 use crate::scenario::App;
 
@@ -21,7 +21,7 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
         match app {
             App::Helloworld { versions } => {
                 // The Service exists in every cluster, also where no version runs: callers resolve its name in their own cluster.
-                objects.push(service("helloworld", 5000));
+                objects.push(service(lab, "helloworld", 5000));
                 if let Some(version) = versions.get(&cluster.name) {
                     objects.push(helloworld(version, image(images, "helloworld")));
                 }
@@ -35,14 +35,18 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     objects
 }
 
-pub(super) fn service(name: &str, port: u16) -> Value {
-    json!({
+pub(super) fn service(lab: &Lab, name: &str, port: u16) -> Value {
+    let mut service = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": name, "namespace": APP_NAMESPACE, "labels": { "app": name, "service": name } },
         // The port's name tells Istio the protocol.
         "spec": { "selector": { "app": name }, "ports": [{ "name": "http", "port": port, "targetPort": port }] },
-    })
+    });
+    if let Some(policy) = ip_family_policy(lab) {
+        service["spec"]["ipFamilyPolicy"] = json!(policy);
+    }
+    service
 }
 
 pub(super) fn helloworld(version: &str, image: &str) -> Value {

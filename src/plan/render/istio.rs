@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EAST_WEST_GATEWAY, EAST_WEST_PORT, INGRESS_GATEWAY, ISTIO_NAMESPACE, Images, image};
+use super::{EAST_WEST_GATEWAY, EAST_WEST_PORT, INGRESS_GATEWAY, ISTIO_NAMESPACE, Images, image, ip_family_policy};
 use crate::plan::{Gateway, Lab, LabCluster};
 
 /// Label by which istiod knows the network of a namespace, a gateway or a pod.
@@ -12,6 +12,9 @@ const NETWORK_LABEL: &str = "topology.istio.io/network";
 /// Annotation of a remote cluster's namespace: the cluster IDs of the control planes that may manage it. istiod reads it when it adds the
 /// cluster, and not again.
 const CONTROL_PLANES: &str = "topology.istio.io/controlPlaneClusters";
+
+/// By which istiod, in its environment, and proxies, in their metadata, heed two address families.
+const DUAL_STACK: &str = "ISTIO_DUAL_STACK";
 
 /// Namespace `istio-system`, with the network of its cluster and, in a remote cluster, with the control plane that manages it.
 #[must_use]
@@ -42,8 +45,11 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
     });
     if lab.mesh.dns_capture {
         // Addresses for ServiceEntries that have none are given out by istiod itself nowadays.
-        let metadata = json!({ "ISTIO_META_DNS_CAPTURE": "true" });
-        spec["meshConfig"]["defaultConfig"] = json!({ "proxyMetadata": metadata });
+        spec["meshConfig"]["defaultConfig"]["proxyMetadata"]["ISTIO_META_DNS_CAPTURE"] = json!("true");
+    }
+    if lab.is_dual() {
+        // Otherwise neither istiod nor its proxies look at a second address of anything.
+        spec["meshConfig"]["defaultConfig"]["proxyMetadata"][DUAL_STACK] = json!("true");
     }
     if lab.is_host(cluster) {
         // The control plane alone: its cluster is no part of the mesh.
@@ -54,7 +60,7 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
     }
     let gateways: Vec<Value> = [
         cluster.east_west_endpoint().map(|_| east_west_gateway(lab, cluster)),
-        cluster.addresses.get(&Gateway::IngressGateway).map(|_| ingress_gateway(cluster)),
+        cluster.addresses.get(&Gateway::IngressGateway).map(|_| ingress_gateway(lab, cluster)),
     ]
     .into_iter()
     .flatten()
@@ -100,6 +106,9 @@ fn base_values(lab: &Lab, cluster: &LabCluster, images: &Images) -> Value {
 /// What a cluster has by its place in the topology.
 fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
     let mut values = json!({ "global": {} });
+    if let Some(policy) = ip_family_policy(lab) {
+        values["pilot"] = json!({ "env": { DUAL_STACK: "true" }, "ipFamilyPolicy": policy });
+    }
     if lab.mesh.mesh_networks {
         values["global"]["meshNetworks"] = mesh_networks(lab);
     }
@@ -164,20 +173,21 @@ fn east_west_gateway(lab: &Lab, cluster: &LabCluster) -> Value {
         service["type"] = json!("NodePort");
     }
     service["ports"] = json!([port("status-port", 15021), tls, port("tls-istiod", 15012), port("tls-webhook", 15017)]);
-    gateway(EAST_WEST_GATEWAY, &label, &service, cluster.addresses.get(&Gateway::EastWestGateway), |k8s| {
+    gateway(lab, EAST_WEST_GATEWAY, &label, &service, cluster.addresses.get(&Gateway::EastWestGateway), |k8s| {
         k8s["env"] = json!([{ "name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": cluster.network }]);
     })
 }
 
-fn ingress_gateway(cluster: &LabCluster) -> Value {
+fn ingress_gateway(lab: &Lab, cluster: &LabCluster) -> Value {
     let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target });
     let ports = [port("status-port", 15021, 15021), port("http2", 80, 8080), port("https", 443, 8443)];
     let label = json!({ "istio": "ingressgateway", "app": INGRESS_GATEWAY });
     let address = cluster.addresses.get(&Gateway::IngressGateway);
-    gateway(INGRESS_GATEWAY, &label, &json!({ "ports": ports }), address, |_| {})
+    gateway(lab, INGRESS_GATEWAY, &label, &json!({ "ports": ports }), address, |_| {})
 }
 
 fn gateway(
+    lab: &Lab,
     name: &str,
     label: &Value,
     service: &Value,
@@ -186,9 +196,12 @@ fn gateway(
 ) -> Value {
     let mut k8s = json!({
         "resources": { "requests": { "cpu": "10m", "memory": "64Mi" } },
-        "serviceAnnotations": super::metallb::fixed_address(address),
+        "serviceAnnotations": super::metallb::fixed_address(lab, address),
         "service": service,
     });
+    if let Some(policy) = ip_family_policy(lab) {
+        k8s["service"]["ipFamilyPolicy"] = json!(policy);
+    }
     more(&mut k8s);
     json!({ "name": name, "enabled": true, "label": label, "k8s": k8s })
 }

@@ -48,9 +48,9 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, around: Surroundings) -> Val
     // for a bring-up, and has about 120 MB more at its end.
     let seldom_collected = json!([{ "name": "GOGC", "value": "200" }]);
     let mut networking = json!({
-        "ipFamily": "ipv4",
-        "podSubnet": cluster.pod_subnet.to_string(),
-        "serviceSubnet": cluster.service_subnet.to_string(),
+        "ipFamily": if lab.is_dual() { "dual" } else { "ipv4" },
+        "podSubnet": cluster.pod_subnets(),
+        "serviceSubnet": cluster.service_subnets(),
     });
     if let Some(address) = lab.docker_network.api_server_address {
         networking["apiServerAddress"] = address.to_string().into();

@@ -31,7 +31,7 @@ pub(in crate::plan) fn legacy(lab: &Lab, cluster: &LabCluster, images: &Images) 
         in_legacy(apps::sleep(image(images, "sleep"))),
     ];
     if matrix {
-        let mut service = apps::service("helloworld", 5000);
+        let mut service = apps::service(lab, "helloworld", 5000);
         service["spec"]["type"] = json!("NodePort");
         service["spec"]["ports"][0]["nodePort"] = json!(LEGACY_NODE_PORT);
         objects.push(in_legacy(service));

@@ -114,7 +114,7 @@ pub const EXTERNAL_ISTIOD: &str = "istiod-external";
 
 /// The Service at which an external control plane answers the clusters of the mesh, at its own fixed address.
 #[must_use]
-pub fn external_istiod_service(cluster: &LabCluster) -> Value {
+pub fn external_istiod_service(lab: &Lab, cluster: &LabCluster) -> Value {
     let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target });
     json!({
         "apiVersion": "v1",
@@ -122,7 +122,7 @@ pub fn external_istiod_service(cluster: &LabCluster) -> Value {
         "metadata": {
             "name": EXTERNAL_ISTIOD,
             "namespace": ISTIO_NAMESPACE,
-            "annotations": super::metallb::fixed_address(cluster.addresses.get(&Gateway::Istiod)),
+            "annotations": super::metallb::fixed_address(lab, cluster.addresses.get(&Gateway::Istiod)),
         },
         "spec": {
             "type": "LoadBalancer",

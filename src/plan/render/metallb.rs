@@ -1,11 +1,11 @@
-//! MetalLB's address pools, announced by ARP (layer 2).
+//! MetalLB's address pools, announced by ARP and NDP (layer 2).
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::plan::LabCluster;
+use crate::plan::{DockerNetwork, Lab, LabCluster};
 use crate::scenario::AddressRange;
 
 /// Namespace of MetalLB, as its own manifest has it.
@@ -16,18 +16,23 @@ const GATEWAY_POOL: &str = "lab-gateways";
 /// The pool that all other Services get their addresses from.
 const SERVICE_POOL: &str = "lab";
 
-/// Annotations by which a Service asks MetalLB for one address.
-pub(super) fn fixed_address(address: Option<&Ipv4Addr>) -> Value {
-    address.map_or_else(|| json!({}), |a| json!({ "metallb.io/loadBalancerIPs": a.to_string() }))
+/// Annotations by which a Service asks MetalLB for one address, and for its IPv6 twin if there is one.
+pub(super) fn fixed_address(lab: &Lab, address: Option<&Ipv4Addr>) -> Value {
+    address.map_or_else(|| json!({}), |a| json!({ "metallb.io/loadBalancerIPs": lab.docker_network.with_twin(*a) }))
 }
 
 /// The pools of a cluster and their advertisement. The pool of other Services comes first: an address leaves it before it enters the other one.
 #[must_use]
-pub fn address_pool(cluster: &LabCluster) -> Vec<Value> {
+pub fn address_pool(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
     let Some(pool) = cluster.pool else { return Vec::new() };
     let kept: BTreeSet<Ipv4Addr> = cluster.kept_addresses().collect();
-    let others: Vec<String> = without(pool, &kept).iter().map(ToString::to_string).collect();
-    let kept: Vec<String> = kept.iter().map(|a| format!("{a}/32")).collect();
+    let network = &lab.docker_network;
+    let others: Vec<String> = without(pool, &kept).iter().flat_map(|range| of_each_family(network, *range)).collect();
+    let kept: Vec<String> = kept
+        .iter()
+        .flat_map(|a| [Some(format!("{a}/32")), network.ipv6_of(*a).map(|a| format!("{a}/128"))])
+        .flatten()
+        .collect();
     let pools: Vec<(&str, Value)> = [
         (SERVICE_POOL, others.is_empty(), json!({ "addresses": others })),
         (GATEWAY_POOL, kept.is_empty(), json!({ "addresses": kept, "autoAssign": false })),
@@ -52,8 +57,8 @@ pub fn address_pool(cluster: &LabCluster) -> Vec<Value> {
 
 /// The pools that a cluster of these addresses has no addresses for: one of an earlier plan would keep them from the other.
 #[must_use]
-pub fn empty_pools(cluster: &LabCluster) -> Vec<Value> {
-    let wanted = address_pool(cluster);
+pub fn empty_pools(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
+    let wanted = address_pool(lab, cluster);
     let has = |name: &str| wanted.iter().any(|o| o["kind"] == "IPAddressPool" && o["metadata"]["name"] == name);
     [SERVICE_POOL, GATEWAY_POOL].into_iter().filter(|name| !has(name)).map(pool_named).collect()
 }
@@ -64,6 +69,12 @@ fn pool_named(name: &str) -> Value {
         "kind": "IPAddressPool",
         "metadata": { "name": name, "namespace": NAMESPACE },
     })
+}
+
+/// A range, and that of its IPv6 twins if there are any.
+fn of_each_family(network: &DockerNetwork, range: AddressRange) -> Vec<String> {
+    let twins = network.ipv6_of(range.first).zip(network.ipv6_of(range.last));
+    std::iter::once(range.to_string()).chain(twins.map(|(first, last)| format!("{first}-{last}"))).collect()
 }
 
 /// What is left of a range without some of its addresses.
@@ -92,7 +103,7 @@ mod tests {
     fn pools(text: &str) -> Vec<Vec<String>> {
         let lab = resolve(&parse(text, "lab.yaml").expect("a scenario")).expect("a lab");
         let of = |cluster: &LabCluster| {
-            let objects = address_pool(cluster);
+            let objects = address_pool(&lab, cluster);
             let text =
                 |o: &Value| format!("{} {} {}", o["metadata"]["name"], o["spec"]["addresses"], o["spec"]["autoAssign"]);
             objects.iter().filter(|o| o["kind"] == "IPAddressPool").map(|o| text(o).replace('"', "")).collect()
@@ -109,6 +120,21 @@ mod tests {
         assert_eq!(
             pools(&format!("name: demo\n{docker}\nmesh: {{ ingressGateway: true }}\nclusters: [c1]\n"))[0],
             kept
+        );
+    }
+
+    #[test]
+    fn an_address_and_its_twin_are_in_the_same_pool() {
+        let scenario = "name: demo\nipFamily: dual\ndockerNetwork: { subnet: 172.24.0.0/20 }\nclusters: [c1]\n";
+        let lab = resolve(&parse(scenario, "lab.yaml").expect("a scenario")).expect("a lab");
+        let twin = |last| lab.docker_network.ipv6_of(Ipv4Addr::new(172, 24, 15, last)).expect("two families");
+        let [first, last, east_west, ingress] = [12, 19, 10, 11].map(twin);
+        assert_eq!(
+            pools(scenario)[0],
+            [
+                format!("lab [172.24.15.12-172.24.15.19,{first}-{last}] null"),
+                format!("lab-gateways [172.24.15.10/32,{east_west}/128,172.24.15.11/32,{ingress}/128] false"),
+            ]
         );
     }
 

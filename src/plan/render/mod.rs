@@ -15,6 +15,8 @@ mod secrets;
 
 use std::collections::BTreeMap;
 
+use super::Lab;
+
 pub use apps::{apps, injection_probe};
 pub use balance::request_balance;
 pub use federation::{
@@ -52,6 +54,11 @@ pub const EAST_WEST_GATEWAY: &str = "istio-eastwestgateway";
 pub const INGRESS_GATEWAY: &str = "istio-ingressgateway";
 /// Port on which an east-west gateway takes traffic from other networks.
 pub const EAST_WEST_PORT: u16 = 15443;
+
+/// A Service's `ipFamilyPolicy` in a lab of two families; nothing in another, whose clusters have one.
+fn ip_family_policy(lab: &Lab) -> Option<&'static str> {
+    lab.is_dual().then_some("RequireDualStack")
+}
 
 /// Image references by key of `images` in `stack/stack.yaml`.
 pub type Images = BTreeMap<String, String>;

@@ -12,6 +12,25 @@ use crate::scenario::AddressRange;
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum AddressProblem {
+    /// A lab of IPv6 alone.
+    #[error(
+        "there is no lab of IPv6 alone: its pods would not reach Docker's name server, which listens at an IPv4 address, and find no other node by name"
+    )]
+    #[diagnostic(help(
+        "write `ipFamily: dual`: every node, pod, service and gateway then has an IPv6 address as well, and calls are checked over each"
+    ))]
+    Ipv6Alone,
+    /// Something of the scenario that is not known to work with two families.
+    #[error("{what} does not go with `ipFamily: dual`: {reason}")]
+    #[diagnostic(help("leave `ipFamily` out, or {instead}"))]
+    NotDual {
+        /// The setting.
+        what: &'static str,
+        /// Why.
+        reason: &'static str,
+        /// What else to do.
+        instead: &'static str,
+    },
     /// Not an address, subnet or range at all.
     #[error("{what} is not {expected}")]
     Malformed {
@@ -40,7 +59,7 @@ pub enum AddressProblem {
         corrected: Ipv4Net,
     },
     /// IPv6.
-    #[error("{what} is IPv6, which lab does not support")]
+    #[error("{what} is IPv6, and the IPv6 addresses of a lab are chosen by lab itself")]
     #[diagnostic(help("write {instead}"))]
     Ipv6 {
         /// The setting.

@@ -34,7 +34,7 @@ pub use images::LocalImage;
 pub use info::EngineFacts;
 pub use keep::{ContainerSpec, Kept};
 pub use login::login;
-pub use networks::Network;
+pub use networks::{Network, Subnet};
 pub use proxies::Proxies;
 pub use registries::Registries;
 

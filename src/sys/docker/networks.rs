@@ -1,11 +1,11 @@
 //! Docker networks.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{DockerError, Engine, EngineFacts, LAB_LABEL, ask, ignore_missing};
 use crate::sys::host::{self, Host};
@@ -29,7 +29,9 @@ pub struct Network {
     pub lab: Option<String>,
     /// Its IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
-    /// Addresses of its bridge on the engine's machine; none if it has no bridge there.
+    /// Its IPv6 subnets.
+    pub ipv6_subnets: Vec<Ipv6Net>,
+    /// IPv4 addresses of its bridge on the engine's machine; none if it has no bridge there.
     pub gateways: Vec<Ipv4Addr>,
     /// Most bytes of a packet on it.
     pub mtu: u32,
@@ -62,6 +64,28 @@ impl Network {
     }
 }
 
+/// What a network has of one family of addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Subnet<N, A> {
+    /// All of its addresses.
+    pub whole: N,
+    /// Address of the bridge on the engine's machine.
+    pub gateway: A,
+    /// Docker deals addresses from here only.
+    pub range: N,
+}
+
+impl<N: ToString, A: Into<IpAddr>> Subnet<N, A> {
+    fn config(self) -> IpamConfig {
+        IpamConfig {
+            subnet: Some(self.whole.to_string()),
+            gateway: Some(self.gateway.into().to_string()),
+            ip_range: Some(self.range.to_string()),
+            ..IpamConfig::default()
+        }
+    }
+}
+
 impl Engine {
     /// All networks of the engine.
     pub async fn networks(&self) -> Result<Vec<Network>, DockerError> {
@@ -82,6 +106,7 @@ impl Engine {
                     mtu: mtu.unwrap_or(USUAL_MTU),
                     name: n.name.unwrap_or_default(),
                     lab: n.labels.and_then(|mut l| l.remove(LAB_LABEL)),
+                    ipv6_subnets: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
                     subnets: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
                     gateways: configs.iter().filter_map(gateway).collect(),
                 }
@@ -89,16 +114,19 @@ impl Engine {
             .collect())
     }
 
-    /// Creates a lab's network. Docker deals addresses out of `range` only, and `mtu` is most bytes of a packet.
+    /// Creates a lab's network of one subnet a family. `mtu` is most bytes of a packet.
     pub async fn create_network(
         &self,
         lab: &str,
         name: &str,
-        subnet: Ipv4Net,
-        gateway: Ipv4Addr,
-        range: Ipv4Net,
+        subnet: Subnet<Ipv4Net, Ipv4Addr>,
+        ipv6: Option<Subnet<Ipv6Net, Ipv6Addr>>,
         mtu: u32,
     ) -> Result<(), DockerError> {
+        let what = match &ipv6 {
+            None => format!("create network {name} with subnet {}", subnet.whole),
+            Some(v6) => format!("create network {name} with subnets {} and {}", subnet.whole, v6.whole),
+        };
         let request = NetworkCreateRequest {
             name: name.to_owned(),
             driver: Some("bridge".to_owned()),
@@ -108,17 +136,12 @@ impl Engine {
                 (MTU.to_owned(), mtu.to_string()),
             ])),
             ipam: Some(Ipam {
-                config: Some(vec![IpamConfig {
-                    subnet: Some(subnet.to_string()),
-                    gateway: Some(gateway.to_string()),
-                    ip_range: Some(range.to_string()),
-                    ..IpamConfig::default()
-                }]),
+                config: Some(std::iter::once(subnet.config()).chain(ipv6.map(|v6| v6.config())).collect()),
                 ..Ipam::default()
             }),
+            enable_ipv6: ipv6.is_some().then_some(true),
             ..NetworkCreateRequest::default()
         };
-        let what = format!("create network {name} with subnet {subnet}");
         self.perform(what, self.docker.create_network(request)).await.map(|_| ())
     }
 
@@ -140,6 +163,7 @@ mod tests {
                 name: OWN.to_owned(),
                 lab: None,
                 subnets: Vec::new(),
+                ipv6_subnets: Vec::new(),
                 gateways: Vec::new(),
                 mtu,
             });
