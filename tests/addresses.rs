@@ -248,6 +248,20 @@ fn a_second_family_is_beside_the_first_and_apart_from_itself() {
 }
 
 #[test]
+fn refuses_what_does_not_go_with_two_families() {
+    let shown = [
+        "name: demo\nipFamily: ipv6\nclusters: [c1]\n",
+        "name: demo\nipFamily: dua\nclusters: [c1]\n",
+        "ipFamily: dual\nname: demo\nclusters:\n  - name: c1\n    podSubnet: fd00::/56\n  - name: c2\n",
+        "name: demo\nipFamily: dual\nmesh: { topology: primary-remote, meshNetworks: true }\nclusters: [c1, { name: c2, primary: c1 }]\n",
+        "name: demo\nipFamily: dual\nmesh: none\nclusters: [m, c1]\nfederation: { manager: m }\n",
+    ]
+    .map(|text| format!("{text}\n{}", render(&parse(text, "lab.yaml").expect_err("it is refused"))));
+    let shown = shown.join("\n========================================\n");
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(shown) });
+}
+
+#[test]
 fn a_clusters_turn_begins_at_its_own_position() {
     let pool = "{ pool: 172.30.100.1-172.30.100.5 }";
     let lab = lab(&format!(

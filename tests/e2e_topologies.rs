@@ -108,11 +108,17 @@ fn dual_stack_in_full() {
     let url = format!("http://[{pod}]:5000/hello");
     let command = ["sh", "-c", &format!("curl -s -m 3 '{url}' || echo out of reach")];
     assert_eq!(text(&own.node("c1", &command).stdout).trim(), "out of reach");
-    // A gateway that has lost its second address.
-    let service = ["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=merge", "-p"];
-    let single = r#"{"spec": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}}"#;
-    own.kubectl("c2", &[&service[..], &[single]].concat());
-    own.red("east-west gateway of c2");
+    // A gateway that has lost its second address. One that has lost both would stay in Istio's lists as it was.
+    let address = "jsonpath={.status.loadBalancer.ingress[0].ip}";
+    let gateway = ["-n", "istio-system", "get", "service", "istio-eastwestgateway", "-o", address];
+    let address = own.kubectl("c2", &gateway);
+    let patch = format!(
+        r#"{{"metadata": {{"annotations": {{"metallb.io/loadBalancerIPs": "{address}"}}}},
+            "spec": {{"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}}}}"#
+    );
+    let service = ["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=merge", "-p", &patch];
+    own.kubectl("c2", &service);
+    own.red("the east-west gateway of c2 does not have its address");
     own.mend();
 }
 

@@ -252,17 +252,6 @@ fn refuses_bad_addresses() {
 }
 
 #[test]
-fn refuses_what_does_not_go_with_two_families() {
-    refused(&[
-        "name: demo\nipFamily: ipv6\nclusters: [c1]\n",
-        "name: demo\nipFamily: dua\nclusters: [c1]\n",
-        &format!("ipFamily: dual\n{}", two("podSubnet: fd00::/56", "")),
-        "name: demo\nipFamily: dual\nmesh: { topology: primary-remote, meshNetworks: true }\nclusters: [c1, { name: c2, primary: c1 }]\n",
-        "name: demo\nipFamily: dual\nmesh: none\nclusters: [m, c1]\nfederation: { manager: m }\n",
-    ]);
-}
-
-#[test]
 fn refuses_addresses_of_others() {
     refused(&[
         &format!(

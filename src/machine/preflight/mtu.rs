@@ -69,6 +69,7 @@ mod tests {
         let network = |name: &str, lab: Option<&str>, mtu| Network {
             name: name.to_owned(),
             lab: lab.map(str::to_owned),
+            ipv6_subnets: Vec::new(),
             subnets: Vec::new(),
             gateways: Vec::new(),
             mtu,
