@@ -62,7 +62,7 @@ impl DockerNetwork {
     /// An address as `MetalLB` takes it: with its twin, if there is one.
     #[must_use]
     pub fn with_twin(&self, address: Ipv4Addr) -> String {
-        joined(address, self.ipv6_of(address))
+        joined(&address, self.ipv6_of(address))
     }
 
     /// The IPv6 address of the bridge on the host.
@@ -90,16 +90,16 @@ impl LabCluster {
     /// The addresses of its pods, as kind takes them: of two families, with a comma between them.
     #[must_use]
     pub fn pod_subnets(&self) -> String {
-        joined(self.pod_subnet, self.ipv6.map(|v6| v6.pod_subnet))
+        joined(&self.pod_subnet, self.ipv6.map(|v6| v6.pod_subnet))
     }
 
     /// The addresses of its services, likewise.
     #[must_use]
     pub fn service_subnets(&self) -> String {
-        joined(self.service_subnet, self.ipv6.map(|v6| v6.service_subnet))
+        joined(&self.service_subnet, self.ipv6.map(|v6| v6.service_subnet))
     }
 }
 
-fn joined(v4: impl ToString, v6: Option<impl ToString>) -> String {
+fn joined(v4: &impl ToString, v6: Option<impl ToString>) -> String {
     [Some(v4.to_string()), v6.map(|v6| v6.to_string())].into_iter().flatten().collect::<Vec<_>>().join(",")
 }

@@ -136,7 +136,7 @@ impl Engine {
                 (MTU.to_owned(), mtu.to_string()),
             ])),
             ipam: Some(Ipam {
-                config: Some(std::iter::once(subnet.config()).chain(ipv6.map(|v6| v6.config())).collect()),
+                config: Some(std::iter::once(subnet.config()).chain(ipv6.map(Subnet::config)).collect()),
                 ..Ipam::default()
             }),
             enable_ipv6: ipv6.is_some().then_some(true),
