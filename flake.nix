@@ -163,6 +163,19 @@
     in
     {
       lib = { inherit toolVersions; };
+
+      # What a host needs of which NixOS decides. Whatever else sets these limits goes first: NixOS has defaults of its own, which are higher.
+      nixosModules.default =
+        { lib, pkgs, ... }:
+        {
+          virtualisation.docker.enable = lib.mkDefault true;
+          boot.kernel.sysctl = {
+            "fs.inotify.max_user_instances" = lib.mkOverride 1100 512;
+            "fs.inotify.max_user_watches" = lib.mkOverride 1100 524288;
+          };
+          environment.systemPackages = [ perSystem.${pkgs.stdenv.hostPlatform.system}.packages.lab ];
+        };
+
       packages = output "packages";
       apps = output "apps";
       devShells = output "devShells";

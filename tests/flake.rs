@@ -127,6 +127,28 @@ fn every_output_evaluates() {
 }
 
 #[test]
+fn a_host_gets_the_limits_that_dev_sets() {
+    let flake = Sandbox::new(&as_packaged());
+    let lib = "{ mkDefault = value: value; mkOverride = _: value: value; }";
+    let pkgs = format!("{{ stdenv.hostPlatform.system = \"{SYSTEM}\"; }}");
+    let of = |what: &str| {
+        flake.value::<Value>(
+            "nixosModules.default",
+            &format!("m: let s = m {{ lib = {lib}; pkgs = {pkgs}; }}; in {what}"),
+        )
+    };
+    let dev = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("dev")).expect("the script");
+    let limits: BTreeMap<String, u64> = serde_json::from_value(of("s.boot.kernel.sysctl")).expect("numbers");
+    assert_eq!(limits.len(), 2);
+    for (name, limit) in limits {
+        let short = name.strip_prefix("fs.inotify.").expect("a limit of inotify");
+        assert!(dev.contains(&format!("{short}:{limit}")), "dev sets another {short} than {limit}");
+    }
+    assert_eq!(of("s.virtualisation.docker.enable"), true);
+    assert_eq!(of("map (p: p.name) s.environment.systemPackages").as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn tool_versions_are_those_of_the_stack() {
     let flake = Sandbox::new(&as_packaged());
     assert_eq!(flake.value::<BTreeMap<String, String>>("lib.toolVersions", "versions: versions"), pinned());

@@ -81,8 +81,9 @@ pub(super) fn refuse_unreadable(file: &Path) -> Result<(), CliError> {
     if crate::sys::fs::is_file(file) {
         return Ok(());
     }
+    let is = if file.exists() { "is no file" } else { "is not there" };
     Err(CliError::Usage {
-        problem: format!("there is no file {}", file.display()),
+        problem: format!("{} {is}", file.display()),
         remedy: "name an archive that was written before".to_owned(),
     })
 }

@@ -64,7 +64,13 @@ async fn starts_programs(binary: &Path) -> Judgement {
 
 fn state() -> Judgement {
     match State::open().and_then(|state| state.names()) {
-        Ok(labs) => Judgement::ok("state", format!("{} labs are known", labs.len())),
+        Ok(labs) => Judgement::ok(
+            "state",
+            match labs.len() {
+                1 => "1 lab is known".to_owned(),
+                many => format!("{many} labs are known"),
+            },
+        ),
         Err(error) => Judgement::failure("state", error.to_string(), "let XDG_STATE_HOME, or ~/.local/state, be yours"),
     }
 }

@@ -88,7 +88,8 @@ pub fn of(error: &(dyn Error + 'static)) -> String {
     error.downcast_ref::<io::Error>().map_or_else(|| without_number(&error.to_string()), io_error)
 }
 
-/// Takes the kernel's numbers of errors out of a library's text: `Connection refused (os error 111)`.
+/// Takes what no user can use out of a library's text: the kernel's numbers of errors, as in `Connection refused (os error 111)`, and addresses of its
+/// documentation.
 #[must_use]
 pub fn without_number(text: &str) -> String {
     let mut left = String::with_capacity(text.len());
@@ -99,6 +100,10 @@ pub fn without_number(text: &str) -> String {
         rest = after[number..].strip_prefix(')').unwrap_or(&after[number..]);
     }
     left.push_str(rest);
+    // A page of a library's documentation is of use to its programmers only.
+    if let Some((before, _)) = left.split_once(": https://docs.rs/") {
+        return before.to_owned();
+    }
     left
 }
 
@@ -123,6 +128,7 @@ mod tests {
     fn only_numbers_are_taken_out() {
         assert_eq!(without_number("a: b (os error 111); c (os error -2)!"), "a: b; c!");
         assert_eq!(without_number("a (b)"), "a (b)");
+        assert_eq!(without_number("peer closed: https://docs.rs/x"), "peer closed");
         assert_eq!(io_error(&io::ErrorKind::IsADirectory.into()), "is a directory");
     }
 }
