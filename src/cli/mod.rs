@@ -109,7 +109,7 @@ pub async fn run(args: Args) -> u8 {
 
 async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliError> {
     match args.command {
-        Command::Up(args) => up::run(args, interrupt).await,
+        Command::Up(args) => Box::pin(up::run(args, interrupt)).await,
         Command::Down(args) => {
             until(interrupt, "run `lab down` again to remove the rest", Box::pin(down::run(args))).await
         }

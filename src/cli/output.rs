@@ -81,7 +81,7 @@ pub(super) fn refuse_unreadable(file: &Path) -> Result<(), CliError> {
     if crate::sys::fs::is_file(file) {
         return Ok(());
     }
-    let is = if file.exists() { "is no file" } else { "is not there" };
+    let is = if crate::sys::fs::exists(file) { "is no file" } else { "is not there" };
     Err(CliError::Usage {
         problem: format!("{} {is}", file.display()),
         remedy: "name an archive that was written before".to_owned(),
@@ -158,7 +158,7 @@ pub(super) async fn load(
             (begun.named(), begun, text)
         }))
     });
-    let (named, begun, text) = match read.await? {
+    let (named, begun, text) = match Box::pin(read).await? {
         Ok(Ok(read)) => read,
         Ok(Err(e)) => {
             let problem = format!("{}:{}:{}: {e}", file.display(), e.line, e.column);
@@ -170,10 +170,10 @@ pub(super) async fn load(
         }
         Err(e) => return Err(unreadable(format!("cannot read {}: {e}", file.display()))),
     };
-    let files = manifests::read(named, &file, text.len(), reading, interrupt).await?;
+    let files = Box::pin(manifests::read(named, &file, text.len(), reading, interrupt)).await?;
     let now = time::OffsetDateTime::now_utc();
     let parse = move || begun.finish(&text, &file.display().to_string(), &files, Some(now));
-    let mut scenario = aside(interrupt, parse).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
+    let mut scenario = Box::pin(aside(interrupt, parse)).await?.map_err(|e| CliError::Scenario(Box::new(e)))?;
     for (path, end) in scenario.mesh.ca.iter().flat_map(|ca| ca.expiring(now)) {
         let left = (end - now).whole_minutes();
         eprintln!(

@@ -25,5 +25,5 @@ pub(super) async fn run(args: args::Restart, interrupt: &CancellationToken) -> R
         pause::stop(&ctx, &args.cluster).await?;
     }
     let up = args::Up::again(PathBuf::from(&args.name));
-    up::run(up, interrupt).await
+    Box::pin(up::run(up, interrupt)).await
 }

@@ -37,5 +37,5 @@ pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> R
         );
     }
     let again = args::Up { no_verify: args.no_verify, output: args.output, ..args::Up::again(PathBuf::from(&lab)) };
-    up::run(again, interrupt).await
+    Box::pin(up::run(again, interrupt)).await
 }

@@ -54,9 +54,23 @@ impl Executor for Up {
         match &step.action {
             // A verdict is never taken from an earlier run.
             Action::Verify => self.verify(progress).await,
-            action => steps::perform(&self.ctx, action, progress).await,
+            action => again(progress, async || steps::perform(&self.ctx, action, progress).await).await,
         }
     }
+}
+
+/// How often a step is done for which an API server does not answer in time.
+const TIMES: usize = 3;
+
+/// Does a step again for which an API server was too busy to answer: what it has done already is not done twice.
+async fn again<T>(progress: &Progress, step: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
+    for _ in 1..TIMES {
+        match step().await {
+            Err(error) if error.is_no_answer() => progress.say(format!("{error}; trying again")),
+            done => return done,
+        }
+    }
+    step().await
 }
 
 /// So long a container of the user's must have run when a lab is called up: what ends at once is seen by then, also on a busy machine.
@@ -72,4 +86,36 @@ async fn steady(ctx: &RunContext, trial: Duration, progress: &Progress) -> Resul
         Ok::<_, StepError>(client.until_all_steady(&label, trial, is_users, ctx.patience, progress).await?)
     });
     futures::future::try_join_all(waits).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::exec::Events;
+    use crate::plan::StepId;
+    use crate::sys::kube::KubeError;
+
+    #[tokio::test]
+    async fn a_step_is_done_again_if_the_api_server_was_too_busy_and_only_then() {
+        let (events, _receiver) = Events::channel();
+        let progress = events.progress(&StepId("a step".to_owned()));
+        let done = Cell::new(0);
+        let step = async |silences: usize| {
+            done.set(done.get() + 1);
+            if done.get() > silences { Ok(done.get()) } else { Err(KubeError::silent().into()) }
+        };
+        assert_eq!(again(&progress, async || step(2).await).await.expect("in time"), 3);
+        done.set(0);
+        assert!(again(&progress, async || step(3).await).await.expect_err("too often").is_no_answer());
+        assert_eq!(done.get(), TIMES);
+        done.set(0);
+        let failing = async || {
+            done.set(done.get() + 1);
+            Err::<(), _>(StepError::Missing("a plan".to_owned()))
+        };
+        assert!(!again(&progress, failing).await.expect_err("wrong").is_no_answer());
+        assert_eq!(done.get(), 1);
+    }
 }

@@ -108,6 +108,12 @@ impl StepError {
         matches!(self, Self::Values { .. })
     }
 
+    /// Whether an API server did not answer, so that what was asked of it may go well the next time.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Kube(error) if error.is_no_answer())
+    }
+
     /// Whether the machine, rather than the lab, is at fault.
     #[must_use]
     pub fn is_machine(&self) -> bool {

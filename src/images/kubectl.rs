@@ -42,6 +42,6 @@ async fn find_or_build(build: bool, progress: &Progress) -> Result<Option<PathBu
         return Ok(None);
     }
     let sought = Sought::look(&shop, wanted).await;
-    let built = packages::files(&shop, sought.to_build(&shop)?.into_iter().cloned().collect()).await?;
-    sought.found(&built).map(Some)
+    let files = packages::files(&shop, sought.to_build(&shop)?.into_iter().cloned().collect()).await?;
+    sought.found(&files).map(Some)
 }

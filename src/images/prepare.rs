@@ -127,7 +127,7 @@ pub async fn prepare_stack(
     engine.remove_leftovers(|name| matches!(cache.try_lock(name), Ok(Some(_)))).await?;
     let (name, record) = if let Some(mirror) = &settings.mirror {
         let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
-        (Record::mirror_name(mirror, &digests), from_mirror(&shop, stack_of, mirror).await?)
+        (Record::mirror_name(mirror, &digests), Box::pin(from_mirror(&shop, stack_of, mirror)).await?)
     } else {
         let (source, why) = match in_engine(choice, stack_of, engine).await? {
             Some((source, ..)) => (source, "the node image is there already".to_owned()),
@@ -138,7 +138,7 @@ pub async fn prepare_stack(
             let stack = stack_of(source)?;
             let digests = Digests::of(&stack);
             let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
-            let record = from_source(&shop, source).await?;
+            let record = Box::pin(from_source(&shop, source)).await?;
             Ok::<_, ImagesError>((Record::name(digest(&digests, source)), record))
         };
         match serve(source).await {
@@ -198,7 +198,7 @@ async fn in_engine(
 }
 
 async fn from_source(shop: &Workshop<'_>, source: Source) -> Result<Record, ImagesError> {
-    let tools = Tools::look(shop, source, None).await;
+    let tools = Box::pin(Tools::look(shop, source, None)).await;
     let wanted = tools.to_build(shop)?;
     let built = match source {
         Source::Packages => packages::everything(shop, wanted).await?,
@@ -233,7 +233,7 @@ async fn from_mirror(shop: &Workshop<'_>, stack_of: StackOf<'_>, mirror: &str) -
     let digests = Digests::of(&stack);
     let shop = &Workshop::new(&stack, &digests, shop.cache, shop.engine, shop.progress);
     registry::expect(shop, [&node]);
-    let tools = Tools::look(shop, source, Some(mirror)).await;
+    let tools = Box::pin(Tools::look(shop, source, Some(mirror))).await;
     let (built, ()) = tokio::try_join!(packages::files(shop, tools.to_build(shop)?), registry::ensure(shop, &node))?;
     record(tools.found(&built)?, source, Some(mirror.to_owned()), node.tagged())
 }

@@ -141,7 +141,7 @@ async fn to_come(shop: &Workshop<'_>, wanted: &Wanted) -> ToolPlace {
             }
             Way::Modules => {
                 let go = if on_path("go").is_empty() { Err("go is not on PATH".to_owned()) } else { Ok(()) };
-                let version = wanted.built.iter().map(|version| format!(", as {version}")).collect::<String>();
+                let version = wanted.built.as_ref().map_or_else(String::new, |version| format!(", as {version}"));
                 (format!("built{version}"), go)
             }
         };

@@ -138,7 +138,9 @@ impl Wanted {
             Way::Release(Download { url, sum: Sum::Pinned(_), .. }) => host(url).to_owned(),
             Way::Release(Download { url, .. }) => format!("{} (checksum as published there)", host(url)),
             Way::Image(image) => image.to_string(),
-            Way::Modules => format!("Go modules{}", self.built.iter().map(|v| format!(" ({v})")).collect::<String>()),
+            Way::Modules => {
+                format!("Go modules{}", self.built.as_ref().map_or_else(String::new, |v| format!(" ({v})")))
+            }
         };
         self.ways.iter().map(way).collect::<Vec<_>>().join(", else ")
     }

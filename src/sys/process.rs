@@ -339,7 +339,9 @@ mod tests {
         said.extend((1..=TAIL).map(|i| format!("reason {i}")));
         said.extend((0..2 * TAIL).flat_map(|i| [format!("k8s.io/kubernetes.f{i}"), format!("\tk8s.io/f.go:{i}")]));
         said.extend(["runtime.goexit".to_owned(), "\truntime/asm_amd64.s:1771".to_owned()]);
-        said.into_iter().for_each(|line| tail.push(line));
+        for line in said {
+            tail.push(line);
+        }
         let shown = tail.to_string();
         assert_eq!(shown.lines().next(), Some("  reason 1"), "{shown}");
         assert_eq!(shown.lines().last(), Some(format!("  reason {TAIL}").as_str()), "{shown}");

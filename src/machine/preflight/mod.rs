@@ -73,12 +73,14 @@ pub(super) async fn reach(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Re
 pub(super) async fn taken(lab: &Lab, engine: &Engine, facts: &EngineFacts) -> Result<Vec<Judgement>, StepError> {
     let networks = engine.networks().await?;
     let routes = routes();
-    let own: Vec<String> = engine.nodes(Some(&lab.name)).await?.into_iter().map(|n| n.name).collect();
     let mut foreign = Vec::new();
     for cluster in &lab.clusters {
         let nodes = engine.kind_nodes(&cluster.kind_name).await?;
-        foreign.extend(nodes.into_iter().filter(|n| !own.contains(n)).map(|n| (cluster.kind_name.clone(), n)));
+        foreign.extend(nodes.into_iter().map(|n| (cluster.kind_name.clone(), n)));
     }
+    // Asked last: what an aborted run is still creating may come between, and is the lab's own.
+    let own: Vec<String> = engine.nodes(Some(&lab.name)).await?.into_iter().map(|n| n.name).collect();
+    foreign.retain(|(_, node)| !own.contains(node));
     Ok(vec![
         addresses::network(lab, &networks, &routes),
         mtu::of_lab(lab, &networks, Network::way_out(&networks, facts).as_ref()),

@@ -19,12 +19,16 @@ struct Config {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct Settings {
-    http_proxy: String,
-    https_proxy: String,
-    no_proxy: String,
-    all_proxy: String,
+    #[serde(rename = "httpProxy")]
+    http: String,
+    #[serde(rename = "httpsProxy")]
+    https: String,
+    #[serde(rename = "noProxy")]
+    no: String,
+    #[serde(rename = "allProxy")]
+    all: String,
 }
 
 impl Proxies {
@@ -40,13 +44,8 @@ impl Proxies {
     fn read(text: &str, host: &str) -> Self {
         let mut config: Config = serde_json::from_str(text).unwrap_or_default();
         let found = config.proxies.remove(host).or_else(|| config.proxies.remove("default")).unwrap_or_default();
-        let Settings { http_proxy, https_proxy, no_proxy, all_proxy } = found;
-        let all = [
-            ("HTTP_PROXY", http_proxy),
-            ("HTTPS_PROXY", https_proxy),
-            ("NO_PROXY", no_proxy),
-            ("ALL_PROXY", all_proxy),
-        ];
+        let Settings { http, https, no, all } = found;
+        let all = [("HTTP_PROXY", http), ("HTTPS_PROXY", https), ("NO_PROXY", no), ("ALL_PROXY", all)];
         Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect())
     }
 

@@ -181,6 +181,13 @@ impl KubeError {
             if matches!(&**source, kube::Error::Service(e) if e.is::<NoAnswer>()))
     }
 
+    /// That an API server did not answer in time.
+    #[cfg(test)]
+    pub fn silent() -> Self {
+        let silent = NoAnswer::Silent { cluster: "c1".to_owned(), limit: ANSWER };
+        Self::Request { what: "read it".to_owned(), source: kube::Error::Service(Box::new(silent)).into() }
+    }
+
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
         move |source| Self::Request { what, source: source.into() }

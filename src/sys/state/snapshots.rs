@@ -73,6 +73,12 @@ struct Index<T> {
     about: T,
 }
 
+/// What every index has: of another version, the rest may be anything.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// A snapshot.
 #[derive(Debug)]
 pub struct Snapshot<T> {
@@ -226,6 +232,7 @@ impl Unkept {
     }
 
     /// Says that a file of it cannot be written.
+    #[must_use]
     pub fn unwritten(&self, error: io::Error) -> StateError {
         failed("write", self.dir.path())(error)
     }
@@ -364,11 +371,6 @@ fn open<T: DeserializeOwned>(dir: PathBuf, name: &str) -> Result<Snapshot<T>, St
     let (sum, index) = both.map_err(|e: io::Error| spoiled(format!("{INDEX}: {}", words::io_error(&e))))?;
     if Hashing::new(&index[..]).finish().is_ok_and(|found| found.as_bytes() != sum) {
         return Err(spoiled(format!("{INDEX} has another checksum than when it was written")));
-    }
-    // Of another version, the rest may be anything.
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
     }
     let unread = |e: serde_json::Error| spoiled(format!("{INDEX}: {e}"));
     let Versioned { version } = serde_json::from_slice(&index).map_err(unread)?;

@@ -97,9 +97,12 @@ async fn a_registry_is_asked_with_the_login_that_docker_has_for_it() {
     for login in [&password, &token] {
         assert!(has(&base, "mine/own", "1", Some(login)).await.expect("an answer"), "{login:?}");
     }
-    let base = registry(|request, _| match says(request, "authorization: Basic bWU6c2VjcmV0") {
-        true => (200, "docker-content-digest: sha256:0\r\n".to_owned(), ""),
-        false => (401, "www-authenticate: Basic realm=\"x\"\r\n".to_owned(), ""),
+    let base = registry(|request, _| {
+        if says(request, "authorization: Basic bWU6c2VjcmV0") {
+            (200, "docker-content-digest: sha256:0\r\n".to_owned(), "")
+        } else {
+            (401, "www-authenticate: Basic realm=\"x\"\r\n".to_owned(), "")
+        }
     })
     .await;
     assert!(!has(&base, "mine/own", "1", None).await.expect("an answer"));
