@@ -124,7 +124,7 @@ fn the_release_runs_in_an_empty_root_file_system_in_full() {
     // Go and mmdebstrap are not there, and are not needed: images and tools are prepared.
     assert!(nothing.lab(&["doctor"]).status.code().is_some_and(|code| code != 1), "doctor finds this machine unfit");
     let plan = nothing.lab_ok(&["plan", "scenarios/two-network.yaml"]);
-    assert!(plan.contains("helloworld"), "{plan}");
+    assert!(plan.contains("east-west-gateway/c2"), "{plan}");
 
     let up = nothing.lab_ok(&["up", "scenarios/two-network.yaml", "--name", NAME, "--output", "json"]);
     let verdict: Value = serde_json::from_str(&up).expect("a verdict");
