@@ -161,6 +161,9 @@ fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration) -> Option<Str
     })
 }
 
+/// How long a node may take until it is ready, on a machine that makes several.
+const NODE_READY: Duration = Duration::from_secs(180);
+
 /// A pod that no node takes, for a reason that lasts.
 fn unschedulable(pod: &Pod, waited: Duration) -> Option<String> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
@@ -168,7 +171,9 @@ fn unschedulable(pod: &Pod, waited: Duration) -> Option<String> {
     let message = refused.message.as_deref().unwrap_or_default();
     // A node that has just started, and a volume that is still being made, come by themselves.
     let may_pass = message.contains("node.kubernetes.io/") || message.contains("PersistentVolumeClaim");
-    (waited >= PATIENCE && !may_pass).then(|| format!("pod {} fits on no node: {message}", place(pod)))
+    // Since Kubernetes 1.36 the scheduler does not name taints: it may be that of a node that has just started.
+    let patience = if message.contains("untolerated taint(s)") { NODE_READY } else { PATIENCE };
+    (waited >= patience && !may_pass).then(|| format!("pod {} fits on no node: {message}", place(pod)))
 }
 
 /// A container that will not start.
@@ -369,6 +374,9 @@ mod tests {
         assert_eq!(unscheduled(port, LATER), Some(format!("pod shop/web-1 fits on no node: {port}")));
         let fresh = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.";
         assert_eq!(unscheduled(fresh, LATER), None);
+        let unnamed = "0/2 nodes are available: 2 node(s) had untolerated taint(s).";
+        assert_eq!(unscheduled(unnamed, LATER), None);
+        assert!(unscheduled(unnamed, NODE_READY).is_some());
     }
 
     #[test]
