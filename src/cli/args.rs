@@ -141,6 +141,17 @@ pub enum Output {
     Json,
 }
 
+/// How a plan is written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// Three tables for a document: clusters, mesh, and networks with every address.
+    Markdown,
+}
+
 /// How a picture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Picture {
@@ -306,7 +317,7 @@ pub struct Plan {
     pub name: Option<String>,
     /// Form of the plan
     #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
+    pub output: PlanOutput,
     /// Draw the steps in this form instead
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     pub graph: Option<Picture>,

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output, args, graph, output};
-use crate::plan::{Action, Lab, LabCluster, Plan};
+use super::{CliError, args, graph, output};
+use crate::plan::{Action, Lab, LabCluster, Plan, plan_markdown};
 use crate::report;
 
 pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
@@ -15,8 +15,9 @@ pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Res
         return output::print(&graph::written(&crate::graph::steps(&lab, &plan), form));
     }
     match args.output {
-        Output::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),
-        Output::Text => output::print(&text(&lab, &plan)),
+        args::PlanOutput::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),
+        args::PlanOutput::Text => output::print(&text(&lab, &plan)),
+        args::PlanOutput::Markdown => output::print(&plan_markdown(&lab)),
     }
 }
 

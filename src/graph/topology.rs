@@ -145,7 +145,7 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         workers => format!("{} nodes", workers + 1),
     };
     let versions = (!cluster.versions.is_default()).then(|| cluster.versions.to_string());
-    let said = role(lab, cluster).into_iter().chain(member_by(lab, cluster)).chain(place).chain(versions);
+    let said = lab.role_in_mesh(cluster).into_iter().chain(member_by(lab, cluster)).chain(place).chain(versions);
     let mut lines: Vec<String> = said.collect();
     lines.extend([format!("pods {}", cluster.pod_subnet), format!("services {}", cluster.service_subnet), nodes]);
     let mut inside = Vec::new();
@@ -167,19 +167,6 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         groups: Vec::new(),
         nodes: inside,
     }
-}
-
-/// What a cluster is to the mesh, if it is anything.
-fn role(lab: &Lab, cluster: &LabCluster) -> Option<String> {
-    if !lab.has_istio(cluster) {
-        return None;
-    }
-    Some(match (lab.is_host(cluster), cluster.runs_istiod()) {
-        (true, _) => "hosts istiod".to_owned(),
-        (_, true) => "primary".to_owned(),
-        _ if lab.is_host(lab.control_plane(cluster)) && lab.is_config_cluster(cluster) => "config cluster".to_owned(),
-        _ => format!("remote of {}", cluster.primary),
-    })
 }
 
 /// What it is to the federation.

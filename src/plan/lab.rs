@@ -116,6 +116,13 @@ impl LabCluster {
         balanced.or(self.published_gateway)
     }
 
+    /// Where clusters without an istiod of their own reach the one that runs here: its own address, or that of the east-west gateway.
+    #[must_use]
+    pub fn istiod_for_others(&self) -> Option<Ipv4Addr> {
+        let own = self.addresses.get(&Gateway::Istiod);
+        own.or_else(|| self.addresses.get(&Gateway::EastWestGateway)).copied()
+    }
+
     /// Whether it runs a control plane: its own, or the mesh's external one.
     #[must_use]
     pub fn runs_istiod(&self) -> bool {
@@ -207,6 +214,19 @@ impl Lab {
         if both.is_empty() { "none".to_owned() } else { both.join(", ") }
     }
 
+    /// What a cluster is to the mesh, if it is anything.
+    #[must_use]
+    pub fn role_in_mesh(&self, cluster: &LabCluster) -> Option<String> {
+        self.has_istio(cluster).then(|| match (self.is_host(cluster), cluster.runs_istiod()) {
+            (true, _) => "hosts istiod".to_owned(),
+            (_, true) => "primary".to_owned(),
+            _ if self.is_host(self.control_plane(cluster)) && self.is_config_cluster(cluster) => {
+                "config cluster".to_owned()
+            }
+            _ => format!("remote of {}", cluster.primary),
+        })
+    }
+
     /// The cluster whose istiod serves `cluster`: its primary, the host of the external control plane, or itself.
     #[must_use]
     pub fn control_plane<'a>(&'a self, cluster: &'a LabCluster) -> &'a LabCluster {
@@ -234,12 +254,16 @@ impl Lab {
         data.next().is_some_and(|first| data.any(|c| c.network != first.network))
     }
 
+    /// Whether the cluster's istiod is that of other clusters too.
+    #[must_use]
+    pub fn serves_others(&self, cluster: &LabCluster) -> bool {
+        cluster.runs_istiod() && self.clusters.iter().any(|c| c.primary == cluster.name && c.name != cluster.name)
+    }
+
     /// Whether remote clusters reach the cluster's istiod through its east-west gateway.
     #[must_use]
     pub fn exposes_istiod(&self, cluster: &LabCluster) -> bool {
-        cluster.runs_istiod()
-            && !self.is_host(cluster)
-            && self.clusters.iter().any(|c| c.primary == cluster.name && c.name != cluster.name)
+        self.serves_others(cluster) && !self.is_host(cluster)
     }
 
     /// The other clusters of the mesh on the network of `cluster`: their pods reach each other by address.

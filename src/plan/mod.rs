@@ -9,6 +9,7 @@ mod graph;
 mod ipv6;
 mod kubeconfig;
 mod lab;
+mod markdown;
 mod names;
 pub mod render;
 mod scenario_yaml;
@@ -22,6 +23,7 @@ pub use conflicts::{Origin, origin_of};
 pub use ipv6::ClusterIpv6;
 pub use kubeconfig::{merge_kubeconfigs, reached_at};
 pub use lab::{DockerNetwork, Lab, LabCluster};
+pub use markdown::plan_markdown;
 
 pub use crate::scenario::Gateway;
 pub use scenario_yaml::scenario_yaml;

@@ -132,8 +132,8 @@ fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
         values["global"]["externalIstiod"] = json!(lab.exposes_istiod(cluster));
     } else {
         let primary = lab.control_plane(cluster);
-        let address = primary.addresses.get(&Gateway::Istiod).or(primary.addresses.get(&Gateway::EastWestGateway));
-        values["global"]["remotePilotAddress"] = json!(address.map(ToString::to_string));
+        let address = primary.istiod_for_others();
+        values["global"]["remotePilotAddress"] = json!(address.map(|a| a.to_string()));
         values["istiodRemote"] =
             json!({ "injectionPath": format!("/inject/cluster/{}/net/{}", cluster.name, cluster.network) });
         if lab.is_config_cluster(cluster) {
