@@ -14,6 +14,9 @@ restrict_oom_score_adj = true
 config_path = "/etc/containerd/certs.d"
 "#;
 
+/// Where kubeadm finds, in a node image with images in it, what it makes otherwise in a cluster of one node.
+const ONE_NODE: &str = "/kind/one-node";
+
 /// What of the machine bears on kind's configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings {
@@ -92,6 +95,10 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, around: Surroundings) -> Val
     });
     if around.is_mirrored {
         config["containerdConfigPatches"] = json!([UNPREPARED_NODE]);
+    } else if cluster.workers == 0
+        && let Some(patches) = config["kubeadmConfigPatches"].as_array_mut()
+    {
+        patches.push(json!({ "kind": "InitConfiguration", "patches": { "directory": ONE_NODE } }).to_string().into());
     }
     config
 }
@@ -162,6 +169,18 @@ mod tests {
             let envs = with[0].pointer(&format!("{part}/extraEnvs"));
             assert_eq!(envs, Some(&json!([{ "name": "GOGC", "value": "200" }])), "{part}");
         }
+    }
+
+    #[test]
+    fn a_cluster_of_one_node_has_one_coredns_if_its_node_image_says_how() {
+        let scenario = "name: demo\nclusters: [c1, { name: c2, nodes: { workers: 1 } }]\n";
+        let lab = resolve(&parse(scenario, "lab.yaml").expect("valid")).expect("addresses");
+        let is_patched = |i: usize, is_mirrored| {
+            let around = Surroundings { is_mirrored, ..Surroundings::default() };
+            kind_config(&lab, &lab.clusters[i], around).to_string().contains(ONE_NODE)
+        };
+        // kubeadm refuses a directory that is not there.
+        assert_eq!((is_patched(0, false), is_patched(0, true), is_patched(1, false)), (true, false, false));
     }
 
     #[test]
