@@ -15,6 +15,8 @@ const NAME: &str = "e2e-snapshot";
 /// Snapshots of this test.
 const KEPT: &str = "e2e-kept";
 const IMPORTED: &str = "e2e-imported";
+/// The lab beside it.
+const FORK: &str = "e2e-snapshot-fork";
 
 /// What is in a pod's volume, and in a cluster beside what lab applies.
 const NOTE: &str = "written before the snapshot";
@@ -95,6 +97,26 @@ fn volumes(snapshot: &str) -> PathBuf {
     state().join(".snapshots").join(snapshot).join(format!("{NAME}-c2-control-plane.volumes.tar.gz"))
 }
 
+/// The snapshot as a second lab, while the first one runs: both pass, and neither sees what is written in the other.
+fn stands_beside(first: &Own) {
+    lab(&["down", FORK]);
+    let restored = lab(&["restore", KEPT, "--name", FORK, "--output", "json"]);
+    let fork = Own { name: FORK.to_owned(), verdict: Value::Null, file: UP[1].to_owned() };
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let verdict: Value = serde_json::from_slice(&restored.stdout).expect("a verdict");
+    assert_eq!(verdict["passed"], true, "{}", in_short(&verdict));
+    let note = ["-n", "sample", "get", "configmap", "note", "-o", "jsonpath={.data.text}"];
+    assert_eq!(fork.kubectl("c1", &note), NOTE);
+    fork.kubectl("c1", &["-n", "sample", "delete", "configmap", "note"]);
+    assert_eq!(first.kubectl("c1", &note), NOTE);
+    lab_ok(&["verify", NAME]);
+    let status: Value = serde_json::from_str(&lab_ok(&["status", FORK, "--output", "json"])).expect("a status");
+    let nodes = status["clusters"].as_array().expect("clusters").iter().flat_map(|c| c["nodes"].as_array().expect("nodes"));
+    assert!(nodes.clone().all(|node| node["ready"] == true) && nodes.count() == 2, "{status:#}");
+    // It starts again by itself, and is what it was.
+    assert!(lab_ok(&["up", FORK]).contains("PASSED"));
+}
+
 #[test]
 fn a_lab_that_is_down_comes_back_from_its_snapshot() {
     let _kept = Kept;
@@ -119,6 +141,7 @@ fn a_lab_that_is_down_comes_back_from_its_snapshot() {
     }
     let refused = lab(&["restore", KEPT]);
     assert!(text(&refused.stderr).contains(&format!("`lab down {NAME}`")), "{}", text(&refused.stderr));
+    stands_beside(&own);
 
     // By way of an archive, as to another machine.
     let archive = run_dir().join("kept.tar");

@@ -32,7 +32,7 @@ pub(super) async fn restored(run: &Run<'_>, is_new: bool) -> Result<Option<Resto
         let Some(kept) = name.and_then(|name| kept::find(&snapshots, &name)) else {
             return Ok(None);
         };
-        if let Err(error) = restore(run.engine, run.state, &kept).await {
+        if let Err(error) = restore(run.engine, run.state, &kept, &kept.about.lab).await {
             eprintln!("warning: what was kept of lab {lab} at {} is not used: {error}; it is built", kept.about.taken);
             kept::forget(&snapshots, &kept.name);
             return Ok(None);

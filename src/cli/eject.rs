@@ -20,7 +20,9 @@ use crate::sys::state::{LabState, State};
 use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    let mut lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    // What it writes makes clusters anew, and they are copies of none.
+    lab.clusters.iter_mut().for_each(|cluster| cluster.copy_of = None);
     if lab.versions().len() > 1 {
         return Err(CliError::Usage {
             problem: format!(

@@ -6,21 +6,33 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, up};
-use crate::commands::snapshot::{About, restore};
+use crate::commands::snapshot::{About, fork, restore};
+use crate::scenario::is_lab_name;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
     let snapshot = state.snapshots()?.get::<About>(&args.snapshot)?;
-    let lab = snapshot.about.lab.name.clone();
+    let own = &snapshot.about.lab.name;
+    let lab = args.name.unwrap_or_else(|| own.clone());
+    if !is_lab_name(&lab) {
+        return Err(CliError::Usage {
+            problem: format!("`{lab}` cannot be the name of a lab"),
+            remedy: "use lower-case letters, digits and hyphens, at most 30".to_owned(),
+        });
+    }
     {
         let engine = Engine::connect().await?;
         let start = Instant::now();
         let told = || eprintln!("waiting: another lab process is working on {lab}");
         let restored = async {
             let _lock = state.lock(&lab, told).await?;
-            Ok::<_, CliError>(restore(&engine, &state, &snapshot).await?)
+            if lab == *own {
+                return Ok::<_, CliError>(restore(&engine, &state, &snapshot, &snapshot.about.lab).await?);
+            }
+            let fork = fork(&engine, &snapshot, &lab).await?;
+            Ok(restore(&engine, &state, &snapshot, &fork).await?)
         };
         tokio::select! {
             restored = Box::pin(restored) => restored?,

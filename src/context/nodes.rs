@@ -36,7 +36,7 @@ pub(crate) async fn are_up(ctx: &LabContext) -> Result<bool, StepError> {
 
 /// The nodes that are there without lab's labels: somebody else made them, such as the script of `lab eject`.
 async fn foreign(ctx: &LabContext, nodes: &[Node]) -> Result<Vec<String>, StepError> {
-    let unlabelled = ctx.lab.clusters.iter().flat_map(names).filter(|name| !nodes.iter().any(|n| &n.name == name));
+    let unlabelled = ctx.lab.clusters.iter().flat_map(LabCluster::nodes).filter(|name| !nodes.iter().any(|n| &n.name == name));
     let looks = unlabelled.map(|name| async move { Ok(ctx.engine.labels(&name).await?.map(|_| name)) });
     let found: Result<Vec<Option<String>>, StepError> = join_all(looks).await.into_iter().collect();
     Ok(found?.into_iter().flatten().collect())
@@ -62,7 +62,7 @@ fn amiss<'a>(lab: &'a Lab, nodes: &[Node], foreign: &[String]) -> Vec<(&'a str, 
     for cluster in &lab.clusters {
         let own: Vec<&Node> = nodes.iter().filter(|n| n.cluster == cluster.name).collect();
         let absent = |name: &String| !own.iter().any(|n| &n.name == name) && !foreign.contains(name);
-        let missing = names(cluster).into_iter().filter(absent).map(|name| {
+        let missing = cluster.nodes().filter(absent).map(|name| {
             let evidence = "Docker has no container of that name".to_owned();
             finding(lab, &name, cluster, "is not there", evidence, "up")
         });
@@ -101,16 +101,7 @@ fn finding(lab: &Lab, node: &str, cluster: &LabCluster, condition: &str, evidenc
 
 /// A node of the lab that is not among those found.
 pub(crate) fn missing(lab: &Lab, found: &[Node]) -> Option<String> {
-    lab.clusters.iter().flat_map(names).find(|name| !found.iter().any(|n| &n.name == name))
-}
-
-/// The names that kind gives to the nodes of a cluster.
-fn names(cluster: &LabCluster) -> Vec<String> {
-    let worker = |n: u8| match n {
-        1 => format!("{}-worker", cluster.kind_name),
-        n => format!("{}-worker{n}", cluster.kind_name),
-    };
-    std::iter::once(cluster.control_plane_node()).chain((1..=cluster.workers).map(worker)).collect()
+    lab.clusters.iter().flat_map(LabCluster::nodes).find(|name| !found.iter().any(|n| &n.name == name))
 }
 
 #[cfg(test)]
@@ -137,7 +128,7 @@ mod tests {
 
     fn all(lab: &Lab) -> Vec<Node> {
         let network = &lab.docker_network.name;
-        lab.clusters.iter().flat_map(|c| names(c).into_iter().map(|n| node(&c.name, &n, network))).collect()
+        lab.clusters.iter().flat_map(|c| c.nodes().map(|n| node(&c.name, &n, network))).collect()
     }
 
     fn causes(lab: &Lab, nodes: &[Node]) -> Vec<(String, String)> {

@@ -249,15 +249,6 @@ pub(super) fn kubeconfig_template(lab: &Lab, of: &str, to: &str) -> Option<File>
     Some(File { path: template_path(of, to), text: yaml(&[secret]), mode: PLAIN })
 }
 
-/// Names of the nodes of a cluster, as kind gives them.
-fn nodes(cluster: &LabCluster) -> Vec<String> {
-    let workers = (1..=cluster.workers).map(|n| match n {
-        1 => format!("{}-worker", cluster.kind_name),
-        n => format!("{}-worker{n}", cluster.kind_name),
-    });
-    std::iter::once(cluster.control_plane_node()).chain(workers).collect()
-}
-
 fn pods_of(node: &str) -> String {
     format!("@PODS_OF_{node}@")
 }
@@ -271,9 +262,10 @@ const UNIT_FILE: &str = "nodes/lab-node-network.service";
 /// What is installed on the nodes of a cluster. The pods of each node are known only when the node has joined: until then a word stands for them.
 pub(super) fn node_files(lab: &Lab, cluster: &str) -> Vec<File> {
     let Some(cluster) = lab.cluster(cluster) else { return Vec::new() };
-    let peers = lab.network_peers(cluster).flat_map(nodes);
+    let peers = lab.network_peers(cluster).flat_map(LabCluster::nodes);
     let peers: Vec<NodePods<String>> = peers.map(|node| NodePods { pods: pods_of(&node), node }).collect();
-    let script = render::node_network(lab, cluster, &nodes(cluster), &peers);
+    let own: Vec<String> = cluster.nodes().collect();
+    let script = render::node_network(lab, cluster, &own, &peers);
     let unit = render::node_network_unit();
     vec![
         File { path: script_path(&cluster.name), text: script, mode: EXECUTABLE },
@@ -284,13 +276,13 @@ pub(super) fn node_files(lab: &Lab, cluster: &str) -> Vec<File> {
 fn node_network(lab: &Lab, cluster: &LabCluster) -> Vec<String> {
     let mut lines = vec![format!("script=$(<{})", script_path(&cluster.name))];
     for peer in lab.network_peers(cluster) {
-        for node in nodes(peer) {
+        for node in peer.nodes() {
             // An assignment of its own, so that a failure ends the script.
             lines.push(format!("pods=$(pods_of {} {node})", peer.name));
             lines.push(format!("script=${{script//{}/$pods}}", pods_of(&node)));
         }
     }
-    lines.extend(nodes(cluster).iter().map(|node| format!("install_on {node} \"$script\"")));
+    lines.extend(cluster.nodes().map(|node| format!("install_on {node} \"$script\"")));
     lines
 }
 

@@ -93,7 +93,8 @@ async fn cluster(
     let mut answer = Answers { unanswered: Vec::new() };
     let kube_nodes = answer.take(kube_nodes);
     for node in &mut status.nodes {
-        node.ready = kube_nodes.iter().find(|n| n.name_any() == node.name).map(is_ready);
+        let name = cluster.node_name(&node.name);
+        node.ready = kube_nodes.iter().find(|n| n.name_any() == name).map(is_ready);
     }
     let deployments = answer.take(deployments);
     let services = services.map_err(|why| answer.unanswered.push(why)).ok();

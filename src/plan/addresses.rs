@@ -28,7 +28,7 @@ use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, IpFamily, Scenario, Topology};
 
 /// Left to scenarios that fix their addresses, as the reference scenario does, so that they do not meet those that do not.
-const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
+pub(super) const FOR_FIXED: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 16);
 
 /// Why a valid scenario has no lab.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
@@ -129,6 +129,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
             Ok(LabCluster {
                 name: cluster.name.clone(),
                 kind_name: names::kind_cluster(&scenario.name, &cluster.name)?,
+                copy_of: None,
                 network: cluster.network.clone().unwrap_or_else(|| Cluster::default_network(&cluster.name)),
                 primary: cluster.primary.clone(),
                 pod_subnet,

@@ -73,9 +73,7 @@ fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
     }
     let labels = render::locality_labels(cluster);
     if !labels.is_empty() {
-        let workers = (1..=cluster.workers).map(|n| if n == 1 { "worker".to_owned() } else { format!("worker{n}") });
-        let names =
-            workers.map(|worker| format!("{}-{worker}", cluster.kind_name)).chain([cluster.control_plane_node()]);
+        let names = cluster.nodes().map(|node| cluster.node_name(&node));
         own.extend(
             names.map(
                 |name| json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } }),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ipv6::ClusterIpv6;
 use super::render::EAST_WEST_PORT;
 use crate::scenario::{
-    AddressRange, App, Check, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
+    AddressRange, App, Check, Cluster, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
 };
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
@@ -66,6 +66,10 @@ pub struct LabCluster {
     pub name: String,
     /// Name of the kind cluster: `LAB-CLUSTER`.
     pub kind_name: String,
+    /// The kind cluster whose nodes its own were copied from: they keep the names that they have in Kubernetes, since certificates and all that is stored
+    /// hold them, and Docker's DNS serves these too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// Istio's network.
     pub network: String,
     /// The cluster whose control plane it uses; itself for a primary.
@@ -101,7 +105,23 @@ impl LabCluster {
     /// Name of the container of the cluster's control-plane node, as kind gives it. Docker's DNS serves it.
     #[must_use]
     pub fn control_plane_node(&self) -> String {
-        format!("{}-control-plane", self.kind_name)
+        Cluster::control_plane_node(&self.kind_name)
+    }
+
+    /// Names of the containers of its nodes, as kind gives them: the control plane, then the workers.
+    pub fn nodes(&self) -> impl Iterator<Item = String> {
+        let worker = |n: u8| match n {
+            1 => format!("{}-worker", self.kind_name),
+            n => format!("{}-worker{n}", self.kind_name),
+        };
+        std::iter::once(self.control_plane_node()).chain((1..=self.workers).map(worker))
+    }
+
+    /// The name in Kubernetes of the node that runs in a container of that name.
+    #[must_use]
+    pub fn node_name(&self, container: &str) -> String {
+        let copied = self.copy_of.as_ref().zip(container.strip_prefix(&self.kind_name));
+        copied.map_or_else(|| container.to_owned(), |(of, rest)| format!("{of}{rest}"))
     }
 
     /// The addresses of its pool that are for gateways alone, those that it has and those that it may get.
@@ -132,7 +152,7 @@ impl LabCluster {
     /// The API server as pods of every cluster of the lab reach it. A name, because addresses are dealt out anew when nodes restart.
     #[must_use]
     pub fn api_server(&self) -> String {
-        format!("https://{}:6443", self.control_plane_node())
+        format!("https://{}:6443", self.node_name(&self.control_plane_node()))
     }
 }
 
@@ -283,12 +303,10 @@ impl Lab {
         for cluster in &self.clusters {
             hosts.extend([cluster.pod_subnet.to_string(), cluster.service_subnet.to_string()]);
             hosts.extend(cluster.ipv6.iter().flat_map(|v6| [v6.pod_subnet, v6.service_subnet]).map(|s| s.to_string()));
-            hosts.push(cluster.control_plane_node());
-            // As kind names them.
-            let worker =
-                |n: u8| format!("{}-worker{}", cluster.kind_name, if n == 1 { String::new() } else { n.to_string() });
-            hosts.extend((1..=cluster.workers).map(worker));
+            hosts.extend(cluster.nodes().chain(cluster.nodes().map(|node| cluster.node_name(&node))));
         }
+        let mut known = BTreeSet::new();
+        hosts.retain(|host| known.insert(host.clone()));
         hosts
     }
 

@@ -16,10 +16,17 @@ use crate::sys::host::{self, is_local};
 use crate::sys::poll::poll_until;
 use crate::sys::process::Process;
 use crate::sys::proxy;
+use crate::sys::state::{LabState, StateError};
 
 /// Written when kind has finished.
 fn made_path(cluster: &LabCluster) -> String {
     format!("made/{}", cluster.kind_name)
+}
+
+/// Notes that kind has finished with a cluster, under the names that it has now.
+pub(crate) fn note_made(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
+    state.write(&made_path(cluster), "")?;
+    half_made::finish(state, cluster)
 }
 
 /// How long a cluster has to answer of which the state does not tell whether it was ever whole.
@@ -77,7 +84,7 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
     }
     if half_made::is_begun(&ctx.state, cluster)? {
         progress.say("waiting for what an interrupted run may still create");
-        half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &half_made::names(cluster)).await?;
+        half_made::remove(&ctx.engine, &ctx.lab.name, &cluster.name, &cluster.nodes().collect::<Vec<_>>()).await?;
     }
     create(ctx, cluster, progress).await?;
     until_joined(ctx, cluster).await?;
@@ -193,9 +200,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
             }
         })
         .await?;
-    ctx.state.write(&made_path(cluster), "")?;
-    half_made::finish(&ctx.state, cluster)?;
-    Ok(())
+    Ok(note_made(&ctx.state, cluster)?)
 }
 
 /// What a line of kind's output says, without its marks; only the lines that begin something.

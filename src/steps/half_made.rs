@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Writes down that the nodes of a cluster are about to be made.
 pub(crate) fn begin(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
-    state.write(&format!("{BEGUN}/{}", cluster.name), &names(cluster).join("\n"))
+    state.write(&format!("{BEGUN}/{}", cluster.name), &cluster.nodes().collect::<Vec<_>>().join("\n"))
 }
 
 /// Forgets it, since they are made.
@@ -40,15 +40,6 @@ pub(crate) fn begun(state: &LabState) -> Result<Vec<(String, Vec<String>)>, Stat
         }
     }
     Ok(all)
-}
-
-/// Names of a cluster's nodes, as kind gives them.
-pub(super) fn names(cluster: &LabCluster) -> Vec<String> {
-    let workers = (1..=cluster.workers).map(|n| match n {
-        1 => format!("{}-worker", cluster.kind_name),
-        n => format!("{}-worker{n}", cluster.kind_name),
-    });
-    std::iter::once(cluster.control_plane_node()).chain(workers).collect()
 }
 
 /// Tag of the image of one cluster, which differs from that of others by labels only.

@@ -26,6 +26,9 @@ pub struct Restore {
     /// Name of the snapshot
     #[arg(add = ArgValueCandidates::new(snapshots))]
     pub snapshot: String,
+    /// Restore it as a lab of this name, beside the one that it is of: it gets addresses of its own
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Restore the lab without running its checks
     #[arg(long)]
     pub no_verify: bool,

@@ -4,6 +4,7 @@
 //! the node image, which must be the very same when they are made again.
 
 pub mod kept;
+mod fork;
 mod restore;
 mod save;
 
@@ -15,6 +16,7 @@ use crate::plan::Lab;
 use crate::scenario::is_lab_name;
 use crate::sys::docker::{ContainerSpec, Engine};
 
+pub use fork::fork;
 pub use restore::{clear_half, refuse_other_images, restore};
 pub use save::{Saved, save};
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
+use ipnet::Ipv4Net;
 
-use super::{About, KeptNode, STATE, own_part, volumes_part};
+use super::{About, KeptNode, STATE, fork, own_part, volumes_part};
 use crate::commands::down;
 use crate::context::StepError;
+use crate::plan::Lab;
+use crate::scenario::layout::overlap;
 use crate::steps::{cluster, docker_network, half_made};
 use crate::sys::docker::{CLUSTER_LABEL, Engine, LAB_LABEL};
 use crate::sys::state::{Snapshot, State, StateError};
@@ -50,12 +53,11 @@ pub async fn clear_half(engine: &Engine, state: &State, lab: &str) -> Result<boo
     Ok(true)
 }
 
-/// Makes the lab of a snapshot, under the name that it had; its nodes do not run yet. The caller holds the lab's lock.
+/// Makes the lab of a snapshot, as it was or as a fork; its nodes do not run yet. The caller holds the lab's lock.
 ///
 /// # Errors
 /// There is such a lab; something else has its addresses; the node image is another one; a file is spoiled. Then nothing is left of it.
-pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Result<(), StepError> {
-    let lab = &snapshot.about.lab;
+pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>, lab: &Lab) -> Result<(), StepError> {
     if let Some(name) = snapshot.about.foreign() {
         return Err(StepError::Failed {
             problem: format!(
@@ -66,11 +68,11 @@ pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>)
         });
     }
     clear_half(engine, state, &lab.name).await?;
-    refuse_there(engine, state, snapshot).await?;
+    refuse_there(engine, state, &snapshot.name, &lab.name).await?;
     refuse_other_images(engine, snapshot).await?;
-    refuse_taken_addresses(engine, snapshot).await?;
+    refuse_taken_addresses(engine, &snapshot.name, lab).await?;
     snapshot.check()?;
-    let made = make(engine, state, snapshot).await;
+    let made = make(engine, state, snapshot, lab).await;
     if made.is_err() {
         // What failed is told; that it cannot be cleaned up, if it cannot, the next `lab down` tells.
         let _ = clear_half(engine, state, &lab.name).await;
@@ -78,8 +80,7 @@ pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>)
     made
 }
 
-async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Result<(), StepError> {
-    let lab = &snapshot.about.lab;
+async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>, lab: &Lab) -> Result<(), StepError> {
     let directory = state.lab(&lab.name)?;
     directory.write(HALF, &snapshot.name)?;
     directory.store(lab)?;
@@ -88,9 +89,11 @@ async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Res
     let images: BTreeMap<&str, &str> =
         snapshot.about.nodes.iter().map(|node| (node.cluster.as_str(), node.image.as_str())).collect();
     try_join_all(images.into_iter().map(|(cluster, image)| label(engine, &lab.name, cluster, image))).await?;
-    try_join_all(snapshot.about.nodes.iter().map(|node| make_node(engine, snapshot, node))).await?;
+    try_join_all(snapshot.about.nodes.iter().map(|node| make_node(engine, snapshot, lab, node))).await?;
     directory.unpack(&snapshot.part(STATE)?)?;
-    lab.clusters.iter().try_for_each(|cluster| half_made::finish(&directory, cluster))?;
+    // What was unpacked may be of the lab that this one is a fork of.
+    directory.store(lab)?;
+    lab.clusters.iter().try_for_each(|cluster| cluster::note_made(&directory, cluster))?;
     Ok(directory.delete(HALF)?)
 }
 
@@ -100,16 +103,21 @@ async fn label(engine: &Engine, lab: &str, name: &str, image: &str) -> Result<()
     Ok(engine.label_image(image, &half_made::image(lab, name), &labels, &cluster::authorities()?).await?)
 }
 
-async fn make_node(engine: &Engine, snapshot: &Snapshot<About>, node: &KeptNode) -> Result<(), StepError> {
-    engine.make_again(&node.name, &node.container).await?;
+async fn make_node(
+    engine: &Engine,
+    snapshot: &Snapshot<About>,
+    lab: &Lab,
+    node: &KeptNode,
+) -> Result<(), StepError> {
+    let (name, spec) = fork::container(&snapshot.about.lab, lab, node);
+    engine.make_again(&name, &spec).await?;
     for part in [own_part(&node.name), volumes_part(&node.name)] {
-        engine.lay_into(&node.name, &snapshot.part(&part)?).await?;
+        engine.lay_into(&name, &snapshot.part(&part)?).await?;
     }
     Ok(())
 }
 
-async fn refuse_there(engine: &Engine, state: &State, snapshot: &Snapshot<About>) -> Result<(), StepError> {
-    let name = &snapshot.about.lab.name;
+async fn refuse_there(engine: &Engine, state: &State, snapshot: &str, name: &str) -> Result<(), StepError> {
     let is_known = match state.existing(name) {
         Ok(_) => true,
         Err(StateError::Unknown { .. }) => false,
@@ -119,28 +127,30 @@ async fn refuse_there(engine: &Engine, state: &State, snapshot: &Snapshot<About>
         return Ok(());
     }
     Err(StepError::Machine {
-        problem: format!("snapshot {} is of lab {name}, and there is a lab of that name", snapshot.name),
-        remedy: format!("remove it first: `lab down {name}`"),
+        problem: format!("snapshot {snapshot} would be restored as lab {name}, and there is a lab of that name"),
+        remedy: format!("remove it first, `lab down {name}`, or restore another beside it, `lab restore {snapshot} --name OTHER`"),
     })
 }
 
 /// A restored lab has the addresses that it had: certificates, gateways and what clusters know of each other hold them.
-async fn refuse_taken_addresses(engine: &Engine, snapshot: &Snapshot<About>) -> Result<(), StepError> {
-    let wanted = &snapshot.about.lab.docker_network;
-    let overlaps =
-        |subnet: &ipnet::Ipv4Net| subnet.contains(&wanted.subnet.network()) || wanted.subnet.contains(subnet);
+async fn refuse_taken_addresses(engine: &Engine, snapshot: &str, lab: &Lab) -> Result<(), StepError> {
+    let wanted = &lab.docker_network;
+    let overlaps = |subnet: &Ipv4Net| overlap(*subnet, wanted.subnet);
     let networks = engine.networks().await?;
     let Some(other) = networks.into_iter().find(|n| n.name == wanted.name || n.subnets.iter().any(overlaps)) else {
         return Ok(());
     };
     let remedy = match other.lab {
-        Some(lab) => format!("remove lab {lab} first: `lab down {lab}`"),
-        None => format!("remove it first, if nobody needs it: `docker network rm {}`", other.name),
+        Some(lab) => format!("remove lab {lab} first: `lab down {lab}`; or restore beside it: `lab restore {snapshot} --name OTHER`"),
+        None => format!(
+            "remove it first, if nobody needs it, `docker network rm {}`; or restore with other addresses: `lab restore {snapshot} --name OTHER`",
+            other.name
+        ),
     };
     Err(StepError::Machine {
         problem: format!(
-            "snapshot {} needs the addresses {} again, and Docker network {} has them",
-            snapshot.name, wanted.subnet, other.name
+            "snapshot {snapshot} needs the addresses {} again, and Docker network {} has them",
+            wanted.subnet, other.name
         ),
         remedy,
     })

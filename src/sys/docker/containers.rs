@@ -6,7 +6,7 @@ use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, NetworkConnectRequest};
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::{CLUSTER_LABEL, DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
+use super::{KIND_LABEL, CLUSTER_LABEL, DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
 
 /// How often a container is frozen at most: a kernel with much to do may not get every process to stand still in the time that it is given.
 const FREEZES: usize = 5;
@@ -48,7 +48,7 @@ impl Engine {
 
     /// Names of all containers that kind made for a cluster of this name, labelled by us or not.
     pub async fn kind_nodes(&self, kind_name: &str) -> Result<Vec<String>, DockerError> {
-        let label = format!("io.x-k8s.kind.cluster={kind_name}");
+        let label = format!("{KIND_LABEL}={kind_name}");
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&HashMap::from([("label", vec![label.as_str()])]))

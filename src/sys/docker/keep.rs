@@ -4,7 +4,7 @@ mod own;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use bollard::container::LogOutput;
@@ -17,6 +17,7 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures::{StreamExt, TryStreamExt};
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use self::own::{Wanted, append};
@@ -62,6 +63,46 @@ pub struct Kept {
     volumes: Vec<(String, String)>,
     /// Paths that something is mounted at.
     mounts: Vec<String>,
+}
+
+/// Where a container goes that is made like another.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The image, with the same files.
+    pub image: &'a str,
+    /// The Docker network.
+    pub network: &'a str,
+    /// Labels that differ.
+    pub labels: &'a [(&'a str, &'a str)],
+    /// The subnet that the other was in, and the one that this one will be in.
+    pub subnets: [Ipv4Net; 2],
+}
+
+impl ContainerSpec {
+    /// The same at another place. It takes itself for the other, by whose host name its new neighbours find it. `moved` gives where an address of the
+    /// one subnet is in the other.
+    #[must_use]
+    pub fn at(&self, place: Place<'_>, moved: impl Fn(Ipv4Addr) -> Ipv4Addr) -> Self {
+        let mut body = self.0.clone();
+        body.image = Some(place.image.to_owned());
+        let labels = place.labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        body.labels.get_or_insert_default().extend(labels);
+        // What it must not ask a proxy for.
+        let [from, to] = place.subnets.map(|subnet| subnet.to_string());
+        for variable in body.env.iter_mut().flatten() {
+            *variable = variable.replace(&from, &to);
+        }
+        let endpoint = EndpointSettings { aliases: body.hostname.clone().map(|name| vec![name]), ..Default::default() };
+        let endpoints = HashMap::from([(place.network.to_owned(), endpoint)]);
+        body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
+        let host = body.host_config.get_or_insert_default();
+        host.network_mode = Some(place.network.to_owned());
+        for binding in host.port_bindings.iter_mut().flat_map(HashMap::values_mut).flatten().flatten() {
+            let address = binding.host_ip.as_deref().and_then(|ip| ip.parse().ok()).map(&moved);
+            binding.host_ip = address.map(|ip: Ipv4Addr| ip.to_string()).or(binding.host_ip.take());
+        }
+        Self(body)
+    }
 }
 
 impl Engine {
@@ -251,6 +292,41 @@ fn publish_anew(binding: &mut PortBinding) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_at_another_place_answers_to_the_name_that_it_had() {
+        let binding = |ip: &str| Some(vec![PortBinding { host_ip: Some(ip.to_owned()), host_port: None }]);
+        let was = ContainerSpec(ContainerCreateBody {
+            hostname: Some("two-c1-control-plane".to_owned()),
+            image: Some("lab/cluster:two.c1".to_owned()),
+            env: Some(vec!["NO_PROXY=localhost,172.24.0.0/20".to_owned()]),
+            labels: Some(HashMap::from([("lab".to_owned(), "two".to_owned()), ("role".to_owned(), "node".to_owned())])),
+            host_config: Some(HostConfig {
+                network_mode: Some("lab-two".to_owned()),
+                port_bindings: Some(HashMap::from([
+                    ("6443/tcp".to_owned(), binding("127.0.0.1")),
+                    ("31443/tcp".to_owned(), binding("172.24.0.1")),
+                ])),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        });
+        let subnets = ["172.24.0.0/20", "172.24.16.0/20"].map(|subnet| subnet.parse().expect("a subnet"));
+        let place = Place { image: "lab/cluster:b.c1", network: "lab-b", labels: &[("lab", "b")], subnets };
+        let is = was.at(place, |ip| if ip.is_loopback() { ip } else { Ipv4Addr::new(172, 24, 16, 1) }).0;
+        assert_eq!(is.hostname, was.0.hostname);
+        assert_eq!(is.image.as_deref(), Some("lab/cluster:b.c1"));
+        assert_eq!(is.env, Some(vec!["NO_PROXY=localhost,172.24.16.0/20".to_owned()]));
+        let labels = is.labels.expect("labels");
+        assert_eq!((labels["lab"].as_str(), labels["role"].as_str()), ("b", "node"));
+        let host = is.host_config.expect("a host configuration");
+        assert_eq!(host.network_mode.as_deref(), Some("lab-b"));
+        let ports = host.port_bindings.expect("ports");
+        assert_eq!((&ports["6443/tcp"], &ports["31443/tcp"]), (&binding("127.0.0.1"), &binding("172.24.16.1")));
+        let endpoints = is.networking_config.and_then(|n| n.endpoints_config).expect("networks");
+        let aliases = endpoints["lab-b"].aliases.as_deref().unwrap_or_default();
+        assert_eq!((endpoints.len(), aliases), (1, &["two-c1-control-plane".to_owned()][..]));
+    }
 
     #[test]
     fn a_port_that_is_taken_is_published_elsewhere_and_one_that_is_free_stays() {

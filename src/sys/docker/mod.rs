@@ -32,7 +32,7 @@ pub use error::{DockerError, NO_ENGINE};
 pub use exec::ContainerOutput;
 pub use images::LocalImage;
 pub use info::EngineFacts;
-pub use keep::{ContainerSpec, Kept};
+pub use keep::{ContainerSpec, Kept, Place};
 pub use login::login;
 pub use networks::{Network, Subnet};
 pub use proxies::Proxies;
@@ -42,6 +42,9 @@ pub use registries::Registries;
 pub const LAB_LABEL: &str = "dev.lab.lab";
 /// Label with the name of the cluster in the scenario.
 pub const CLUSTER_LABEL: &str = "dev.lab.cluster";
+
+/// Label with the name of the kind cluster, by which kind knows its own.
+pub const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
 /// How long the engine may take to begin its answer where it copies gigabytes first.
 const COPY: Duration = Duration::from_secs(3600);
