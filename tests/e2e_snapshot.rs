@@ -111,7 +111,8 @@ fn stands_beside(first: &Own) {
     assert_eq!(first.kubectl("c1", &note), NOTE);
     lab_ok(&["verify", NAME]);
     let status: Value = serde_json::from_str(&lab_ok(&["status", FORK, "--output", "json"])).expect("a status");
-    let nodes = status["clusters"].as_array().expect("clusters").iter().flat_map(|c| c["nodes"].as_array().expect("nodes"));
+    let nodes =
+        status["clusters"].as_array().expect("clusters").iter().flat_map(|c| c["nodes"].as_array().expect("nodes"));
     assert!(nodes.clone().all(|node| node["ready"] == true) && nodes.count() == 2, "{status:#}");
     // It starts again by itself, and is what it was.
     assert!(lab_ok(&["up", FORK]).contains("PASSED"));

@@ -36,7 +36,8 @@ pub(crate) async fn are_up(ctx: &LabContext) -> Result<bool, StepError> {
 
 /// The nodes that are there without lab's labels: somebody else made them, such as the script of `lab eject`.
 async fn foreign(ctx: &LabContext, nodes: &[Node]) -> Result<Vec<String>, StepError> {
-    let unlabelled = ctx.lab.clusters.iter().flat_map(LabCluster::nodes).filter(|name| !nodes.iter().any(|n| &n.name == name));
+    let unlabelled =
+        ctx.lab.clusters.iter().flat_map(LabCluster::nodes).filter(|name| !nodes.iter().any(|n| &n.name == name));
     let looks = unlabelled.map(|name| async move { Ok(ctx.engine.labels(&name).await?.map(|_| name)) });
     let found: Result<Vec<Option<String>>, StepError> = join_all(looks).await.into_iter().collect();
     Ok(found?.into_iter().flatten().collect())

@@ -151,7 +151,10 @@ mod tests {
         }
         let gateway = |lab: &Lab| lab.clusters[0].addresses[&Gateway::EastWestGateway];
         assert!(was.contains(&gateway(&two)) && is.contains(&gateway(&fork)));
-        assert_eq!(gateway(&two).to_bits() - was.network().to_bits(), gateway(&fork).to_bits() - is.network().to_bits());
+        assert_eq!(
+            gateway(&two).to_bits() - was.network().to_bits(),
+            gateway(&fork).to_bits() - is.network().to_bits()
+        );
         let pool = fork.clusters[0].pool.expect("a pool");
         assert!(is.contains(&pool.first) && is.contains(&pool.last));
         let published = fork.clusters[1].published_gateway.expect("without a load balancer it is published");
@@ -178,7 +181,7 @@ mod tests {
     fn what_cannot_be_had_twice_is_refused() {
         let dual = parse("name: two\nipFamily: dual\nclusters: [c1]\n", "lab.yaml").expect("valid");
         let dual = resolve(&dual).expect("resolves").fork("other", &[]);
-        assert!(matches!(dual, Err(ForkError::Dual(_)) ), "{dual:?}");
+        assert!(matches!(dual, Err(ForkError::Dual(_))), "{dual:?}");
         let long = lab().fork(&"a".repeat(60), &[]);
         assert!(matches!(long, Err(ForkError::Name(_))), "{long:?}");
         let mut fixed = lab();

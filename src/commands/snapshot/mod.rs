@@ -3,8 +3,8 @@
 //! All nodes stand still while they are read, so that what the clusters know of each other fits. What is read is what they have written: the rest is in
 //! the node image, which must be the very same when they are made again.
 
-pub mod kept;
 mod fork;
+pub mod kept;
 mod restore;
 mod save;
 

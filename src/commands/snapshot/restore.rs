@@ -103,12 +103,7 @@ async fn label(engine: &Engine, lab: &str, name: &str, image: &str) -> Result<()
     Ok(engine.label_image(image, &half_made::image(lab, name), &labels, &cluster::authorities()?).await?)
 }
 
-async fn make_node(
-    engine: &Engine,
-    snapshot: &Snapshot<About>,
-    lab: &Lab,
-    node: &KeptNode,
-) -> Result<(), StepError> {
+async fn make_node(engine: &Engine, snapshot: &Snapshot<About>, lab: &Lab, node: &KeptNode) -> Result<(), StepError> {
     let (name, spec) = fork::container(&snapshot.about.lab, lab, node);
     engine.make_again(&name, &spec).await?;
     for part in [own_part(&node.name), volumes_part(&node.name)] {
@@ -128,7 +123,9 @@ async fn refuse_there(engine: &Engine, state: &State, snapshot: &str, name: &str
     }
     Err(StepError::Machine {
         problem: format!("snapshot {snapshot} would be restored as lab {name}, and there is a lab of that name"),
-        remedy: format!("remove it first, `lab down {name}`, or restore another beside it, `lab restore {snapshot} --name OTHER`"),
+        remedy: format!(
+            "remove it first, `lab down {name}`, or restore another beside it, `lab restore {snapshot} --name OTHER`"
+        ),
     })
 }
 
@@ -141,7 +138,9 @@ async fn refuse_taken_addresses(engine: &Engine, snapshot: &str, lab: &Lab) -> R
         return Ok(());
     };
     let remedy = match other.lab {
-        Some(lab) => format!("remove lab {lab} first: `lab down {lab}`; or restore beside it: `lab restore {snapshot} --name OTHER`"),
+        Some(lab) => format!(
+            "remove lab {lab} first: `lab down {lab}`; or restore beside it: `lab restore {snapshot} --name OTHER`"
+        ),
         None => format!(
             "remove it first, if nobody needs it, `docker network rm {}`; or restore with other addresses: `lab restore {snapshot} --name OTHER`",
             other.name

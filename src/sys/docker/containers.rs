@@ -6,7 +6,9 @@ use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, NetworkConnectRequest};
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::{KIND_LABEL, CLUSTER_LABEL, DockerError, Engine, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers};
+use super::{
+    CLUSTER_LABEL, DockerError, Engine, KIND_LABEL, LAB_LABEL, ask, ignore_missing, in_time, while_it_answers,
+};
 
 /// How often a container is frozen at most: a kernel with much to do may not get every process to stand still in the time that it is given.
 const FREEZES: usize = 5;
