@@ -29,6 +29,9 @@ struct Args {
     /// Measure bringing up and taking down only.
     #[arg(long)]
     short: bool,
+    /// Add to the results that are in the directory already, of the same lab on the same machine.
+    #[arg(long)]
+    add: bool,
     /// Directory of the results.
     #[arg(long, default_value = "bench")]
     to: PathBuf,
@@ -43,6 +46,9 @@ async fn main() -> Result<(), Reason> {
         None => None,
     };
     let mut results = Results { about: about(&args), runs: Vec::new(), phases: Vec::new(), paths: Vec::new() };
+    if args.add {
+        results = serde_json::from_str(&fs::read_to_string(args.to.join("results.json"))?)?;
+    }
     for &clusters in &args.clusters {
         let lab = Lab::of(&args.lab, clusters, dir.path())?;
         let mut told = Vec::new();
@@ -55,14 +61,15 @@ async fn main() -> Result<(), Reason> {
             if let Some(baseline) = &baseline {
                 let cost = baseline.up(clusters);
                 baseline.down(clusters)?;
-                note(&mut results, Run { who: "baseline", clusters, what: "up", cost: cost? });
+                note(&mut results, Run::of("baseline", clusters, "up", cost?));
             }
             // What was measured is kept whatever becomes of the rest.
             write(&results, &args.to)?;
         }
         told.sort_by(|a, b| a.0.total_cmp(&b.0));
         let middle = told.len() / 2;
-        if let Some((_, phases, path)) = told.into_iter().nth(middle) {
+        let is_told = results.phases.iter().any(|(of, _)| *of == clusters);
+        if let Some((_, phases, path)) = told.into_iter().nth(middle).filter(|_| !is_told) {
             results.phases.push((clusters, phases));
             results.paths.push((clusters, path));
         }
@@ -79,15 +86,15 @@ fn measure(lab: &Lab, clusters: usize, short: bool, results: &mut Results, told:
     let up = lab.up(true)?;
     let (phases, path) = lab.phases()?;
     told.push((up.wall, phases, path));
-    note(results, Run { who: "lab", clusters, what: "up", cost: up });
+    note(results, Run::of("lab", clusters, "up", up));
     if !short {
-        note(results, Run { who: "lab", clusters, what: "up again", cost: lab.up(false)? });
-        note(results, Run { who: "lab", clusters, what: "restart", cost: lab.restart()? });
+        note(results, Run::of("lab", clusters, "up again", lab.up(false)?));
+        note(results, Run::of("lab", clusters, "restart", lab.restart()?));
         let [snapshot, restore] = lab.restore()?;
-        note(results, Run { who: "lab", clusters, what: "snapshot", cost: snapshot });
-        note(results, Run { who: "lab", clusters, what: "restore", cost: restore });
+        note(results, Run::of("lab", clusters, "snapshot", snapshot));
+        note(results, Run::of("lab", clusters, "restore", restore));
     }
-    note(results, Run { who: "lab", clusters, what: "down", cost: lab.down()? });
+    note(results, Run::of("lab", clusters, "down", lab.down()?));
     Ok(())
 }
 

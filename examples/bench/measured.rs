@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Ticks of `/proc/stat` in a second: 100 on every kernel that Docker runs on.
 const TICKS: f64 = 100.0;
@@ -15,7 +15,7 @@ const TICKS: f64 = 100.0;
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// What one run cost the whole machine.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
     /// Seconds.

@@ -2,26 +2,33 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measured::Cost;
 
 /// One run of one contender.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// `lab` or `baseline`.
-    pub who: &'static str,
+    pub who: String,
     /// How many clusters.
     pub clusters: usize,
     /// What was run.
-    pub what: &'static str,
+    pub what: String,
     /// What it cost.
     pub cost: Cost,
 }
 
+impl Run {
+    /// One run.
+    pub fn of(who: &str, clusters: usize, what: &str, cost: Cost) -> Self {
+        Self { who: who.to_owned(), clusters, what: what.to_owned(), cost }
+    }
+}
+
 /// All that was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// The machine, the versions and the day, a line each.
     pub about: Vec<String>,
@@ -35,9 +42,9 @@ pub struct Results {
 
 /// What runs of one kind have in common.
 struct Group<'a> {
-    who: &'static str,
+    who: &'a str,
     clusters: usize,
-    what: &'static str,
+    what: &'a str,
     costs: Vec<&'a Cost>,
 }
 
@@ -130,10 +137,10 @@ impl Results {
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         for run in &self.runs {
-            match groups.iter_mut().find(|g| (g.who, g.clusters, g.what) == (run.who, run.clusters, run.what)) {
+            match groups.iter_mut().find(|g| (g.who, g.clusters, g.what) == (run.who.as_str(), run.clusters, run.what.as_str())) {
                 Some(group) => group.costs.push(&run.cost),
                 None => {
-                    groups.push(Group { who: run.who, clusters: run.clusters, what: run.what, costs: vec![&run.cost] });
+                    groups.push(Group { who: &run.who, clusters: run.clusters, what: &run.what, costs: vec![&run.cost] });
                 }
             }
         }
@@ -173,7 +180,7 @@ mod tests {
     use super::*;
 
     fn run(who: &'static str, wall: f64) -> Run {
-        Run { who, clusters: 2, what: "up", cost: Cost { wall, processor: 2.0 * wall, written: 5e8, memory: GIB } }
+        Run::of(who, 2, "up", Cost { wall, processor: 2.0 * wall, written: 5e8, memory: GIB })
     }
 
     #[test]
