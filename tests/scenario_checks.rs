@@ -1,7 +1,7 @@
 //! The checks of scenario files: what is accepted and read back, and how each mistake is shown.
 
 use lab::plan::{resolve, scenario_yaml};
-use lab::scenario::{Answers, Check, Expect, Target, Through, Who, parse, render};
+use lab::scenario::{Answers, Check, Expect, ServiceUrl, Target, Through, Who, parse, render};
 
 /// The checks of a scenario of two clusters.
 fn checks(checks: &str) -> Vec<Check> {
@@ -57,7 +57,7 @@ checks:
       headers: { x-user: "a, b", empty: "" }
       times: 10
       expect: { status: 404, body: "a # b", headers: { server: "{" }, within: 2s, failures: 3, ejected: true }
-  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1, v2] } }
+  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1, v2], atLeast: 300ms, mirror: "helloworld.sample:5000" } }
   - request: { service: helloworld.sample:5000/hello, expect: { weights: { v1: 80, v2: 20 } } }
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2], denied: false } }
   - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
@@ -75,8 +75,12 @@ checks:
     assert_eq!((*status, *within, *failures, *ejected), (404, Some(2000), 3, true));
     let Check::Request(plain) = &all[2] else { panic!("{all:?}") };
     assert_eq!((plain.from.len(), plain.caller.app.as_str(), plain.times), (2, "sleep", 1));
-    assert!(
-        matches!(&plain.expect, Expect::Answers(Answers { status: 200, who: Who::Versions(v), .. }) if v.len() == 2)
+    let Expect::Answers(Answers { status: 200, who: Who::Versions(v), at_least, mirror, .. }) = &plain.expect else {
+        panic!("{plain:?}")
+    };
+    assert_eq!(
+        (v.len(), *at_least, mirror.as_ref().map(ServiceUrl::place).as_deref()),
+        (2, Some(300), Some("helloworld.sample:5000"))
     );
     let Check::Request(url) = &all[5] else { panic!("{all:?}") };
     assert_eq!(url.target, Target::Url("https://10.0.0.1:443/x".into()));
@@ -122,6 +126,11 @@ fn refuses_requests_that_cannot_work() {
             "checks:\n  - request: { service: helloworld.sample:5000/hello, caller: { namespace: other, app: curl } }\n",
             "apps: [helloworld]\nchecks:\n  - request: { service: helloworld.sample:5000/hello }\n",
             &expect("denied: true, status: 403, weights: { v1: 100 }"),
+            &expect("denied: true, atLeast: 1s, mirror: \"helloworld.sample:5000\""),
+            &expect("atLeast: 2s, within: 500ms"),
+            &expect("mirror: \"helloworld.sample:5000/hello\""),
+            &expect("mirror: helloworld.sample"),
+            &expect("mirror: \"audit.shop:80\""),
             &expect("reason: no, denied: maybe"),
             &expect("reason: no"),
             &expect("weights: { v1: 80, v2: 30 }"),
@@ -169,6 +178,8 @@ fn what_can_fail_is_accepted() {
     request("times: 5, expect: { failures: 4 }");
     request("expect: { failures: 3, versions: [v1, v2] }");
     request("times: 4, expect: { failures: 4, ejected: true }");
+    request("times: 4, expect: { failures: 4, mirror: \"helloworld.sample:5000\" }");
+    request("expect: { atLeast: 500ms, within: 500ms }");
     request("expect: { denied: true }");
     checks("checks: [request: { url: \"http://a.b-c:65535?x=1\" }]\n");
     let pod = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: web, namespace: shop }, spec: { selector: { matchLabels: { app: web } }, \

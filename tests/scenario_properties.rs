@@ -130,7 +130,7 @@ fn any_scenario() -> impl Strategy<Value = String> {
         "  - rotation\n",
         "  - rotation: { through: ingress, from: [c2] }\n",
         "  - request: { name: \"a: b\", service: helloworld.sample:5000/hello, caller: { namespace: legacy }, method: POST, headers: { a: b }, times: 10, \
-         expect: { status: 404, body: x, headers: { server: y }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: TRUE } }\n",
+         expect: { status: 404, body: x, headers: { server: y }, weights: { v1: 80, v2: 20 }, within: 2s, atLeast: 500ms, mirror: \"helloworld.sample:5000\", failures: 3, ejected: TRUE } }\n",
         "  - request: { url: \"http://a/\", through: mesh, expect: { denied: true, reason: \"no\" } }\n",
         "  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1] } }\n",
         "  - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2, c1] } }\n",

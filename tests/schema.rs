@@ -255,7 +255,7 @@ checks:
       method: POST
       headers: { a: b }
       times: 2
-      expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: true }
+      expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2: 20 }, within: 2s, atLeast: 1s, mirror: \"helloworld.sample:5000\", failures: 3, ejected: true }
   - request: { service: helloworld.sample:5000/hello, through: ingress, expect: { versions: [v1] } }
   - request: { url: \"http://a/\", expect: { denied: true, reason: x } }
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c1] } }

@@ -127,8 +127,12 @@ fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item 
     };
     let is_plain = check.method.is_none() && check.headers.is_empty() && check.through == Through::Mesh;
     let Target::Service(service) = &check.target else { return None };
-    let is_simple =
-        answers.status == 200 && answers.body.is_none() && answers.headers.is_empty() && answers.failures == 0;
+    let is_simple = answers.status == 200
+        && answers.body.is_none()
+        && answers.headers.is_empty()
+        && answers.at_least.is_none()
+        && answers.mirror.is_none()
+        && answers.failures == 0;
     (is_plain && is_simple && !expected.is_empty()).then(|| {
         check.from.iter().map(move |cluster| Calls {
             caller: from_pod(cluster, &check.caller.namespace, &check.caller.app),

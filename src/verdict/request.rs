@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::weights::{counts_within_chance, requests_for_weights};
 use super::{CallCheck, Endpoint, Measure, OUTSIDE, Reply, SourceVerdict, requests_needed};
-use crate::scenario::{Answers, Expect, RequestCheck, Through, Who};
+use crate::scenario::{Answers, Expect, RequestCheck, ServiceUrl, Through, Who};
 
 /// What was seen from one source.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Seen {
     pub replies: Vec<Reply>,
     /// The caller's endpoints afterwards, with what was sent there.
     pub endpoints: Vec<Endpoint>,
+    /// Copies of the requests that the service which gets them has answered, where the check names one; none if no Envoy beside the caller counts them.
+    pub copies: Option<u64>,
     /// Why no request could be sent, if so.
     pub broken: Option<String>,
 }
@@ -25,7 +27,10 @@ pub struct Seen {
 pub fn requests_for(check: &RequestCheck, versions: usize) -> u32 {
     let sources = check.from.len();
     let needed = match &check.expect {
-        Expect::Answers(Answers { who: Who::Versions(expected), .. }) => requests_needed(expected.len(), sources),
+        // Another version that took part as much as a single one that must answer would be seen as well.
+        Expect::Answers(Answers { who: Who::Versions(expected), .. }) => {
+            requests_needed(expected.len().max(2), sources)
+        }
         Expect::Answers(Answers { who: Who::Weights(weights), .. }) => requests_for_weights(weights, sources),
         Expect::Answers(Answers { who: Who::Clusters(_), .. }) => requests_needed(versions, sources),
         _ => 1,
@@ -56,7 +61,7 @@ pub fn request_failure(expect: &Expect, reply: &Reply) -> Option<String> {
             let other = reason.as_ref().is_some_and(|reason| !said.contains(reason));
             other.then(|| format!("denied for another reason: {}", reply.reason()))
         }
-        Expect::Answers(expect) => unlike(expect, reply),
+        Expect::Answers(expect) => unlike(expect, reply).or_else(|| too_soon(expect, reply)),
     }
 }
 
@@ -79,6 +84,11 @@ fn unlike(expect: &Answers, reply: &Reply) -> Option<String> {
     }
     (expect.who != Who::Anybody && reply.version().is_none())
         .then(|| format!("status {status}, but the answer names no version"))
+}
+
+fn too_soon(expect: &Answers, reply: &Reply) -> Option<String> {
+    let least = expect.at_least.filter(|least| reply.micros < least * 1000)?;
+    Some(format!("status {} before {least} ms were over", reply.status))
 }
 
 /// Judges one source. `versions` is cluster and version of every helloworld; `requests` is what [`requests_for`] said.
@@ -116,6 +126,9 @@ pub fn request(
         verdict.allowed_failures = expect.failures;
         judge_versions(&mut verdict, expect, versions, check.from.len());
         judge_time(&mut verdict, expect, &seen.replies);
+        if seen.broken.is_none() {
+            judge_copies(&mut verdict, expect, seen.copies);
+        }
         if expect.ejected && !verdict.endpoints.iter().any(|e| e.ejected) {
             verdict.problems.push("outlier detection has ejected no endpoint in the caller's Envoy".to_owned());
         }
@@ -182,6 +195,21 @@ fn judge_time(verdict: &mut SourceVerdict, expect: &Answers, replies: &[Reply]) 
     verdict.measures.push(Measure { what: "95th percentile".to_owned(), value: millis, unit: "ms".to_owned() });
     if let Some(within) = expect.within.filter(|within| micros > within * 1000) {
         verdict.problems.push(format!("the 95th percentile is {millis} ms, and {within} ms is allowed"));
+    }
+}
+
+/// A copy that nobody answers has not been seen to come anywhere.
+fn judge_copies(verdict: &mut SourceVerdict, expect: &Answers, copies: Option<u64>) {
+    let Some(mirror) = expect.mirror.as_ref().map(ServiceUrl::place) else { return };
+    let requests = verdict.requests;
+    let Some(copies) = copies else {
+        verdict.problems.push(format!("no Envoy is beside the caller that would send copies to {mirror}"));
+        return;
+    };
+    let what = format!("copies that {mirror} answered");
+    verdict.measures.push(Measure { what, value: Measure::rounded(copies, 1), unit: String::new() });
+    if copies < u64::from(requests) {
+        verdict.problems.push(format!("{mirror} answered copies of {copies} of {requests} requests"));
     }
 }
 

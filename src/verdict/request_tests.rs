@@ -10,6 +10,8 @@ fn answers() -> Answers {
         headers: BTreeMap::new(),
         who: Who::Anybody,
         within: None,
+        at_least: None,
+        mirror: None,
         failures: 0,
         ejected: false,
     }
@@ -116,6 +118,39 @@ fn the_95th_percentile_may_leave_out_one_of_twenty() {
 }
 
 #[test]
+fn no_answer_may_come_before_its_time() {
+    let slow = |micros: [u64; 2]| like(|e| e.at_least = Some(500), micros.map(|m| hello("v1", m)).to_vec());
+    assert!(slow([500_000, 900_000]).passed);
+    let red = slow([499_999, 900_000]);
+    assert_eq!((red.passed, red.errors["status 200 before 500 ms were over"]), (false, 1));
+    let refused = like(|e| (e.status, e.at_least) = (504, Some(500)), vec![status(503, "no healthy upstream")]);
+    assert_eq!(refused.errors["status 503: no healthy upstream"], 1, "what is otherwise wrong is said first");
+}
+
+#[test]
+fn a_copy_of_every_request_must_be_answered() {
+    let expect = || {
+        let mirror = "audit.shop:80/".parse().ok();
+        Expect::Answers(Answers { mirror, ..answers() })
+    };
+    let seen = |copies, broken: Option<&str>| {
+        let seen = Seen { replies: many(2, 0), copies, broken: broken.map(str::to_owned), ..Seen::default() };
+        request(&check(expect()), "c1", VERSIONS, 2, seen)
+    };
+    let green = seen(Some(2), None);
+    assert!(green.passed);
+    assert!(green.measures.iter().any(|m| m.to_string() == "copies that audit.shop:80 answered: 2"), "{green:?}");
+    let red = seen(Some(1), None);
+    assert_eq!(
+        (red.passed, red.problems),
+        (false, vec!["audit.shop:80 answered copies of 1 of 2 requests".to_owned()])
+    );
+    let plain = seen(None, None);
+    assert!(!plain.passed && plain.problems[0].starts_with("no Envoy is beside the caller"), "{plain:?}");
+    assert!(seen(None, Some("no running pod")).problems.is_empty(), "a caller that is not there is what is wrong");
+}
+
+#[test]
 fn failures_are_counted_and_an_ejection_is_demanded() {
     let replies = || vec![hello("v1", 1), status(503, ""), status(503, ""), hello("v1", 1)];
     assert!(like(|e| e.failures = 2, replies()).passed);
@@ -123,7 +158,7 @@ fn failures_are_counted_and_an_ejection_is_demanded() {
     let seen = |ejected| {
         let expect = Expect::Answers(Answers { ejected: true, ..answers() });
         let endpoints = vec![Endpoint { ejected, ..Endpoint::default() }];
-        request(&check(expect), "c1", VERSIONS, 1, Seen { replies: many(1, 0), endpoints, broken: None })
+        request(&check(expect), "c1", VERSIONS, 1, Seen { replies: many(1, 0), endpoints, ..Seen::default() })
     };
     assert!(seen(true).passed);
     assert_eq!(seen(false).problems, ["outlier detection has ejected no endpoint in the caller's Envoy"]);
@@ -166,6 +201,7 @@ fn as_many_requests_as_the_judgement_needs() {
     };
     assert_eq!((needed(Who::Anybody, 1), needed(Who::Anybody, 7)), (1, 7));
     assert_eq!(needed(Who::Versions(vec!["v1".into(), "v2".into()]), 1), 31);
+    assert_eq!(needed(Who::Versions(vec!["v1".into()]), 1), 31, "one request would miss another version half the time");
     assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 1), 31);
     assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 100), 100);
 }

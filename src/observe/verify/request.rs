@@ -1,15 +1,23 @@
 //! Requests of the user's own.
 
-use super::super::traffic::{Call, REQUEST_LIMIT, counted};
+use std::time::Duration;
+
+use super::super::traffic::{Call, EnvoyPod, REQUEST_LIMIT, counted};
 use super::way::Way;
 use super::{Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
-use crate::scenario::{Expect, RequestCheck, Target, Through};
-use crate::verdict::{Seen, SourceVerdict, request, request_failure, requests_for};
+use crate::scenario::{Expect, RequestCheck, ServiceUrl, Target, Through};
+use crate::sys::kube::Cluster;
+use crate::sys::poll::poll_until;
+use crate::verdict::{Endpoint, Seen, SourceVerdict, request, request_failure, requests_for, since};
 
 /// So many failures more than are allowed decide.
 const ENOUGH_FAILURES: usize = 5;
+/// How long the last copies may take after the answers to their requests: nobody waits for what a copy is answered.
+const COPIES: Duration = Duration::from_secs(3);
+/// Between two looks for them.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Judges one source, again while the lab settles.
 pub(super) async fn source(
@@ -46,12 +54,12 @@ async fn observe(
         _ => Way::from_pod(ctx, cluster, &check.caller).await?,
     };
     // A bound on time must be exceeded before curl gives up.
-    let limit = match &check.expect {
+    let (limit, mirror) = match &check.expect {
         Expect::Answers(expect) => {
-            let seconds = expect.within.map_or(0, |within| u32::try_from(within.div_ceil(1000)).unwrap_or(60) + 1);
-            seconds.max(REQUEST_LIMIT)
+            let seconds = expect.within.max(expect.at_least).map_or(0, |millis| millis.div_ceil(1000) + 1);
+            (u32::try_from(seconds).unwrap_or(REQUEST_LIMIT).max(REQUEST_LIMIT), expect.mirror.as_ref())
         }
-        Expect::Denied { .. } => REQUEST_LIMIT,
+        Expect::Denied { .. } => (REQUEST_LIMIT, None),
     };
     run.progress.say(format!("{cluster}: {requests} requests to {}", check.target));
     let call = Call {
@@ -64,8 +72,33 @@ async fn observe(
     };
     let failed = |reply: &_| request_failure(&check.expect, reply).is_some();
     let calls = way.send(&call, requests, enough_failures(&check.expect), failed);
+    let counter = way.envoy().zip(mirror);
+    let before = match counter {
+        Some(((client, pod), mirror)) => pod.endpoints(client, mirror).await?,
+        None => Vec::new(),
+    };
     let (replies, endpoints) = counted(way.envoy(), service, calls).await?;
-    Ok(Seen { replies, endpoints, broken: None })
+    let copies = match counter {
+        Some((envoy, mirror)) => Some(answered_copies(envoy, mirror, &before, replies.len() as u64).await?),
+        None => None,
+    };
+    Ok(Seen { replies, endpoints, copies, broken: None })
+}
+
+/// How many copies the service that gets them has answered since its endpoints were `before`, at the latest when they are as many as are wanted.
+async fn answered_copies(
+    (client, pod): (&Cluster, &EnvoyPod),
+    mirror: &ServiceUrl,
+    before: &[Endpoint],
+    wanted: u64,
+) -> Result<u64, StepError> {
+    let mut answered = 0;
+    let enough = poll_until(COPIES, PAUSE, async || {
+        answered = since(before, pod.endpoints(client, mirror).await?).iter().map(|e| e.answers).sum();
+        Ok::<_, StepError>((answered >= wanted).then_some(()))
+    });
+    enough.await?;
+    Ok(answered)
 }
 
 /// So many failures decide.

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::super::form::{
-    ANY_TEXT, Fields, Form, LABEL, List, Names, Number, Pairs, Pairwise, Place, Record, Truth, Written,
+    ANY_TEXT, Fields, Form, LABEL, List, Names, Number, Pairs, Pairwise, Place, Record, Text, Truth, Written,
 };
 use super::super::read::suggestion;
 use super::super::tree::Node;
 use super::request::{MOST_REQUESTS, headers, raw_headers};
+use super::service::ServiceUrl;
 use super::{CheckProblem, Located, Problems, Scope, named, plain, raw_names};
 
 /// What must come back.
@@ -40,6 +41,12 @@ pub struct Answers {
     pub who: Who,
     /// Milliseconds that 95 of 100 answers may take.
     pub within: Option<u64>,
+    /// Milliseconds that each answer takes at least.
+    #[serde(default)]
+    pub at_least: Option<u64>,
+    /// A service that gets a copy of each request, at whatever path.
+    #[serde(default)]
+    pub mirror: Option<ServiceUrl>,
     /// Requests that may fail.
     pub failures: u32,
     /// Whether outlier detection must have taken an endpoint out afterwards.
@@ -70,6 +77,8 @@ pub(super) struct RawExpect {
     weights: Option<Pairwise<Located<u8>>>,
     clusters: Option<Names>,
     within: Option<Located<u64>>,
+    at_least: Option<Located<u64>>,
+    mirror: Option<Located<String>>,
     failures: Option<Located<u32>>,
     ejected: Option<Located<bool>>,
     denied: Option<Located<bool>>,
@@ -84,6 +93,7 @@ impl Record for RawExpect {
         let versions = "Exactly these versions of helloworld answer";
         let clusters = "helloworld of exactly these clusters answers";
         let ejected = "Whether outlier detection has taken an endpoint out afterwards";
+        let mirror = "SERVICE.NAMESPACE:PORT that answers a copy of every request, as the caller's Envoy counts them";
         f.field("status", Number::new(100, 599), |r| &mut r.status, "HTTP status").default("200");
         f.field("body", ANY_TEXT, |r| &mut r.body, "Text that the body contains").example("Hello");
         f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, headers).example("{ server: envoy }");
@@ -92,6 +102,8 @@ impl Record for RawExpect {
             .example("{ v1: 80, v2: 20 }");
         f.field("clusters", List::whole(LABEL), |r| &mut r.clusters, clusters).example("[c1]");
         f.field("within", Duration, |r| &mut r.within, "95 of 100 answers take at most this").example("500ms");
+        f.field("atLeast", Duration, |r| &mut r.at_least, "Every answer takes at least this").example("1s");
+        f.field("mirror", Text(MIRROR), |r| &mut r.mirror, mirror).example("audit.shop:80");
         f.field("failures", Number::new(0, MOST_REQUESTS), |r| &mut r.failures, "So many requests may fail")
             .default("0")
             .example("3");
@@ -105,6 +117,9 @@ impl Record for RawExpect {
             .example("Connection refused");
     }
 }
+
+/// A service with its port, without a path.
+const MIRROR: &str = "^[^/]+:[0-9]+$";
 
 /// `500ms` or `2s`, one minute at most; read as milliseconds.
 struct Duration;
@@ -174,6 +189,8 @@ pub(super) fn check(
             ("weights", raw.weights.as_ref().map(|f| f.span)),
             ("clusters", raw.clusters.as_ref().map(|f| f.span)),
             ("within", raw.within.as_ref().map(|f| f.span)),
+            ("atLeast", raw.at_least.as_ref().map(|f| f.span)),
+            ("mirror", raw.mirror.as_ref().map(|f| f.span)),
             ("failures", raw.failures.as_ref().map(|f| f.span)),
             ("ejected", raw.ejected.as_ref().map(|f| f.span)),
         ];
@@ -191,11 +208,17 @@ pub(super) fn check(
         && raw.versions.is_none()
         && raw.weights.is_none()
         && raw.clusters.is_none()
+        && raw.mirror.is_none()
         && !raw.ejected.as_ref().is_some_and(|e| e.value)
     {
         let why = format!("{} of its {times} requests may fail", failures.value);
         let remedy = "send more with `times`, or let fewer fail".to_owned();
         problems.add(failures.span, CheckProblem::CannotFail { why, remedy });
+    }
+    if let (Some(most), Some(least)) = (&raw.within, &raw.at_least)
+        && most.value < least.value
+    {
+        problems.add(least.span, CheckProblem::NeverInTime).also(most.span, "which is shorter");
     }
     Expect::Answers(Answers {
         status: raw.status.map_or(200, |s| s.value),
@@ -203,9 +226,31 @@ pub(super) fn check(
         headers: raw.headers.map(|h| headers(h, problems)).unwrap_or_default(),
         who: who(raw.versions, raw.weights, raw.clusters, of_helloworld, scope, problems),
         within: raw.within.map(|w| w.value),
+        at_least: raw.at_least.map(|l| l.value),
+        mirror: raw.mirror.and_then(|service| mirror(service, scope, problems)),
         failures: raw.failures.map_or(0, |f| f.value),
         ejected: raw.ejected.is_some_and(|e| e.value),
     })
+}
+
+/// The service that gets copies.
+fn mirror(named: Located<String>, scope: &Scope<'_>, problems: &mut Problems) -> Option<ServiceUrl> {
+    let Located { value, span } = named;
+    // A copy goes to the path of its request.
+    let parsed: Result<ServiceUrl, _> =
+        if value.contains('/') { Err("has a path") } else { format!("{value}/").parse() };
+    match parsed {
+        Err(reason) => {
+            problems.add(span, CheckProblem::BadMirror { value, reason });
+            None
+        }
+        Ok(service) if !scope.may_serve(&service) => {
+            let help = "bring its Service with `manifests`, or name one that is there".to_owned();
+            problems.add(span, CheckProblem::NoProvider { service: value, help });
+            None
+        }
+        Ok(service) => Some(service),
+    }
 }
 
 fn who(
@@ -259,7 +304,7 @@ fn who(
 
 /// The way back.
 pub(super) fn raw(expect: &Expect) -> RawExpect {
-    let Answers { status, body, headers, who, within, failures, ejected } = match expect {
+    let Answers { status, body, headers, who, within, at_least, mirror, failures, ejected } = match expect {
         Expect::Denied { reason } => {
             let denied = Some(true.into());
             return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
@@ -285,6 +330,8 @@ pub(super) fn raw(expect: &Expect) -> RawExpect {
         weights,
         clusters,
         within: within.map(Into::into),
+        at_least: at_least.map(Into::into),
+        mirror: mirror.as_ref().map(|service| service.place().into()),
         failures: Some((*failures).into()),
         ejected: Some((*ejected).into()),
         denied: None,

@@ -24,7 +24,15 @@ pub struct ServiceUrl {
 
 impl std::fmt::Display for ServiceUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}:{}{}", self.service, self.namespace, self.port, self.path)
+        write!(f, "{}{}", self.place(), self.path)
+    }
+}
+
+impl ServiceUrl {
+    /// `SERVICE.NAMESPACE:PORT`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}.{}:{}", self.service, self.namespace, self.port)
     }
 }
 

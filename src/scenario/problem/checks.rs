@@ -131,6 +131,23 @@ pub enum CheckProblem {
         /// The value.
         value: String,
     },
+    /// Answers that would have to be slower and quicker at once.
+    #[error("`atLeast` is longer than `within`, so no answer is in time")]
+    #[diagnostic(help(
+        "`atLeast` is what every answer takes, `within` what they may take: make `within` the longer one"
+    ))]
+    NeverInTime,
+    /// Not `SERVICE.NAMESPACE:PORT`.
+    #[error("`{value}` {reason}")]
+    #[diagnostic(help(
+        "write SERVICE.NAMESPACE:PORT, such as `audit.shop:80`: a copy goes to the path of its request"
+    ))]
+    BadMirror {
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Not an HTTP method.
     #[error("`{value}` is no HTTP method")]
     #[diagnostic(help("it is in capital letters, such as `GET` or `POST`"))]
