@@ -12,11 +12,11 @@ use crate::plan::LabCluster;
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::scenario::ServiceUrl;
 use crate::verdict::{
-    CallFacts, Finding, Objects, Place, Side, behind, causes, endpoint_port, is_meant, selects_nothing,
+    CallFacts, Finding, Objects, Place, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing,
 };
 
 /// Group and plural name of what is looked at.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("", "namespaces"),
     ("", "pods"),
     ("", "services"),
@@ -29,6 +29,7 @@ const KINDS: [(&str, &str); 13] = [
     ("networking.istio.io", "sidecars"),
     ("networking.istio.io", "destinationrules"),
     ("networking.istio.io", "virtualservices"),
+    ("security.istio.io", "authorizationpolicies"),
     ("security.istio.io", "peerauthentications"),
 ];
 
@@ -111,6 +112,13 @@ impl Observed {
     pub fn selects_nothing(&self, ctx: &LabContext, cluster: &str, service: &ServiceUrl) -> Option<Finding> {
         let here = self.0.get(cluster)?;
         selects_nothing(&ctx.lab.name, cluster, here, here.get("Service", &service.namespace, &service.service))
+    }
+
+    /// What a service is an alias of (`ExternalName`) in a cluster, if it is one of a Service.
+    pub fn alias(&self, cluster: &str, service: &ServiceUrl) -> Option<ServiceUrl> {
+        let known = self.0.get(cluster)?.get("Service", &service.namespace, &service.service);
+        let (namespace, name) = alias_of(known)?;
+        Some(ServiceUrl { service: name.to_owned(), namespace: namespace.to_owned(), ..service.clone() })
     }
 
     /// Whether a cluster has a service of that name.

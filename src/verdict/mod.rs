@@ -22,7 +22,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use cause::{CallFacts, Objects, Side, behind, causes, endpoint_port, is_meant, selects_nothing, target_port};
+pub use cause::{
+    CallFacts, Objects, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing, target_port,
+};
 pub use endpoints::{Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, reached, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};

@@ -10,6 +10,9 @@ use crate::plan::render::APP_NAMESPACE;
 use crate::scenario::{App, ServiceUrl};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
+/// How a call is told that an Envoy's rules about who may call have denied.
+pub(in crate::observe) const DENIED: &str = "status 403: RBAC";
+
 /// A source that is red, and what it called.
 pub(in crate::observe) struct Failed {
     /// What it saw.
@@ -91,8 +94,9 @@ pub(in crate::observe) async fn first_broken(
     }
     let service = source.service.as_ref();
     let places = service.map_or_else(Vec::new, |service| places(ctx, seen, (from, to), service));
-    if is_answered(&source.verdict, &places) {
-        // Calls do go there; who answers otherwise than expected is no matter of the mesh.
+    // Calls do go there; who answers otherwise than expected is no matter of the mesh. But a denial is an answer, too, as Envoy counts.
+    let answered = is_answered(&source.verdict, &places);
+    if answered && !source.verdict.errors.keys().any(|error| error.starts_with(DENIED)) {
         return Ok(Link::Certain(None));
     }
     let caller = source.caller().unwrap_or(ENTRANCE);
@@ -100,6 +104,9 @@ pub(in crate::observe) async fn first_broken(
         && let Some(cause) = seen.causes(ctx, (from, to), service, caller).into_iter().next()
     {
         return Ok(Link::Certain(Some(cause)));
+    }
+    if answered {
+        return Ok(Link::Certain(None));
     }
     let known = endpoint(ctx, (from, to), &places, source);
     let is_reached = !reached(&source.verdict, &places).any(|e| e.connect_failures > 0);

@@ -1,12 +1,13 @@
-//! Whether what the scenario itself configures is there: the user's own objects, and the rules that keep networks apart.
+//! Whether what the scenario itself configures is there: the user's own objects, the mesh configuration, and the rules that keep networks apart.
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render;
+use crate::plan::render::{self, ISTIO_NAMESPACE};
 use crate::steps::node_network;
-use crate::sys::kube::{Cluster, Manifest};
+use crate::sys::kube::{Cluster, Manifest, covers};
 use crate::verdict::{Cell, Finding};
 
 /// Objects of the scenario that are missing or changed, for each cluster. What runs is not compared: its images depend on where they came
@@ -24,6 +25,31 @@ pub(in crate::observe) async fn objects(ctx: &LabContext, cluster: &LabCluster) 
         evidence: format!("missing or changed: {}", wrong.join(", ")),
         remedy: format!("lab up {} (it applies the objects again)", ctx.lab.name),
     }))
+}
+
+/// Whether the cluster's istiod has the mesh configuration that the scenario gives it. What istioctl adds is not compared, and a cluster whose istiod is
+/// elsewhere has none.
+pub(in crate::observe) async fn mesh(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(ISTIO_NAMESPACE, "istio").await?;
+    let Some(text) = map.and_then(|map| map.data).and_then(|mut data| data.remove("mesh")) else { return Ok(None) };
+    let found: Value = serde_yaml::from_str(&text).unwrap_or_default();
+    let planned = render::istio_operator(&ctx.lab, cluster, &render::Images::new(), &Value::Null);
+    let wrong = lacking(&found, &[&planned["spec"]["meshConfig"], &planned["spec"]["values"]["meshConfig"]]);
+    Ok((!wrong.is_empty()).then(|| Finding {
+        cause: format!("istiod of {} does not have the mesh configuration of the scenario", cluster.name),
+        evidence: format!(
+            "ConfigMap {ISTIO_NAMESPACE}/istio in {}: missing or changed: {}",
+            cluster.name,
+            wrong.join(", ")
+        ),
+        remedy: format!("lab up {} (it applies the ConfigMap again)", ctx.lab.name),
+    }))
+}
+
+/// Names of the fields of which `found` does not have all that one of `wanted` has.
+fn lacking(found: &Value, wanted: &[&Value]) -> Vec<String> {
+    let fields = wanted.iter().filter_map(|wanted| wanted.as_object()).flatten();
+    fields.filter(|(field, value)| !covers(&found[field.as_str()], value)).map(|(field, _)| field.clone()).collect()
 }
 
 /// Of these objects, those that are missing or changed: kind, namespace and name.
@@ -62,4 +88,24 @@ pub(in crate::observe) async fn separation(ctx: &LabContext, cells: &[Cell]) -> 
         }
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_of_the_mesh_configuration_that_are_gone_or_changed_are_named() {
+        let own = json!({ "serviceSettings": [{ "settings": { "clusterLocal": true }, "hosts": ["a.b"] }] });
+        let labs = json!({ "trustDomain": "cluster.local" });
+        let found = json!({ "trustDomain": "cluster.local", "defaultConfig": { "discoveryAddress": "x" },
+            "serviceSettings": [{ "settings": { "clusterLocal": true }, "hosts": ["a.b"] }] });
+        assert_eq!(lacking(&found, &[&labs, &own, &Value::Null]), [""; 0]);
+        let mut changed = found.clone();
+        changed["serviceSettings"][0]["settings"]["clusterLocal"] = json!(false);
+        assert_eq!(lacking(&changed, &[&labs, &own]), ["serviceSettings"]);
+        assert_eq!(lacking(&Value::Null, &[&labs, &own]), ["trustDomain", "serviceSettings"]);
+    }
 }

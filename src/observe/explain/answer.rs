@@ -14,13 +14,13 @@ pub(super) async fn of<'j>(ctx: &LabContext, call: &'j TracedCall<'_>) -> Result
 }
 
 async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepError> {
-    let TracedCall { from, service, .. } = call;
+    let TracedCall { from, called, service, .. } = call;
     let caller = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?;
     let places = call.seen.places(ctx, from, service);
     // As many as show everybody who rotates.
     let requests = requests_needed(places.len().max(2), 1);
     let failed = |reply: &crate::verdict::Reply| !(200..400).contains(&reply.status);
-    let call = Call::get(format!("http://{service}"));
+    let call = Call::get(format!("http://{called}"));
     let calls = caller.send(&call, requests, ENOUGH_FAILURES, failed);
     let (replies, endpoints) = counted(caller.envoy(), Some(service), calls).await?;
     Ok(Answered::of(&replies, &places, &endpoints))

@@ -12,11 +12,20 @@ use crate::verdict::Finding;
 
 /// Whether the name resolves where the caller is.
 pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
-    let TracedCall { from, service, .. } = call;
+    let TracedCall { from, called, service, .. } = call;
     let named = format!("{}/{}", service.namespace, service.service);
+    let alias = if called == service {
+        String::new()
+    } else {
+        format!("{}.{} is an alias; ", called.service, called.namespace)
+    };
     let own: Option<Service> = ctx.client(&from.name).await?.get(&service.namespace, &service.service).await?;
     if let Some(found) = own {
         let spec = found.spec.unwrap_or_default();
+        // Whatever its ports are: it has none of its own.
+        if let Some(target) = spec.external_name.filter(|_| spec.type_.as_deref() == Some("ExternalName")) {
+            return Ok(Ok(format!("Service {named} of {} is an alias of {target}, which no cluster runs", from.name)));
+        }
         let ports: Vec<i32> = spec.ports.into_iter().flatten().map(|p| p.port).collect();
         if !ports.contains(&i32::from(service.port)) {
             let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
@@ -30,7 +39,7 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             }));
         }
         let address = spec.cluster_ip.unwrap_or_default();
-        return Ok(Ok(format!("Service {named} of {} has the address {address}", from.name)));
+        return Ok(Ok(format!("{alias}Service {named} of {} has the address {address}", from.name)));
     }
     let elsewhere = ctx.lab.data_clusters().any(|c| call.seen.has(&c.name, service));
     if ctx.lab.mesh.dns_capture && elsewhere {

@@ -24,7 +24,9 @@ pub(super) struct TracedCall<'a> {
     pub from: &'a LabCluster,
     /// The cluster that must answer.
     pub to: &'a LabCluster,
-    /// What is called.
+    /// What is called, as it is called.
+    pub called: &'a ServiceUrl,
+    /// The same, or what that is an alias of.
     pub service: &'a ServiceUrl,
     /// What all clusters have.
     pub seen: &'a Observed,
@@ -70,7 +72,9 @@ pub(super) async fn walk(
     (from, to): (&LabCluster, &LabCluster),
     service: &ServiceUrl,
 ) -> Result<Explanation, StepError> {
-    let call = TracedCall { from, to, service, seen, answered: OnceCell::new() };
+    let alias = seen.alias(&from.name, service);
+    let behind = alias.as_ref().unwrap_or(service);
+    let call = TracedCall { from, to, called: service, service: behind, seen, answered: OnceCell::new() };
     let mut hops = Vec::new();
     for kind in HopKind::ALL {
         let name = kind.title();

@@ -44,7 +44,8 @@ pub(super) async fn findings(ctx: &LabContext, red: &Red<'_>) -> Vec<Finding> {
         Err(error) => findings.push(unknown("Karmada", &error)),
     }
     for cluster in ctx.lab.data_clusters() {
-        match configuration::objects(ctx, cluster).await {
+        let (objects, mesh) = tokio::join!(configuration::objects(ctx, cluster), configuration::mesh(ctx, cluster));
+        match objects.and_then(|objects| Ok(objects.into_iter().chain(mesh?))) {
             Ok(found) => findings.extend(found),
             Err(error) => findings.push(unknown(&cluster.name, &error)),
         }

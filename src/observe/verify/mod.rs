@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::diagnose::Failed;
+use super::diagnose::{DENIED, Failed};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
 use crate::scenario::{Check, Expect, ServiceUrl, Target};
@@ -99,10 +99,10 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
 }
 
 /// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it
-/// counts only if what came back was an Envoy's word that it reached nobody, or nothing.
+/// counts only if what came back was an Envoy's word that it reached nobody or lets nobody in, or nothing.
 fn is_unexplained(check: &Check, source: &SourceVerdict) -> bool {
-    let unreached =
-        |error: &String| ["no answer", "status 502", "status 503", "status 504"].iter().any(|s| error.starts_with(s));
+    let by_envoy = ["no answer", DENIED, "status 502", "status 503", "status 504"];
+    let unreached = |error: &String| by_envoy.iter().any(|s| error.starts_with(s));
     match check {
         Check::Rotation { .. } => true,
         Check::Request(request) if matches!(request.expect, Expect::Answers(_)) => {

@@ -1,6 +1,7 @@
 //! Why a call fails that everything on the way would let through: what Kubernetes and Istio have been told about the service. No I/O: the
 //! objects of both clusters are given.
 
+mod access;
 mod network_policy;
 mod object;
 mod ports;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use super::Finding;
 use object::{kubectl, named};
 pub use ports::selects_nothing;
-pub use sides::{Objects, behind, endpoint_port, is_meant, target_port};
+pub use sides::{Objects, alias_of, behind, endpoint_port, is_meant, target_port};
 
 /// Root namespace of the mesh: what is configured there holds everywhere.
 const ROOT_NAMESPACE: &str = "istio-system";
@@ -64,10 +65,12 @@ pub struct CallFacts<'a> {
 /// What explains that the call fails, the likeliest first. Nothing here is wrong by itself: a call that is answered has no cause.
 #[must_use]
 pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
-    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 18] = [
+    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 21] = [
         ports::headless,
+        ports::alias,
         scope::sidecar,
         scope::exported,
+        scope::kept,
         ports::absent,
         ports::renamed,
         ports::unresolved,
@@ -76,6 +79,7 @@ pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
         tls::peer_authentication,
         network_policy::egress,
         network_policy::ingress,
+        access::denied,
         routes::no_way_in,
         routes::fault,
         routes::unknown_subset,

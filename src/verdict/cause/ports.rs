@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::words;
 use super::object::{has_labels, list, named, namespace, text};
-use super::sides::declared_by_app;
+use super::sides::{alias_of, declared_by_app, external_name};
 use super::{CallFacts, Finding, Objects};
 
 /// A Service without an address of its own: its callers connect to the pods that DNS names, which are those of one cluster.
@@ -44,11 +44,31 @@ pub(super) fn headless(call: &CallFacts<'_>) -> Option<Finding> {
     ))
 }
 
-/// A port that the Service of a cluster does not have.
+/// An alias of a Service that the caller's cluster does not have.
+pub(super) fn alias(call: &CallFacts<'_>) -> Option<Finding> {
+    let (service, cluster) = (call.caller.service, call.caller.cluster);
+    let (namespace, target) = alias_of(service)?;
+    if !call.caller.here.get("Service", namespace, target).is_null() {
+        return None;
+    }
+    Some(call.blame(
+        format!("{} is an alias of {target}.{namespace} in {cluster}, which has no such Service", call.name()),
+        format!(
+            "{} has spec.externalName {}, and DNS follows it in {cluster} alone",
+            named(service, cluster),
+            text(service, "/spec/externalName")
+        ),
+        service,
+        cluster,
+        "set spec.externalName to the full name of a Service of the same cluster",
+    ))
+}
+
+/// A port that the Service of a cluster does not have. An alias has none of its own.
 pub(super) fn absent(call: &CallFacts<'_>) -> Option<Finding> {
     let (name, port) = (call.name(), call.port);
     for side in [&call.caller, &call.callee] {
-        if side.service.is_null() || call.port_of(side.service).is_some() {
+        if side.service.is_null() || external_name(side.service).is_some() || call.port_of(side.service).is_some() {
             continue;
         }
         let other = if side.cluster == call.caller.cluster { &call.callee } else { &call.caller };

@@ -105,3 +105,31 @@ pub(super) fn exported(call: &CallFacts<'_>) -> Option<Finding> {
 pub(super) fn names_host(call: &CallFacts<'_>, rule: &Value, host: &str) -> bool {
     host_matches(host, namespace(rule), &call.host()) && !text(rule, "/metadata/name").is_empty()
 }
+
+/// A service that the mesh keeps to each cluster's own pods. The setting that names it most exactly holds.
+pub(super) fn kept(call: &CallFacts<'_>) -> Option<Finding> {
+    if !call.crosses_clusters() {
+        return None;
+    }
+    let (host, config) = (call.host(), call.caller.config);
+    let settings = list(&call.caller.rules.mesh, "/serviceSettings");
+    let naming = settings.flat_map(|setting| {
+        let hosts = texts(setting, "/hosts").into_iter().filter(|named| host_matches(named, call.namespace, &host));
+        hosts.map(move |named| (named, setting["settings"]["clusterLocal"] == true))
+    });
+    let exactness = |(named, _): &(&str, bool)| (!named.starts_with('*'), named.len());
+    let (named, _) = naming.max_by_key(exactness).filter(|(_, is_local)| *is_local)?;
+    Some(Finding {
+        cause: format!(
+            "{} is kept to its own cluster, so {} does not answer calls from {}",
+            call.name(),
+            call.callee.cluster,
+            call.caller.cluster
+        ),
+        evidence: format!("meshConfig.serviceSettings of {config} has clusterLocal for {named}"),
+        remedy: format!(
+            "as it must be, if that is wanted; else change `mesh: {{ values: {{ meshConfig: {{ serviceSettings: [...] }} }} }}` in the scenario; see it: kubectl --context lab-{}-{config} -n {ROOT_NAMESPACE} get configmap istio -o yaml",
+            call.lab
+        ),
+    })
+}

@@ -38,6 +38,20 @@ pub fn behind<'a>(here: &'a Objects, service: &Value) -> Vec<&'a Value> {
     pods.filter(|p| is_ready(p)).collect()
 }
 
+/// Namespace and name of the Service that a Service is an alias of (`ExternalName`); none where it is no alias, or one of a host that is no Service.
+#[must_use]
+pub fn alias_of(service: &Value) -> Option<(&str, &str)> {
+    let target = external_name(service)?.trim_end_matches('.');
+    let (name, namespace) =
+        target.strip_suffix(".svc.cluster.local").or(target.strip_suffix(".svc"))?.split_once('.')?;
+    Some((namespace, name))
+}
+
+/// The host that a Service is an alias of, if it is one.
+pub(super) fn external_name(service: &Value) -> Option<&str> {
+    Some(text(service, "/spec/externalName")).filter(|_| text(service, "/spec/type") == "ExternalName")
+}
+
 /// Whether there is a pod behind a Service, ready or not, or a workload that would make one.
 #[must_use]
 pub fn is_meant(here: &Objects, service: &Value) -> bool {

@@ -30,3 +30,23 @@ fn a_command_that_shows_an_object_can_be_typed() {
         "kubectl --context lab-demo-c1 -n a get gateway.networking.istio.io in -o yaml"
     );
 }
+
+#[test]
+fn an_alias_has_no_ports_and_leads_to_a_service_of_its_cluster() {
+    let alias = |target: &str| {
+        json!({ "kind": "Service", "metadata": { "name": "web", "namespace": "shop" },
+            "spec": { "type": "ExternalName", "externalName": target } })
+    };
+    let there = json!({ "kind": "Service", "metadata": { "name": "hello", "namespace": "sample" }, "spec": {} });
+    let target = "hello.sample.svc.cluster.local";
+    World::new().both(&alias(target)).both(&there).is_well();
+    World::new()
+        .both(&alias(target))
+        .c2(there)
+        .is_for("web.shop is an alias of hello.sample in c1, which has no such Service", "Service shop/web in c1");
+    // What a host outside is, is not known.
+    World::new().both(&alias("example.org")).is_well();
+    assert_eq!(alias_of(&alias("hello.sample.svc.")), Some(("sample", "hello")));
+    assert_eq!(alias_of(&alias("example.org")), None);
+    assert_eq!(alias_of(&web(&json!({ "name": "http", "port": 80 }))), None);
+}
