@@ -96,3 +96,134 @@ fn traffic_policy() {
     assert!(of_check(&verdict, "plaintext").iter().any(|s| s["cluster"] == "c1" && s["passed"] == false));
     own.mend();
 }
+
+/// Asserts that the check with these words in its name is red from these clusters, and from no other.
+fn assert_red(verdict: &Value, words: &str, clusters: &[&str]) {
+    let red = of_check(verdict, words).into_iter().filter(|s| s["passed"] == false);
+    let red: Vec<&str> = red.filter_map(|s| s["cluster"].as_str()).collect();
+    assert_eq!(red, clusters, "{words}: {}", e2e::in_short(verdict));
+}
+
+/// Asserts that a finding names each of these.
+fn assert_named(verdict: &Value, things: &[&str]) {
+    let findings = verdict["findings"].to_string();
+    for thing in things {
+        assert!(findings.contains(thing), "no finding names {thing}: {}", e2e::in_short(verdict));
+    }
+}
+
+/// Everything is broken at once, each check by something else or in another cluster, so that one verdict shows all of it.
+#[test]
+fn access_rules_in_full() {
+    let mut own = Own::up("access-rules");
+    for words in ["another service account", "without a certificate", "another value of the header"] {
+        let sources = of_check(&own.verdict, words);
+        assert_eq!(sources.len(), 2, "from both clusters");
+        for source in sources {
+            assert_eq!(source["denials"]["status 403: RBAC: access denied"], source["requests"], "{source:#}");
+        }
+    }
+
+    // c1 lets nobody in, and c2 everybody.
+    let policies = "authorizationpolicies.security.istio.io";
+    let no_rules = r#"[{"op": "remove", "path": "/spec/rules"}]"#;
+    own.kubectl("c1", &["-n", "sample", "patch", policies, "helloworld", "--type=json", "-p", no_rules]);
+    own.kubectl("c2", &["-n", "sample", "delete", policies, "helloworld"]);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    e2e::assert_cause(&verdict, "c2 does not have what the scenario configures");
+    assert_named(&verdict, &["AuthorizationPolicy sample/helloworld"]);
+    // It is found in the clusters as well, where the scenario itself were to blame.
+    let clerk = "an AuthorizationPolicy in c1 does not let service account sample/clerk of c1 in to helloworld.sample";
+    e2e::assert_cause(&verdict, clerk);
+    assert_red(&verdict, "a service account of c1 may call", &["c1"]);
+    assert_red(&verdict, "a namespace of c2 may call", &["c2"]);
+    assert_red(&verdict, "another service account may not", &["c1", "c2"]);
+    // It calls past the mesh, and so the pod of its own cluster alone.
+    assert_red(&verdict, "a caller without a certificate may not", &["c2"]);
+    assert_red(&verdict, "who may call one path", &["c1"]);
+    assert_red(&verdict, "who may read", &["c1"]);
+    assert_red(&verdict, "a header opens a path", &["c1", "c2"]);
+    assert_red(&verdict, "another value of the header", &["c1", "c2"]);
+    own.mend();
+}
+
+#[test]
+fn routes_in_full() {
+    let mut own = Own::up("routes");
+    for source in of_check(&own.verdict, "a copy of every call") {
+        assert!(measure(source, "copies that audit.sample:5000 answered") >= 20.0, "{source:#}");
+    }
+    for source in of_check(&own.verdict, "is given up in time") {
+        assert!(measure(source, "95th percentile") >= 500.0, "{source:#}");
+    }
+
+    let virtual_service = "virtualservices.networking.istio.io";
+    own.kubectl("c1", &["-n", "sample", "delete", virtual_service, "helloworld", "slow"]);
+    let once = r#"[{"op": "replace", "path": "/spec/http/0/retries/attempts", "value": 0}]"#;
+    own.kubectl("c2", &["-n", "sample", "patch", virtual_service, "unsteady", "--type=json", "-p", once]);
+    let mesh = own.kubectl("c2", &["-n", "istio-system", "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"]);
+    let shared = serde_json::json!({ "data": { "mesh": mesh.replace("clusterLocal: true", "clusterLocal: false") } });
+    let patch = ["-n", "istio-system", "patch", "configmap", "istio", "--type=merge", "-p", &shared.to_string()];
+    own.kubectl("c2", &patch);
+    let verdict = own.red("istiod of c2 does not have the mesh configuration of the scenario");
+    assert_named(&verdict, &["serviceSettings", "VirtualService sample/helloworld", "VirtualService sample/slow"]);
+    e2e::assert_cause(&verdict, "c2 does not have what the scenario configures");
+    assert_named(&verdict, &["VirtualService sample/unsteady"]);
+    for words in ["a header leads to c1", "a header leads to c2", "a copy of every call", "is failed", "is delayed"] {
+        assert_red(&verdict, words, &["c1"]);
+    }
+    assert_red(&verdict, "is given up in time", &["c1"]);
+    assert_red(&verdict, "is tried again", &["c2"]);
+    assert_red(&verdict, "a service stays in c1", &[]);
+    assert_red(&verdict, "a service stays in c2", &["c2"]);
+    own.mend();
+
+    // That c2 does not answer is no riddle.
+    let said = e2e::text(&e2e::lab(&["explain", &own.name, "c1", "c2", "--service", "own.sample:5000/hello"]).stdout);
+    assert!(said.contains("own.sample is kept to its own cluster"), "{said}");
+}
+
+#[test]
+fn names_in_full() {
+    let mut own = Own::up("names");
+    for cluster in ["c1", "c2"] {
+        let addresses = "jsonpath={.items[*].status.addresses[0].value}";
+        let addresses = own.kubectl(cluster, &["-n", "sample", "get", "serviceentries", "-o", addresses]);
+        let mut addresses: Vec<&str> = addresses.split(' ').filter(|a| a.starts_with("240.240.")).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 3, "istiod of {cluster} gives each host an address of its own: {addresses:?}");
+    }
+    let plain = of_check(&own.verdict, "without DNS capture");
+    assert!(plain[0]["denials"].to_string().contains("Could not resolve host"), "{plain:?}");
+    let said = e2e::lab_ok(&["explain", &own.name, "c1", "c2", "--service", "alias.sample:5000/hello"]);
+    assert!(said.contains("alias.sample is an alias; Service sample/helloworld of c1"), "{said}");
+
+    let sample = |cluster: &str, arguments: &[&str]| own.kubectl(cluster, &[&["-n", "sample"], arguments].concat());
+    sample("c1", &["delete", "serviceentry", "ledger"]);
+    let another = r#"{"spec": {"workloadSelector": {"labels": {"app": "ledger"}}}}"#;
+    sample("c1", &["patch", "serviceentry", "orders", "--type=merge", "-p", another]);
+    sample("c2", &["patch", "serviceentry", "stock", "--type=merge", "-p", another]);
+    let nobody = r#"{"spec": {"externalName": "nobody.sample.svc.cluster.local"}}"#;
+    sample("c2", &["patch", "service", "alias", "--type=merge", "-p", nobody]);
+    let port = r#"[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 5001}]"#;
+    sample("c1", &["patch", "service", "web", "--type=json", "-p", port]);
+    sample("c2", &["delete", "service", "shard"]);
+    let captured = r#"{"spec": {"template": {"metadata": {"annotations": {"proxy.istio.io/config": "proxyMetadata: { ISTIO_META_DNS_CAPTURE: \"true\" }"}}}}}"#;
+    sample("c1", &["patch", "deployment", "plain-dns", "--type=merge", "-p", captured]);
+    sample("c1", &["rollout", "status", "deployment/plain-dns", "--timeout=120s"]);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    assert_named(&verdict, &["ServiceEntry sample/orders", "ServiceEntry sample/ledger", "Service sample/web"]);
+    e2e::assert_cause(&verdict, "c2 does not have what the scenario configures");
+    assert_named(&verdict, &["ServiceEntry sample/stock", "Service sample/alias", "Service sample/shard"]);
+    e2e::assert_cause(&verdict, "alias.sample is an alias of nobody.sample in c2, which has no such Service");
+    assert_red(&verdict, "a host of HTTP", &["c1"]);
+    assert_red(&verdict, "a host of TCP", &["c1"]);
+    assert_red(&verdict, "another host of TCP", &["c2"]);
+    assert_red(&verdict, "without DNS capture", &["c1"]);
+    assert_red(&verdict, "an alias", &["c2"]);
+    assert_red(&verdict, "a port that is not the pods'", &["c1", "c2"]);
+    assert_red(&verdict, "a pod of a StatefulSet of c1", &[]);
+    assert_red(&verdict, "a pod of a StatefulSet of c2", &["c1", "c2"]);
+    own.mend();
+}
