@@ -137,10 +137,18 @@ impl Results {
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         for run in &self.runs {
-            match groups.iter_mut().find(|g| (g.who, g.clusters, g.what) == (run.who.as_str(), run.clusters, run.what.as_str())) {
+            match groups
+                .iter_mut()
+                .find(|g| (g.who, g.clusters, g.what) == (run.who.as_str(), run.clusters, run.what.as_str()))
+            {
                 Some(group) => group.costs.push(&run.cost),
                 None => {
-                    groups.push(Group { who: &run.who, clusters: run.clusters, what: &run.what, costs: vec![&run.cost] });
+                    groups.push(Group {
+                        who: &run.who,
+                        clusters: run.clusters,
+                        what: &run.what,
+                        costs: vec![&run.cost],
+                    });
                 }
             }
         }
