@@ -159,6 +159,38 @@ fn external_control_plane() {
     own.mend();
 }
 
+/// The hosted mesh whose host is a work cluster as well. Its guided lab takes the control plane away.
+#[test]
+fn hosted_mesh_in_full() {
+    let mut own = Own::up("hosted-mesh");
+    assert_eq!(
+        deployments(&own, "c1", "istio-system"),
+        ["istio-eastwestgateway", "istio-ingressgateway", "istiod"],
+        "the host is a work cluster, with the only ingress gateway"
+    );
+    for cluster in ["c2", "c3"] {
+        assert_eq!(deployments(&own, cluster, "istio-system"), ["istio-eastwestgateway"], "{cluster}");
+    }
+    let names = ["-n", "istio-system", "get", "gateways.networking.istio.io", "-o", "name"];
+    let gateways = own.kubectl("c1", &names);
+    assert!(!gateways.contains("expose-istiod"), "the gateway leads to no istiod: {gateways}");
+    let endpoints = own.endpoints("c2");
+    for gateway in ["172.23.223.73:15443", "172.23.223.77:15443"] {
+        assert!(endpoints.contains(&gateway.to_owned()), "{gateway} is listed in meshNetworks: {endpoints:?}");
+    }
+    own.kubectl("c1", &["-n", "istio-system", "delete", "service", "istiod-external"]);
+    let verdict = own.red("istiod of c1 cannot be reached from other clusters: it does not have its address");
+    let sources = verdict["sources"].as_array().expect("sources");
+    for source in sources {
+        let is_plain = source["check"].as_str().is_some_and(|c| c.ends_with("asked in plain"));
+        assert_eq!(source["passed"], !is_plain, "calls go on without it: {source:#}");
+    }
+    own.mend();
+    own.kubectl("c1", &["-n", "istio-system", "delete", "virtualservice", "helloworld-ingress"]);
+    own.red("the ingress gateway of c1 has no listener for what comes to it");
+    own.mend();
+}
+
 #[test]
 fn single_network() {
     let mut own = Own::up("single-network");

@@ -234,6 +234,10 @@ fn who_watches_whom_and_who_brings_work_to_whom() {
             "Configured cluster-w3 control/istiod-address",
         ]
     );
+    let hosted = edges("hosted-mesh");
+    let at_its_address = ["Configured cluster-c2 c1/istiod-address", "Configured cluster-c3 c1/istiod-address"];
+    assert_eq!(hosted[2..4], at_its_address, "and not at the east-west gateway");
+    assert_eq!(hosted[4..], ["Enters outside/callers c1/ingress-gateway"], "{hosted:?}");
     assert_eq!(edges("karmada"), ["Pushes manager/karmada eu/api-server", "Pulls ap/karmada-agent manager/karmada"]);
     assert_eq!(
         edges("karmada-three-regions")[6..],

@@ -138,6 +138,8 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
             uses.push((joined.clone(), Action::RemoteSecret { of: c(), to: primary.name.clone() }));
             let at = if lab.is_host(primary) {
                 Action::ExternalIstiod { cluster: primary.name.clone() }
+            } else if primary.addresses.contains_key(&Gateway::Istiod) {
+                Action::IstiodAddress { cluster: primary.name.clone() }
             } else {
                 Action::EastWestGateway { cluster: primary.name.clone() }
             };
@@ -152,6 +154,11 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
                 uses.push((step.clone(), Action::AddressPool { cluster: c() }));
                 uses.push((step, joined.clone()));
             }
+        }
+        if cluster.addresses.contains_key(&Gateway::Istiod) {
+            let address = Action::IstiodAddress { cluster: c() };
+            uses.push((address.clone(), Action::AddressPool { cluster: c() }));
+            uses.push((address, joined.clone()));
         }
         for peer in lab.data_clusters().filter(|p| p.network == cluster.network) {
             if lab.data_clusters().count() > 1 {
@@ -176,6 +183,10 @@ fn count(lab: &Lab) -> usize {
     let pools = lab.clusters.iter().filter(|c| c.pool.is_some()).count();
     let localities = lab.clusters.iter().filter(|c| c.locality.is_some()).count();
     let gateways: usize = lab.data_clusters().map(|c| c.addresses.len()).sum();
+    // The routes of gateways elsewhere are where their configuration is read from.
+    let enters = |c: &LabCluster| c.addresses.contains_key(&Gateway::IngressGateway);
+    let read_by = |c: &LabCluster| lab.data_clusters().any(|o| enters(o) && lab.config_cluster(o).name == c.name);
+    let routes = lab.data_clusters().filter(|c| !enters(c) && read_by(c)).count();
     let networks = if data > 1 && lab.has_mesh() { data } else { 0 };
     // Every istiod reads every cluster of the mesh but its own.
     let own = lab.istio_clusters().filter(|c| c.runs_istiod() && !lab.is_host(c)).count();
@@ -189,7 +200,7 @@ fn count(lab: &Lab) -> usize {
         + 2 * pools
         + 3 * istio
         + data * (1 + usize::from(lab.has_mesh()))
-        + (localities + gateways + networks + secrets + federation)
+        + (localities + gateways + routes + networks + secrets + federation)
 }
 
 #[test]

@@ -43,6 +43,16 @@ fn calls_from_outside_need_a_way_in() {
 }
 
 #[test]
+fn calls_from_outside_enter_where_there_is_a_gateway() {
+    let all = checks("mesh: { ingressGateway: [c2] }\nchecks:\n  - rotation: { through: ingress }\n  - rotation\n");
+    let from = |check: &Check| match check {
+        Check::Rotation { from, .. } => from.join(" "),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(all.iter().map(from).collect::<Vec<_>>(), ["c2", "c1 c2"]);
+}
+
+#[test]
 fn everything_that_checks_can_say_is_written_and_read_back() {
     let all = checks(
         r#"mesh: { ingressGateway: true }

@@ -243,7 +243,7 @@ checks:
   - federation: { deployment: demo/hello, replicas: { c1: 1 }, exercise: [c1], service: a.b:80/ }
 ",
         "name: a
-mesh: { ingressGateway: true }
+mesh: { ingressGateway: [c1] }
 ipFamily: dual
 clusters: [c1, { name: c2, loadBalancer: { addresses: { eastWestGateway: 172.30.255.20 } } }]
 checks:

@@ -16,7 +16,7 @@ pub(super) fn run(args: &args::Open) -> Result<(), CliError> {
     let Some(first) = urls.first() else {
         return Err(CliError::Usage {
             problem: format!("nothing of lab {} can be called from outside", lab.name),
-            remedy: "write `ingressGateway: true` under `mesh` or under a cluster, and `lab up` the file again"
+            remedy: "write `ingressGateway: true` under `mesh`, or name clusters there, and `lab up` the file again"
                 .to_owned(),
         });
     };

@@ -59,6 +59,9 @@ pub(super) fn purpose(action: &Action) -> &'static str {
         Action::ExternalIstiod { .. } => {
             "istiod for other clusters, in a cluster that is no part of the mesh. They reach it at its load balancer's address."
         }
+        Action::IstiodAddress { .. } => {
+            "An address of its own for istiod, at which the clusters that have none reach it, rather than through a gateway."
+        }
         Action::EastWestGateway { .. } => {
             "Calls between networks go through the east-west gateway of the callee's network, on port 15443. It passes mutual TLS\n\
              through by the name that the caller asks for; the Gateway beside it opens it for every service."

@@ -240,7 +240,7 @@ fn watches(lab: &Lab) -> impl Iterator<Item = Edge> {
 fn configured(lab: &Lab) -> impl Iterator<Item = Edge> {
     lab.data_clusters().filter(|c| lab.has_mesh() && !c.runs_istiod()).map(|remote| {
         let primary = lab.control_plane(remote);
-        let at = if lab.is_host(primary) { Gateway::Istiod } else { Gateway::EastWestGateway };
+        let at = if lab.exposes_istiod(primary) { Gateway::EastWestGateway } else { Gateway::Istiod };
         Edge { from: cluster_id(remote), to: gateway_id(primary, at), kind: EdgeKind::Configured }
     })
 }

@@ -64,11 +64,11 @@ fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
         if cluster.east_west_endpoint().is_some() {
             own.extend(render::east_west_resources(lab, cluster));
         }
-        if cluster.addresses.contains_key(&Gateway::IngressGateway) {
+        if lab.is_entered(cluster) {
             own.extend(render::ingress_resources(lab, cluster));
         }
-        if lab.is_host(cluster) {
-            own.push(render::external_istiod_service(lab, cluster));
+        if cluster.addresses.contains_key(&Gateway::Istiod) {
+            own.push(render::istiod_service(lab, cluster));
         }
     }
     let labels = render::locality_labels(cluster);

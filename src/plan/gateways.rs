@@ -77,9 +77,13 @@ impl Wanted {
         }
         let is_now = |gateway: &Gateway| match gateway {
             Gateway::EastWestGateway => lab.is_multi_network() || lab.exposes_istiod(cluster),
-            _ => lab.mesh.ingress_gateway,
+            Gateway::IngressGateway => lab.mesh.ingress_gateway.has(&cluster.name),
+            Gateway::Istiod => true,
         };
-        let possible = vec![Gateway::EastWestGateway, Gateway::IngressGateway];
+        // Only a scenario that fixes it asks for an address of istiod's own.
+        let istiod = cluster.addresses.contains_key(&Gateway::Istiod).then_some(Gateway::Istiod);
+        let possible: Vec<Gateway> =
+            [Gateway::EastWestGateway, Gateway::IngressGateway].into_iter().chain(istiod).collect();
         Self { now: possible.iter().copied().filter(is_now).collect(), possible, asked }
     }
 }
@@ -105,4 +109,54 @@ fn asked(lab: &Lab, cluster: &LabCluster) -> Vec<(String, Ipv4Addr)> {
 /// Whether an object is a Service that wants a load balancer's address.
 fn is_balanced(object: &Value) -> bool {
     object["kind"] == "Service" && object["spec"]["type"] == "LoadBalancer"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve;
+    use crate::scenario::parse;
+
+    /// A mesh of a primary with an address for its istiod in a pool of three, and a remote.
+    const HOSTED: &str = "name: demo
+mesh: { topology: primary-remote, ingressGateway: [c1] }
+dockerNetwork: { subnet: 172.24.0.0/20 }
+clusters:
+  - { name: c1, network: n1, loadBalancer: { pool: 172.24.15.71-172.24.15.73, addresses: { istiod: 172.24.15.71 } } }
+  - { name: c2, network: n2, primary: c1 }
+";
+
+    fn resolved(text: &str) -> Result<Lab, ResolveError> {
+        resolve(&parse(text, "lab.yaml").expect("a scenario"))
+    }
+
+    /// The gateways that each cluster of a lab has, with their addresses.
+    fn gateways(text: &str) -> Vec<Vec<String>> {
+        let of = |c: &LabCluster| c.addresses.iter().map(|(gateway, a)| format!("{} {a}", gateway.title())).collect();
+        resolved(text).expect("a lab").clusters.iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_primary_that_others_use_may_have_an_address_for_istiod() {
+        assert_eq!(
+            gateways(HOSTED),
+            [
+                vec!["east-west gateway 172.24.15.72", "ingress gateway 172.24.15.73", "istiod 172.24.15.71"],
+                vec!["east-west gateway 172.24.15.20"],
+            ]
+        );
+        // On one network nothing but a primary without such an address needs a gateway.
+        let flat = HOSTED.replace("n2", "n1");
+        assert_eq!(gateways(&flat)[0], ["ingress gateway 172.24.15.72", "istiod 172.24.15.71"]);
+        let exposed = flat.replace("istiod: 172.24.15.71", "");
+        assert_eq!(gateways(&exposed)[0], ["east-west gateway 172.24.15.71", "ingress gateway 172.24.15.72"]);
+    }
+
+    #[test]
+    fn no_service_of_the_scenario_has_the_address_of_istiod() {
+        let service = "apps: [manifests: { clusters: [c1], objects: [{ apiVersion: v1, kind: Service, metadata: { name: edge }, spec: { type: LoadBalancer, loadBalancerIP: 172.24.15.71 } }] }]\n";
+        let wide = HOSTED.replace("pool: 172.24.15.71-172.24.15.73, ", "");
+        let error = resolved(&format!("{wide}{service}")).expect_err("both want one address");
+        assert!(error.to_string().contains("fixed for the istiod of cluster `c1`"), "{error}");
+    }
 }

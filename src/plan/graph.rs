@@ -107,28 +107,38 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
     let control_plane = control_plane(cluster);
     if cluster.runs_istiod() {
         steps.push(step(control_plane.clone(), before));
+        if cluster.addresses.contains_key(&Gateway::Istiod) {
+            let address = Action::IstiodAddress { cluster: c() };
+            steps.push(step(address, pool().into_iter().chain([control_plane.clone()])));
+        }
     } else {
         let primary = lab.control_plane(cluster);
-        let p = || primary.name.clone();
-        let exposed = if lab.is_host(primary) {
-            Action::ExternalIstiod { cluster: p() }
-        } else {
-            Action::EastWestGateway { cluster: p() }
-        };
-        let secret = Action::RemoteSecret { of: c(), to: p() };
-        let needs: Vec<Action> = before.into_iter().chain([exposed, secret]).collect();
+        let secret = Action::RemoteSecret { of: c(), to: primary.name.clone() };
+        let needs: Vec<Action> = before.into_iter().chain([reached(lab, primary), secret]).collect();
         steps.push(step(control_plane.clone(), needs));
     }
     steps.push(apps(lab, cluster, control_plane.clone()));
     for (gateway, action) in [
         (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
-        (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),
+        (lab.is_entered(cluster), Action::IngressGateway { cluster: c() }),
     ] {
         if gateway {
             steps.push(step(action, pool().into_iter().chain([control_plane.clone()])));
         }
     }
     steps
+}
+
+/// After which other clusters reach the control plane of `host`.
+fn reached(lab: &Lab, host: &LabCluster) -> Action {
+    let cluster = host.name.clone();
+    if lab.is_host(host) {
+        Action::ExternalIstiod { cluster }
+    } else if lab.exposes_istiod(host) {
+        Action::EastWestGateway { cluster }
+    } else {
+        Action::IstiodAddress { cluster }
+    }
 }
 
 /// After which pods of a cluster of the mesh get sidecars.
@@ -153,7 +163,7 @@ fn sidecars(lab: &Lab, cluster: &LabCluster) -> PlannedStep {
     let c = || cluster.name.clone();
     let gateways = [
         (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
-        (cluster.addresses.contains_key(&Gateway::IngressGateway), Action::IngressGateway { cluster: c() }),
+        (lab.is_entered(cluster), Action::IngressGateway { cluster: c() }),
     ];
     let member = lab.federation.iter().filter(|f| f.member(&cluster.name).is_some());
     let spread = member.map(|f| Action::FederatedApps { cluster: f.manager.clone() });

@@ -280,10 +280,18 @@ impl Lab {
         cluster.runs_istiod() && self.clusters.iter().any(|c| c.primary == cluster.name && c.name != cluster.name)
     }
 
-    /// Whether remote clusters reach the cluster's istiod through its east-west gateway.
+    /// Whether remote clusters reach the cluster's istiod through its east-west gateway, rather than at an address of its own.
     #[must_use]
     pub fn exposes_istiod(&self, cluster: &LabCluster) -> bool {
-        self.serves_others(cluster) && !self.is_host(cluster)
+        self.serves_others(cluster) && !self.is_host(cluster) && !cluster.addresses.contains_key(&Gateway::Istiod)
+    }
+
+    /// Whether something is set up in the cluster for calls from outside: its own ingress gateway, or the routes of another one whose
+    /// configuration is read from here.
+    #[must_use]
+    pub fn is_entered(&self, cluster: &LabCluster) -> bool {
+        let is_of = |c: &LabCluster| c.name == cluster.name || self.config_cluster(c).name == cluster.name;
+        self.data_clusters().any(|c| is_of(c) && c.addresses.contains_key(&Gateway::IngressGateway))
     }
 
     /// The other clusters of the mesh on the network of `cluster`: their pods reach each other by address.

@@ -211,10 +211,14 @@ fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: impl IntoIterator<It
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
         // Writing to a string cannot fail.
-        row.iter().zip(widths).for_each(|(cell, width)| _ = write!(text, "| {cell:width$} "));
+        for (cell, width) in row.iter().zip(widths) {
+            _ = write!(text, "| {cell:width$} ");
+        }
         text.push_str("|\n");
         if i == 0 {
-            widths.iter().for_each(|width| _ = write!(text, "|{:-<1$}", "", width + 2));
+            for width in widths {
+                _ = write!(text, "|{:-<1$}", "", width + 2);
+            }
             text.push_str("|\n");
         }
     }

@@ -85,12 +85,17 @@ pub enum Action {
         /// The cluster that hosts it.
         cluster: String,
     },
+    /// An address of its own for a control plane that other clusters use, until it is ready there.
+    IstiodAddress {
+        /// The cluster that it is in.
+        cluster: String,
+    },
     /// The east-west gateway, until it has its address and is ready.
     EastWestGateway {
         /// Which cluster.
         cluster: String,
     },
-    /// The ingress gateway, until it has its address and is ready.
+    /// The ingress gateway, until it has its address and is ready; in a cluster that has none, the routes of those that read them there.
     IngressGateway {
         /// Which cluster.
         cluster: String,
@@ -194,6 +199,7 @@ impl Action {
             Self::Istiod { cluster: c } => facts("istiod", Cluster(c), "istiod").of_mesh(),
             Self::IstiodRemote { cluster: c } => facts("istiod-remote", Cluster(c), "join the control plane").of_mesh(),
             Self::ExternalIstiod { cluster: c } => facts("external-istiod", Cluster(c), "external istiod").of_mesh(),
+            Self::IstiodAddress { cluster: c } => facts("istiod-address", Cluster(c), "istiod's own address"),
             Self::EastWestGateway { cluster: c } => facts("east-west-gateway", Cluster(c), "east-west gateway"),
             Self::IngressGateway { cluster: c } => facts("ingress-gateway", Cluster(c), "ingress gateway"),
             Self::NodeNetwork { cluster: c } => facts("node-network", Cluster(c), "routes of its nodes"),

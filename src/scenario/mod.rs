@@ -31,7 +31,8 @@ pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
-    AddressRange, App, Cluster, Gateway, ImageSettings, IpFamily, Locality, Manifests, Mesh, Places, Scenario, Topology,
+    AddressRange, App, Cluster, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests, Mesh, Places,
+    Scenario, Topology,
 };
 pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationFailover, Member, MemberMode};

@@ -2,6 +2,7 @@
 
 mod app;
 mod authority;
+mod ingress;
 mod ip_family;
 
 pub use app::{App, Manifests, Places};
@@ -17,6 +18,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use federation::{Federation, FederationFailover, Member, MemberMode};
+pub use ingress::IngressGateways;
 
 use super::check::Check;
 use super::problem::VersionProblem;
@@ -105,9 +107,9 @@ pub struct Mesh {
     /// Whether sidecars answer DNS queries, so that names resolve which only another cluster knows.
     #[serde(default)]
     pub dns_capture: bool,
-    /// Whether every cluster of the mesh has an ingress gateway.
+    /// Which clusters have an ingress gateway.
     #[serde(default)]
-    pub ingress_gateway: bool,
+    pub ingress_gateway: IngressGateways,
     /// The certificate authority, if the scenario brings one; lab makes one otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<Authority>,
@@ -181,7 +183,7 @@ pub enum Gateway {
     EastWestGateway,
     /// Takes traffic from outside the mesh.
     IngressGateway,
-    /// The external control plane.
+    /// A control plane that other clusters use, at an address of its own.
     Istiod,
 }
 

@@ -70,6 +70,16 @@ impl Draft {
         self.hosts || self.manages
     }
 
+    /// Whether other clusters use its control plane.
+    fn serves_others(&self, drafts: &[Self]) -> bool {
+        drafts.iter().any(|d| d.uses == self.name.value && d.name.value != self.name.value)
+    }
+
+    /// Whether the file fixes the address of a gateway.
+    fn fixes(&self, gateway: Gateway) -> bool {
+        self.addresses.iter().any(|(fixed, _)| *fixed == gateway)
+    }
+
     /// Whether another cluster is on the same network. Two of one name are not: that is a mistake of its own.
     fn shares_network(&self, other: &Self) -> bool {
         self.name.value != other.name.value && self.network() == other.network()
@@ -143,7 +153,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         },
         mesh_networks: has_networks,
         dns_capture: raw_mesh.dns_capture.is_some_and(|d| d.value),
-        ingress_gateway: raw_mesh.ingress_gateway.is_some_and(|i| i.value),
+        ingress_gateway: topology::ingress(raw_mesh.ingress_gateway.as_ref()),
         ca: None,
         values,
         values_at,
@@ -173,6 +183,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, topology.as_ref(), &drafts, problems);
+    topology::check_ingress(raw_mesh.ingress_gateway.as_ref(), &drafts, problems);
     versions::check(&mesh, versions, versions_at, &drafts, problems);
     mesh.ca = raw_mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);

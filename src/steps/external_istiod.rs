@@ -23,7 +23,7 @@ fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepErro
     for object in manifest.objects.iter_mut().filter(|o| is_deployment(o.types.as_ref().map(|t| t.kind.as_str()))) {
         render::mount_mesh_configuration(&mut object.data, &digest);
     }
-    manifest.extend(Manifest::from_values([render::external_istiod_service(&ctx.lab, cluster)])?);
+    manifest.extend(Manifest::from_values([render::istiod_service(&ctx.lab, cluster)])?);
     Ok(manifest)
 }
 

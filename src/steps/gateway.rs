@@ -24,11 +24,14 @@ pub(super) const INGRESS: Step = Step::Applied(Applied {
     ..Applied::of(Sends::Rendered(|ctx, cluster| manifest(ctx, cluster, Gateway::IngressGateway)))
 });
 
-/// The address of a Service, unless the host publishes it by a node port, and the Deployment behind it.
+/// The address of a Service, unless the host publishes it by a node port, and the Deployment behind it. Nothing in a cluster that only has
+/// the routes of gateways elsewhere.
 pub(super) fn waits(cluster: &LabCluster, gateway: Gateway, deployment: &'static str) -> Vec<Wait> {
     let (namespace, service) = (ISTIO_NAMESPACE, name(gateway));
     let address = cluster.addresses.get(&gateway).map(|&address| Wait::Address { namespace, service, address });
-    address.into_iter().chain([Wait::Available { namespace, deployment }]).collect()
+    let is_published = gateway == Gateway::EastWestGateway && cluster.published_gateway.is_some();
+    let available = (address.is_some() || is_published).then_some(Wait::Available { namespace, deployment });
+    address.into_iter().chain(available).collect()
 }
 
 /// Removes pods that were made while nothing filled in their image: they never get one. Tells whether there were any.

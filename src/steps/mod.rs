@@ -12,6 +12,7 @@ pub(crate) mod half_made;
 mod images;
 mod istio_base;
 mod istiod;
+mod istiod_address;
 mod istiod_remote;
 mod jobs;
 mod karmada;
@@ -50,6 +51,7 @@ pub(crate) fn of(action: &Action) -> &'static Step {
         Action::Istiod { .. } => &istiod::STEP,
         Action::IstiodRemote { .. } => &istiod_remote::STEP,
         Action::ExternalIstiod { .. } => &external_istiod::STEP,
+        Action::IstiodAddress { .. } => &istiod_address::STEP,
         Action::EastWestGateway { .. } => &gateway::EAST_WEST,
         Action::IngressGateway { .. } => &gateway::INGRESS,
         Action::NodeNetwork { .. } => &node_network::STEP,

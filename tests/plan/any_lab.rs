@@ -25,12 +25,13 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// A lab of any topology, or without a mesh, with one cluster for each shape; with a federation, one more cluster manages it.
 pub fn any_lab() -> impl Strategy<Value = Lab> {
     let federation = proptest::option::of(any::<bool>());
-    (0_u8..4, any::<bool>(), proptest::collection::vec(shape(), 1..=8), federation)
-        .prop_map(|(topology, ingress, shapes, federation)| lab_of(topology, ingress, &shapes, federation))
+    (0_u8..4, 0_u8..3, any::<bool>(), proptest::collection::vec(shape(), 1..=8), federation)
+        .prop_map(|(topology, ingress, own, shapes, federation)| lab_of(topology, ingress, own, &shapes, federation))
 }
 
-/// `federation` is whether it has failover. Members with an odd number are pulled.
-fn lab_of(topology: u8, ingress: bool, shapes: &[Shape], federation: Option<bool>) -> Lab {
+/// `ingress` is whether no cluster, each, or the last alone has an ingress gateway, `own` whether a primary with remotes has an address of its own
+/// for istiod, and `federation` whether it has failover. Members with an odd number are pulled.
+fn lab_of(topology: u8, ingress: u8, own: bool, shapes: &[Shape], federation: Option<bool>) -> Lab {
     // A topology that the shapes cannot have is none of these tests.
     let topology = match topology {
         1 if shapes.iter().skip(1).any(|s| s.remote) => "primary-remote",
@@ -40,11 +41,21 @@ fn lab_of(topology: u8, ingress: bool, shapes: &[Shape], federation: Option<bool
     };
     let mesh = match topology {
         "none" => "none".to_owned(),
-        _ => format!("{{ topology: {topology}, ingressGateway: {ingress} }}"),
+        _ => {
+            let ingress = match ingress {
+                0 => "false".to_owned(),
+                1 => "true".to_owned(),
+                _ => format!("[c{}]", shapes.len() - 1),
+            };
+            format!("{{ topology: {topology}, ingressGateway: {ingress} }}")
+        }
     };
-    let mut text = format!("name: demo\nmesh: {mesh}\nclusters:\n");
+    let mut text = format!("name: demo\nmesh: {mesh}\ndockerNetwork: {{ subnet: 172.24.0.0/20 }}\nclusters:\n");
     for (i, shape) in shapes.iter().enumerate() {
         let _ = writeln!(text, "  - name: c{i}\n    nodes: {{ workers: {} }}", shape.workers);
+        if i == 0 && own && topology == "primary-remote" {
+            text += "    loadBalancer: { addresses: { istiod: 172.24.15.12 } }\n";
+        }
         if shape.locality {
             text += "    locality: { region: r1 }\n";
         }

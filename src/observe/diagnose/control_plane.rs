@@ -32,13 +32,15 @@ pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> 
     if host.name == cluster.name {
         return Ok(None);
     }
-    if ctx.lab.is_host(host) {
+    if let Some(planned) = host.addresses.get(&Gateway::Istiod).map(ToString::to_string) {
         let service: Option<Service> = client.get(ISTIO_NAMESPACE, EXTERNAL_ISTIOD).await?;
         let found = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
-        let planned = host.addresses.get(&Gateway::Istiod).map(ToString::to_string).unwrap_or_default();
         if !found.contains(&planned) {
             return Ok(Some(Finding {
-                cause: format!("the external istiod of {} cannot be reached: it does not have its address", host.name),
+                cause: format!(
+                    "istiod of {} cannot be reached from other clusters: it does not have its address",
+                    host.name
+                ),
                 evidence: format!(
                     "Service {ISTIO_NAMESPACE}/{EXTERNAL_ISTIOD} in {}: planned {planned}, found {}",
                     host.name,

@@ -129,7 +129,7 @@ fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
             }),
         );
     } else if cluster.runs_istiod() {
-        values["global"]["externalIstiod"] = json!(lab.exposes_istiod(cluster));
+        values["global"]["externalIstiod"] = json!(lab.serves_others(cluster));
     } else {
         let primary = lab.control_plane(cluster);
         let address = primary.istiod_for_others();

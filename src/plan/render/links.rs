@@ -109,12 +109,12 @@ fn gateway(name: &str, selector: &str, servers: &[Value]) -> Value {
     })
 }
 
-/// Name of the Service at which an external control plane answers.
+/// Name of the Service by which a control plane that other clusters use has an address of its own.
 pub const EXTERNAL_ISTIOD: &str = "istiod-external";
 
-/// The Service at which an external control plane answers the clusters of the mesh, at its own fixed address.
+/// That Service. Port 443 is the webhook's, for whom asks without naming a port.
 #[must_use]
-pub fn external_istiod_service(lab: &Lab, cluster: &LabCluster) -> Value {
+pub fn istiod_service(lab: &Lab, cluster: &LabCluster) -> Value {
     let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target });
     json!({
         "apiVersion": "v1",

@@ -29,7 +29,7 @@ pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub use links::{
     DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, MESH_CONFIGURATION,
-    east_west_resources, external_istiod_service, ingress_resources, mount_mesh_configuration,
+    east_west_resources, ingress_resources, istiod_service, mount_mesh_configuration,
 };
 pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests};

@@ -25,7 +25,7 @@ use super::form::{
     ALL_OR_NAMES, Entry, Fields, Kind, Names, OneOf, OrWord, Pairwise, Part, Record, Written, kind, raw_clusters,
     raw_names,
 };
-use super::model::{Federation, Mesh, Topology};
+use super::model::{Federation, IngressGateways, Mesh, Topology};
 use super::problem::{CheckProblem, FederationProblem};
 use super::raw::{RawApp, RawHelloworld};
 use super::tree::{Located, Span};
@@ -253,7 +253,7 @@ fn from<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<OrWord<Na
 /// The field `through` of a check.
 fn through<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<Located<Through>>) {
     let form = OneOf { what: "way to call", words: &[("mesh", Through::Mesh), ("ingress", Through::Ingress)] };
-    let about = "ingress: from outside, through each cluster's ingress gateway";
+    let about = "ingress: from outside, through the ingress gateway of each of these clusters; `all` are then those that have one";
     f.field("through", form, place, about).default("mesh").example("ingress");
 }
 
@@ -268,19 +268,26 @@ impl Scope<'_> {
         let Some(way) = through else {
             return Through::Mesh;
         };
-        if way.value == Through::Ingress && !self.mesh.ingress_gateway {
+        if way.value == Through::Ingress && self.mesh.ingress_gateway == IngressGateways::None {
             problems.add(way.span, CheckProblem::NoIngressGateway);
         }
         way.value
     }
 
-    fn sources(&self, from: Option<OrWord<Names>>, problems: &mut Problems) -> Vec<String> {
+    /// The clusters that a check calls from or, from outside, through.
+    fn sources(&self, from: Option<OrWord<Names>>, through: Through, problems: &mut Problems) -> Vec<String> {
+        let gateways = &self.mesh.ingress_gateway;
+        let is_source = |cluster: &str| through == Through::Mesh || gateways.has(cluster);
         let Some(OrWord::Value(named_clusters)) = from else {
-            return self.all();
+            return self.all().into_iter().filter(|cluster| is_source(cluster)).collect();
         };
         named("from", "cluster", "write `from: all`, or name clusters", &named_clusters, problems);
         for name in &named_clusters.value {
-            data_cluster("from", name, self.drafts, problems);
+            let is_there = data_cluster("from", name, self.drafts, problems);
+            // That there is none at all has been told.
+            if is_there && *gateways != IngressGateways::None && !is_source(&name.value) {
+                problems.add(name.span, CheckProblem::NotEntered { cluster: name.value.clone() });
+            }
         }
         plain(named_clusters)
     }
@@ -295,7 +302,13 @@ impl Scope<'_> {
 }
 
 /// Records a list that names nothing, or something twice.
-fn named(field: &'static str, what: &'static str, remedy: &'static str, names: &Names, problems: &mut Problems) {
+pub(super) fn named(
+    field: &'static str,
+    what: &'static str,
+    remedy: &'static str,
+    names: &Names,
+    problems: &mut Problems,
+) {
     if names.value.is_empty() {
         problems.add(names.span, CheckProblem::NamesNothing { field, what, remedy });
     }

@@ -140,9 +140,9 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     let url_place = raw.url.as_ref().map(|u| u.span);
     let target_place = raw.service.as_ref().or(raw.url.as_ref()).map_or(span, |t| t.span);
     let target = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
-    let from = scope.sources(raw.from, problems);
     let through_place = raw.through.as_ref().map(|t| t.span);
     let through = scope.through(raw.through, problems);
+    let from = scope.sources(raw.from, through, problems);
     if let (Through::Ingress, Some(place)) = (through, through_place) {
         let remedy = "what comes through an ingress gateway comes from outside, and goes to a `service`";
         let caller = raw.caller.as_ref().map(|c| ("caller", c.span));

@@ -29,7 +29,7 @@ pub(super) fn check(raw: RawRotation, span: Span, scope: &Scope<'_>, problems: &
         problems.add(span, CheckProblem::NoCaller { check: "rotation" });
     }
     let service = scope.helloworld(raw.service, span, problems);
-    let from = scope.sources(raw.from, problems);
+    let from = scope.sources(raw.from, through, problems);
     Some(Check::Rotation { service: service?, from, through })
 }
 

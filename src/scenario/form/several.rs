@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Form, LABEL, Names, Pairwise, Place, Text, Written, shown};
 use crate::scenario::error::Problems;
+use crate::scenario::read::core_truth;
 use crate::scenario::tree::{Located, Node, Span, Value};
 
 /// A list.
@@ -121,6 +122,46 @@ impl<F: Form> Form for WordOr<F> {
 
     fn schema(&self) -> Json {
         json!({ "anyOf": [{ "const": self.word }, self.form.schema()] })
+    }
+}
+
+/// `true`, `false`, or a list of names.
+pub(in crate::scenario) struct TruthOrNames {
+    /// What messages call it.
+    pub expected: &'static str,
+}
+
+/// What it may be.
+#[derive(Debug)]
+pub(in crate::scenario) enum TruthOr<V> {
+    Truth(bool),
+    Value(V),
+}
+
+impl Form for TruthOrNames {
+    type Value = TruthOr<Names>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        let truth = if let Value::Scalar { text, plain: true } = &node.value { core_truth(text) } else { None };
+        match (&node.value, truth) {
+            (_, Some(truth)) => Some(TruthOr::Truth(truth)),
+            (Value::Sequence(_), None) => List::whole(LABEL).read(node, place, problems).map(TruthOr::Value),
+            (_, None) => {
+                place.wrong_type(node, self.expected, shown(node), problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: Self::Value) -> Written {
+        match value {
+            TruthOr::Truth(truth) => Written::Free(truth.into()),
+            TruthOr::Value(names) => List::whole(LABEL).write(names),
+        }
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "anyOf": [{ "type": "boolean" }, List::whole(LABEL).schema()] })
     }
 }
 

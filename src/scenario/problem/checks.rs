@@ -67,6 +67,13 @@ pub enum CheckProblem {
     #[error("`through: ingress` calls ingress gateways, and this mesh has none")]
     #[diagnostic(help("write `mesh: {{ ingressGateway: true }}`, or leave `through` out"))]
     NoIngressGateway,
+    /// A way in to a cluster that has none.
+    #[error("`through: ingress` calls the ingress gateway of cluster `{cluster}`, which has none")]
+    #[diagnostic(help("name the cluster in `ingressGateway` of the mesh as well, or only those that are there"))]
+    NotEntered {
+        /// The cluster.
+        cluster: String,
+    },
     /// A caller that nothing deploys.
     #[error("no app of this scenario is `{app}` in namespace `{namespace}`")]
     #[diagnostic(help(

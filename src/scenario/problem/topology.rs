@@ -104,6 +104,13 @@ pub enum TopologyProblem {
         /// The cluster.
         cluster: String,
     },
+    /// An ingress gateway in a cluster that is no part of the mesh.
+    #[error("cluster `{cluster}` cannot have an ingress gateway: it is no part of the mesh")]
+    #[diagnostic(help("name clusters of the mesh"))]
+    IngressOutside {
+        /// The cluster.
+        cluster: String,
+    },
     /// A cluster without a load balancer that needs one.
     #[error("cluster `{cluster}` cannot do without a load balancer: {what}")]
     #[diagnostic(help("{remedy}"))]

@@ -117,7 +117,7 @@ impl Record for RawAddresses {
 
     fn fields(f: &mut Fields<Self>) {
         let east_west = "Of the gateway that takes traffic from other networks";
-        let istiod = "Of an external control plane, in the cluster that hosts it";
+        let istiod = "Of a control plane that other clusters use: they reach it there, rather than at its cluster's east-west gateway. An external one always has one";
         f.field(Gateway::EastWestGateway.field(), ADDRESS, |r| &mut r.east_west, east_west).example("172.30.255.10");
         f.field(
             Gateway::IngressGateway.field(),

@@ -1,7 +1,7 @@
 //! `mesh`.
 
-use super::super::form::{ANY_TEXT, Fields, OneOf, Record, Truth};
-use super::super::model::{Mesh, Topology};
+use super::super::form::{ANY_TEXT, Fields, Names, OneOf, Record, Truth, TruthOr, TruthOrNames, raw_names};
+use super::super::model::{IngressGateways, Mesh, Topology};
 use super::super::tree::{Located, Span};
 use super::authority::{self, RawAuthority};
 use super::values::{RawValues, Values};
@@ -14,7 +14,7 @@ pub(in crate::scenario) struct RawMesh {
     pub topology: Option<Located<Topology>>,
     pub mesh_networks: Option<Located<bool>>,
     pub dns_capture: Option<Located<bool>>,
-    pub ingress_gateway: Option<Located<bool>>,
+    pub ingress_gateway: Option<TruthOr<Names>>,
     pub ca: Option<Located<RawAuthority>>,
     pub values: Option<RawValues>,
 }
@@ -28,6 +28,8 @@ const TOPOLOGY: OneOf<Topology> = OneOf {
     ],
 };
 
+const INGRESS: TruthOrNames = TruthOrNames { expected: "`true`, `false` or a list of clusters" };
+
 impl Record for RawMesh {
     const ABOUT: &'static str = "The mesh over all clusters";
     const INLINE: bool = false;
@@ -35,7 +37,7 @@ impl Record for RawMesh {
     fn fields(f: &mut Fields<Self>) {
         let topology = "Where istiod runs: in every cluster, in those that others name as primary, or in one cluster outside the mesh";
         let networks = "Whether networks and gateways are listed in Istio's meshNetworks, rather than found by labels";
-        let ingress = "Whether every cluster of the mesh has an ingress gateway, with a route /hello to helloworld";
+        let ingress = "Whether the clusters of the mesh have an ingress gateway each, with a route /hello to helloworld; or which of them have one";
         f.field("id", ANY_TEXT, |r| &mut r.id, "Istio's mesh ID").default("mesh1");
         f.field("trustDomain", ANY_TEXT, |r| &mut r.trust_domain, "Trust domain of all clusters")
             .default("cluster.local");
@@ -44,7 +46,7 @@ impl Record for RawMesh {
         f.field("dnsCapture", Truth, |r| &mut r.dns_capture, "Whether sidecars answer DNS queries")
             .default("false")
             .example("true");
-        f.field("ingressGateway", Truth, |r| &mut r.ingress_gateway, ingress).default("false").example("true");
+        f.field("ingressGateway", INGRESS, |r| &mut r.ingress_gateway, ingress).default("false").example("[c1]");
         f.part("ca", |r| &mut r.ca, "{ files: { rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem } }");
         f.field("values", Values, |r| &mut r.values, "Istio's Helm values, merged over lab's own")
             .default("{}")
@@ -62,7 +64,11 @@ pub(super) fn of(mesh: &Mesh) -> RawMesh {
         topology: Some((*topology).into()),
         mesh_networks: Some((*mesh_networks).into()),
         dns_capture: Some((*dns_capture).into()),
-        ingress_gateway: Some((*ingress_gateway).into()),
+        ingress_gateway: Some(match ingress_gateway {
+            IngressGateways::None => TruthOr::Truth(false),
+            IngressGateways::All => TruthOr::Truth(true),
+            IngressGateways::Of(clusters) => TruthOr::Value(raw_names(clusters)),
+        }),
         ca: ca.as_ref().map(|ca| authority::of(ca).into()),
         values: Some(RawValues {
             value: values.clone(),

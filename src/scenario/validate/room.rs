@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::manifests::Balanced;
-use super::{Draft, Mesh, Problems, Topology};
+use super::{Draft, Gateway, Mesh, Problems, Topology};
 use crate::scenario::layout::POOL_SIZE;
 use crate::scenario::problem::ManifestProblem;
 
@@ -55,13 +55,14 @@ fn gateways(mesh: &Mesh, draft: &Draft, drafts: &[Draft], size: u32) -> u32 {
     if draft.hosts {
         return 1;
     }
+    let istiod = u32::from(draft.fixes(Gateway::Istiod));
     if size >= POOL_SIZE {
-        return 2;
+        return 2 + istiod;
     }
     let mut data = drafts.iter().filter(|d| !d.is_outside());
     let first = data.next().map(Draft::network);
     let is_multi_network = data.any(|d| Some(d.network()) != first);
-    let exposes = drafts.iter().any(|d| d.uses == draft.name.value && d.name.value != draft.name.value);
-    let fixes = draft.addresses.iter().any(|(gateway, _)| *gateway == super::Gateway::EastWestGateway);
-    u32::from(is_multi_network || exposes || fixes) + u32::from(mesh.ingress_gateway)
+    let exposes = istiod == 0 && draft.serves_others(drafts);
+    let has_east_west = is_multi_network || exposes || draft.fixes(Gateway::EastWestGateway);
+    u32::from(has_east_west) + u32::from(mesh.ingress_gateway.has(&draft.name.value)) + istiod
 }
