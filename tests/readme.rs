@@ -137,6 +137,28 @@ fn every_guided_lab_has_scenarios_of_its_name_that_resolve() {
     }
 }
 
+/// What lab prints of the plan of a guided lab whose README says that it shows the same.
+#[test]
+fn the_tables_of_a_plan_are_those_that_lab_prints() {
+    let mut count = 0;
+    for lab in labs() {
+        let readme = std::fs::read_to_string(lab.join("README.md")).expect("a README");
+        let name = format!("labs/{}", lab.file_name().expect("a name").to_str().expect("UTF-8"));
+        if !readme.contains(&format!("`lab plan {name} --output markdown` prints these tables")) {
+            continue;
+        }
+        let mut plan = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let printed =
+            plan.current_dir(env!("CARGO_MANIFEST_DIR")).args(["plan", &name, "--output", "markdown"]).output();
+        let printed = String::from_utf8(printed.expect("lab starts").stdout).expect("UTF-8");
+        for row in printed.lines().filter(|line| line.starts_with('|')) {
+            assert!(readme.lines().any(|line| line == row), "{name}/README.md has no such row:\n{row}");
+            count += 1;
+        }
+    }
+    assert!(count > 15, "only {count} rows were looked for");
+}
+
 #[test]
 fn every_guided_lab_has_a_readme_that_shows_what_to_see() {
     for lab in labs() {
