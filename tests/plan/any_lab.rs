@@ -39,16 +39,14 @@ fn lab_of(topology: u8, ingress: u8, own: bool, shapes: &[Shape], federation: Op
         3 => "none",
         _ => "multi-primary",
     };
+    let ingress = match ingress {
+        0 => "false".to_owned(),
+        1 => "true".to_owned(),
+        _ => format!("[c{}]", shapes.len() - 1),
+    };
     let mesh = match topology {
         "none" => "none".to_owned(),
-        _ => {
-            let ingress = match ingress {
-                0 => "false".to_owned(),
-                1 => "true".to_owned(),
-                _ => format!("[c{}]", shapes.len() - 1),
-            };
-            format!("{{ topology: {topology}, ingressGateway: {ingress} }}")
-        }
+        _ => format!("{{ topology: {topology}, ingressGateway: {ingress} }}"),
     };
     let mut text = format!("name: demo\nmesh: {mesh}\ndockerNetwork: {{ subnet: 172.24.0.0/20 }}\nclusters:\n");
     for (i, shape) in shapes.iter().enumerate() {
