@@ -143,12 +143,15 @@ impl Baseline {
         let pilot = prepared.images.get("istio-pilot").ok_or("the stack has no istio-pilot")?;
         let (hub, tag) = pilot.rsplit_once(':').ok_or("istio-pilot has no tag")?;
         let hub = hub.trim_end_matches("/pilot").to_owned();
+        let app = |name: &str| prepared.images.get(name).cloned().ok_or(format!("the stack has no {name}"));
         let path = std::env::var("PATH").unwrap_or_default();
         let env = HashMap::from([
             ("NODE_IMAGE", prepared.node_image.clone()),
             ("METALLB", manifest.display().to_string()),
             ("HUB", hub),
             ("TAG", tag.to_owned()),
+            ("HELLO_IMAGE", app("helloworld")?),
+            ("SLEEP_IMAGE", app("sleep")?),
             ("PATH", format!("{}:{path}", bin.display())),
         ]);
         Ok(Self { script: script.to_owned(), env, kind: prepared.kind })
