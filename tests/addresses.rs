@@ -382,9 +382,19 @@ fn what_a_service_asks_for_is_stepped_over() {
 #[test]
 fn a_service_that_asks_for_a_fixed_address_of_a_gateway_is_refused() {
     let fixed = "  - { name: c1, loadBalancer: { addresses: { eastWestGateway: 172.24.15.10 } } }\n  - c2\n";
-    let error = resolve(&parse(&asking(fixed, "172.24.15.10"), "x.yaml").unwrap()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Service shop/edge asks for 172.24.15.10, which is fixed for the east-west gateway of cluster `c1`"
-    );
+    let error = resolve(&parse(&asking(fixed, "172.24.15.10"), "x.yaml").unwrap()).unwrap_err().to_string();
+    let asked = "Service shop/edge asks for 172.24.15.10, which is fixed for the east-west gateway of cluster `c1`";
+    assert_eq!(error, asked);
+}
+
+#[test]
+fn api_servers_are_not_published_at_an_address_of_the_lab() {
+    let published = |at: &str| {
+        let network = format!("{{ subnet: 172.24.0.0/20, apiServerAddress: {at} }}");
+        let text = format!("name: demo\ndockerNetwork: {network}\nclusters: [c1]\n");
+        resolve(&parse(&text, "x.yaml").unwrap())
+    };
+    let refused = published("172.24.3.9").unwrap_err().to_string();
+    assert!(refused.ends_with("apiServerAddress 172.24.3.9 lies in 172.24.0.0/20, which is the lab's own"));
+    assert!(published("10.101.0.1").is_err() && published("172.24.0.1").is_ok() && published("172.17.0.1").is_ok());
 }

@@ -56,12 +56,9 @@ pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
                 Trust::Given => None,
             };
             let (unkept, snapshot) = snapshots.unpack::<About>(&args.file, sum.as_deref())?;
-            if let Some(name) = snapshot.about.foreign() {
+            if let Some(foreign) = snapshot.about.foreign() {
                 return Err(CliError::Usage {
-                    problem: format!(
-                        "{} names `{name}`, which is no name of a lab, a cluster or a node of it",
-                        args.file.display()
-                    ),
+                    problem: format!("{} {foreign}", args.file.display()),
                     remedy: "do not use this archive: somebody has changed it".to_owned(),
                 });
             }

@@ -50,6 +50,15 @@ pub enum ResolveError {
         /// The cluster without a pool.
         cluster: String,
     },
+    /// API servers would be published at an address of the lab's own.
+    #[error("dockerNetwork.apiServerAddress {address} lies in {subnet}, which is the lab's own")]
+    #[diagnostic(help("name an address of the machine that the engine runs on: `docker network inspect bridge` shows one"))]
+    ApiServerAddress {
+        /// The address.
+        address: Ipv4Addr,
+        /// A subnet of the lab.
+        subnet: Ipv4Net,
+    },
     /// A pool has fewer addresses than its cluster has gateways.
     #[error("the pool {pool} of cluster `{cluster}` has no address left for its {gateway}")]
     #[diagnostic(help("make the pool larger, or leave it out"))]
@@ -163,6 +172,14 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         federation: scenario.federation.clone(),
         checks: scenario.checks.clone(),
     };
+    // The bridge's own address is the machine's as well.
+    if let Some(address) = lab.docker_network.api_server_address.filter(|a| *a != lab.docker_network.gateway) {
+        let of_clusters = lab.clusters.iter().flat_map(|c| [c.pod_subnet, c.service_subnet]);
+        let mut own = of_clusters.chain([lab.docker_network.subnet]);
+        if let Some(subnet) = own.find(|subnet| subnet.contains(&address)) {
+            return Err(ResolveError::ApiServerAddress { address, subnet });
+        }
+    }
     gateways::assign(&mut lab)?;
     conflicts::refuse(&lab)?;
     Ok(lab)

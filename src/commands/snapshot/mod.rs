@@ -51,9 +51,9 @@ pub struct KeptNode {
 }
 
 impl About {
-    /// What no lab of ours could have said of itself, if there is anything: names become paths and containers.
+    /// What no lab of ours could have said of itself, if there is anything, as what follows the name of a file: names become paths and containers.
     #[must_use]
-    pub fn foreign(&self) -> Option<&str> {
+    pub fn foreign(&self) -> Option<String> {
         let is_plain = |name: &str| {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(plain)
@@ -66,7 +66,8 @@ impl About {
             is_plain(&node.name) && cluster.is_some_and(|c| node.name.starts_with(&c.kind_name))
         };
         let nodes = self.nodes.iter().filter(|node| !of_lab(node)).map(|node| node.name.as_str());
-        lab.chain(names.filter(|name| !is_plain(name))).chain(nodes).next()
+        let mut foreign = lab.chain(names.filter(|name| !is_plain(name))).chain(nodes);
+        foreign.next().map(|name| format!("names `{name}`, which is no name of a lab, a cluster or a node of it"))
     }
 }
 

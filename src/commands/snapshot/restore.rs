@@ -58,12 +58,9 @@ pub async fn clear_half(engine: &Engine, state: &State, lab: &str) -> Result<boo
 /// # Errors
 /// There is such a lab; something else has its addresses; the node image is another one; a file is spoiled. Then nothing is left of it.
 pub async fn restore(engine: &Engine, state: &State, snapshot: &Snapshot<About>, lab: &Lab) -> Result<(), StepError> {
-    if let Some(name) = snapshot.about.foreign() {
+    if let Some(foreign) = snapshot.about.foreign() {
         return Err(StepError::Failed {
-            problem: format!(
-                "snapshot {} names `{name}`, which is no name of a lab, a cluster or a node of it",
-                snapshot.name
-            ),
+            problem: format!("snapshot {} {foreign}", snapshot.name),
             remedy: format!("do not use it, somebody has changed it: `lab snapshots remove {}`", snapshot.name),
         });
     }

@@ -90,7 +90,7 @@ async fn of_config(config: &Config, host: &str) -> Result<Option<DockerCredentia
     Ok(Some(DockerCredentials { identitytoken: auth.identitytoken.clone(), ..found }))
 }
 
-fn config_file() -> Option<PathBuf> {
+pub(super) fn config_file() -> Option<PathBuf> {
     let dir = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let dir = dir.or_else(|| Some(etcetera::home_dir().ok()?.join(".docker")))?;
     Some(dir.join("config.json"))

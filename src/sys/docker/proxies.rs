@@ -1,11 +1,11 @@
 //! The proxies of which `docker` tells every container that it makes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use super::login::config_file;
 
 /// Proxies by the names of variables, in capitals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +35,7 @@ impl Proxies {
     /// Those for the containers of an engine. A configuration that cannot be read has none: `docker` says what is wrong with it.
     #[must_use]
     pub fn of(endpoint: &Endpoint) -> Self {
-        let dir = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-        let dir = dir.or_else(|| Some(etcetera::home_dir().ok()?.join(".docker")));
-        let text = dir.and_then(|dir| std::fs::read_to_string(Path::new(&dir).join("config.json")).ok());
+        let text = config_file().and_then(|file| std::fs::read_to_string(file).ok());
         Self::read(&text.unwrap_or_default(), &endpoint.host)
     }
 
