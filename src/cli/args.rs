@@ -178,11 +178,14 @@ pub struct Up {
     /// Build the lab from nothing, although the same was built before and kept; forget that, and keep nothing
     #[arg(long)]
     pub fresh: bool,
+    /// Remove the clusters of the lab that the scenario no longer has, with all that is in them, once the others do without
+    #[arg(long)]
+    pub remove: bool,
     /// Build the lab without running its checks
     #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
     /// Only show what would change, as `lab diff` does
-    #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh"])]
+    #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh", "remove"])]
     pub dry_run: bool,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
@@ -204,6 +207,7 @@ impl Up {
             name: None,
             images: Choice::Auto,
             fresh: false,
+            remove: false,
             no_verify: false,
             dry_run: false,
             junit: None,

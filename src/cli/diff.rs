@@ -44,7 +44,7 @@ pub(super) async fn tell(
 async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result<Difference, CliError> {
     let engine = Engine::connect().await?;
     let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
-    refuse_changes(&existing.load::<Lab>()?, &lab)?;
+    refuse_changes(&existing.load::<Lab>()?, &lab, false)?;
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
     let scratch = unfinished::dir().map_err(CliError::write("a temporary directory"))?;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Reading;
 use super::{CliError, Output, manifests};
 use crate::context::LabContext;
-use crate::plan::{Lab, resolve};
+use crate::plan::{Lab, resolve, resolve_again};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
 use crate::sys::docker::Engine;
@@ -192,7 +192,12 @@ pub(super) async fn load(
             CliError::Usage { problem: problem.to_string(), remedy }
         })?;
     }
-    Ok(resolve(&scenario)?)
+    let old = match State::open()?.existing(&scenario.name) {
+        // What cannot be read is told by who needs it.
+        Ok(state) => state.stored::<Lab>().ok().flatten(),
+        Err(_) => None,
+    };
+    Ok(old.map_or_else(|| resolve(&scenario), |old| resolve_again(&scenario, &old))?)
 }
 
 /// The lab of a scenario file or, when there is no such file, the lab of that name.

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
 use super::{CliError, again, args, diff, down, dump, output};
-use crate::commands::down::until_over;
+use crate::commands::down::until_gone;
 use crate::commands::fixed;
+use crate::commands::leave::leave;
 use crate::commands::snapshot::clear_half;
 use crate::commands::up::Up;
 use crate::context::run::leftovers;
@@ -51,9 +52,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         let mut choice = args.images;
         let existing = state.existing(&lab.name).ok();
         if let Some(existing) = &existing {
-            until_over(&engine, &lab.name, existing).await?;
+            until_gone(&engine, &lab.name, existing).await?;
             if let Some(old) = existing.stored::<Lab>()? {
-                refuse_changes(&old, &lab)?;
+                refuse_changes(&old, &lab, args.remove)?;
             }
             choice = keep_source(existing, &lab, choice)?;
             fixed::refuse(&lab, existing).await.map_err(CliError::Before)?;
@@ -65,7 +66,9 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         let choice = having(choice, lab.versions()).map_err(refused)?;
         // Also when the state that would tell it is lost.
         let nodes = engine.nodes(Some(&lab.name)).await?;
-        refuse_unnamed(&lab, nodes.iter().map(|n| (n.cluster.as_str(), n.name.as_str())))?;
+        if !args.remove {
+            refuse_unnamed(&lab, nodes.iter().map(|n| (n.cluster.as_str(), n.name.as_str())))?;
+        }
         for warning in preflight::check(&lab, &engine).await? {
             eprintln!("warning: {warning}");
         }
@@ -156,6 +159,12 @@ impl Run<'_> {
                     self.lab.name
                 ),
             });
+        }
+        if self.args.remove && finished.failures.is_empty() {
+            // Nobody is sent there any more.
+            for (cluster, containers) in leave(self.engine, &lab_state, self.lab).await? {
+                eprintln!("cluster {cluster} is removed: {}", containers.join(", "));
+            }
         }
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
         Ok(Built { up, failures, changed: finished.changed, took: before + finished.took })

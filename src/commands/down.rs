@@ -52,7 +52,7 @@ const SETTLING: usize = 300;
 ///
 /// # Errors
 /// The engine does not answer, or the state cannot be read.
-pub async fn until_over(engine: &Engine, lab: &str, state: &LabState) -> Result<(), StepError> {
+pub async fn until_gone(engine: &Engine, lab: &str, state: &LabState) -> Result<(), StepError> {
     if state.read(GOING)?.is_none() {
         return Ok(());
     }

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod down;
 pub mod eject;
 pub mod fixed;
+pub mod leave;
 pub mod load;
 pub mod pause;
 pub mod snapshot;

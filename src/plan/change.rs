@@ -23,7 +23,7 @@ pub struct FixedError {
 #[derive(Debug, Error, Diagnostic)]
 #[error("lab {lab} has containers of a cluster {cluster} that the scenario does not name: {}", containers.join(", "))]
 #[diagnostic(help(
-    "add cluster {cluster} to the scenario, or remove the lab first with `lab down {lab}`, or make another lab with --name"
+    "add cluster {cluster} to the scenario, or remove it with `lab up --remove`, or the lab with `lab down {lab}`, or make another lab with --name"
 ))]
 pub struct UnnamedError {
     /// The lab.
@@ -68,7 +68,9 @@ impl fmt::Display for Change {
             Self::MemberMode { cluster, was, is } => {
                 write!(f, "the mode of its member {cluster} would change from {was} to {is}")
             }
-            Self::NoCluster { cluster } => write!(f, "the scenario no longer has its cluster {cluster}"),
+            Self::NoCluster { cluster } => {
+                write!(f, "the scenario no longer has its cluster {cluster}, which only `lab up --remove` takes away")
+            }
             Self::Cluster { cluster, field, was, is } => {
                 write!(f, "{field} of its cluster {cluster} would change from {was} to {is}")
             }
@@ -76,16 +78,19 @@ impl fmt::Display for Change {
     }
 }
 
-/// Compares a lab with what a scenario now makes of it. Clusters, apps, checks and members may be added, and apps and checks removed.
+/// Compares a lab with what a scenario now makes of it. Clusters, apps, checks and members may be added, apps and checks removed, and clusters if `removes`.
 ///
 /// # Errors
 /// The first change that the lab cannot take on.
-pub fn refuse_changes(old: &Lab, new: &Lab) -> Result<(), FixedError> {
+pub fn refuse_changes(old: &Lab, new: &Lab, removes: bool) -> Result<(), FixedError> {
     let change = network(old, new)
         .or_else(|| (old.images != new.images).then_some(Change::Mirror))
         .or_else(|| authority(old, new))
         .or_else(|| federation(old, new))
-        .or_else(|| old.clusters.iter().find_map(|before| cluster(before, new.cluster(&before.name))));
+        .or_else(|| {
+            let mut compared = old.clusters.iter().map(|before| (before, new.cluster(&before.name)));
+            compared.find_map(|(before, after)| cluster(before, after).filter(|_| after.is_some() || !removes))
+        });
     change.map_or(Ok(()), |change| Err(FixedError { lab: new.name.clone(), change }))
 }
 
@@ -202,7 +207,11 @@ mod tests {
                 "its Docker network would change from 172.30.0.0/20 to 172.30.16.0/20",
             ),
             ("clusters: [c1]", "images: { mirror: '127.0.0.1:5000' }\nclusters: [c1]", "images.mirror would change"),
-            ("clusters: [c1, c2]", "clusters: [c1]", "the scenario no longer has its cluster c2"),
+            (
+                "clusters: [c1, c2]",
+                "clusters: [c1]",
+                "the scenario no longer has its cluster c2, which only `lab up --remove` takes away",
+            ),
             (
                 "clusters: [{ name: c1, podSubnet: 10.8.0.0/16 }]",
                 "clusters: [{ name: c1, podSubnet: 10.9.0.0/16 }]",
@@ -254,7 +263,7 @@ mod tests {
                 "the mode of its member c1 would change from push to pull",
             ),
         ] {
-            let error = refuse_changes(&lab(old), &lab(new)).expect_err(new);
+            let error = refuse_changes(&lab(old), &lab(new), false).expect_err(new);
             assert_eq!(error.to_string(), format!("lab a exists, and {change}"), "{old}\n->\n{new}");
         }
     }
@@ -270,9 +279,17 @@ mod tests {
             ("mesh: none\nclusters: [m, c1, c2]", &format!("{federated}{{ manager: m }}")),
             (&format!("{federated}{{ manager: m, members: [c1] }}"), &format!("{federated}{{ manager: m }}")),
         ] {
-            let refused = refuse_changes(&lab(old), &lab(new)).err();
+            let refused = refuse_changes(&lab(old), &lab(new), false).err();
             assert!(refused.is_none(), "{refused:?}: {old}\n->\n{new}");
         }
+    }
+
+    #[test]
+    fn a_cluster_goes_if_that_is_asked_for_and_nothing_else_changes_by_it() {
+        let two = lab("clusters: [c1, c2]");
+        assert!(refuse_changes(&two, &lab("clusters: [c1]"), true).is_ok());
+        let more = lab("clusters: [{ name: c1, nodes: { workers: 1 } }]");
+        assert!(refuse_changes(&two, &more, true).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From a scenario to a lab with every address known, and to the graph of steps that builds it. No I/O.
 
 mod addresses;
+mod again;
 mod change;
 mod checks;
 mod conflicts;
@@ -18,6 +19,7 @@ mod step;
 mod wait;
 
 pub use addresses::{ResolveError, resolve};
+pub use again::resolve_again;
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{checked_clusters, helloworlds};
 pub use conflicts::{Origin, origin_of};
