@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lab::plan::{Lab, resolve};
+use lab::plan::{Lab, resolve, resolve_again};
 use lab::scenario::{parse, render};
 use proptest::prelude::*;
 
@@ -73,5 +73,8 @@ fn lab_of(topology: u8, ingress: u8, own: bool, shapes: &[Shape], federation: Op
         text += "  objects: [{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello }, spec: { replicas: 3 } }]\n";
     }
     let scenario = parse(&text, "lab.yaml").unwrap_or_else(|e| panic!("{}\n{text}", render(&e)));
-    resolve(&scenario).expect("room for every address")
+    let lab = resolve(&scenario).expect("room for every address");
+    // A lab that is there keeps its addresses, and nothing but another scenario changes it.
+    assert_eq!(resolve_again(&scenario, &lab).as_ref(), Ok(&lab), "{text}");
+    lab
 }
