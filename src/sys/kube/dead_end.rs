@@ -14,6 +14,11 @@ use super::{Cluster, KubeError};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So often a container has been started again when its end is no accident any more.
 const CRASHES: i32 = 3;
+/// So long a kubelet holds a container back that has crashed so often since the kubelet started: at first 10 s, and twice as long each time.
+const HELD_BACK: &str = "40s";
+/// So long it takes a container at least to be started again so often. Who has waited for less may see times that it was started again long ago, with its
+/// node.
+const THRICE: Duration = Duration::from_secs(70);
 /// So often an image has been pulled in vain when it is not the network's mood.
 const PULLS: i32 = 2;
 
@@ -145,20 +150,17 @@ pub(super) fn never_starts(pod: &Pod, events: &[Event], waited: Duration) -> Opt
 /// A container that keeps crashing.
 fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration) -> Option<String> {
     let state = container.state.as_ref()?;
+    let told = state.waiting.as_ref().and_then(|w| w.message.as_deref()).unwrap_or_default();
+    // "back-off 10s restarting failed container=...", then 20s, 40s, 1m20s, 2m40s, 5m0s.
+    let time = told.strip_prefix("back-off ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let is_held_back = time == HELD_BACK || time.contains('m');
     // A kubelet may leave it at its end for a minute or more before it says that it holds it back.
     let is_down = state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"))
         || state.terminated.as_ref().is_some_and(|t| t.exit_code != 0);
-    let loops = is_down && container.restart_count >= CRASHES && waited >= PATIENCE;
-    loops.then(|| {
-        format!(
-            "pod {}: container {} (image {}) keeps crashing, {} times so far{}",
-            place(pod),
-            container.name,
-            container.image,
-            container.restart_count,
-            last_end(container)
-        )
-    })
+    let loops = is_down && container.restart_count >= CRASHES && waited >= if is_held_back { PATIENCE } else { THRICE };
+    let ContainerStatus { name, image, restart_count: times, .. } = container;
+    let what = || format!("pod {}: container {name} (image {image}) keeps crashing, {times} times so far", place(pod));
+    loops.then(|| what() + &last_end(container))
 }
 
 /// How long a node may take until it is ready, on a machine that makes several.
@@ -295,18 +297,24 @@ mod tests {
 
     #[test]
     fn a_crash_is_an_accident_until_it_comes_again_and_again() {
-        let crashed = |restarts: i32| {
+        let held_back = |restarts: i32, time: &str| {
             let ended = json!({ "terminated": { "exitCode": 7, "reason": "Error" } });
-            let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+            let message = format!("back-off {time} restarting failed container=web pod=web-1_shop");
+            let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": message } });
             pod(&json!({ "state": waiting, "lastState": ended, "restartCount": restarts }))
         };
+        let crashed = |restarts| held_back(restarts, "40s");
         assert_eq!(stuck(&crashed(2), &[], LATER), None);
+        // Its node was started again, which counts too, and since then it has crashed once.
+        assert_eq!(stuck(&held_back(3, "10s"), &[], LATER), None);
+        assert!(stuck(&held_back(9, "2m40s"), &[], LATER).is_some());
         // Those of an earlier run say nothing yet.
         assert_eq!(stuck(&crashed(3), &[], SOON), None);
         // How often a pod of a Job may crash is up to the Job.
         assert_eq!(never_starts(&crashed(3), &[], LATER), None);
         let ended = pod(&json!({ "state": { "terminated": { "exitCode": 7 } }, "restartCount": 3 }));
-        assert!(stuck(&ended, &[], LATER).is_some_and(|why| why.contains("keeps crashing")));
+        assert_eq!(stuck(&ended, &[], LATER), None);
+        assert!(stuck(&ended, &[], THRICE).is_some_and(|why| why.contains("keeps crashing")));
         let why = stuck(&crashed(3), &[], LATER).expect("a reason");
         assert!(why.contains("keeps crashing, 3 times so far; the last time with exit code 7, Error"), "{why}");
     }
