@@ -44,7 +44,9 @@ pub async fn leave(engine: &Engine, state: &LabState, lab: &Lab) -> Result<BTree
 fn is_of(file: &str, lab: &str, cluster: &str) -> bool {
     let Some((_, name)) = file.split_once('/') else { return false };
     let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
-    stem == cluster || stem == format!("{lab}-{cluster}") || name.strip_prefix(cluster).is_some_and(|rest| rest.starts_with('/'))
+    stem == cluster
+        || stem == format!("{lab}-{cluster}")
+        || name.strip_prefix(cluster).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -56,7 +58,14 @@ mod tests {
         for file in ["kubeconfigs/c1.yaml", "applied/c1.json", "made/demo-c1", "making/c1", "ca/c1/ca-key.pem"] {
             assert!(is_of(file, "demo", "c1"), "{file}");
         }
-        for file in ["lab.json", "ca/root-key.pem", "kubeconfigs/c10.yaml", "made/demo-c10", "applied/c2.json", "ca/c10/ca-key.pem"] {
+        for file in [
+            "lab.json",
+            "ca/root-key.pem",
+            "kubeconfigs/c10.yaml",
+            "made/demo-c10",
+            "applied/c2.json",
+            "ca/c10/ca-key.pem",
+        ] {
             assert!(!is_of(file, "demo", "c1"), "{file}");
         }
     }

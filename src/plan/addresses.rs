@@ -52,7 +52,9 @@ pub enum ResolveError {
     },
     /// API servers would be published at an address of the lab's own.
     #[error("dockerNetwork.apiServerAddress {address} lies in {subnet}, which is the lab's own")]
-    #[diagnostic(help("name an address of the machine that the engine runs on: `docker network inspect bridge` shows one"))]
+    #[diagnostic(help(
+        "name an address of the machine that the engine runs on: `docker network inspect bridge` shows one"
+    ))]
     ApiServerAddress {
         /// The address.
         address: Ipv4Addr,

@@ -21,7 +21,8 @@ pub fn resolve_again(scenario: &Scenario, old: &Lab) -> Result<Lab, ResolveError
     if scenario.docker_subnet.is_none_or(|subnet| subnet != old.docker_network.subnet) {
         return resolve(&scenario);
     }
-    let given: Vec<_> = scenario.clusters.iter().flat_map(|c| c.pod_subnet.into_iter().chain(c.service_subnet)).collect();
+    let given: Vec<_> =
+        scenario.clusters.iter().flat_map(|c| c.pod_subnet.into_iter().chain(c.service_subnet)).collect();
     for cluster in &mut scenario.clusters {
         let Some(before) = old.cluster(&cluster.name) else { continue };
         let is_free = |subnet| given.iter().all(|other| !overlap(*other, subnet));
@@ -87,9 +88,12 @@ mod tests {
 
     #[test]
     fn what_stays_keeps_its_addresses_when_another_goes_and_one_that_comes_gets_free_ones() {
-        let three = lab("mesh: { meshNetworks: true }\nclusters: [c1, { name: c2, loadBalancer: none }, { name: c3, loadBalancer: none }]");
-        let without =
-            scenario("mesh: { meshNetworks: true }\nclusters: [c1, { name: c3, loadBalancer: none }, { name: c4, loadBalancer: none }]");
+        let three = lab(
+            "mesh: { meshNetworks: true }\nclusters: [c1, { name: c2, loadBalancer: none }, { name: c3, loadBalancer: none }]",
+        );
+        let without = scenario(
+            "mesh: { meshNetworks: true }\nclusters: [c1, { name: c3, loadBalancer: none }, { name: c4, loadBalancer: none }]",
+        );
         let again = resolve_again(&without, &three).expect("resolves");
         assert_eq!(again.cluster("c1"), three.cluster("c1"));
         assert_eq!(again.cluster("c3"), three.cluster("c3"));
@@ -111,7 +115,8 @@ mod tests {
     #[test]
     fn what_the_scenario_gives_counts() {
         let two = lab("clusters: [c1, c2]");
-        let again = resolve_again(&scenario("clusters: [{ name: c1, podSubnet: 10.8.0.0/16 }, c2]"), &two).expect("resolves");
+        let again =
+            resolve_again(&scenario("clusters: [{ name: c1, podSubnet: 10.8.0.0/16 }, c2]"), &two).expect("resolves");
         assert_eq!(again.clusters[0].pod_subnet.to_string(), "10.8.0.0/16");
         let moved = resolve_again(&scenario("dockerNetwork: { subnet: 172.29.0.0/20 }\nclusters: [c1, c2]"), &two);
         assert_eq!(moved.expect("resolves").docker_network.subnet.to_string(), "172.29.0.0/20");
