@@ -192,11 +192,7 @@ pub(super) async fn load(
             CliError::Usage { problem: problem.to_string(), remedy }
         })?;
     }
-    let old = match State::open()?.existing(&scenario.name) {
-        // What cannot be read is told by who needs it.
-        Ok(state) => state.stored::<Lab>().ok().flatten(),
-        Err(_) => None,
-    };
+    let old = State::look::<Lab>(&scenario.name);
     Ok(old.map_or_else(|| resolve(&scenario), |old| resolve_again(&scenario, &old))?)
 }
 

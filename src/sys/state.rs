@@ -54,10 +54,20 @@ pub fn nearest(names: impl IntoIterator<Item = String>, name: &str) -> Option<St
 impl State {
     /// The state under `XDG_STATE_HOME/lab`, or `~/.local/state/lab`.
     pub fn open() -> Result<Self, StateError> {
-        let root = home::dir(|base| base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state")));
-        let root = root.map_err(StateError::NoHome)?.join("lab");
+        let root = Self::root()?;
         make_dir(&root)?;
         Ok(Self { root })
+    }
+
+    fn root() -> Result<PathBuf, StateError> {
+        let root = home::dir(|base| base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state")));
+        Ok(root.map_err(StateError::NoHome)?.join("lab"))
+    }
+
+    /// What is stored of a lab, if there is one of that name and it can be read. Nothing is made for the question.
+    #[must_use]
+    pub fn look<T: Serialize + DeserializeOwned>(name: &str) -> Option<T> {
+        LabState { dir: Self::root().ok()?.join(name) }.stored().ok().flatten()
     }
 
     /// The state of a lab that may not exist yet.
