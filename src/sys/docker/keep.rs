@@ -9,8 +9,8 @@ use std::path::Path;
 
 use bollard::container::LogOutput;
 use bollard::models::{
-    ChangeType, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, HostConfigLogConfig,
-    Mount, MountType, NetworkingConfig, PortBinding,
+    ChangeType, ContainerCreateBody, ContainerInspectResponse, EndpointIpamConfig, EndpointSettings, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder,
@@ -92,7 +92,16 @@ impl ContainerSpec {
         for variable in body.env.iter_mut().flatten() {
             *variable = variable.replace(&from, &to);
         }
-        let endpoint = EndpointSettings { aliases: body.hostname.clone().map(|name| vec![name]), ..Default::default() };
+        let before = body.networking_config.take().and_then(|n| n.endpoints_config).unwrap_or_default();
+        let address = before.into_values().find_map(|e| e.ipam_config?.ipv4_address?.parse().ok()).map(&moved);
+        let endpoint = EndpointSettings {
+            aliases: body.hostname.clone().map(|name| vec![name]),
+            ipam_config: address.map(|address| EndpointIpamConfig {
+                ipv4_address: Some(address.to_string()),
+                ..EndpointIpamConfig::default()
+            }),
+            ..EndpointSettings::default()
+        };
         let endpoints = HashMap::from([(place.network.to_owned(), endpoint)]);
         body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
         let host = body.host_config.get_or_insert_default();
@@ -262,7 +271,7 @@ fn spec(name: &str, found: ContainerInspectResponse) -> Result<ContainerSpec, Do
     let id = found.id.unwrap_or_default();
     let networks = found.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let endpoint = |settings: EndpointSettings| EndpointSettings {
-        ipam_config: settings.ipam_config,
+        ipam_config: own_addresses(&settings),
         // The engine gives every container the start of its own identity as a name.
         aliases: settings.aliases.map(|all| all.into_iter().filter(|alias| !id.starts_with(alias.as_str())).collect()),
         ..EndpointSettings::default()
@@ -271,6 +280,17 @@ fn spec(name: &str, found: ContainerInspectResponse) -> Result<ContainerSpec, Do
         networks.into_iter().map(|(network, settings)| (network, endpoint(settings))).collect();
     body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
     Ok(ContainerSpec(body))
+}
+
+/// The addresses that a running container has, which it is to have again: what runs on the host's network in a node, as MetalLB's speaker, is told the
+/// node's address by Kubernetes, fails with an old one, and is then held back for some time.
+fn own_addresses(settings: &EndpointSettings) -> Option<EndpointIpamConfig> {
+    let given = |address: &Option<String>| address.clone().filter(|a| !a.is_empty());
+    let (ipv4, ipv6) = (given(&settings.ip_address), given(&settings.global_ipv6_address));
+    if ipv4.is_none() {
+        return settings.ipam_config.clone();
+    }
+    Some(EndpointIpamConfig { ipv4_address: ipv4, ipv6_address: ipv6, ..EndpointIpamConfig::default() })
 }
 
 fn api_server(body: &mut ContainerCreateBody) -> impl Iterator<Item = &mut PortBinding> {
@@ -309,6 +329,18 @@ mod tests {
                 ])),
                 ..HostConfig::default()
             }),
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(
+                    "lab-two".to_owned(),
+                    EndpointSettings {
+                        ipam_config: own_addresses(&EndpointSettings {
+                            ip_address: Some("172.24.0.1".to_owned()),
+                            ..EndpointSettings::default()
+                        }),
+                        ..EndpointSettings::default()
+                    },
+                )])),
+            }),
             ..ContainerCreateBody::default()
         });
         let subnets = ["172.24.0.0/20", "172.24.16.0/20"].map(|subnet| subnet.parse().expect("a subnet"));
@@ -326,6 +358,8 @@ mod tests {
         let endpoints = is.networking_config.and_then(|n| n.endpoints_config).expect("networks");
         let aliases = endpoints["lab-b"].aliases.as_deref().unwrap_or_default();
         assert_eq!((endpoints.len(), aliases), (1, &["two-c1-control-plane".to_owned()][..]));
+        let address = endpoints["lab-b"].ipam_config.as_ref().and_then(|c| c.ipv4_address.as_deref());
+        assert_eq!(address, Some("172.24.16.1"));
     }
 
     #[test]
