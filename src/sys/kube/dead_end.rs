@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::Value;
@@ -14,11 +15,9 @@ use super::{Cluster, KubeError};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So often a container has been started again when its end is no accident any more.
 const CRASHES: i32 = 3;
-/// So long a kubelet holds a container back that has crashed so often since the kubelet started: at first 10 s, and twice as long each time.
-const HELD_BACK: &str = "40s";
-/// So long it takes a container at least to be started again so often. Who has waited for less may see times that it was started again long ago, with its
-/// node.
-const THRICE: Duration = Duration::from_secs(70);
+/// Who has not been started again for so long is held back for 40 s or more, which a kubelet does from the third crash on that it has seen itself: at first
+/// 10 s, and twice as long each time. How often a container has been started counts the starts of its node as well.
+const HELD_BACK: Duration = Duration::from_secs(25);
 /// So often an image has been pulled in vain when it is not the network's mood.
 const PULLS: i32 = 2;
 
@@ -54,7 +53,7 @@ impl Cluster {
     pub(super) async fn unsteady(&self, kind: &str, object: &Value) -> Result<Option<String>, KubeError> {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
         let pods = self.current_pods(kind, namespace, object).await?;
-        let now = k8s_openapi::jiff::Timestamp::now();
+        let now = Timestamp::now();
         Ok(pods.iter().find_map(|pod| crashing(pod, now)))
     }
 
@@ -65,7 +64,7 @@ impl Cluster {
     pub(super) async fn lost(&self, kind: &str, object: &Value) -> Result<Option<String>, KubeError> {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
         let pods = self.current_pods(kind, namespace, object).await?;
-        let now = k8s_openapi::jiff::Timestamp::now();
+        let now = Timestamp::now();
         let age = |pod: &Pod| {
             let since = pod.metadata.creation_timestamp.as_ref()?.0;
             Duration::try_from(now.duration_since(since)).ok()
@@ -123,7 +122,7 @@ fn refusal(kind: &str, object: &Value, events: &[Event], pods: &[Pod], waited: D
 
 /// Why a pod will never run.
 fn stuck(pod: &Pod, events: &[Event], waited: Duration) -> Option<String> {
-    let loops = || containers(pod).find_map(|c| loops(pod, c, waited));
+    let loops = || containers(pod).find_map(|c| loops(pod, c, waited, Timestamp::now()));
     ended(pod).or_else(|| never_starts(pod, events, waited)).or_else(loops)
 }
 
@@ -148,16 +147,16 @@ pub(super) fn never_starts(pod: &Pod, events: &[Event], waited: Duration) -> Opt
 }
 
 /// A container that keeps crashing.
-fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration) -> Option<String> {
+fn loops(pod: &Pod, container: &ContainerStatus, waited: Duration, now: Timestamp) -> Option<String> {
     let state = container.state.as_ref()?;
-    let told = state.waiting.as_ref().and_then(|w| w.message.as_deref()).unwrap_or_default();
-    // "back-off 10s restarting failed container=...", then 20s, 40s, 1m20s, 2m40s, 5m0s.
-    let time = told.strip_prefix("back-off ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-    let is_held_back = time == HELD_BACK || time.contains('m');
     // A kubelet may leave it at its end for a minute or more before it says that it holds it back.
     let is_down = state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"))
         || state.terminated.as_ref().is_some_and(|t| t.exit_code != 0);
-    let loops = is_down && container.restart_count >= CRASHES && waited >= if is_held_back { PATIENCE } else { THRICE };
+    let last = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
+    let ended = state.terminated.as_ref().or(last).and_then(|t| t.finished_at.as_ref());
+    let since = ended.and_then(|at| Duration::try_from(now.duration_since(at.0)).ok());
+    let is_held_back = since.is_none_or(|since| since >= HELD_BACK);
+    let loops = is_down && is_held_back && container.restart_count >= CRASHES && waited >= PATIENCE;
     let ContainerStatus { name, image, restart_count: times, .. } = container;
     let what = || format!("pod {}: container {name} (image {image}) keeps crashing, {times} times so far", place(pod));
     loops.then(|| what() + &last_end(container))
@@ -208,7 +207,7 @@ fn halted(pod: &Pod, container: &ContainerStatus, events: &[Event], waited: Dura
 }
 
 /// A container that has crashed and has not run for a while since.
-fn crashing(pod: &Pod, now: k8s_openapi::jiff::Timestamp) -> Option<String> {
+fn crashing(pod: &Pod, now: Timestamp) -> Option<String> {
     /// So long a container runs when it has got over its crash.
     const STEADY: f64 = 5.0;
     containers(pod).find_map(|container| {
@@ -297,24 +296,23 @@ mod tests {
 
     #[test]
     fn a_crash_is_an_accident_until_it_comes_again_and_again() {
-        let held_back = |restarts: i32, time: &str| {
-            let ended = json!({ "terminated": { "exitCode": 7, "reason": "Error" } });
-            let message = format!("back-off {time} restarting failed container=web pod=web-1_shop");
-            let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": message } });
+        let ended = |restarts: i32, seconds: i64| {
+            let at =
+                Timestamp::now().checked_sub(std::time::Duration::from_secs(seconds.unsigned_abs())).expect("a time");
+            let ended = json!({ "terminated": { "exitCode": 7, "reason": "Error", "finishedAt": at.to_string() } });
+            let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
             pod(&json!({ "state": waiting, "lastState": ended, "restartCount": restarts }))
         };
-        let crashed = |restarts| held_back(restarts, "40s");
+        let crashed = |restarts| ended(restarts, 30);
         assert_eq!(stuck(&crashed(2), &[], LATER), None);
-        // Its node was started again, which counts too, and since then it has crashed once.
-        assert_eq!(stuck(&held_back(3, "10s"), &[], LATER), None);
-        assert!(stuck(&held_back(9, "2m40s"), &[], LATER).is_some());
+        // It was started again with its node, which counts too; a moment ago it has crashed once.
+        assert_eq!(stuck(&ended(3, 5), &[], LATER), None);
         // Those of an earlier run say nothing yet.
         assert_eq!(stuck(&crashed(3), &[], SOON), None);
         // How often a pod of a Job may crash is up to the Job.
         assert_eq!(never_starts(&crashed(3), &[], LATER), None);
         let ended = pod(&json!({ "state": { "terminated": { "exitCode": 7 } }, "restartCount": 3 }));
-        assert_eq!(stuck(&ended, &[], LATER), None);
-        assert!(stuck(&ended, &[], THRICE).is_some_and(|why| why.contains("keeps crashing")));
+        assert!(stuck(&ended, &[], LATER).is_some_and(|why| why.contains("keeps crashing")));
         let why = stuck(&crashed(3), &[], LATER).expect("a reason");
         assert!(why.contains("keeps crashing, 3 times so far; the last time with exit code 7, Error"), "{why}");
     }
