@@ -60,7 +60,8 @@ impl About {
         };
         let lab = [self.lab.name.as_str()].into_iter().filter(|name| !is_lab_name(name));
         let clusters = &self.lab.clusters;
-        let names = clusters.iter().flat_map(|c| [&c.name, &c.kind_name]).map(String::as_str);
+        let names =
+            clusters.iter().flat_map(|c| [&c.name, &c.kind_name].into_iter().chain(&c.copy_of)).map(String::as_str);
         let of_lab = |node: &&KeptNode| {
             let cluster = clusters.iter().find(|c| c.name == node.cluster);
             is_plain(&node.name) && cluster.is_some_and(|c| node.name.starts_with(&c.kind_name))
