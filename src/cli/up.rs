@@ -146,7 +146,8 @@ impl Run<'_> {
             plan.steps.retain(|s| s.action != Action::Verify);
         }
         let ctx = LabContext::new(self.lab.clone(), self.engine.clone(), lab_state.clone());
-        let up = Up::new(RunContext::new(ctx, self.choice), Waits { retry: SETTLE, settle: SETTLE });
+        let up = Up::new(RunContext::new(ctx, self.choice), Waits { retry: SETTLE, settle: SETTLE })
+            .with_processors(self.engine.processors().await?);
         let run = async |events: &Events| execute(&plan, &up, events, self.interrupt).await;
         let (finished, timeline) = followed(journal(lab_state.clone()), run).await;
         lab_state.write_json(TIMELINE_FILE, &timeline)?;

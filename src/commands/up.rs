@@ -18,6 +18,7 @@ pub struct Up {
     /// What the steps work with.
     pub ctx: RunContext,
     waits: Waits,
+    processors: Option<usize>,
     verdict: OnceLock<Verdict>,
 }
 
@@ -25,7 +26,13 @@ impl Up {
     /// A run whose verdict waits so long.
     #[must_use]
     pub fn new(ctx: RunContext, waits: Waits) -> Self {
-        Self { ctx, waits, verdict: OnceLock::new() }
+        Self { ctx, waits, processors: None, verdict: OnceLock::new() }
+    }
+
+    /// The same on an engine with so many processors, if that is known.
+    #[must_use]
+    pub fn with_processors(self, processors: Option<usize>) -> Self {
+        Self { processors, ..self }
     }
 
     /// The verdict, once step `verify` has run.
@@ -56,6 +63,11 @@ impl Executor for Up {
             Action::Verify => self.verify(progress).await,
             action => again(progress, async || steps::perform(&self.ctx, action, progress).await).await,
         }
+    }
+
+    /// One more than there are processors: more than that wait for each other, and cost more than in turn. See `bench/LOG.md`.
+    fn clusters_at_once(&self) -> usize {
+        self.processors.map_or(usize::MAX, |processors| processors.saturating_add(1))
     }
 }
 

@@ -9,7 +9,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Events, Outcome, Progress};
-use crate::plan::{Plan, PlannedStep, StepId};
+use crate::plan::{Action, Plan, PlannedStep, StepId};
 
 /// What runs one step. The scheduler knows nothing about what steps do.
 pub trait Executor {
@@ -18,6 +18,11 @@ pub trait Executor {
 
     /// Runs the step, unless it is satisfied already; tells whether it changed anything.
     fn run(&self, step: &PlannedStep, progress: &Progress) -> impl Future<Output = Result<bool, Self::Error>>;
+
+    /// How many clusters may be made at once. Steps that do not make one never wait for a turn.
+    fn clusters_at_once(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// A step that failed.
@@ -58,11 +63,16 @@ pub async fn execute<X: Executor>(
     let mut running = FuturesUnordered::new();
     let mut started_at: BTreeMap<StepId, Duration> = BTreeMap::new();
     let mut ended = std::collections::BTreeSet::new();
+    let mut turns = executor.clusters_at_once().max(1);
     let mut finished = Finished { failures: Vec::new(), interrupted: false, changed: false, took: Duration::ZERO };
     loop {
         if finished.failures.is_empty() {
-            let (ready, rest): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|s| s.needs.iter().all(|need| ended.contains(need)));
+            let is_ready = |s: &PlannedStep| s.needs.iter().all(|need| ended.contains(need));
+            let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|s| {
+                let starts = is_ready(s) && (turns > 0 || !makes_cluster(s));
+                turns -= usize::from(starts && makes_cluster(s));
+                starts
+            });
             waiting = rest;
             for step in ready {
                 let at = start.elapsed();
@@ -81,6 +91,7 @@ pub async fn execute<X: Executor>(
             next = running.next() => next,
         };
         let Some((step, result)) = next else { break };
+        turns += usize::from(makes_cluster(step));
         let started = started_at.remove(&step.id).unwrap_or_default();
         let outcome = match result {
             Ok(changed) => {
@@ -106,6 +117,11 @@ pub async fn execute<X: Executor>(
     finished
 }
 
+/// Whether a step makes a cluster, which is most of the work of a run.
+fn makes_cluster(step: &PlannedStep) -> bool {
+    matches!(step.action, Action::Cluster { .. })
+}
+
 /// An error with its causes on one line each.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -129,7 +145,6 @@ mod tests {
     use tokio::sync::{Barrier, mpsc};
 
     use super::*;
-    use crate::plan::Action;
 
     /// What a step does in these tests.
     #[derive(Clone, Copy)]
@@ -155,6 +170,7 @@ mod tests {
         does: BTreeMap<&'static str, Does>,
         together: Barrier,
         interrupt: CancellationToken,
+        at_once: usize,
         /// Steps that were entered and have not ended; a dropped one leaves as well.
         inside: Mutex<BTreeSet<StepId>>,
     }
@@ -169,6 +185,10 @@ mod tests {
 
     impl Executor for Fake {
         type Error = Broken;
+
+        fn clusters_at_once(&self) -> usize {
+            self.at_once
+        }
 
         async fn run(&self, step: &PlannedStep, progress: &Progress) -> Result<bool, Broken> {
             self.inside.lock().expect("no panic").insert(step.id.clone());
@@ -229,6 +249,10 @@ mod tests {
 
     /// Runs steps given as identifier, needs and deed. `together` steps must run at once for those that meet.
     async fn run(together: usize, steps: &[(&'static str, &[&str], Does)]) -> Ran {
+        run_at_once(usize::MAX, together, steps).await
+    }
+
+    async fn run_at_once(at_once: usize, together: usize, steps: &[(&'static str, &[&str], Does)]) -> Ran {
         let id = |name: &str| StepId(name.to_owned());
         let plan = Plan {
             steps: steps
@@ -244,6 +268,7 @@ mod tests {
             does: steps.iter().map(|(name, _, does)| (*name, *does)).collect(),
             together: Barrier::new(together),
             interrupt: CancellationToken::new(),
+            at_once,
             inside: Mutex::default(),
         };
         let (events, receiver) = Events::channel();
@@ -285,6 +310,24 @@ mod tests {
         let Event::Planned { steps } = &ran.events[0] else { panic!("{:?}", ran.events[0]) };
         assert_eq!(steps[2], (StepId("last".into()), "last: kind cluster".into()));
         assert!(ran.finished.changed && !ran.finished.interrupted && ran.finished.failures.is_empty());
+    }
+
+    #[tokio::test]
+    async fn clusters_are_made_in_turn() {
+        // `a` and `b` meet, so two run at once; `c` starts when one of them has ended, and `d` when another has.
+        let steps: [(&str, &[&str], Does); 4] =
+            [("a", &[], Does::Meet), ("b", &[], Does::Meet), ("c", &[], Does::Nothing), ("d", &[], Does::Nothing)];
+        let ran = run_at_once(2, 2, &steps).await;
+        let mut inside: usize = 0;
+        for event in &ran.events {
+            match event {
+                Event::StepStarted { .. } => inside += 1,
+                Event::StepFinished { .. } => inside -= 1,
+                _ => {}
+            }
+            assert!(inside <= 2, "{:?}", ran.events);
+        }
+        assert_eq!(ran.started(), ["a", "b", "c", "d"]);
     }
 
     #[tokio::test]

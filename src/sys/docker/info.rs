@@ -56,6 +56,12 @@ impl Engine {
         let clock_ahead = info.system_time.as_ref().and_then(|time| ahead(time, before, after));
         Ok(EngineFacts { clock_ahead, ..EngineFacts::of(version, info) })
     }
+
+    /// How many processors its machine has, if it says so.
+    pub async fn processors(&self) -> Result<Option<usize>, DockerError> {
+        let info = ask("tell about itself", self.docker.info()).await?;
+        Ok(info.ncpu.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0))
+    }
 }
 
 impl EngineFacts {
