@@ -251,7 +251,28 @@ fn mesh_networks() {
     own.kubectl("c2", &["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=json", "-p", patch]);
     // Calls over connections that are open already go on; a new sidecar opens its own.
     own.restart("c1", "sample", "sleep");
-    own.red("the east-west gateway of c2 does not have the node port that meshNetworks names");
+    own.red("the east-west gateway of c2 does not have the node port behind port 31444 of the host");
+    own.mend();
+}
+
+#[test]
+fn node_ports_in_full() {
+    let mut own = Own::up("node-ports");
+    for (cluster, port) in [("c1", ":31444"), ("c2", ":31443")] {
+        let endpoints = own.endpoints(cluster);
+        assert!(endpoints.iter().any(|e| e.ends_with(port)), "the other's published node port: {endpoints:?}");
+        assert!(!own.kubectl(cluster, &["get", "namespaces", "-o", "name"]).contains("metallb-system"));
+    }
+    // What c2 asks istiod through, and then what calls go through.
+    let patch = |port: &str| format!(r#"[{{"op": "replace", "path": "/spec/ports/{port}/nodePort", "value": 31999}}]"#);
+    let gateway = ["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=json", "-p"];
+    own.kubectl("c1", &[&gateway[..], &[&patch("2")]].concat());
+    own.restart("c2", "sample", "sleep");
+    own.red("does not have the node port behind port 15012 of the host");
+    own.mend();
+    own.kubectl("c2", &[&gateway[..], &[&patch("1")]].concat());
+    own.restart("c1", "sample", "sleep");
+    own.red("the east-west gateway of c2 does not have the node port behind port 31444 of the host");
     own.mend();
 }
 

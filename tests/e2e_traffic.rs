@@ -157,6 +157,8 @@ fn routes_in_full() {
         assert!(measure(source, "95th percentile") >= 500.0, "{source:#}");
     }
 
+    requests_are_followed(&own);
+
     let virtual_service = "virtualservices.networking.istio.io";
     own.kubectl("c1", &["-n", "sample", "delete", virtual_service, "helloworld", "slow"]);
     let once = r#"[{"op": "replace", "path": "/spec/http/0/retries/attempts", "value": 0}]"#;
@@ -181,6 +183,32 @@ fn routes_in_full() {
     // That c2 does not answer is no riddle.
     let said = e2e::text(&e2e::lab(&["explain", &own.name, "c1", "c2", "--service", "own.sample:5000/hello"]).stdout);
     assert!(said.contains("own.sample is kept to its own cluster"), "{said}");
+}
+
+/// One request each, through every proxy that wrote of it.
+fn requests_are_followed(own: &Own) {
+    let follow = |service: &str, header: &str, code: i32| -> Value {
+        let output = e2e::lab(&["trace", &own.name, "c1", service, "--header", header, "--output", "json"]);
+        assert_eq!(output.status.code(), Some(code), "{}", e2e::text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let way = |trace: &Value| -> Vec<String> {
+        let spans = trace["spans"].as_array().expect("spans").iter();
+        spans.map(|s| format!("{} {}", s["role"].as_str().unwrap(), s["cluster"].as_str().unwrap())).collect()
+    };
+    let helloworld = "helloworld.sample:5000/hello";
+    let far = follow(helloworld, "x-cluster:c2", 0);
+    assert_eq!(way(&far), ["caller c1", "gateway c2", "callee c2"], "{far:#}");
+    assert_eq!(far["spans"][0]["toWhom"], "the east-west gateway of c2", "{far:#}");
+    assert_eq!(far["spans"][2]["identity"], "spiffe://cluster.local/ns/sample/sa/default", "{far:#}");
+    assert_eq!(way(&follow(helloworld, "x-cluster:c1", 0)), ["caller c1", "callee c1"]);
+    let copied = follow(helloworld, "x-copy:audit", 0);
+    assert!(way(&copied).contains(&"callee c2".to_owned()), "the copy is seen too: {copied:#}");
+    let failed = follow(helloworld, "x-fault:abort", 1);
+    assert_eq!((way(&failed), &failed["status"]), (vec!["caller c1".to_owned()], &Value::from(418)), "{failed:#}");
+    assert!(failed["spans"][0]["said"].to_string().contains("failed on purpose (FI)"), "{failed:#}");
+    let late = follow("slow.sample:5000/hello", "x-a:b", 1);
+    assert!(late["spans"][0]["said"].to_string().contains("did not answer in time (UT)"), "{late:#}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn all_that_steps_wait_for_is_in_the_script() {
                     Wait::Certificate { pods, .. } => format!("annotate pods -l {pods}"),
                     Wait::Injects { .. } => format!("try injects {cluster}"),
                     // Of what runs among the objects.
-                    Wait::RolledOut => format!("rollout status deployment/apps-{cluster}"),
+                    Wait::RolledOut { .. } => format!("rollout status deployment/apps-{cluster}"),
                 };
                 let is_there = |line: &str| line.contains(&wanted) && line.contains(cluster);
                 assert!(script.lines().any(is_there), "{}: {step}: no `{wanted}`", path.display());

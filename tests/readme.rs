@@ -26,6 +26,16 @@ fn follows(text: &str) -> Result<usize, String> {
 }
 
 #[test]
+fn the_readme_begins_with_what_it_is_about() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    assert!(readme.starts_with("# lab\n\n    ./dev up scenarios/three-network.yaml"), "{}", &readme[..200]);
+    // A row of a table that stands alone is one that slipped out of it.
+    for (before, row) in readme.lines().zip(readme.lines().skip(1)) {
+        assert!(!row.starts_with("| ") || before.starts_with('|') || before.is_empty(), "out of its table: {row}");
+    }
+}
+
+#[test]
 fn commands_and_what_they_print() {
     let text = "# A lab\n\n    $ not this\n\n```yaml\n$ nor this\n```\n\n```console\n$ one\na\n\nb\n$ two \\\n    more\n```\ntext\n```console exit=3\n$ three\n$ four\n```\n";
     let found = parse(text);

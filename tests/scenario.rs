@@ -354,7 +354,8 @@ fn refuses_topologies_that_do_not_fit() {
 fn refuses_gateways_that_cannot_be() {
     refused(&[
         &two("loadBalancer: none", ""),
-        "name: demo\nmesh: { topology: primary-remote, meshNetworks: true }\nclusters:\n  - { name: c1, loadBalancer: none }\n  - { name: c2, primary: c1 }\n",
+        "name: demo\nmesh: { topology: primary-remote, meshNetworks: true }\nclusters:\n  - { name: c1, loadBalancer: none }\n  - { name: c2, primary: c1 }\n  - { name: c3, loadBalancer: none }\n  - { name: c4, primary: c3 }\n",
+        "name: demo\nmesh: { topology: external, meshNetworks: true }\nclusters:\n  - { name: c1, loadBalancer: none }\n  - { name: c2, primary: c1 }\n",
         "name: demo\nmesh: { meshNetworks: true, ingressGateway: true }\nclusters:\n  - c1\n  - { name: c2, loadBalancer: none }\n",
         &two(
             "loadBalancer: { addresses: { ingressGateway: 172.30.255.10, istiod: 172.30.255.11 } }",

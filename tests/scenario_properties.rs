@@ -106,6 +106,7 @@ fn any_scenario() -> impl Strategy<Value = String> {
         "  topology: multi-primary\n",
         "  meshNetworks: True\n",
         "  dnsCapture: true\n",
+        "  accessLogs: true\n",
         "  values: { pilot: { env: { A: \"true\" } } }\n",
     ]);
     let top = some_of(&[

@@ -1,5 +1,6 @@
 //! Flags, as parsed.
 
+mod calls;
 mod eject;
 mod itself;
 mod number;
@@ -13,9 +14,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use self::number::seconds;
-use super::candidates::{clusters, files, files_and_labs, labs};
+use super::candidates::{files, files_and_labs, labs};
 use crate::images::Choice;
 
+pub use calls::{Explain, Trace};
 pub use eject::Eject;
 pub use itself::{Completions, Docs, Man, Version};
 pub use reading::Reading;
@@ -62,6 +64,9 @@ pub enum Command {
     Verify(Verify),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
+    /// Send one request and follow it through caller, gateway and callee, by what their proxies write of it
+    #[command(after_help = "The scenario must say `mesh: { accessLogs: true }`.")]
+    Trace(Trace),
     /// Check whether this machine can carry a lab, and say what to do if it cannot
     Doctor(Doctor),
     /// Show the addresses and the steps of a scenario file; needs no Docker
@@ -266,26 +271,6 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Form of the verdict on standard output
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-}
-
-/// `lab explain`.
-#[derive(Debug, ClapArgs)]
-pub struct Explain {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// The cluster that calls
-    #[arg(add = ArgValueCandidates::new(clusters))]
-    pub from: String,
-    /// The cluster that must answer, with :PORT for another port of the service
-    #[arg(value_name = "TO[:PORT]", add = ArgValueCandidates::new(clusters))]
-    pub to: String,
-    /// What is called
-    #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
-    pub service: String,
-    /// Form of the explanation
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }

@@ -26,11 +26,7 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
     }
     for cluster in [args.from.as_str(), to] {
         if !lab.data_clusters().any(|c| c.name == cluster) {
-            let names: Vec<&str> = lab.data_clusters().map(|c| c.name.as_str()).collect();
-            return Err(CliError::Usage {
-                problem: format!("the mesh of lab {} has no cluster {cluster}", lab.name),
-                remedy: format!("its clusters are {}", names.join(", ")),
-            });
+            return Err(output::no_mesh_cluster(&lab, cluster));
         }
     }
     let ctx = LabContext::new(lab, Engine::connect().await?, state);

@@ -36,6 +36,7 @@ mod shell;
 mod snapshot;
 mod snapshots;
 mod status;
+mod trace;
 mod trust;
 mod up;
 mod verify;
@@ -115,6 +116,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         }
         Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
         Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,
+        Command::Trace(args) => until(interrupt, "the lab was not changed", Box::pin(trace::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Diff(args) => Box::pin(diff::run(args, interrupt)).await,
         Command::Plan(args) => plan::run(&args, interrupt).await,

@@ -246,6 +246,15 @@ pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
     }
 }
 
+/// What is said of a cluster whose pods are not in the lab's mesh.
+pub(super) fn no_mesh_cluster(lab: &Lab, name: &str) -> CliError {
+    let names: Vec<&str> = lab.data_clusters().map(|c| c.name.as_str()).collect();
+    CliError::Usage {
+        problem: format!("the mesh of lab {} has no cluster {name}", lab.name),
+        remedy: format!("its clusters are {}", names.join(", ")),
+    }
+}
+
 /// Writes a table to standard output.
 pub(super) fn print_table(table: &comfy_table::Table) -> Result<(), CliError> {
     print(&table_text(table))

@@ -18,7 +18,8 @@ use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, ImagesError, Source, having};
 use crate::machine::preflight;
 use crate::observe::verify::Waits;
-use crate::plan::{Action, Lab, Plan, refuse_changes, refuse_unnamed};
+use crate::plan::render::unplaced;
+use crate::plan::{Action, Lab, Plan, refuse_changes, refuse_unnamed, undeclared_ports};
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
@@ -71,6 +72,11 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         }
         for warning in preflight::check(&lab, &engine).await? {
             eprintln!("warning: {warning}");
+        }
+        for object in unplaced(&lab) {
+            eprintln!(
+                "warning: no policy of the scenario is about {object}, so Karmada runs it nowhere: name it in `resourceSelectors` of a PropagationPolicy"
+            );
         }
         let is_new = existing.is_none() && nodes.is_empty();
         Ok::<_, CliError>((engine, lock, choice, is_new))
@@ -184,6 +190,13 @@ impl Run<'_> {
         }
         let changed = if changed { "up" } else { "already up, nothing changed" };
         eprintln!("lab {name} is {changed} after {:.1} s\n", took.as_secs_f64());
+        if self.lab.has_mesh() && up.ctx.prepared().is_ok_and(|p| p.source == Source::Packages) {
+            for port in undeclared_ports(self.lab) {
+                eprintln!(
+                    "warning: {port}, and the Envoy of packages lacks the filter by which Istio tells: the callee's sidecar then knows connections and no requests, so no rule by path, method or header holds there. Name the port http-NAME, or write appProtocol"
+                );
+            }
+        }
         let Some(verdict) = up.verdict() else { return Ok(up) };
         let told = output::tell(verdict, self.args.output, self.args.junit.as_deref());
         if told.is_err() {

@@ -154,7 +154,7 @@ fn awaited(cluster: &LabCluster, awaited: &Wait, objects: &[Value]) -> Vec<Strin
             format!("k {} -n {namespace} annotate pods -l {pods} lab/certificate=there", cluster.name),
         ],
         Wait::Injects { .. } => vec![format!("try injects {}", cluster.name)],
-        Wait::RolledOut => rollouts(cluster, objects),
+        Wait::RolledOut { .. } => rollouts(cluster, objects),
     }
 }
 

@@ -90,7 +90,8 @@ pub fn refuse_changes(old: &Lab, new: &Lab, removes: bool) -> Result<(), FixedEr
         .or_else(|| {
             let mut compared = old.clusters.iter().map(|before| (before, new.cluster(&before.name)));
             compared.find_map(|(before, after)| cluster(before, after).filter(|_| after.is_some() || !removes))
-        });
+        })
+        .or_else(|| old.clusters.iter().find_map(|before| published(old, before, new)));
     change.map_or(Ok(()), |change| Err(FixedError { lab: new.name.clone(), change }))
 }
 
@@ -167,6 +168,24 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
     Some(Change::Cluster { cluster, field, was, is })
 }
 
+/// A node's ports are published when it is made.
+fn published(old: &Lab, before: &LabCluster, new: &Lab) -> Option<Change> {
+    let (was, is) = (old.published_ports(before), new.published_ports(new.cluster(&before.name)?));
+    let words = |ports: &[(u16, u16)]| names(ports.iter().map(|(host, _)| host));
+    is.iter().any(|port| !was.contains(port)).then(|| Change::Cluster {
+        cluster: before.name.clone(),
+        field: "what the host publishes",
+        was: words(&was),
+        is: words(&is),
+    })
+}
+
+/// Numbers with commas between them, or `none`.
+fn names(numbers: impl Iterator<Item = impl ToString>) -> String {
+    let all: Vec<String> = numbers.map(|n| n.to_string()).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
 /// The version of a product that a cluster runs: what nobody asked for is the newest.
 fn version(cluster: &LabCluster, product: Product) -> String {
     let asked = cluster.versions.asked().find(|(of, _)| *of == product).map(|(_, minor)| minor);
@@ -241,6 +260,16 @@ mod tests {
                 "mesh: { meshNetworks: true }\nclusters: [c1, c2]",
                 "mesh: { meshNetworks: true }\nclusters: [c1, { name: c2, loadBalancer: none }]",
                 "loadBalancer of its cluster c2 would change from a pool to none",
+            ),
+            (
+                "mesh: { meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }]",
+                "mesh: { meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2]",
+                "what the host publishes of its cluster c1 would change from none to 31443",
+            ),
+            (
+                "mesh: { topology: primary-remote, meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2, { name: c3, primary: c2 }]",
+                "mesh: { topology: primary-remote, meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2, { name: c3, primary: c2 }, { name: c4, primary: c1 }]",
+                "what the host publishes of its cluster c1 would change from 31443 to 31443, 15012, 15017",
             ),
             (
                 &format!("{federated}{{ manager: m }}"),

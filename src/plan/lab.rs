@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::ipv6::ClusterIpv6;
-use super::render::EAST_WEST_PORT;
+use super::render::{EAST_WEST_PORT, ISTIOD_NODE_PORTS};
 use crate::scenario::{
     AddressRange, App, Check, Cluster, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
 };
@@ -136,11 +136,13 @@ impl LabCluster {
         balanced.or(self.published_gateway)
     }
 
-    /// Where clusters without an istiod of their own reach the one that runs here: its own address, or that of the east-west gateway.
+    /// Where clusters without an istiod of their own reach the one that runs here: its own address, or that of the east-west gateway, which the host
+    /// may publish.
     #[must_use]
     pub fn istiod_for_others(&self) -> Option<Ipv4Addr> {
         let own = self.addresses.get(&Gateway::Istiod);
-        own.or_else(|| self.addresses.get(&Gateway::EastWestGateway)).copied()
+        let balanced = own.or_else(|| self.addresses.get(&Gateway::EastWestGateway)).copied();
+        balanced.or_else(|| self.published_gateway.map(|at| *at.ip()))
     }
 
     /// Whether it runs a control plane: its own, or the mesh's external one.
@@ -284,6 +286,15 @@ impl Lab {
     #[must_use]
     pub fn exposes_istiod(&self, cluster: &LabCluster) -> bool {
         self.serves_others(cluster) && !self.is_host(cluster) && !cluster.addresses.contains_key(&Gateway::Istiod)
+    }
+
+    /// The ports that the host publishes for a cluster, each with the node port behind it: that of its east-west gateway and, where remote clusters
+    /// reach its istiod through that, the two that they ask for by number.
+    #[must_use]
+    pub fn published_ports(&self, cluster: &LabCluster) -> Vec<(u16, u16)> {
+        let Some(gateway) = cluster.published_gateway else { return Vec::new() };
+        let istiod = self.exposes_istiod(cluster).then_some(ISTIOD_NODE_PORTS);
+        std::iter::once((gateway.port(), gateway.port())).chain(istiod.into_iter().flatten()).collect()
     }
 
     /// Whether something is set up in the cluster for calls from outside: its own ingress gateway, or the routes of another one whose

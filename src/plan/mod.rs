@@ -13,6 +13,7 @@ mod kubeconfig;
 mod lab;
 mod markdown;
 mod names;
+mod protocols;
 pub mod render;
 mod scenario_yaml;
 mod step;
@@ -30,6 +31,7 @@ pub use lab::{DockerNetwork, Lab, LabCluster};
 pub use markdown::plan_markdown;
 
 pub use crate::scenario::Gateway;
+pub use protocols::undeclared_ports;
 pub use scenario_yaml::scenario_yaml;
 pub use step::{Action, Plan, PlannedStep, StepId};
-pub use wait::Wait;
+pub use wait::{Wait, object_name};

@@ -2,6 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+/// What a message calls an object, as `Deployment demo/hello`.
+#[must_use]
+pub fn object_name(kind: &str, namespace: Option<&str>, name: &str) -> String {
+    format!("{kind} {}/{name}", namespace.unwrap_or("default"))
+}
+
 /// One thing that a step waits for, in the cluster that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -51,5 +57,8 @@ pub enum Wait {
         istiod: String,
     },
     /// Whatever the step applies and runs pods runs them.
-    RolledOut,
+    RolledOut {
+        /// But these, as `Deployment demo/hello`: nobody runs them.
+        but: Vec<String>,
+    },
 }

@@ -12,6 +12,7 @@ mod status;
 mod summary;
 mod table;
 mod terminal;
+mod trace;
 mod under_way;
 
 pub use explanation::explanation_text;
@@ -23,3 +24,4 @@ pub use phases::{PhaseTime, Timeline};
 pub use status::{Watched, status_text};
 pub use table::{table, table_text};
 pub use terminal::{Style, follow};
+pub use trace::trace_text;

@@ -107,6 +107,9 @@ pub struct Mesh {
     /// Whether sidecars answer DNS queries, so that names resolve which only another cluster knows.
     #[serde(default)]
     pub dns_capture: bool,
+    /// Whether proxies write a line for each call.
+    #[serde(default)]
+    pub access_logs: bool,
     /// Which clusters have an ingress gateway.
     #[serde(default)]
     pub ingress_gateway: IngressGateways,

@@ -153,6 +153,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         },
         mesh_networks: has_networks,
         dns_capture: raw_mesh.dns_capture.is_some_and(|d| d.value),
+        access_logs: raw_mesh.access_logs.is_some_and(|d| d.value),
         ingress_gateway: topology::ingress(raw_mesh.ingress_gateway.as_ref()),
         ca: None,
         values,

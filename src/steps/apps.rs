@@ -14,7 +14,7 @@ use crate::sys::kube::{Cluster, Manifest};
 const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
 
 pub(super) const STEP: Step = Step::Applied(Applied {
-    waits: |_, _| vec![Wait::RolledOut],
+    waits: |_, _| vec![Wait::RolledOut { but: Vec::new() }],
     before: |ctx, action, client| {
         Box::pin(async move {
             if ctx.lab.has_istio(step::cluster(ctx, action)?) { ask_for_root(client).await } else { Ok(()) }

@@ -8,7 +8,7 @@ use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::Manifest;
 
 pub(super) const STEP: Step = Step::Applied(Applied {
-    waits: |_, _| vec![Wait::RolledOut],
+    waits: |lab, _| vec![Wait::RolledOut { but: render::unplaced(lab) }],
     // Before Karmada is installed, nobody can be asked whether it is there.
     ..Applied::of(Sends::Asked(|ctx, _| {
         at_once(karmada_api::is_built(ctx).and_then(|is| is.then(|| manifest(ctx)).transpose()))

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
 
 use crate::context::StepError;
 use crate::exec::Progress;
-use crate::plan::Wait;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
+use crate::plan::{Wait, object_name};
 use crate::sys::kube::{Cluster, KubeError, Manifest, load_balancer_addresses};
 use crate::sys::poll::poll_until;
 
@@ -58,8 +60,8 @@ async fn is_over(client: &Cluster, wait: &Wait, manifest: &Manifest) -> Result<b
             client.get(namespace, secret).await?.as_ref().is_some_and(has_certificate)
         }
         Wait::Injects { .. } => injects(client).await?,
-        Wait::RolledOut => {
-            let out = try_join_all(manifest.objects.iter().map(|object| client.is_rolled_out(object))).await?;
+        Wait::RolledOut { but } => {
+            let out = try_join_all(running(manifest, but).map(|object| client.is_rolled_out(object))).await?;
             !out.contains(&false)
         }
     })
@@ -96,12 +98,20 @@ async fn until(
             }
         }
         Wait::Injects { istiod } => until_injects(client, istiod, limit, progress).await?,
-        Wait::RolledOut => {
-            let waits = manifest.objects.iter().map(|object| client.until_rolled_out(object, limit, progress));
+        Wait::RolledOut { but } => {
+            let waits = running(manifest, but).map(|object| client.until_rolled_out(object, limit, progress));
             try_join_all(waits).await?;
         }
     }
     Ok(())
+}
+
+/// What somebody runs.
+fn running<'a>(manifest: &'a Manifest, but: &'a [String]) -> impl Iterator<Item = &'a DynamicObject> {
+    manifest.objects.iter().filter(move |object| {
+        let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
+        !but.contains(&object_name(kind, object.metadata.namespace.as_deref(), &object.name_any()))
+    })
 }
 
 fn has_token(secret: &Secret) -> bool {

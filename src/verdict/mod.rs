@@ -1,5 +1,6 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
+mod access_line;
 mod cause;
 mod endpoints;
 mod explanation;
@@ -15,6 +16,7 @@ mod rotation;
 mod settling;
 mod statistics;
 mod status;
+mod trace;
 mod weights;
 pub mod words;
 
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use access_line::AccessLine;
 pub use cause::{
     CallFacts, Objects, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing, target_port,
 };
@@ -42,6 +45,7 @@ pub use status::{
     AppStatus, ClusterStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus, NodeStatus,
     ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
 };
+pub use trace::{Known, Logged, Role, Span, Trace, TracedRequest, is_whole, spans};
 pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};
 
 /// The outcome of all checks of a lab.

@@ -78,18 +78,20 @@ async fn published(
     service: Option<&Service>,
     remedy: String,
 ) -> Result<Option<Finding>, StepError> {
-    let Some(endpoint) = to.published_gateway else { return Ok(None) };
     let ports = service.and_then(|s| s.spec.as_ref()).and_then(|s| s.ports.as_ref());
     let found: Vec<i32> = ports.into_iter().flatten().filter_map(|p| p.node_port).collect();
-    if found.contains(&i32::from(endpoint.port())) {
-        return listens(ctx, to, Gateway::EastWestGateway, remedy).await;
-    }
+    let planned = ctx.lab.published_ports(to);
+    let Some((host, missing)) = planned.iter().find(|(_, node)| !found.contains(&i32::from(*node))) else {
+        return if planned.is_empty() { Ok(None) } else { listens(ctx, to, Gateway::EastWestGateway, remedy).await };
+    };
     Ok(Some(Finding {
-        cause: format!("the east-west gateway of {} does not have the node port that meshNetworks names", to.name),
+        cause: format!(
+            "the east-west gateway of {} does not have the node port behind port {host} of the host",
+            to.name
+        ),
         evidence: format!(
-            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {}, found {}",
+            "Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: planned {missing}, found {}",
             to.name,
-            endpoint.port(),
             words::names(found)
         ),
         remedy,

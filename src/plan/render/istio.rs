@@ -47,6 +47,9 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
         // Addresses for ServiceEntries that have none are given out by istiod itself nowadays.
         spec["meshConfig"]["defaultConfig"]["proxyMetadata"]["ISTIO_META_DNS_CAPTURE"] = json!("true");
     }
+    if lab.mesh.access_logs {
+        super::access_log::ask(&mut spec["meshConfig"]);
+    }
     if lab.is_dual() {
         // Otherwise neither istiod nor its proxies look at a second address of anything.
         spec["meshConfig"]["defaultConfig"]["proxyMetadata"][DUAL_STACK] = json!("true");
@@ -168,11 +171,14 @@ fn east_west_gateway(lab: &Lab, cluster: &LabCluster) -> Value {
         label[NETWORK_LABEL] = json!(cluster.network);
     }
     let mut service = json!({});
-    if let Some(published) = cluster.published_gateway {
-        tls["nodePort"] = json!(published.port());
+    let (mut istiod, mut webhook) = (port("tls-istiod", 15012), port("tls-webhook", 15017));
+    if cluster.published_gateway.is_some() {
+        for (port, (_, node)) in [&mut tls, &mut istiod, &mut webhook].into_iter().zip(lab.published_ports(cluster)) {
+            port["nodePort"] = json!(node);
+        }
         service["type"] = json!("NodePort");
     }
-    service["ports"] = json!([port("status-port", 15021), tls, port("tls-istiod", 15012), port("tls-webhook", 15017)]);
+    service["ports"] = json!([port("status-port", 15021), tls, istiod, webhook]);
     gateway(lab, EAST_WEST_GATEWAY, &label, &service, cluster.addresses.get(&Gateway::EastWestGateway), |k8s| {
         k8s["env"] = json!([{ "name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": cluster.network }]);
     })

@@ -33,12 +33,15 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, around: Surroundings) -> Val
     let mut control_plane = json!({ "role": "control-plane" });
     if let Some(published) = cluster.published_gateway {
         // On the lab's own bridge only, so that no other interface of the host and no other lab meets it.
-        control_plane["extraPortMappings"] = json!([{
-            "containerPort": published.port(),
-            "hostPort": published.port(),
-            "listenAddress": published.ip().to_string(),
-            "protocol": "TCP",
-        }]);
+        let mapping = |(host, node): (u16, u16)| {
+            json!({
+                "containerPort": node,
+                "hostPort": host,
+                "listenAddress": published.ip().to_string(),
+                "protocol": "TCP",
+            })
+        };
+        control_plane["extraPortMappings"] = lab.published_ports(cluster).into_iter().map(mapping).collect();
     }
     let workers = (0..cluster.workers).map(|_| json!({ "role": "worker" }));
     // With one control plane there is nobody to lead. After a restart the old lease would hold both up for many seconds.

@@ -10,6 +10,9 @@ use crate::scenario::App;
 pub const DISCOVERY_PORT: u16 = 15012;
 /// Port of istiod that remote clusters use for the injection webhook.
 const WEBHOOK_PORT: u16 = 15017;
+/// What the host publishes of the east-west gateway of a primary without a load balancer, and the node ports behind it. Remote clusters know the first
+/// ones only, since the charts that they are installed from have no field for others.
+pub(in crate::plan) const ISTIOD_NODE_PORTS: [(u16, u16); 2] = [(DISCOVERY_PORT, 31512), (WEBHOOK_PORT, 31517)];
 /// Port on which an ingress gateway takes calls from outside.
 pub const INGRESS_PORT: u16 = 80;
 
@@ -22,6 +25,9 @@ pub fn east_west_resources(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
     }
     if lab.exposes_istiod(cluster) {
         resources.extend(expose_istiod());
+    }
+    if lab.mesh.access_logs && !resources.is_empty() {
+        resources.push(super::access_log::at_connection());
     }
     resources
 }

@@ -1,5 +1,6 @@
 //! What is sent to kind, Istio and Kubernetes, as values. Pure: the same lab and images give the same text.
 
+mod access_log;
 mod apps;
 mod balance;
 mod federation;
@@ -11,6 +12,7 @@ mod locality;
 mod manifests;
 mod metallb;
 mod node_network;
+mod policies;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ pub use istio::{istio_namespace, istio_operator};
 pub use kind::{Surroundings, kind_config};
 pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
+pub(super) use links::ISTIOD_NODE_PORTS;
 pub use links::{
     DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, MESH_CONFIGURATION,
     east_west_resources, ingress_resources, istiod_service, mount_mesh_configuration,
@@ -37,6 +40,7 @@ pub use metallb::{address_pool, empty_pools};
 pub use node_network::{
     NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,
 };
+pub use policies::unplaced;
 pub use secrets::{
     CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
     lent_account, remote_secret, token_name,

@@ -14,6 +14,7 @@ pub(in crate::scenario) struct RawMesh {
     pub topology: Option<Located<Topology>>,
     pub mesh_networks: Option<Located<bool>>,
     pub dns_capture: Option<Located<bool>>,
+    pub access_logs: Option<Located<bool>>,
     pub ingress_gateway: Option<TruthOr<Names>>,
     pub ca: Option<Located<RawAuthority>>,
     pub values: Option<RawValues>,
@@ -46,6 +47,8 @@ impl Record for RawMesh {
         f.field("dnsCapture", Truth, |r| &mut r.dns_capture, "Whether sidecars answer DNS queries")
             .default("false")
             .example("true");
+        let logs = "Whether sidecars and gateways write a line for each call, which `lab trace` reads";
+        f.field("accessLogs", Truth, |r| &mut r.access_logs, logs).default("false").example("true");
         f.field("ingressGateway", INGRESS, |r| &mut r.ingress_gateway, ingress).default("false").example("[c1]");
         f.part("ca", |r| &mut r.ca, "{ files: { rootCert: ca/root-cert.pem, rootKey: ca/root-key.pem } }");
         f.field("values", Values, |r| &mut r.values, "Istio's Helm values, merged over lab's own")
@@ -56,14 +59,25 @@ impl Record for RawMesh {
 
 /// The way back.
 pub(super) fn of(mesh: &Mesh) -> RawMesh {
-    let Mesh { id, trust_domain, topology, mesh_networks, dns_capture, ingress_gateway, ca, values, values_at: _ } =
-        mesh;
+    let Mesh {
+        id,
+        trust_domain,
+        topology,
+        mesh_networks,
+        dns_capture,
+        access_logs,
+        ingress_gateway,
+        ca,
+        values,
+        values_at: _,
+    } = mesh;
     RawMesh {
         id: Some(id.clone().into()),
         trust_domain: Some(trust_domain.clone().into()),
         topology: Some((*topology).into()),
         mesh_networks: Some((*mesh_networks).into()),
         dns_capture: Some((*dns_capture).into()),
+        access_logs: Some((*access_logs).into()),
         ingress_gateway: Some(match ingress_gateway {
             IngressGateways::None => TruthOr::Truth(false),
             IngressGateways::All => TruthOr::Truth(true),

@@ -110,8 +110,15 @@ fn check_load_balancer(mesh: &Mesh, draft: &Draft, drafts: &[Draft], problems: &
     let Some(span) = draft.no_load_balancer.filter(|_| !draft.manages && mesh.topology != Topology::None) else {
         return;
     };
-    let (what, remedy) = if draft.serves_others(drafts) {
+    let publishes_istiod = |d: &&Draft| d.no_load_balancer.is_some() && d.serves_others(drafts);
+    let (what, remedy) = if draft.hosts {
         ("others reach its control plane by a load balancer's address", "leave `loadBalancer` out")
+    } else if publishes_istiod(&draft) && drafts.iter().find(publishes_istiod).is_some_and(|d| !std::ptr::eq(d, draft))
+    {
+        (
+            "the host publishes ports 15012 and 15017, by which others reach a control plane, for one cluster only",
+            "leave `loadBalancer` out here",
+        )
     } else if mesh.ingress_gateway.has(&draft.name.value) {
         ("its ingress gateway has a load balancer's address", "leave `loadBalancer` or `ingressGateway` out")
     } else if !mesh.mesh_networks {

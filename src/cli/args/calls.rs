@@ -1,0 +1,50 @@
+//! Verbs about one call.
+
+use clap::Args as ClapArgs;
+use clap_complete::engine::ArgValueCandidates;
+
+use super::Output;
+use crate::cli::candidates::{clusters, labs};
+
+/// `lab explain`.
+#[derive(Debug, ClapArgs)]
+pub struct Explain {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// The cluster that calls
+    #[arg(add = ArgValueCandidates::new(clusters))]
+    pub from: String,
+    /// The cluster that must answer, with :PORT for another port of the service
+    #[arg(value_name = "TO[:PORT]", add = ArgValueCandidates::new(clusters))]
+    pub to: String,
+    /// What is called
+    #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
+    pub service: String,
+    /// Form of the explanation
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab trace`.
+#[derive(Debug, ClapArgs)]
+pub struct Trace {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// The cluster that calls
+    #[arg(add = ArgValueCandidates::new(clusters))]
+    pub from: String,
+    /// What is called
+    #[arg(value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
+    pub service: String,
+    /// Who calls: an app whose container has its name, and curl in it
+    #[arg(long, value_name = "NAMESPACE/APP", default_value = "sample/sleep")]
+    pub caller: String,
+    /// A header to send; may be repeated
+    #[arg(long, short = 'H', value_name = "NAME:VALUE")]
+    pub header: Vec<String>,
+    /// Form of the trace
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
