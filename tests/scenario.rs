@@ -328,9 +328,8 @@ fn refuses_apps_and_checks_that_cannot_work() {
             "checks:\n  - rotation: { service: http://helloworld.sample:5000/hello }\n  - rotation: { service: helloworld:5000/hello }\n  - rotation: { service: helloworld.sample/hello }\n  - rotation: { service: helloworld.sample:5000 }\n  - rotation: { service: helloworld.sample:70000/hello }\n",
         ),
         &with("checks:\n  - rotation: { service: reviews.sample:9080/reviews }\n"),
-        &with(
-            "checks:\n  - rotation: { from: [c1, c22, c1] }\n  - rotation: { from: [] }\n  - rotation: { from: c1 }\n",
-        ),
+        &with("checks: [{ rotation: { from: [c1, c22, c1] } }, { rotation: { from: [] } }]\n"),
+        &with("checks: [{ rotation: { from: c1 } }]\n"),
     ]);
 }
 
