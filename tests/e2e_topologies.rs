@@ -267,7 +267,8 @@ fn node_ports_in_full() {
     let patch = |port: &str| format!(r#"[{{"op": "replace", "path": "/spec/ports/{port}/nodePort", "value": 31999}}]"#);
     let gateway = ["-n", "istio-system", "patch", "service", "istio-eastwestgateway", "--type=json", "-p"];
     own.kubectl("c1", &[&gateway[..], &[&patch("2")]].concat());
-    own.restart("c2", "sample", "sleep");
+    // A new sidecar does not get ready without istiod.
+    own.delete_pods("c2", "sample", "app=sleep");
     own.red("does not have the node port behind port 15012 of the host");
     own.mend();
     own.kubectl("c2", &[&gateway[..], &[&patch("1")]].concat());
