@@ -245,7 +245,7 @@ checks:
         "name: a
 mesh: { ingressGateway: [c1] }
 ipFamily: dual
-clusters: [c1, { name: c2, loadBalancer: { addresses: { eastWestGateway: 172.30.255.20 } } }]
+clusters: [c1, { name: c2, locality: { region: r }, nodes: { zones: [a, b] }, loadBalancer: { addresses: { eastWestGateway: 172.30.255.20 } } }]
 checks:
   - rotation: { through: ingress }
   - request:
@@ -255,11 +255,11 @@ checks:
       method: POST
       headers: { a: b }
       times: 2
-      expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2: 20 }, within: 2s, atLeast: 1s, mirror: \"helloworld.sample:5000\", failures: 3, ejected: true }
+      expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2-a: 20 }, within: 2s, atLeast: 1s, mirror: \"helloworld.sample:5000\", failures: 3, ejected: true }
   - request: { service: helloworld.sample:5000/hello, through: ingress, expect: { versions: [v1] } }
   - request: { url: \"http://a/\", expect: { denied: true, reason: x } }
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c1] } }
-  - failover: { order: { c1: [c1, c2] }, exercise: [c1] }
+  - failover: { order: { c1: [c1, [c2/a, c2/b]] }, exercise: [c1] }
   - reachability
 ",
     ];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::quoted;
 use crate::plan::render::{APP_NAMESPACE, INGRESS_PORT};
-use crate::plan::{Gateway, Lab, helloworlds};
+use crate::plan::{Gateway, Lab, helloworlds, versions};
 use crate::scenario::{Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
 
 /// Calls for each version that must answer: of versions that answer in turn, one is missed by chance in a thousand million scripts.
@@ -30,6 +30,9 @@ pub(super) fn script(lab: &Lab) -> String {
             }
             Check::Failover(check) => {
                 calls.extend(failover(lab, check));
+                if check.order.keys().any(|from| from.zone.is_some()) {
+                    left_out.push("who answers calls from one zone".to_owned());
+                }
                 if !check.exercise.is_empty() {
                     left_out.push("who answers when the first is gone".to_owned());
                 }
@@ -70,14 +73,6 @@ fn title(check: &RequestCheck) -> String {
     check.name.clone().unwrap_or_else(|| format!("requests to {}", check.target))
 }
 
-/// Every version of helloworld once.
-fn versions(lab: &Lab) -> Vec<String> {
-    let mut versions: Vec<String> = helloworlds(lab).map(|(_, version)| version.to_owned()).collect();
-    versions.sort();
-    versions.dedup();
-    versions
-}
-
 fn from_pod(cluster: &str, namespace: &str, app: &str) -> String {
     format!("from_pod {cluster} {} {}", quoted(namespace), quoted(app))
 }
@@ -96,13 +91,17 @@ fn rotation(lab: &Lab, service: &ServiceUrl, cluster: &str, through: Through) ->
 
 /// While all is well, the first of each order answers.
 fn failover<'a>(lab: &'a Lab, check: &'a FailoverCheck) -> impl Iterator<Item = Calls> + 'a {
-    check.order.iter().filter_map(|(cluster, order)| {
-        let version = helloworlds(lab).find(|(c, _)| Some(*c) == order.first().map(String::as_str))?.1;
-        Some(Calls {
-            caller: from_pod(cluster, APP_NAMESPACE, "sleep"),
+    // Which zone the newest pod is in is not known here.
+    let from = check.order.iter().filter(|(from, _)| from.zone.is_none());
+    from.filter_map(|(from, order)| {
+        let first = order.first()?;
+        let answering = helloworlds(lab).filter(|h| first.covers(h.cluster, h.zone));
+        let expected: Vec<String> = answering.map(|h| h.version).collect();
+        (!expected.is_empty()).then(|| Calls {
+            caller: from_pod(&from.cluster, APP_NAMESPACE, "sleep"),
             url: format!("http://{}", check.service),
-            times: CALLS,
-            expected: vec![version.to_owned()],
+            times: CALLS * expected.len(),
+            expected,
         })
     })
 }
@@ -118,8 +117,8 @@ fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item 
             (weights.map(|(version, _)| version.clone()).collect(), CALLS * 100 / least)
         }
         Who::Clusters(clusters) => {
-            let of = helloworlds(lab).filter(|(c, _)| clusters.iter().any(|wanted| wanted == c));
-            let versions: Vec<String> = of.map(|(_, version)| version.to_owned()).collect();
+            let of = helloworlds(lab).filter(|h| clusters.iter().any(|wanted| wanted == h.cluster));
+            let versions: Vec<String> = of.map(|h| h.version).collect();
             let times = CALLS * versions.len();
             (versions, times)
         }

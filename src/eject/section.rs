@@ -112,9 +112,15 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
             c.name
         )],
         (Action::Locality { .. }, Some(c)) => {
-            let labels = render::locality_labels(c);
-            let labels: Vec<String> = labels.iter().map(|(k, v)| quoted(&format!("{k}={v}"))).collect();
-            vec![format!("k {} label nodes --all --overwrite {}", c.name, labels.join(" "))]
+            let label = |which: &str, node: &str| {
+                let labels = render::locality_labels(c, node);
+                let labels: Vec<String> = labels.iter().map(|(k, v)| quoted(&format!("{k}={v}"))).collect();
+                format!("k {} label nodes {which} --overwrite {}", c.name, labels.join(" "))
+            };
+            match c.zones[..] {
+                [] => vec![label("--all", "")],
+                _ => c.nodes().map(|node| c.node_name(&node)).map(|node| label(&node, &node)).collect(),
+            }
         }
         (Action::RemoteSecret { of, to }, _) => lab.cluster(of).map_or_else(Vec::new, |of| remote_secret(lab, of, to)),
         (Action::NodeNetwork { .. }, Some(c)) => node_network(lab, c),

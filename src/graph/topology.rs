@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use super::federation;
 use super::{Edge, EdgeKind, Graph, Group, GroupKind, Node, NodeKind, Subject};
 use crate::plan::render::{DISCOVERY_PORT, INGRESS_PORT};
-use crate::plan::{Gateway, Lab, LabCluster};
+use crate::plan::{Gateway, Lab, LabCluster, helloworlds};
 use crate::scenario::{App, Topology};
 
 /// Callers outside the clusters, where there is an ingress gateway.
@@ -140,6 +140,7 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         let parts: Vec<&str> = [l.zone.as_deref(), l.subzone.as_deref()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(" / "))
     });
+    let place = place.or_else(|| (!cluster.zones.is_empty()).then(|| cluster.zones_once().join(", ")));
     let nodes = match cluster.workers {
         0 => "1 node".to_owned(),
         workers => format!("{} nodes", workers + 1),
@@ -182,7 +183,14 @@ fn member_by(lab: &Lab, cluster: &LabCluster) -> Option<String> {
 fn apps(lab: &Lab, cluster: &LabCluster) -> Vec<Node> {
     let app = |(i, app): (usize, &App)| {
         let (name, version) = match app {
-            App::Helloworld { versions } => (app.name(), Some(versions.get(&cluster.name)?.clone())),
+            App::Helloworld { .. } => {
+                let here = helloworlds(lab).filter(|h| h.cluster == cluster.name);
+                let versions: Vec<String> = here.map(|h| h.version).collect();
+                if versions.is_empty() {
+                    return None;
+                }
+                (app.name(), Some(versions.join(", ")))
+            }
             _ => (app.name(), None),
         };
         let id = inner(cluster, &format!("app-{}", i + 1));

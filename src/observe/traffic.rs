@@ -9,8 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::context::{LabContext, StepError};
 use crate::exec::Progress;
-use crate::plan::{LabCluster, helloworlds};
-use crate::scenario::ServiceUrl;
+use crate::plan::{Helloworld, LabCluster, helloworlds};
+use crate::scenario::{Level, ServiceUrl};
 use crate::sys::kube::{ANSWER, Cluster, KubeError};
 use crate::verdict::{
     Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, at_port, differences, endpoint_port,
@@ -42,9 +42,26 @@ impl Caller {
         namespace: &str,
         app: &str,
     ) -> Result<Self, StepError> {
+        Self::find_in(ctx, (cluster, None), namespace, app).await
+    }
+
+    /// The same in one zone of a cluster, if one is said.
+    pub(in crate::observe) async fn find_in(
+        ctx: &LabContext,
+        (cluster, zone): (&str, Option<&str>),
+        namespace: &str,
+        app: &str,
+    ) -> Result<Self, StepError> {
         let client = ctx.client(cluster).await?;
-        let selector = format!("app={app}");
-        let pod = client.pods(namespace, &selector).await?.pop();
+        let mut selector = format!("app={app}");
+        let mut pods = client.pods(namespace, &selector).await?;
+        if let Some(zone) = zone {
+            let nodes = ctx.cluster(cluster)?.nodes_in(zone);
+            let node = |pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.clone());
+            pods.retain(|pod| node(pod).is_some_and(|node| nodes.contains(&node)));
+            selector = format!("{selector} in zone {zone}");
+        }
+        let pod = pods.pop();
         let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector })?;
         let has_sidecar = has_sidecar(&pod);
         let pod = EnvoyPod { namespace: namespace.to_owned(), name: pod.name_any() };
@@ -292,7 +309,7 @@ pub(in crate::observe) async fn settled(
     (client, envoy): (&Cluster, &EnvoyPod),
     service: &ServiceUrl,
     source: &LabCluster,
-    priorities: Option<&[String]>,
+    priorities: Option<&[Level]>,
     (progress, until): (&Progress, Instant),
 ) -> Result<Vec<String>, StepError> {
     let mut pause = Duration::from_millis(100);
@@ -316,19 +333,19 @@ pub(in crate::observe) async fn settled(
     }
 }
 
-/// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, clusters in the
-/// order in which they must answer, each also has its priority.
+/// The endpoints that the caller must have: pods on its own network, gateways of the other networks. With `priorities`, those who must answer in
+/// their order, each also has its priority.
 async fn expected_endpoints(
     ctx: &LabContext,
     service: &ServiceUrl,
     source: &LabCluster,
-    priorities: Option<&[String]>,
+    priorities: Option<&[Level]>,
 ) -> Result<Vec<Expected>, StepError> {
     let mut expected: Vec<Expected> = Vec::new();
     let known = service_in(ctx, service, &source.name).await?;
-    for (name, version) in helloworlds(&ctx.lab) {
+    for Helloworld { cluster: name, zone, version } in helloworlds(&ctx.lab) {
         let target = ctx.cluster(name)?;
-        let priority = priorities.and_then(|order| order.iter().position(|c| c == name)).map(|p| p.min(2) as u64);
+        let priority = priorities.and_then(|order| order.iter().position(|l| l.covers(name, zone))).map(|p| p as u64);
         if target.network == source.network {
             let selector = format!("app={},version={version}", service.service);
             let theirs = service_in(ctx, service, name).await?;
@@ -343,8 +360,12 @@ async fn expected_endpoints(
             }
         } else {
             for endpoint in target.east_west_endpoints(&ctx.lab.docker_network) {
-                let what = format!("the east-west gateway of {name}");
-                expected.push(Expected { address: endpoint.to_string(), what, priority });
+                let (address, what) = (endpoint.to_string(), format!("the east-west gateway of {name}"));
+                // One gateway stands for all zones of its cluster, and is where the nearest of them is.
+                match expected.iter_mut().find(|e| e.address == address) {
+                    Some(same) => same.priority = same.priority.min(priority),
+                    None => expected.push(Expected { address, what, priority }),
+                }
             }
         }
     }

@@ -147,6 +147,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 service_subnet,
                 ipv6: is_dual.then(|| ipv6::cluster(&scenario.name, position)),
                 workers: cluster.workers,
+                zones: cluster.zones.clone(),
                 locality: cluster.locality.clone(),
                 versions: scenario.versions_of(cluster),
                 pool,

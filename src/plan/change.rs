@@ -154,10 +154,16 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
     let cluster = before.name.clone();
     let Some(after) = after else { return Some(Change::NoCluster { cluster }) };
     let balanced = |cluster: &LabCluster| if cluster.pool.is_some() { "a pool" } else { "none" }.to_owned();
+    // Zones are labels, which may change; but the control plane takes pods only where it was made so.
+    let zones = match (&before.zones[..], &after.zones[..]) {
+        ([], []) | ([_, ..], [_, ..]) => Default::default(),
+        (was, is) => (listed(was), listed(is)),
+    };
     let fields = [
         ("podSubnet", before.pod_subnets(), after.pod_subnets()),
         ("serviceSubnet", before.service_subnets(), after.service_subnets()),
         ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
+        ("nodes.zones", zones.0, zones.1),
         ("versions.kubernetes", version(before, Product::Kubernetes), version(after, Product::Kubernetes)),
         ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
         ("network", before.network.clone(), after.network.clone()),
@@ -171,7 +177,7 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
 /// A node's ports are published when it is made.
 fn published(old: &Lab, before: &LabCluster, new: &Lab) -> Option<Change> {
     let (was, is) = (old.published_ports(before), new.published_ports(new.cluster(&before.name)?));
-    let words = |ports: &[(u16, u16)]| names(ports.iter().map(|(host, _)| host));
+    let words = |ports: &[(u16, u16)]| listed(ports.iter().map(|(host, _)| host));
     is.iter().any(|port| !was.contains(port)).then(|| Change::Cluster {
         cluster: before.name.clone(),
         field: "what the host publishes",
@@ -180,9 +186,9 @@ fn published(old: &Lab, before: &LabCluster, new: &Lab) -> Option<Change> {
     })
 }
 
-/// Numbers with commas between them, or `none`.
-fn names(numbers: impl Iterator<Item = impl ToString>) -> String {
-    let all: Vec<String> = numbers.map(|n| n.to_string()).collect();
+/// What is in a list with commas between, or `none`.
+fn listed(list: impl IntoIterator<Item = impl ToString>) -> String {
+    let all: Vec<String> = list.into_iter().map(|n| n.to_string()).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
@@ -220,6 +226,11 @@ mod tests {
             ),
             ("clusters: [c1]", "ipFamily: dual\nclusters: [c1]", "ipFamily would change"),
             ("clusters: [c1]", "dockerNetwork: { mtu: 1400 }\nclusters: [c1]", "dockerNetwork.mtu would change"),
+            (
+                "clusters: [{ name: c1, locality: { region: r }, nodes: { workers: 1 } }]",
+                "clusters: [{ name: c1, locality: { region: r }, nodes: { zones: [a, b] } }]",
+                "nodes.zones of its cluster c1 would change from none to a, b",
+            ),
             (
                 "dockerNetwork: { subnet: 172.30.0.0/20 }\nclusters: [c1]",
                 "dockerNetwork: { subnet: 172.30.16.0/20 }\nclusters: [c1]",

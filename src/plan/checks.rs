@@ -1,16 +1,40 @@
 //! What checks of a lab are about.
 
+use std::collections::BTreeSet;
+
 use super::{Lab, LabCluster};
-use crate::scenario::App;
+use crate::scenario::{App, version_in};
 
 /// The clusters that a check over `all` is about.
 pub fn checked_clusters(lab: &Lab) -> impl Iterator<Item = &LabCluster> {
     lab.data_clusters()
 }
 
-/// Cluster and version of every helloworld.
-pub fn helloworlds(lab: &Lab) -> impl Iterator<Item = (&str, &str)> {
+/// A helloworld that lab deploys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Helloworld<'a> {
+    /// The cluster that it is in.
+    pub cluster: &'a str,
+    /// The zone that it is in, where the cluster's nodes have several.
+    pub zone: Option<&'a str>,
+    /// What it answers, like no other.
+    pub version: String,
+}
+
+/// Every helloworld: one for each cluster that runs it or, where nodes have zones, for each of these.
+pub fn helloworlds(lab: &Lab) -> impl Iterator<Item = Helloworld<'_>> {
     let versions =
         lab.apps.iter().filter_map(|app| if let App::Helloworld { versions } = app { Some(versions) } else { None });
-    versions.flatten().map(|(cluster, version)| (cluster.as_str(), version.as_str()))
+    versions.flatten().flat_map(|(cluster, version)| {
+        let zones = lab.cluster(cluster).map(LabCluster::zones_once).unwrap_or_default();
+        let places: Vec<Option<&str>> =
+            if zones.is_empty() { vec![None] } else { zones.into_iter().map(Some).collect() };
+        places.into_iter().map(move |zone| Helloworld { cluster, zone, version: version_in(version, zone) })
+    })
+}
+
+/// Every version of helloworld once, in alphabetical order.
+#[must_use]
+pub fn versions(lab: &Lab) -> Vec<String> {
+    helloworlds(lab).map(|h| h.version).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -71,14 +71,12 @@ fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
             own.push(render::istiod_service(lab, cluster));
         }
     }
-    let labels = render::locality_labels(cluster);
-    if !labels.is_empty() {
-        let names = cluster.nodes().map(|node| cluster.node_name(&node));
-        own.extend(
-            names.map(
-                |name| json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } }),
-            ),
-        );
+    if cluster.locality.is_some() {
+        own.extend(cluster.nodes().map(|node| {
+            let name = cluster.node_name(&node);
+            let labels = render::locality_labels(cluster, &name);
+            json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } })
+        }));
     }
     own
 }
@@ -179,5 +177,9 @@ mod tests {
         let node = "{ apiVersion: v1, kind: Node, metadata: { name: demo-c1-control-plane, labels: { topology.kubernetes.io/region: mine } } }";
         assert_eq!(refused(node, ""), None);
         assert!(refused(node, ", locality: { region: r1 }").is_some_and(|e| e.contains("demo-c1-control-plane")));
+        let zoned = ", nodes: { zones: [a, b] }, locality: { region: r1 }";
+        let worker = "{ apiVersion: v1, kind: Node, metadata: { name: demo-c1-worker, labels: { topology.kubernetes.io/zone: b } } }";
+        assert_eq!(refused(worker, zoned), None);
+        assert!(refused(&worker.replace("zone: b", "zone: a"), zoned).is_some_and(|e| e.contains("zone")));
     }
 }

@@ -83,6 +83,9 @@ pub struct LabCluster {
     pub ipv6: Option<ClusterIpv6>,
     /// Number of worker nodes besides the control plane.
     pub workers: u8,
+    /// The zone of each node, the control plane's first; empty where [`Self::locality`] says it of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// Region, zone and subzone of its nodes.
     pub locality: Option<Locality>,
     /// What it runs, as far as the scenario says.

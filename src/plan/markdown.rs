@@ -26,7 +26,9 @@ pub fn plan_markdown(lab: &Lab) -> String {
 fn clusters(lab: &Lab) -> String {
     let rows = lab.clusters.iter().map(|cluster| {
         let locality = cluster.locality.as_ref().map(|l| {
-            let parts = [Some(l.region.as_str()), l.zone.as_deref(), l.subzone.as_deref()];
+            let zones = cluster.zones_once().join(", ");
+            let zone = l.zone.as_deref().or(Some(zones.as_str()).filter(|z| !z.is_empty()));
+            let parts = [Some(l.region.as_str()), zone, l.subzone.as_deref()];
             parts.into_iter().flatten().collect::<Vec<_>>().join("/")
         });
         [

@@ -18,11 +18,12 @@ pub mod render;
 mod scenario_yaml;
 mod step;
 mod wait;
+mod zones;
 
 pub use addresses::{ResolveError, resolve};
 pub use again::resolve_again;
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
-pub use checks::{checked_clusters, helloworlds};
+pub use checks::{Helloworld, checked_clusters, helloworlds, versions};
 pub use conflicts::{Origin, origin_of};
 pub use fork::ForkError;
 pub use ipv6::ClusterIpv6;

@@ -32,6 +32,7 @@ fn cluster(cluster: &LabCluster) -> Cluster {
         pod_subnet: Some(cluster.pod_subnet),
         service_subnet: Some(cluster.service_subnet),
         workers: cluster.workers,
+        zones: cluster.zones.clone(),
         locality: cluster.locality.clone(),
         versions: cluster.versions,
         load_balancer: cluster.pool.is_some(),

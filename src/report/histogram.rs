@@ -38,9 +38,9 @@ pub fn verdict_text(verdict: &Verdict) -> String {
 /// Who called, as far as it is not the mesh's own `sleep`.
 pub(super) fn caller(source: &SourceVerdict) -> String {
     match source.caller.as_str() {
-        "" | "sample/sleep" => format!("from {}", source.cluster),
+        "" | "sample/sleep" => format!("from {}", source.place()),
         OUTSIDE => format!("from outside into {}", source.cluster),
-        caller => format!("from {} ({caller})", source.cluster),
+        caller => format!("from {} ({caller})", source.place()),
     }
 }
 

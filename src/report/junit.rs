@@ -83,7 +83,7 @@ fn version_case(source: &SourceVerdict, version: &str, verdict: &Verdict) -> Tes
 /// A case about calls from one cluster. Its class is the lab and the cluster, by which CI servers group.
 fn case(source: &SourceVerdict, what: &str, problems: &[String], verdict: &Verdict) -> TestCase {
     let status = if problems.is_empty() { TestCaseStatus::success() } else { failure(problems, verdict) };
-    let mut case = TestCase::new(format!("{} {what}", source.cluster), status);
+    let mut case = TestCase::new(format!("{} {what}", source.place()), status);
     case.set_classname(format!("{}.{}", verdict.lab, source.cluster));
     case
 }

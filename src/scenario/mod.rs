@@ -25,14 +25,15 @@ mod versions;
 
 pub use certificate::Certificate;
 pub use check::{
-    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, RequestCheck, ServiceUrl, Target, Through, Who,
+    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, RequestCheck, ServiceUrl, Site, Target,
+    Through, Who,
 };
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
     AddressRange, App, Cluster, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests, Mesh, Places,
-    Scenario, Topology,
+    Scenario, Topology, version_in,
 };
 pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationFailover, Member, MemberMode};

@@ -5,7 +5,7 @@ mod authority;
 mod ingress;
 mod ip_family;
 
-pub use app::{App, Manifests, Places};
+pub use app::{App, Manifests, Places, version_in};
 pub(in crate::scenario) use app::{is_known, pod_of};
 pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
 mod federation;
@@ -166,6 +166,8 @@ pub struct Cluster {
     pub service_subnet: Option<Ipv4Net>,
     /// Worker nodes besides the control plane.
     pub workers: u8,
+    /// The zone of each node, the control plane's first; empty where [`Self::locality`] says it of all.
+    pub zones: Vec<String>,
     /// Region, zone, subzone of every node.
     pub locality: Option<Locality>,
     /// What it runs, as far as it differs from the lab.

@@ -12,7 +12,7 @@ mod versions;
 
 pub(super) use apps::{RawApp, RawHelloworld, RawManifests, RawObject, RawSleep};
 pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
-pub(super) use cluster::{RawCluster, RawLoadBalancer};
+pub(super) use cluster::{MAX_WORKERS, RawCluster, RawLoadBalancer, RawLocality, RawNodes};
 pub(super) use federation::{RawFederation, RawMember, TOLERATION};
 pub(super) use mesh::RawMesh;
 pub(super) use values::one_list_of_networks;

@@ -10,6 +10,7 @@ pub(super) mod names;
 mod room;
 mod topology;
 mod versions;
+mod zones;
 
 pub(super) use names::is_lab_name;
 pub(super) use versions::of_scenario as versions_of;
@@ -25,7 +26,9 @@ use time::OffsetDateTime;
 use super::check;
 use super::error::Problems;
 use super::form::OrWord;
-use super::model::{AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology};
+use super::model::{
+    AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology, version_in,
+};
 use super::problem::{NameProblem, TopologyProblem};
 use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, one_list_of_networks};
 use super::read::suggestion;
@@ -50,6 +53,8 @@ pub(super) struct Draft {
     pods: Option<Located<Ipv4Net>>,
     services: Option<Located<Ipv4Net>>,
     workers: u8,
+    /// The zone of each node; empty where they are in one.
+    pub(super) zones: Vec<String>,
     locality: Option<Locality>,
     versions: Versions,
     /// Where the file says what it runs.
@@ -63,6 +68,14 @@ impl Draft {
     /// The network it is on, given or derived.
     fn network(&self) -> String {
         self.network.as_ref().map_or_else(|| Cluster::default_network(&self.name.value), |n| n.value.clone())
+    }
+
+    /// The versions of helloworld in it, when it is to run this one.
+    pub(super) fn versions_of(&self, version: &str) -> Vec<String> {
+        match self.zones[..] {
+            [] => vec![version_in(version, None)],
+            _ => self.zones.iter().map(|zone| version_in(version, Some(zone))).collect(),
+        }
     }
 
     /// Whether it is no part of the mesh and runs no apps.
@@ -257,7 +270,7 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         .flat_map(|a| a.value.given())
         .filter_map(|(gateway, a)| Some((gateway, addresses::address(&of(gateway.field(), &a.value), &a, problems)?)))
         .collect();
-    let workers = raw.nodes.and_then(|n| n.value.workers).map_or(0, |w| w.value);
+    let (workers, zones) = zones::read(&name.value, raw.nodes.map(|n| n.value), raw.locality.as_ref(), problems);
     let mut label = |field, value: Option<Located<String>>| value.map(|v| names::label_value(field, v, problems));
     let network = raw.network.map(|n| Located { span: n.span, value: label("network", Some(n)).unwrap_or_default() });
     let locality = raw.locality.and_then(|Located { value: l, .. }| {
@@ -276,6 +289,7 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         pods,
         services,
         workers,
+        zones,
         locality,
         versions,
         versions_at,
@@ -293,6 +307,7 @@ fn cluster(draft: Draft) -> Cluster {
         pod_subnet: draft.pods.map(|s| s.value),
         service_subnet: draft.services.map(|s| s.value),
         workers: draft.workers,
+        zones: draft.zones,
         locality: draft.locality,
         versions: draft.versions,
         load_balancer: draft.no_load_balancer.is_none(),

@@ -19,17 +19,14 @@ pub(super) const STEP: Step = Step::Applied(Applied::of(Sends::Asked(|ctx, actio
 
 /// What is applied to each node: its name and its labels.
 async fn labels(client: &Cluster, cluster: &LabCluster) -> Result<Manifest, StepError> {
-    let labels = render::locality_labels(cluster);
-    if labels.is_empty() {
+    if cluster.locality.is_none() {
         return Ok(Manifest::default());
     }
     let nodes: Vec<Node> = client.list().await?;
     let objects = nodes.iter().map(|node| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": { "name": node.name_any(), "labels": labels },
-        })
+        let name = node.name_any();
+        let labels = render::locality_labels(cluster, &name);
+        json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } })
     });
     Ok(Manifest::from_values(objects)?)
 }

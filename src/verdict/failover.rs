@@ -11,87 +11,146 @@ pub struct Moment {
     pub answer: Answer,
 }
 
-/// A stop and a start of one helloworld, as its own cluster's caller saw it.
-#[derive(Clone, Debug, Default)]
-pub struct Outage {
-    /// Answers since the request to scale to none.
-    pub stopped: Vec<Moment>,
-    /// Answers since the request to scale back.
-    pub started: Vec<Moment>,
+/// Who answers together: a level of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answering {
+    /// Each place, as `c1` or `c1/a`, with its versions of helloworld.
+    pub places: Vec<(String, Vec<String>)>,
 }
 
-/// Clusters and versions that an outage is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Roles<'a> {
-    /// The cluster whose helloworld is stopped, and its version.
-    pub home: (&'a str, &'a str),
-    /// The cluster that must answer instead, and its version.
-    pub next: (&'a str, &'a str),
+impl Answering {
+    /// Their names, as `c2, c3`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.places.iter().map(|(place, _)| place.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// Their versions.
+    pub fn versions(&self) -> impl Iterator<Item = &String> {
+        self.places.iter().flat_map(|(_, versions)| versions)
+    }
+
+    /// Whether an answer is from one of them.
+    #[must_use]
+    pub fn gave(&self, answer: &Answer) -> bool {
+        matches!(answer, Answer::Version(version) if self.versions().any(|v| v == version))
+    }
+}
+
+/// Stops of one level of an order after the other, and a start of all of them, as a caller in the first one saw it.
+#[derive(Clone, Debug, Default)]
+pub struct Outage {
+    /// Answers since the request to scale each level to none, the first level first.
+    pub stopped: Vec<Vec<Moment>>,
+    /// Answers since the requests to scale back.
+    pub started: Vec<Moment>,
 }
 
 /// What the measure of failed requests is about.
 pub const FAILED_MEANWHILE: &str = "requests that failed meanwhile";
 
+/// So many answers in a row show that nobody else answers.
+const STEADY: usize = 20;
+
 impl Outage {
-    /// The first moment at which another version than the stopped one answered.
+    /// The first moment at which somebody answered who is not stopped.
     #[must_use]
-    pub fn moved(moments: &[Moment], home: &str) -> Option<usize> {
-        moments.iter().position(|m| matches!(&m.answer, Answer::Version(v) if v != home))
+    pub fn moved(moments: &[Moment], stopped: &[Answering]) -> Option<usize> {
+        let is_other =
+            |m: &Moment| matches!(m.answer, Answer::Version(_)) && !stopped.iter().any(|l| l.gave(&m.answer));
+        moments.iter().position(is_other)
     }
 
-    /// The first moment at which the version that was stopped answered.
+    /// The first moment at which the first level, which was stopped, answered.
     #[must_use]
-    pub fn returned(moments: &[Moment], home: &str) -> Option<usize> {
-        moments.iter().position(|m| matches!(&m.answer, Answer::Version(v) if v == home))
+    pub fn returned(moments: &[Moment], home: &Answering) -> Option<usize> {
+        moments.iter().position(|m| home.gave(&m.answer))
     }
 
-    /// What was measured, and what is wrong: once another version has answered, every answer must be the next cluster's; and the stopped one
-    /// must answer again once it is back. Requests that fail before that are measured, not judged.
+    /// Whether nobody else has answered lately.
     #[must_use]
-    pub fn judge(&self, roles: Roles<'_>) -> (Vec<Measure>, Vec<String>) {
-        let (home, next) = (roles.home, roles.next);
+    pub fn is_steady(moments: &[Moment], home: &Answering) -> bool {
+        let lately = moments.len().checked_sub(STEADY).map(|start| &moments[start..]);
+        lately.is_some_and(|lately| lately.iter().all(|m| home.gave(&m.answer)))
+    }
+
+    /// What was measured, and what is wrong: once somebody else has answered, every answer must be the next level's, and each place of that must
+    /// have given some; and the first must answer again once it is back. Requests that fail before that are measured, not judged.
+    ///
+    /// `levels` is the order; one more of them than were stopped.
+    #[must_use]
+    pub fn judge(&self, levels: &[Answering]) -> (Vec<Measure>, Vec<String>) {
         let (mut measures, mut problems) = (Vec::new(), Vec::new());
-        let mut measure = |what: String, value: f64, unit: &str| {
-            measures.push(Measure { what, value, unit: unit.to_owned() });
-        };
-        let failed = |moments: &[Moment]| {
-            let failures = moments.iter().filter(|m| matches!(m.answer, Answer::Failure(_))).count();
-            f64::from(u32::try_from(failures).unwrap_or(u32::MAX))
-        };
-        let Some(moved) = Self::moved(&self.stopped, home.1) else {
-            measure(FAILED_MEANWHILE.to_owned(), failed(&self.stopped), "");
-            problems.push(format!("nobody else answered after helloworld was stopped in {}", home.0));
-            return (measures, problems);
-        };
-        let (before, after) = self.stopped.split_at(moved);
-        measure(format!("until {} answers instead of {}", next.0, home.0), seconds(after[0].millis), "s");
-        measure(FAILED_MEANWHILE.to_owned(), failed(before), "");
-        let is_next = |m: &&Moment| matches!(&m.answer, Answer::Version(v) if v == next.1);
-        let others: Vec<&Moment> = after.iter().filter(|m| !is_next(m)).collect();
-        if let Some(first) = others.first() {
-            let what = match &first.answer {
-                Answer::Version(version) => format!("came from {version}"),
-                Answer::Failure(error) => format!("was {error}"),
-            };
-            problems.push(format!(
-                "while {} was stopped, {} of {} answers were not from {} in {}; the first of them {what}",
-                home.0,
-                others.len(),
-                after.len(),
-                next.1,
-                next.0
-            ));
+        for (i, (moments, pair)) in self.stopped.iter().zip(levels.windows(2)).enumerate() {
+            if !judge_stop(moments, (&levels[..=i], &pair[1]), &mut measures, &mut problems) {
+                return (measures, problems);
+            }
         }
-        match Self::returned(&self.started, home.1) {
+        let Some(home) = levels.first() else { return (measures, problems) };
+        match Self::returned(&self.started, home) {
             Some(returned) => {
                 let (on_the_way, _) = self.started.split_at(returned);
-                measure(format!("until {} answers again", home.0), seconds(self.started[returned].millis), "s");
-                measure("requests that failed on the way back".to_owned(), failed(on_the_way), "");
+                let back = seconds(self.started[returned].millis);
+                measures.push(measure(format!("until {} answers again", home.name()), back, "s"));
+                measures.push(measure("requests that failed on the way back".to_owned(), failed(on_the_way), ""));
             }
-            None => problems.push(format!("helloworld of {} was started again and did not answer", home.0)),
+            None => problems.push(format!("helloworld of {} was started again and did not answer", home.name())),
         }
         (measures, problems)
     }
+}
+
+/// Judges the answers since the last of these levels was stopped. `false` when nobody else answered.
+fn judge_stop(
+    moments: &[Moment],
+    (stopped, next): (&[Answering], &Answering),
+    measures: &mut Vec<Measure>,
+    problems: &mut Vec<String>,
+) -> bool {
+    let names: Vec<String> = stopped.iter().map(Answering::name).collect();
+    let (names, last) = (names.join(" and "), names.last().cloned().unwrap_or_default());
+    let Some(moved) = Outage::moved(moments, stopped) else {
+        measures.push(measure(FAILED_MEANWHILE.to_owned(), failed(moments), ""));
+        problems.push(format!("nobody else answered after helloworld was stopped in {names}"));
+        return false;
+    };
+    let (before, after) = moments.split_at(moved);
+    let until = format!("until {} answers instead of {last}", next.name());
+    measures.push(measure(until, seconds(after[0].millis), "s"));
+    measures.push(measure(FAILED_MEANWHILE.to_owned(), failed(before), ""));
+    let was = if stopped.iter().map(|l| l.places.len()).sum::<usize>() == 1 { "was" } else { "were" };
+    let others: Vec<&Moment> = after.iter().filter(|m| !next.gave(&m.answer)).collect();
+    if let Some(first) = others.first() {
+        let what = match &first.answer {
+            Answer::Version(version) => format!("came from {version}"),
+            Answer::Failure(error) => format!("was {error}"),
+        };
+        let versions: Vec<&str> = next.versions().map(String::as_str).collect();
+        problems.push(format!(
+            "while {names} {was} stopped, {} of {} answers were not from {} in {}; the first of them {what}",
+            others.len(),
+            after.len(),
+            versions.join(" or "),
+            next.name()
+        ));
+    }
+    for (place, versions) in &next.places {
+        let alone = Answering { places: vec![(place.clone(), versions.clone())] };
+        if !after.iter().any(|m| alone.gave(&m.answer)) {
+            problems.push(format!("while {names} {was} stopped, {place} gave none of {} answers", after.len()));
+        }
+    }
+    true
+}
+
+fn measure(what: String, value: f64, unit: &str) -> Measure {
+    Measure { what, value, unit: unit.to_owned() }
+}
+
+fn failed(moments: &[Moment]) -> f64 {
+    let failures = moments.iter().filter(|m| matches!(m.answer, Answer::Failure(_))).count();
+    f64::from(u32::try_from(failures).unwrap_or(u32::MAX))
 }
 
 fn seconds(millis: u64) -> f64 {
@@ -102,7 +161,10 @@ fn seconds(millis: u64) -> f64 {
 mod tests {
     use super::*;
 
-    const ROLES: Roles<'_> = Roles { home: ("c1", "v1"), next: ("c2", "v2") };
+    fn level(places: &[(&str, &str)]) -> Answering {
+        let place = |(place, version): &(&str, &str)| ((*place).to_owned(), vec![(*version).to_owned()]);
+        Answering { places: places.iter().map(place).collect() }
+    }
 
     fn moments(answers: &[(u64, &str)]) -> Vec<Moment> {
         let answer = |text: &str| match text {
@@ -113,9 +175,56 @@ mod tests {
     }
 
     fn judge(stopped: &[(u64, &str)], started: &[(u64, &str)]) -> (Vec<String>, Vec<String>) {
-        let outage = Outage { stopped: moments(stopped), started: moments(started) };
-        let (measures, problems) = outage.judge(ROLES);
+        in_turn(&[level(&[("c1", "v1")]), level(&[("c2", "v2")])], &[stopped], started)
+    }
+
+    fn in_turn(
+        levels: &[Answering],
+        stopped: &[&[(u64, &str)]],
+        started: &[(u64, &str)],
+    ) -> (Vec<String>, Vec<String>) {
+        let outage = Outage { stopped: stopped.iter().map(|s| moments(s)).collect(), started: moments(started) };
+        let (measures, problems) = outage.judge(levels);
         (measures.iter().map(Measure::to_string).collect(), problems)
+    }
+
+    #[test]
+    fn levels_are_lost_in_turn_and_a_tie_answers_as_one() {
+        let levels = [level(&[("c1/a", "v1-a")]), level(&[("c1/b", "v1-b")]), level(&[("c2", "v2"), ("c3", "v3")])];
+        let first = &[(9, "v1-a"), (300, "v1-b"), (320, "v1-b")][..];
+        let second = &[(9, "v1-b"), (200, "503"), (700, "v3"), (720, "v2")][..];
+        let (measures, problems) = in_turn(&levels, &[first, second], &[(9, "v2"), (50, "v1-b"), (3000, "v1-a")]);
+        assert_eq!(
+            measures,
+            [
+                "until c1/b answers instead of c1/a: 0.3 s",
+                "requests that failed meanwhile: 0",
+                "until c2, c3 answers instead of c1/b: 0.7 s",
+                "requests that failed meanwhile: 1",
+                "until c1/a answers again: 3 s",
+                "requests that failed on the way back: 0",
+            ]
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        let alone = &[(700, "v3"), (720, "v3")][..];
+        let (_, problems) = in_turn(&levels, &[first, alone], &[(1, "v1-a")]);
+        assert_eq!(problems, ["while c1/a and c1/b were stopped, c2 gave none of 2 answers"]);
+        let (_, problems) = in_turn(&levels, &[&[(1, "v3"), (2, "v1-b")], second], &[(1, "v1-a")]);
+        assert_eq!(
+            problems,
+            ["while c1/a was stopped, 1 of 2 answers were not from v1-b in c1/b; the first of them came from v3"]
+        );
+    }
+
+    #[test]
+    fn a_place_is_steady_when_nobody_else_has_answered_lately() {
+        let home = level(&[("c1", "v1")]);
+        let mut answers = vec![(1, "v2")];
+        answers.extend([(2, "v1")].repeat(STEADY - 1));
+        assert!(!Outage::is_steady(&moments(&answers), &home));
+        answers.push((3, "v1"));
+        assert!(Outage::is_steady(&moments(&answers), &home));
+        assert!(!Outage::is_steady(&moments(&[(1, "v1")]), &home));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use cause::{
 };
 pub use endpoints::{Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, reached, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
-pub use failover::{FAILED_MEANWHILE, Moment, Outage, Roles};
+pub use failover::{Answering, FAILED_MEANWHILE, Moment, Outage};
 pub use federation::{MemberReplicas, Spread};
 pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};
 pub use machine::{Judgement, Level, MachineReport, Raise};
@@ -94,6 +94,9 @@ pub struct SourceVerdict {
     pub kind: CallCheck,
     /// The cluster that called; the one that was called if the caller is [`OUTSIDE`].
     pub cluster: String,
+    /// The zone in it that called, where that decides who answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Who called there, as `sample/sleep`.
     #[serde(default)]
     pub caller: String,
@@ -129,6 +132,14 @@ pub struct SourceVerdict {
     /// What was measured.
     #[serde(default)]
     pub measures: Vec<Measure>,
+}
+
+impl SourceVerdict {
+    /// Where it called from: the cluster or, as `c1/a`, one zone of it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.zone.as_ref().map_or_else(|| self.cluster.clone(), |zone| format!("{}/{zone}", self.cluster))
+    }
 }
 
 /// The caller of a check from outside of all clusters: this process.

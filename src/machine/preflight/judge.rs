@@ -1,6 +1,6 @@
 //! Whether a machine will do. Pure: facts go in as numbers and words, and what is unknown is never held against a machine.
 
-use crate::plan::Lab;
+use crate::plan::{Lab, LabCluster};
 use crate::scenario::App;
 use crate::verdict::{Judgement, Raise};
 
@@ -76,7 +76,7 @@ impl Need {
                 let istiod = if cluster.primary == cluster.name { ISTIOD } else { 0 };
                 let gateways = u64::try_from(cluster.addresses.len()).unwrap_or(0);
                 need.memory += CONTROL_PLANE + WORKER * workers + istiod + GATEWAY * gateways;
-                need.memory += APP * lab.apps.iter().map(|app| pods(app, &cluster.name)).sum::<u64>();
+                need.memory += APP * lab.apps.iter().map(|app| pods(app, cluster)).sum::<u64>();
             }
         }
         need
@@ -84,12 +84,12 @@ impl Need {
 }
 
 /// About how many pods an app has in a cluster: one for each object that runs any.
-fn pods(app: &App, cluster: &str) -> u64 {
+fn pods(app: &App, cluster: &LabCluster) -> u64 {
     const KINDS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"];
     match app {
-        App::Helloworld { versions } => u64::from(versions.contains_key(cluster)),
-        App::Sleep => 1,
-        App::Manifests(m) if m.is_in(cluster) => {
+        App::Helloworld { versions } if !versions.contains_key(&cluster.name) => 0,
+        App::Helloworld { .. } | App::Sleep => u64::try_from(cluster.zones_once().len().max(1)).unwrap_or(1),
+        App::Manifests(m) if m.is_in(&cluster.name) => {
             let runs = m.objects.iter().filter(|o| o["kind"].as_str().is_some_and(|k| KINDS.contains(&k)));
             u64::try_from(runs.count()).unwrap_or(0)
         }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::{control_plane, network, trust};
 use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
-use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::{App, ServiceUrl};
+use crate::plan::{Helloworld, LabCluster, helloworlds};
+use crate::scenario::ServiceUrl;
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// How a call is told that an Envoy's rules about who may call have denied.
@@ -37,12 +37,8 @@ impl Failed {
 pub(in crate::observe) fn suspects<'a>(ctx: &'a LabContext, seen: &Observed, source: &Failed) -> Vec<&'a LabCluster> {
     let missing = &source.verdict.missing;
     let all = || ctx.lab.data_clusters();
-    let helloworld = |cluster: &LabCluster| {
-        ctx.lab.apps.iter().any(|app| match app {
-            App::Helloworld { versions } => versions.get(&cluster.name).is_some_and(|v| missing.contains(v)),
-            App::Sleep | App::Manifests(_) => false,
-        })
-    };
+    let helloworld =
+        |cluster: &LabCluster| helloworlds(&ctx.lab).any(|h| h.cluster == cluster.name && missing.contains(&h.version));
     let Some(service) = source.service.as_ref().filter(|_| !source.calls_helloworld()) else {
         let with: Vec<&LabCluster> = all().filter(|c| helloworld(c)).collect();
         return if with.is_empty() { all().collect() } else { with };
@@ -155,11 +151,7 @@ async fn app(
             ),
         }));
     }
-    let versions = ctx.lab.apps.iter().filter_map(|app| match app {
-        App::Helloworld { versions } => versions.get(&to.name),
-        App::Sleep | App::Manifests(_) => None,
-    });
-    for version in versions {
+    for Helloworld { version, .. } in helloworlds(&ctx.lab).filter(|h| h.cluster == to.name) {
         let name = format!("helloworld-{version}");
         if !ctx.client(&to.name).await?.is_available(APP_NAMESPACE, &name).await? {
             return Ok(Some(Finding {
@@ -178,7 +170,7 @@ async fn app(
 
 /// Whether a version of helloworld is planned in a cluster.
 fn runs_helloworld(ctx: &LabContext, cluster: &LabCluster) -> bool {
-    crate::plan::helloworlds(&ctx.lab).any(|(name, _)| name == cluster.name)
+    helloworlds(&ctx.lab).any(|h| h.cluster == cluster.name)
 }
 
 /// The pods of a cluster that may answer, with the addresses by which a caller's Envoy knows them.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::super::traffic::{Call, Caller, collect};
@@ -10,11 +10,11 @@ use super::Run;
 use super::rotation::{Series, judged};
 use super::undo::Undo;
 use crate::context::{LabContext, PATIENCE, StepError};
-use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::{FailoverCheck, Through};
+use crate::plan::{Helloworld, helloworlds};
+use crate::scenario::{FailoverCheck, Level, Site, Through};
 use crate::sys::kube::Cluster;
-use crate::verdict::{CallCheck, Measure, Outage, Roles, SourceVerdict};
+use crate::verdict::{Answering, CallCheck, Measure, Outage, SourceVerdict};
 
 /// Requests that must all be answered by the first in the order.
 const HOME_REQUESTS: u32 = 100;
@@ -29,21 +29,22 @@ const LEAVING: Duration = Duration::from_secs(30);
 /// How long the stopped one may take to answer again: a pod has to start and to be found.
 const COMING_BACK: Duration = Duration::from_secs(120);
 
-/// Judges every calling cluster, then stops and starts one helloworld after the other.
+/// Judges every calling place, then stops and starts one helloworld after the other.
 pub(super) async fn sources(
     ctx: &LabContext,
     check: &FailoverCheck,
     run: &Run<'_>,
 ) -> Result<Vec<SourceVerdict>, StepError> {
-    let home = check.order.iter().map(|(cluster, order)| async move {
-        let first = order.first().and_then(|first| version(ctx, first));
+    let home = check.order.iter().map(|(from, order)| async move {
+        let first = order.first().map(|first| answering(ctx, first));
         let series = Series {
             family: None,
             title: format!("failover {}", check.service),
             service: &check.service,
-            cluster,
+            cluster: &from.cluster,
+            zone: from.zone.as_deref(),
             through: Through::Mesh,
-            expected: first.map(str::to_owned).into_iter().collect(),
+            expected: first.iter().flat_map(Answering::versions).cloned().collect(),
             requests: HOME_REQUESTS,
             order: Some(order),
         };
@@ -53,70 +54,113 @@ pub(super) async fn sources(
     for source in &mut sources {
         source.kind = CallCheck::Failover;
     }
-    for cluster in &check.exercise {
-        let (measures, problems) = match exercise(ctx, check, cluster, run).await {
+    for from in &check.exercise {
+        let source = sources.iter_mut().find(|s| from.covers(&s.cluster, s.zone.as_deref()));
+        // Where others answer already nothing can be learned by taking somebody away.
+        let Some(source) = source.filter(|s| s.passed) else { continue };
+        let (measures, problems) = match exercise(ctx, check, from, run).await {
             Ok(judged) => judged,
             Err(error) => (Vec::new(), vec![format!("helloworld could not be stopped and started: {error}")]),
         };
-        if let Some(source) = sources.iter_mut().find(|s| &s.cluster == cluster) {
-            source.passed &= problems.is_empty();
-            source.measures.extend(measures);
-            source.problems.extend(problems);
-        }
+        source.passed &= problems.is_empty();
+        source.measures.extend(measures);
+        source.problems.extend(problems);
     }
     Ok(sources)
 }
 
-fn version<'a>(ctx: &'a LabContext, cluster: &str) -> Option<&'a str> {
-    helloworlds(&ctx.lab).find(|(c, _)| *c == cluster).map(|(_, version)| version)
+/// Who a level of an order is.
+fn answering(ctx: &LabContext, level: &Level) -> Answering {
+    let versions = |site: &Site| {
+        helloworlds(&ctx.lab).filter(|h| site.covers(h.cluster, h.zone)).map(|h| h.version).collect::<Vec<_>>()
+    };
+    Answering { places: level.sites().iter().map(|site| (site.to_string(), versions(site))).collect() }
 }
 
-/// Stops helloworld of a cluster and starts it again, while its own sleep calls without a pause.
+/// Stops helloworld of a place, then that of the next level of its order, until the last is left, and starts all of them again, while sleep of that
+/// place calls without a pause.
 async fn exercise(
     ctx: &LabContext,
     check: &FailoverCheck,
-    cluster: &str,
+    from: &Site,
     run: &Run<'_>,
 ) -> Result<(Vec<Measure>, Vec<String>), StepError> {
-    let lacks = |what: &str| StepError::Missing(format!("{what} of {cluster}"));
-    let home = version(ctx, cluster).ok_or_else(|| lacks("helloworld"))?;
-    let next =
-        check.order.get(cluster).and_then(|order| order.get(1)).ok_or_else(|| lacks("the second in the order"))?;
-    let roles = Roles { home: (cluster, home), next: (next, version(ctx, next).ok_or_else(|| lacks("the next"))?) };
-    let caller = Caller::find(ctx, cluster, APP_NAMESPACE, "sleep").await?;
+    let order = check.order.get(from).ok_or_else(|| StepError::Missing(format!("the order of {from}")))?;
+    let levels: Vec<Answering> = order.iter().map(|level| answering(ctx, level)).collect();
+    let home = levels.first().ok_or_else(|| StepError::Missing(format!("the first in the order of {from}")))?;
+    let caller = Caller::find_in(ctx, (&from.cluster, from.zone.as_deref()), APP_NAMESPACE, "sleep").await?;
     let call = Call { limit: STREAM_LIMIT, ..Call::get(format!("http://{}", check.service)) };
     let mut answers = caller.stream(&call, RATE).await?;
-    // From here on there is an answer every few milliseconds.
-    let Ok(Some(_)) = tokio::time::timeout(LEAVING, answers.recv()).await else {
-        return Ok((Vec::new(), vec!["no request of the stream was answered".to_owned()]));
-    };
-    let client = ctx.client(cluster).await?;
-    let name = format!("helloworld-{home}");
+    // What was stopped for the place before may still be on its way back.
+    let before = collect(&mut answers, Instant::now(), LEAVING, |moments| Outage::is_steady(moments, home)).await;
+    if !Outage::is_steady(&before, home) {
+        let problem = match before.is_empty() {
+            true => "no request of the stream was answered".to_owned(),
+            false => format!("others than {} answered before it was stopped", home.name()),
+        };
+        return Ok((Vec::new(), vec![problem]));
+    }
     let mut outage = Outage::default();
+    let mut stopped = Vec::new();
+    for (i, level) in order[..order.len() - 1].iter().enumerate() {
+        run.progress.say(format!("{from}: helloworld of {} is stopped", levels[i].name()));
+        let start = Instant::now();
+        for helloworld in helloworlds(&ctx.lab).filter(|h| level.covers(h.cluster, h.zone)) {
+            stopped.push(stop(ctx, &helloworld).await?);
+        }
+        let gone = &levels[..=i];
+        let moments = collect(&mut answers, start, LEAVING, |moments| {
+            Outage::moved(moments, gone).is_some_and(|moved| moments.len() - moved >= AWAY_ANSWERS)
+        });
+        outage.stopped.push(moments.await);
+        if Outage::moved(outage.stopped.last().map_or(&[], Vec::as_slice), gone).is_none() {
+            break;
+        }
+    }
 
-    run.progress.say(format!("{cluster}: helloworld is stopped"));
+    run.progress.say(format!("{from}: helloworld is started again"));
+    let start = Instant::now();
+    let mut started = Vec::new();
+    for Stopped { client, name, undo } in stopped {
+        undo.now().await?;
+        started.push((client, name));
+    }
+    outage.started =
+        collect(&mut answers, start, COMING_BACK, |moments| Outage::returned(moments, home).is_some()).await;
+    for (client, name) in started {
+        client.until_available(APP_NAMESPACE, &name, PATIENCE, run.progress).await?;
+    }
+    Ok(outage.judge(&levels))
+}
+
+/// A helloworld that was stopped.
+struct Stopped<F>
+where
+    F: Fn() -> BoxFuture<'static, Result<(), StepError>>,
+{
+    client: Cluster,
+    /// Of its Deployment.
+    name: String,
+    undo: Undo<F>,
+}
+
+/// Stops a helloworld, until it is given back.
+async fn stop(
+    ctx: &LabContext,
+    helloworld: &Helloworld<'_>,
+) -> Result<Stopped<impl Fn() -> BoxFuture<'static, Result<(), StepError>> + use<>>, StepError> {
+    let client = ctx.client(helloworld.cluster).await?;
+    let name = format!("helloworld-{}", helloworld.version);
     let replicas = replicas(&client, &name).await?;
-    let stopped = Undo::by({
+    let undo = Undo::by({
         let of = (client.clone(), name.clone());
-        move || {
+        move || -> BoxFuture<'static, Result<(), StepError>> {
             let (client, name) = of.clone();
             Box::pin(async move { Ok(client.scale(APP_NAMESPACE, &name, replicas).await?) })
         }
     });
-    let start = Instant::now();
     client.scale(APP_NAMESPACE, &name, 0).await?;
-    outage.stopped = collect(&mut answers, start, LEAVING, |moments| {
-        Outage::moved(moments, home).is_some_and(|moved| moments.len() - moved >= AWAY_ANSWERS)
-    })
-    .await;
-
-    run.progress.say(format!("{cluster}: helloworld is started again"));
-    let start = Instant::now();
-    stopped.now().await?;
-    outage.started =
-        collect(&mut answers, start, COMING_BACK, |moments| Outage::returned(moments, home).is_some()).await;
-    client.until_available(APP_NAMESPACE, &name, PATIENCE, run.progress).await?;
-    Ok(outage.judge(roles))
+    Ok(Stopped { client, name, undo })
 }
 
 /// How many replicas a Deployment has, which is to be stopped.

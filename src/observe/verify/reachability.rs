@@ -1,6 +1,7 @@
 //! The reachability matrix: every cluster calls every cluster by every way. What must be reached is called first, and has time; how long the
 //! slowest of it took tells how long to wait before something counts as not reached on a machine that is as busy.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -11,8 +12,8 @@ use super::super::traffic::{Call, Caller};
 use super::Run;
 use crate::context::{LabContext, StepError};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE, LEGACY_NODE_PORT};
-use crate::plan::{LabCluster, checked_clusters, helloworlds};
-use crate::scenario::{App, Check};
+use crate::plan::{Helloworld, LabCluster, checked_clusters, helloworlds};
+use crate::scenario::{App, Check, Site};
 use crate::verdict::{Cell, REPLY_FORMAT, Reply, Way, parse_replies, requests_needed};
 
 /// Seconds that a call past the mesh may take that must be answered.
@@ -109,32 +110,42 @@ async fn target<'a>(ctx: &LabContext, cluster: &'a LabCluster) -> Target<'a> {
 
 /// The row of one cluster's sleep pod in the mesh: one series of requests shows who answers.
 async fn mesh(ctx: &LabContext, from: &LabCluster, sources: usize) -> Vec<Cell> {
-    let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
+    let mut versions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for Helloworld { cluster, version, .. } in helloworlds(&ctx.lab) {
+        versions.entry(cluster).or_default().push(version);
+    }
+    // Who answers may depend on the zone that calls.
+    let zone = from.zones_once().first().copied();
     let url = format!("http://helloworld.{APP_NAMESPACE}:{HELLO_PORT}/{HELLO}");
-    let requests = requests_needed(versions.len(), sources);
+    let requests = requests_needed(versions.values().flatten().count(), sources);
     let asked = async {
-        let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
+        let caller = Caller::find_in(ctx, (&from.name, zone), APP_NAMESPACE, "sleep").await?;
         let call = Call::get(url.clone());
         caller.send(&call, requests, 5, |reply| reply.status != 200).await
     };
     let asked = asked.await;
-    let cell = |(to, version): (&str, &str)| {
+    let cell = |(to, versions): (&str, Vec<String>)| {
         let (found, evidence) = match &asked {
             Ok(replies) => {
-                let count = replies.iter().filter(|r| r.status == 200 && r.version() == Some(version)).count();
-                (count > 0, format!("{version} gave {count} of {} answers of {url}", replies.len()))
+                let is_theirs = |version: Option<&str>| versions.iter().any(|v| Some(v.as_str()) == version);
+                let count = replies.iter().filter(|r| r.status == 200 && is_theirs(r.version())).count();
+                (count > 0, format!("{} gave {count} of {} answers of {url}", versions.join(" and "), replies.len()))
             }
             Err(error) => (false, error.to_string()),
         };
-        cell(Way::Mesh, &from.name, to, answers(ctx, &from.name, to), found, evidence)
+        cell(Way::Mesh, &from.name, to, answers(ctx, (&from.name, zone), to), found, evidence)
     };
     versions.into_iter().map(cell).collect()
 }
 
 /// Whether helloworld of one cluster must answer calls from another: everyone's does, unless a failover check says whose alone.
-fn answers(ctx: &LabContext, from: &str, to: &str) -> bool {
+fn answers(ctx: &LabContext, (from, zone): (&str, Option<&str>), to: &str) -> bool {
+    let caller = Site { cluster: from.to_owned(), zone: zone.map(str::to_owned) };
     ctx.lab.checks.iter().all(|check| match check {
-        Check::Failover(check) => check.order.get(from).and_then(|o| o.first()).is_none_or(|first| first == to),
+        Check::Failover(check) => {
+            let first = check.order.get(&caller).and_then(|order| order.first());
+            first.is_none_or(|first| first.sites().iter().any(|site| site.cluster == to))
+        }
         _ => true,
     })
 }

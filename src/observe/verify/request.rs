@@ -6,7 +6,7 @@ use super::super::traffic::{Call, EnvoyPod, REQUEST_LIMIT, counted};
 use super::way::Way;
 use super::{Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
-use crate::plan::helloworlds;
+use crate::plan::{Helloworld, helloworlds};
 use crate::scenario::{Expect, RequestCheck, ServiceUrl, Target, Through};
 use crate::sys::kube::Cluster;
 use crate::sys::poll::poll_until;
@@ -26,7 +26,8 @@ pub(super) async fn source(
     cluster: &str,
     run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
-    let versions: Vec<(&str, &str)> = helloworlds(&ctx.lab).collect();
+    let helloworlds: Vec<Helloworld<'_>> = helloworlds(&ctx.lab).collect();
+    let versions: Vec<(&str, &str)> = helloworlds.iter().map(|h| (h.cluster, h.version.as_str())).collect();
     let requests = requests_for(check, versions.len());
     retry_while_settling(run, cluster, requests, async |round| {
         let seen = run.in_time(observe(ctx, check, cluster, round.requests, run)).await;
@@ -51,7 +52,7 @@ async fn observe(
         (Some(service), Through::Ingress) => {
             Way::through_ingress(ctx, cluster, None, service, check.method.as_deref(), &check.headers).await?
         }
-        _ => Way::from_pod(ctx, cluster, &check.caller).await?,
+        _ => Way::from_pod(ctx, (cluster, None), &check.caller).await?,
     };
     // A bound on time must be exceeded before curl gives up.
     let (limit, mirror) = match &check.expect {

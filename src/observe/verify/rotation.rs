@@ -6,9 +6,9 @@ use super::super::traffic::{Call, Family, counted, settled};
 use super::way::{Way, caller_name};
 use super::{Round, Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
-use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::{CallerPod, ServiceUrl, Through};
+use crate::plan::versions;
+use crate::scenario::{CallerPod, Level, ServiceUrl, Through};
 use crate::verdict::{Answer, Observation, Reply, SourceVerdict, requests_needed, rotation};
 
 /// So many failures decide.
@@ -22,6 +22,8 @@ pub(super) struct Series<'a> {
     pub service: &'a ServiceUrl,
     /// Who calls or, from outside, is called.
     pub cluster: &'a str,
+    /// In which zone the caller is, where that decides who answers.
+    pub zone: Option<&'a str>,
     /// By which way.
     pub through: Through,
     /// To addresses of which family, where a lab has two.
@@ -30,8 +32,8 @@ pub(super) struct Series<'a> {
     pub expected: Vec<String>,
     /// How many requests.
     pub requests: u32,
-    /// Clusters in the order of their endpoints' priorities, where those count.
-    pub order: Option<&'a [String]>,
+    /// Who answers, in the order of their endpoints' priorities, where those count.
+    pub order: Option<&'a [Level]>,
 }
 
 /// The families over which a lab's rotations call, each a judgement of its own; none in a lab of one family.
@@ -48,7 +50,7 @@ pub(super) async fn source(
     sources: usize,
     run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
-    let expected = versions(ctx);
+    let expected = versions(&ctx.lab);
     let requests = requests_needed(expected.len(), sources);
     let way = match through {
         Through::Mesh => "",
@@ -56,15 +58,8 @@ pub(super) async fn source(
     };
     let over = family.map_or_else(String::new, |family| format!(" over {}", family.name()));
     let title = format!("rotation {service}{way}{over}");
-    judged(ctx, &Series { title, service, cluster, through, family, expected, requests, order: None }, run).await
-}
-
-/// Every version of helloworld once.
-fn versions(ctx: &LabContext) -> Vec<String> {
-    let mut versions: Vec<String> = helloworlds(&ctx.lab).map(|(_, version)| version.to_owned()).collect();
-    versions.sort();
-    versions.dedup();
-    versions
+    judged(ctx, &Series { title, service, cluster, zone: None, through, family, expected, requests, order: None }, run)
+        .await
 }
 
 /// The pod that calls.
@@ -79,6 +74,7 @@ pub(super) async fn judged(ctx: &LabContext, series: &Series<'_>, run: &Run<'_>)
         // A source that cannot be asked is red, and the others are still worth seeing.
         let seen = seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() });
         let mut verdict = rotation(&series.title, series.cluster, round.requests, &series.expected, seen);
+        verdict.zone = series.zone.map(str::to_owned);
         verdict.caller = caller_name(series.through, &sleep());
         Ok(verdict)
     })
@@ -89,7 +85,7 @@ async fn observe(ctx: &LabContext, series: &Series<'_>, round: Round, run: &Run<
     let Series { service, cluster, .. } = series;
     let source = ctx.cluster(cluster)?;
     let way = match series.through {
-        Through::Mesh => Way::from_pod(ctx, cluster, &sleep()).await?,
+        Through::Mesh => Way::from_pod(ctx, (cluster, series.zone), &sleep()).await?,
         Through::Ingress => Way::through_ingress(ctx, cluster, series.family, service, None, &BTreeMap::new()).await?,
     };
     let endpoint_problems = match way.envoy() {

@@ -16,9 +16,13 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// A pod of a cluster.
-    pub async fn from_pod(ctx: &LabContext, cluster: &str, caller: &CallerPod) -> Result<Self, StepError> {
-        Ok(Self::Pod(Caller::find(ctx, cluster, &caller.namespace, &caller.app).await?))
+    /// A pod of a cluster, in one zone of it if one is said.
+    pub async fn from_pod(
+        ctx: &LabContext,
+        place: (&str, Option<&str>),
+        caller: &CallerPod,
+    ) -> Result<Self, StepError> {
+        Ok(Self::Pod(Caller::find_in(ctx, place, &caller.namespace, &caller.app).await?))
     }
 
     /// This process, through the ingress gateway of a cluster.

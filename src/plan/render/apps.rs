@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::locality::ZONE;
 use super::manifests::{injected_namespace, manifests};
 use super::{APP_NAMESPACE, Images, image, ip_family_policy};
-use crate::plan::{Lab, LabCluster};
+use crate::plan::{Lab, LabCluster, helloworlds};
 use crate::scenario::App;
 
 /// Everything to deploy into one cluster.
@@ -19,20 +20,46 @@ pub fn apps(lab: &Lab, cluster: &LabCluster, images: &Images) -> Vec<Value> {
     }
     for app in &lab.apps {
         match app {
-            App::Helloworld { versions } => {
+            App::Helloworld { .. } => {
                 // The Service exists in every cluster, also where no version runs: callers resolve its name in their own cluster.
                 objects.push(service(lab, "helloworld", 5000));
-                if let Some(version) = versions.get(&cluster.name) {
-                    objects.push(helloworld(version, image(images, "helloworld")));
-                }
+                objects.extend(helloworlds(lab).filter(|h| h.cluster == cluster.name).map(|h| {
+                    let mut deployment = helloworld(&h.version, image(images, "helloworld"));
+                    if let Some(zone) = h.zone {
+                        deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({ ZONE: zone });
+                    }
+                    deployment
+                }));
             }
-            App::Sleep => objects.push(sleep(image(images, "sleep"))),
+            App::Sleep => {
+                let mut sleep = sleep(image(images, "sleep"));
+                in_each_zone(&mut sleep, cluster);
+                objects.push(sleep);
+            }
             App::Manifests(_) => {}
         }
     }
     objects.extend(super::request_balance(lab, cluster));
     objects.extend(super::legacy::legacy(lab, cluster, images));
     objects
+}
+
+/// Gives a Deployment a pod in each zone of a cluster whose nodes are in several.
+fn in_each_zone(deployment: &mut Value, cluster: &LabCluster) {
+    let zones = cluster.zones_once();
+    if zones.is_empty() {
+        return;
+    }
+    let spec = &mut deployment["spec"];
+    spec["replicas"] = json!(zones.len());
+    spec["template"]["spec"]["topologySpreadConstraints"] = json!([{
+        "maxSkew": 1,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": spec["selector"],
+        // Else the pods before a change count too, and those after it need not be in every zone.
+        "matchLabelKeys": ["pod-template-hash"],
+    }]);
 }
 
 pub(super) fn service(lab: &Lab, name: &str, port: u16) -> Value {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::APP_NAMESPACE;
-use crate::plan::{Lab, LabCluster, helloworlds};
+use crate::plan::{Helloworld, Lab, LabCluster, helloworlds};
 use crate::scenario::App;
 
 /// Where helloworld is.
@@ -32,8 +32,8 @@ pub fn request_balance(lab: &Lab, cluster: &LabCluster) -> Option<Value> {
 
 /// Whether callers of another network meet more than one version behind a network's gateways.
 fn has_shared_gateways(lab: &Lab) -> bool {
-    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (cluster, version) in helloworlds(lab) {
+    let mut versions: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for Helloworld { cluster, version, .. } in helloworlds(lab) {
         let network = lab.cluster(cluster).map_or("", |c| &c.network);
         versions.entry(network).or_default().insert(version);
     }

@@ -103,6 +103,13 @@ pub fn kind_config(lab: &Lab, cluster: &LabCluster, around: Surroundings) -> Val
     {
         patches.push(json!({ "kind": "InitConfiguration", "patches": { "directory": ONE_NODE } }).to_string().into());
     }
+    if !cluster.zones.is_empty()
+        && let Some(patches) = config["kubeadmConfigPatches"].as_array_mut()
+    {
+        // The control plane is the node of its zone. kubeadm taints it unless the list is there and empty.
+        let untainted = json!({ "kind": "InitConfiguration", "nodeRegistration": { "taints": [] } });
+        patches.push(untainted.to_string().into());
+    }
     config
 }
 

@@ -275,7 +275,7 @@ fn who(
     }
     let known = |field, version: &Located<String>, problems: &mut Problems| {
         let Some(all) = scope.versions.as_ref().filter(|_| of_helloworld && !scope.own_apps) else { return };
-        let all: Vec<&str> = all.values().map(String::as_str).collect();
+        let all: Vec<&str> = all.values().flatten().map(String::as_str).collect();
         if !all.contains(&version.value.as_str()) {
             let help = suggestion(&version.value, &all, "the versions are");
             problems.add(version.span, CheckProblem::UnknownVersion { field, version: version.value.clone(), help });

@@ -9,14 +9,16 @@ mod reachability;
 mod request;
 mod rotation;
 mod service;
+mod site;
 
 pub use expect::{Answers, Expect, Who};
 pub use failover::FailoverCheck;
 pub use federation::FederationCheck;
 pub use request::{CallerPod, RequestCheck, Target};
 pub use service::ServiceUrl;
+pub use site::{Level, Site};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -159,8 +161,8 @@ impl RawCheck {
 /// What checks can be about.
 struct Scope<'a> {
     drafts: &'a [Draft],
-    /// Version of helloworld by cluster, if the scenario has helloworld.
-    versions: Option<BTreeMap<&'a str, String>>,
+    /// Versions of helloworld by cluster, if the scenario has helloworld.
+    versions: Option<BTreeMap<&'a str, Vec<String>>>,
     sleep: bool,
     /// Whether there are apps of the user's own, which may serve and call anything.
     own_apps: bool,
@@ -203,42 +205,46 @@ pub(super) fn read(
     if checks.iter().any(|c| c.value.tells_clusters_apart()) {
         for app in apps {
             if let RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) = &app.value {
-                versions_apart(versions, problems);
+                versions_apart(versions, drafts, problems);
             }
         }
     }
     checks.into_iter().filter_map(|c| c.value.check(c.span, &scope, problems)).collect()
 }
 
-fn versions<'a>(app: &'a Located<RawApp>, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, String>> {
+fn versions<'a>(app: &'a Located<RawApp>, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, Vec<String>>> {
     match &app.value {
         RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) => {
-            Some(versions.value.iter().map(|(c, v)| (c.value.as_str(), v.value.clone())).collect())
+            Some(versions.value.iter().map(|(c, v)| (c.value.as_str(), in_zones(c, v, drafts))).collect())
         }
         RawApp::Helloworld(RawHelloworld { versions: None }) => Some(
             drafts
                 .iter()
                 .filter(|d| !d.is_outside())
                 .zip(1..)
-                .map(|(d, n): (_, u32)| (d.name.value.as_str(), format!("v{n}")))
+                .map(|(d, n): (_, u32)| (d.name.value.as_str(), d.versions_of(&format!("v{n}"))))
                 .collect(),
         ),
         _ => None,
     }
 }
 
-fn versions_apart(versions: &Pairwise<Located<String>>, problems: &mut Problems) {
-    let mut seen: HashMap<&str, (&Located<String>, &Located<String>)> = HashMap::new();
-    for (cluster, version) in &versions.value {
-        if let Some((first, theirs)) = seen.get(version.value.as_str()) {
-            let problem = CheckProblem::SameVersion {
-                first: first.value.clone(),
-                second: cluster.value.clone(),
-                version: version.value.clone(),
-            };
-            problems.add(version.span, problem).also(theirs.span, "the same version");
+/// The versions of a cluster that is to run this one, in its zones if it has any.
+fn in_zones(cluster: &Located<String>, version: &Located<String>, drafts: &[Draft]) -> Vec<String> {
+    let draft = drafts.iter().find(|d| d.name.value == cluster.value);
+    draft.map_or_else(|| vec![version.value.clone()], |d| d.versions_of(&version.value))
+}
+
+fn versions_apart(versions: &Pairwise<Located<String>>, drafts: &[Draft], problems: &mut Problems) {
+    let mut seen: HashMap<String, (&Located<String>, &Located<String>)> = HashMap::new();
+    for (cluster, given) in &versions.value {
+        let all: BTreeSet<String> = in_zones(cluster, given, drafts).into_iter().collect();
+        if let Some((version, (first, theirs))) = all.iter().find_map(|v| Some((v, seen.get(v)?))) {
+            let (first, second) = (first.value.clone(), cluster.value.clone());
+            let problem = CheckProblem::SameVersion { first, second, version: version.clone() };
+            problems.add(given.span, problem).also(theirs.span, "the same version");
         } else {
-            seen.insert(version.value.as_str(), (cluster, version));
+            seen.extend(all.into_iter().map(|version| (version, (cluster, given))));
         }
     }
 }

@@ -12,7 +12,9 @@ mod written;
 pub(super) use entry::{Entry, Kind, OneKey, kind};
 pub(super) use record::{Fields, NameOr, Part, Record};
 pub(super) use scalar::{ADDRESS, ANY_TEXT, LABEL, Number, OneOf, SUBNET, Text, Truth};
-pub(super) use several::{ALL_OR_NAMES, List, OrWord, Pairs, TruthOr, TruthOrNames, WordOr, raw_clusters, raw_names};
+pub(super) use several::{
+    ALL_OR_NAMES, List, OneOrMore, OrWord, Pairs, TruthOr, TruthOrNames, WordOr, raw_clusters, raw_names,
+};
 pub(super) use written::Written;
 
 use serde_json::Value as Json;

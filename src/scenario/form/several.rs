@@ -48,6 +48,29 @@ impl<F: Form> Form for List<F> {
     }
 }
 
+/// One value, or a list of them.
+pub(in crate::scenario) struct OneOrMore<F>(pub F);
+
+impl<F: Form> Form for OneOrMore<F> {
+    type Value = Located<Vec<F::Value>>;
+
+    fn read(&self, node: &Node, place: &Place, problems: &mut Problems) -> Option<Self::Value> {
+        let items = if let Value::Sequence(items) = &node.value { &items[..] } else { std::slice::from_ref(node) };
+        let value = items.iter().map(|item| self.0.read(item, place, problems)).collect::<Option<_>>()?;
+        Some(Located { value, span: node.span })
+    }
+
+    fn write(&self, values: Self::Value) -> Written {
+        let mut written: Vec<Written> = values.value.into_iter().map(|value| self.0.write(value)).collect();
+        if written.len() == 1 { written.remove(0) } else { Written::List(written) }
+    }
+
+    fn schema(&self) -> Json {
+        let of = self.0.schema();
+        json!({ "anyOf": [of, { "type": "array", "items": of }] })
+    }
+}
+
 /// A mapping from names of the user's choice. It cannot be read when one of its values cannot.
 pub(in crate::scenario) struct Pairs<F>(pub F);
 

@@ -19,6 +19,12 @@ pub enum App {
     Manifests(Manifests),
 }
 
+/// The version of helloworld in a zone of a cluster that runs `version`; that one itself where its nodes have no zones of their own.
+#[must_use]
+pub fn version_in(version: &str, zone: Option<&str>) -> String {
+    zone.map_or_else(|| version.to_owned(), |zone| format!("{version}-{zone}"))
+}
+
 /// Kubernetes objects of the user's own: apps, configuration of Istio, anything that a cluster accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -211,6 +211,39 @@ pub enum CheckProblem {
         /// The cluster.
         cluster: String,
     },
+    /// A zone that a cluster does not have.
+    #[error("`{field}` names zone `{zone}`, which cluster `{cluster}` does not have")]
+    UnknownZone {
+        /// The field.
+        field: &'static str,
+        /// The cluster.
+        cluster: String,
+        /// The zone.
+        zone: String,
+        /// The nearest one, or all of them.
+        #[help]
+        help: String,
+    },
+    /// A caller that may be in any zone.
+    #[error("`{field}` names cluster `{cluster}`, and who answers depends on the zone that calls")]
+    #[diagnostic(help("name the zone too, such as `{example}`"))]
+    NoZone {
+        /// The field.
+        field: &'static str,
+        /// The cluster.
+        cluster: String,
+        /// One with a zone.
+        example: String,
+    },
+    /// A cluster in an order beside one of its zones.
+    #[error("`order` names `{part}` beside `{whole}`, which has it too")]
+    #[diagnostic(help("name the cluster, or its zones"))]
+    NamedTwice {
+        /// The cluster.
+        whole: String,
+        /// One of its zones.
+        part: String,
+    },
     /// Stopping helloworld for the sake of another service.
     #[error("`exercise` stops helloworld, and `{service}` is another service")]
     #[diagnostic(help("leave `exercise` out, or let the check call `helloworld.sample:5000/hello`"))]

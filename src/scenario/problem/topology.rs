@@ -29,6 +29,37 @@ pub enum TopologyProblem {
         /// How many there may be.
         limit: u8,
     },
+    /// Nodes in no zone.
+    #[error("`zones` names no zone")]
+    #[diagnostic(help("write one for each node, such as `zones: [a, b]`, or leave it out"))]
+    NoZones,
+    /// More nodes than a lab is for.
+    #[error("{count} zones are too many: a cluster has at most {limit} nodes, of which each has its zone here")]
+    #[diagnostic(help("name {limit} zones or fewer"))]
+    TooManyZones {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: u8,
+    },
+    /// Two numbers of nodes.
+    #[error("`workers` cannot stand beside `zones`, which has an entry for each node")]
+    #[diagnostic(help("leave `workers` out; for two nodes in one zone name it twice"))]
+    WorkersBesideZones,
+    /// Zones of no region.
+    #[error("the nodes of cluster `{cluster}` have zones, but no region that these are in")]
+    #[diagnostic(help("add `locality: {{ region: region1 }}` to the cluster"))]
+    ZonesWithoutRegion {
+        /// The cluster.
+        cluster: String,
+    },
+    /// A zone of all nodes beside one of each.
+    #[error("`{field}` of `locality` is that of all nodes, and `zones` gives each its own")]
+    #[diagnostic(help("leave `zone` and `subzone` out, or `zones`"))]
+    LocalityBesideZones {
+        /// `zone` or `subzone`.
+        field: &'static str,
+    },
     /// A Helm value by which lab would not find what it has installed.
     #[error("`{field}: {found}` would rename what lab finds by name")]
     #[diagnostic(help("{remedy}"))]

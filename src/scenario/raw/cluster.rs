@@ -1,13 +1,15 @@
 //! An entry of `clusters`.
 
-use super::super::form::{ADDRESS, ANY_TEXT, Fields, LABEL, Number, OrWord, Part, Record, SUBNET, Text, WordOr};
+use super::super::form::{
+    ADDRESS, ANY_TEXT, Fields, LABEL, List, Names, Number, OrWord, Part, Record, SUBNET, Text, WordOr, raw_names,
+};
 use super::super::model::{Cluster, Gateway, Locality};
 use super::super::problem::TopologyProblem;
 use super::super::tree::{Located, Span};
 use super::versions::{self, RawVersions};
 
 /// Most workers a cluster may have: a lab is for one machine.
-const MAX_WORKERS: u8 = 5;
+pub(in crate::scenario) const MAX_WORKERS: u8 = 5;
 
 /// As the file has it.
 #[derive(Default)]
@@ -52,6 +54,7 @@ impl Record for RawCluster {
 #[derive(Default)]
 pub(in crate::scenario) struct RawNodes {
     pub workers: Option<Located<u8>>,
+    pub zones: Option<Names>,
 }
 
 impl Record for RawNodes {
@@ -61,7 +64,9 @@ impl Record for RawNodes {
         let refusal = |_, workers, _, limit| TopologyProblem::TooManyWorkers { workers, limit }.into();
         let workers = Number { least: 0, most: MAX_WORKERS, refusal };
         let about = "Worker nodes besides the control plane";
+        let zones = "Instead of workers: the zone of each node, the control plane's first. Apps run on all of them";
         f.field("workers", workers, |r| &mut r.workers, about).default("0").example("1");
+        f.field("zones", List::whole(LABEL), |r| &mut r.zones, zones).example("[zone1, zone2]");
     }
 }
 
@@ -151,6 +156,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         pod_subnet,
         service_subnet,
         workers,
+        zones,
         locality,
         versions,
         load_balancer,
@@ -164,13 +170,17 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
     });
     let balancer = RawLoadBalancer { pool: pool.map(|p| p.to_string().into()), addresses: of_gateways };
     let is_said = balancer.pool.is_some() || balancer.addresses.is_some();
+    let nodes = match zones[..] {
+        [] => RawNodes { workers: Some((*workers).into()), zones: None },
+        _ => RawNodes { workers: None, zones: Some(raw_names(zones)) },
+    };
     RawCluster {
         name: Some(name.clone().into()),
         network: network.clone().map(Into::into),
         primary: Some(primary.clone().into()),
         pod_subnet: pod_subnet.map(|s| s.to_string().into()),
         service_subnet: service_subnet.map(|s| s.to_string().into()),
-        nodes: Some(RawNodes { workers: Some((*workers).into()) }.into()),
+        nodes: Some(nodes.into()),
         locality: locality.clone().map(|Locality { region, zone, subzone }| {
             let (zone, subzone) = (zone.map(Into::into), subzone.map(Into::into));
             RawLocality { region: Some(region.into()), zone, subzone }.into()

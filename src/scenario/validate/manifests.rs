@@ -85,7 +85,7 @@ impl Reader {
                 give_namespace(&mut value, namespace.as_deref());
                 if let Ok(identity) = identity(&value) {
                     self.once(&identity, &clusters, &Seen { span, place: place.clone() }, problems);
-                    not_own(&identity, own, &clusters, span, place.clone(), problems);
+                    not_own(&identity, own, (&clusters, drafts), span, place.clone(), problems);
                     if self.has_mesh {
                         not_cacerts(&identity, span, place.clone(), problems);
                     }
@@ -201,7 +201,7 @@ fn give_namespace(value: &mut Json, namespace: Option<&str>) {
 fn not_own(
     identity: &Identity,
     own: &[App],
-    clusters: &[String],
+    (clusters, drafts): (&[String], &[Draft]),
     span: Span,
     place: Option<String>,
     problems: &mut Problems,
@@ -214,7 +214,9 @@ fn not_own(
         App::Sleep => (kind == "Deployment" && name == "sleep").then_some("sleep"),
         App::Helloworld { versions } => {
             let runs = |(cluster, version): (&String, &String)| {
-                clusters.contains(cluster) && *name == format!("helloworld-{version}")
+                let deploys = |version: &String| *name == format!("helloworld-{version}");
+                let draft = drafts.iter().find(|d| d.name.value == *cluster);
+                clusters.contains(cluster) && draft.is_some_and(|d| d.versions_of(version).iter().any(deploys))
             };
             let is_own = kind == "Service" && name == "helloworld" || kind == "Deployment" && versions.iter().any(runs);
             is_own.then_some("helloworld")
