@@ -246,6 +246,17 @@ pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
     }
 }
 
+/// Refuses what cannot be the name of a lab or, by the same rule, of a snapshot.
+pub(super) fn refuse_no_name(what: &str, name: &str) -> Result<(), CliError> {
+    if scenario::is_lab_name(name) {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("`{name}` cannot be the name of a {what}"),
+        remedy: "use lower-case letters, digits and hyphens, at most 30 characters in all".to_owned(),
+    })
+}
+
 /// What is said of a cluster whose pods are not in the lab's mesh.
 pub(super) fn no_mesh_cluster(lab: &Lab, name: &str) -> CliError {
     let names: Vec<&str> = lab.data_clusters().map(|c| c.name.as_str()).collect();

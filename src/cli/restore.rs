@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, up};
+use super::{CliError, args, output, up};
 use crate::commands::snapshot::{About, fork, restore};
-use crate::scenario::is_lab_name;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
@@ -16,12 +15,7 @@ pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> R
     let snapshot = state.snapshots()?.get::<About>(&args.snapshot)?;
     let own = &snapshot.about.lab.name;
     let lab = args.name.unwrap_or_else(|| own.clone());
-    if !is_lab_name(&lab) {
-        return Err(CliError::Usage {
-            problem: format!("`{lab}` cannot be the name of a lab"),
-            remedy: "use lower-case letters, digits and hyphens, at most 30".to_owned(),
-        });
-    }
+    output::refuse_no_name("lab", &lab)?;
     {
         let engine = Engine::connect().await?;
         let start = Instant::now();

@@ -6,12 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, output};
 use crate::commands::snapshot::{About, save};
-use crate::scenario;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> Result<(), CliError> {
     let name = args.kept_as.unwrap_or_else(|| args.name.clone());
-    refuse_no_name(&name)?;
+    output::refuse_no_name("snapshot", &name)?;
     let state = State::open()?;
     state.existing(&args.name)?;
     let snapshots = state.snapshots()?;
@@ -34,17 +33,6 @@ pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> 
         saved.still.as_secs_f64(),
     );
     Ok(())
-}
-
-/// Refuses what cannot be the name of a snapshot: the rules are those of labs.
-pub(super) fn refuse_no_name(name: &str) -> Result<(), CliError> {
-    if scenario::is_lab_name(name) {
-        return Ok(());
-    }
-    Err(CliError::Usage {
-        problem: format!("`{name}` cannot be the name of a snapshot"),
-        remedy: "use lower-case letters, digits and hyphens".to_owned(),
-    })
 }
 
 fn nothing_kept() -> CliError {

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::args::SnapshotsVerb;
-use super::snapshot::refuse_no_name;
 use super::{CliError, Output, args, output};
 use crate::commands::snapshot::kept::is_kept;
 use crate::commands::snapshot::{About, refuse_other_images};
@@ -47,7 +46,7 @@ pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
             output::print(&format!("{sum}  {file}\n"))
         }
         SnapshotsVerb::Import(args) => {
-            refuse_no_name(&args.kept_as)?;
+            output::refuse_no_name("snapshot", &args.kept_as)?;
             snapshots.refuse_taken(&args.kept_as)?;
             output::refuse_unreadable(&args.file)?;
             // Its nodes are made as the archive says, with all rights on this machine: it must be the one that was exported.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 
-use crate::context::StepError;
+use crate::context::{StepError, files};
 use crate::steps::half_made;
 use crate::sys::docker::{DockerError, Engine};
 use crate::sys::state::LabState;
@@ -119,8 +119,9 @@ fn keeps_coming(lab: &str) -> StepError {
 /// Clusters that an aborted run was making, with the names of their nodes. Where the state does not tell, each cluster that has an image may be one.
 async fn begun(engine: &Engine, lab: &str, state: Option<&LabState>) -> Result<Vec<(String, Vec<String>)>, StepError> {
     let mut begun = state.and_then(|s| half_made::begun(s).ok()).unwrap_or_default();
-    let is_told =
-        |cluster: &str| state.is_some_and(|s| s.read(&format!("made/{lab}-{cluster}")).is_ok_and(|m| m.is_some()));
+    let is_told = |cluster: &str| {
+        state.is_some_and(|s| s.read(&files::made(&format!("{lab}-{cluster}"))).is_ok_and(|m| m.is_some()))
+    };
     for tag in engine.images_of(lab).await? {
         let Some(cluster) = tag.strip_prefix(&half_made::image(lab, "")) else { continue };
         // What has a dot is a trial of an aborted `down`.

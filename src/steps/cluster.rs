@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::half_made;
 use super::step::{Custom, Step, cluster};
-use crate::context::nodes;
-use crate::context::{RunContext, StepError};
+use crate::context::{RunContext, StepError, files, nodes};
 use crate::exec::Progress;
 use crate::plan::render::{self, Surroundings};
 use crate::plan::{Lab, LabCluster};
@@ -18,14 +17,9 @@ use crate::sys::process::Process;
 use crate::sys::proxy;
 use crate::sys::state::{LabState, StateError};
 
-/// Written when kind has finished.
-fn made_path(cluster: &LabCluster) -> String {
-    format!("made/{}", cluster.kind_name)
-}
-
 /// Notes that kind has finished with a cluster, under the names that it has now.
 pub(crate) fn note_made(state: &LabState, cluster: &LabCluster) -> Result<(), StateError> {
-    state.write(&made_path(cluster), "")?;
+    state.write(&files::made(&cluster.kind_name), "")?;
     half_made::finish(state, cluster)
 }
 
@@ -46,7 +40,7 @@ fn look(ctx: &RunContext, cluster: &LabCluster, nodes: &[Node]) -> Result<Found,
     if nodes.len() != usize::from(cluster.workers) + 1 {
         return Ok(Found::Half);
     }
-    if ctx.state.read(&made_path(cluster))?.is_some() {
+    if ctx.state.read(&files::made(&cluster.kind_name))?.is_some() {
         return Ok(Found::Whole);
     }
     Ok(if half_made::is_begun(&ctx.state, cluster)? { Found::Half } else { Found::Untold })
@@ -72,7 +66,7 @@ async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Res
         Found::Untold => {
             // A cluster that works is not thrown away for a file.
             if restart(ctx, cluster, &nodes, UNTOLD, progress).await.is_ok() {
-                ctx.state.write(&made_path(cluster), "")?;
+                ctx.state.write(&files::made(&cluster.kind_name), "")?;
                 return Ok(true);
             }
         }
@@ -183,7 +177,7 @@ async fn create(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> 
     let config = config(&ctx.lab, cluster, prepared.mirror.is_some());
     let kubeconfig = ctx.state.kubeconfig(&cluster.name);
     ctx.state.make_parent(&kubeconfig)?;
-    ctx.state.delete(&made_path(cluster))?;
+    ctx.state.delete(&files::made(&cluster.kind_name))?;
     half_made::begin(&ctx.state, cluster)?;
     Process::new(&prepared.kind)
         .limit(CREATED)
