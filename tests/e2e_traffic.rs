@@ -76,6 +76,33 @@ fn ingress() {
     own.mend();
 }
 
+/// Two routes are broken, each in another way, and each verdict names what istiod says of the route.
+#[test]
+fn gateway_api_in_full() {
+    let mut own = Own::up("gateway-api");
+    let routed = of_check(&own.verdict, "an HTTPRoute leads to both");
+    assert!(["v1", "v2"].iter().all(|v| routed[0]["versions"][v].as_u64() > Some(0)), "{routed:#?}");
+    for words in ["a header leads to a service of c2", "a ReferenceGrant lets"] {
+        let source = of_check(&own.verdict, words)[0];
+        assert_eq!(source["versions"]["v2"], source["requests"], "{source:#}");
+    }
+
+    let nowhere = r#"[{"op": "replace", "path": "/spec/rules/1/backendRefs/0/name", "value": "nowhere"}]"#;
+    let route = "httproutes.gateway.networking.k8s.io";
+    own.kubectl("c1", &["-n", "sample", "patch", route, "hello", "--type=json", "-p", nowhere]);
+    own.kubectl("c1", &["-n", "sample", "delete", "referencegrants.gateway.networking.k8s.io", "from-entrance"]);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    assert_named(
+        &verdict,
+        &["HTTPRoute sample/hello", "ReferenceGrant sample/from-entrance", "BackendNotFound", "RefNotPermitted"],
+    );
+    assert_red(&verdict, "an HTTPRoute leads to both", &["c1"]);
+    assert_red(&verdict, "a ReferenceGrant lets", &["c1"]);
+    assert_red(&verdict, "through ingress", &[]);
+    assert_red(&verdict, "a header leads to a service of c2", &[]);
+    own.mend();
+}
+
 #[test]
 fn traffic_policy() {
     let mut own = Own::up("traffic-policy");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::append_file;
 use super::check;
 use super::digests::Digests;
+use super::gateway_api::{gateway_api, imported};
 use super::prepare::{Record, USE_LOCK};
 use super::resolve::Choice;
 use super::stack::Stack;
@@ -26,6 +27,8 @@ const CONTENTS: &str = "contents.json";
 const KIND: &str = "kind";
 const ISTIOCTL: &str = "istioctl";
 const MANIFEST: &str = "metallb.yaml";
+/// The definitions of the Gateway API, if whoever exported could have them.
+const GATEWAY_API: &str = "gateway-api.yaml";
 const NODE: &str = "node.tar";
 /// SHA-256 of each other member, as `sha256sum` writes them.
 const SUMS: &str = "SHA256SUMS";
@@ -48,7 +51,7 @@ struct Contents {
     node_image: String,
 }
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 impl Contents {
     fn of(source: Source, digests: &Digests) -> Self {
@@ -77,20 +80,32 @@ pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Pro
     let prepared = prepare(choice, &ImageSettings::default(), Versions::default(), engine, progress).await?;
     let digests = Digests::of(&Stack::embedded()?);
     let contents = Contents::of(prepared.source, &digests);
+    let definitions = gateway_api(progress).await;
+    if let Err(error) = &definitions {
+        progress.note(format!("{} is without the definitions of the Gateway API: {error}", file.display()));
+    }
+    let definitions = definitions.ok();
     progress.say(format!("writing {}", file.display()));
     let (reader, _task) = pipe::reading(engine.save_images(&[&prepared.node_image]));
     let to = file.to_owned();
-    blocking(file, move || write(&to, &contents, &prepared, reader)).await
+    blocking(file, move || write(&to, &contents, (&prepared, definitions.as_deref()), reader)).await
 }
 
-fn write(file: &Path, contents: &Contents, prepared: &Prepared, mut node: impl Read) -> io::Result<String> {
+fn write(
+    file: &Path,
+    contents: &Contents,
+    (prepared, definitions): (&Prepared, Option<&str>),
+    mut node: impl Read,
+) -> io::Result<String> {
     let file = fs::target(file)?;
     let mut out = unfinished::file_in(fs::folder(&file))?;
     let mut archive = tar::Builder::new(out.as_file_mut());
     let mut sums = String::new();
     let mut add = |name: &str, sum: String| sums.extend([&sum, "  ", name, "\n"]);
     let text = serde_json::to_vec_pretty(contents)?;
-    for (name, text) in [(CONTENTS, &text[..]), (MANIFEST, prepared.metallb_manifest.as_bytes())] {
+    let definitions = definitions.map(|text| (GATEWAY_API, text.as_bytes()));
+    let texts = [(CONTENTS, &text[..]), (MANIFEST, prepared.metallb_manifest.as_bytes())];
+    for (name, text) in texts.into_iter().chain(definitions) {
         append_file(&mut archive, name, 0o644, text.len() as u64, text)?;
         add(name, Hashing::new(text).finish()?);
     }
@@ -165,6 +180,9 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
     for name in [KIND, ISTIOCTL, MANIFEST] {
         cache.publish(&scratch.join(name), &place(name))?;
     }
+    if fs::is_file(&scratch.join(GATEWAY_API)) {
+        cache.publish(&scratch.join(GATEWAY_API), &imported(&stack, &cache))?;
+    }
     cache.clear(&scratch)?;
     let executable = |name: &str| {
         Fingerprint::of_executable(&place(name)).ok_or_else(|| misfit(format!("{name} cannot be executed")))
@@ -226,7 +244,7 @@ fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), Strin
         let limit = match name.as_str() {
             NODE => u64::MAX,
             KIND | ISTIOCTL => PROGRAM,
-            CONTENTS | MANIFEST | SUMS => TEXT,
+            CONTENTS | MANIFEST | GATEWAY_API | SUMS => TEXT,
             _ => return Err(format!("it holds {name}, which is no part of it")),
         };
         if entry.size() > limit {
@@ -247,8 +265,8 @@ fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), Strin
             CONTENTS if serde_json::from_slice::<Contents>(&content).ok().as_ref() != Some(expected) => {
                 return Err(format!("{CONTENTS} in it is not what it was"));
             }
-            KIND | ISTIOCTL | MANIFEST => {
-                let mode = if name == MANIFEST { 0o644 } else { 0o755 };
+            KIND | ISTIOCTL | MANIFEST | GATEWAY_API => {
+                let mode = if matches!(name.as_str(), KIND | ISTIOCTL) { 0o755 } else { 0o644 };
                 cache::write_file(&dir.join(&name), &content, mode).map_err(|e| e.to_string())?;
             }
             SUMS => listed = Some(content),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::digests::Digests;
 use super::prepare::{Record, USE_LOCK};
 use super::stack::Stack;
-use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, image, karmada, node};
+use super::{IMAGE_LABEL, ImagesError, NODE_LABEL, gateway_api, image, karmada, node};
 use crate::exec::Progress;
 use crate::sys::cache::Cache;
 use crate::sys::docker::Engine;
@@ -48,6 +48,7 @@ pub async fn prune(engine: &Engine, progress: &Progress) -> Result<Pruned, Image
         .into_iter()
         .flat_map(Record::files)
         .chain(karmada.into_iter().flat_map(karmada::Record::files))
+        .chain(gateway_api::files(&stack, &cache))
         .collect();
     pruned.bytes = cache.prune_artifacts(&keep);
     Ok(pruned)

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Source;
 use super::error::ImagesError;
+use super::gateway_api::GatewayApi;
 use super::reference::Reference;
 use super::tree::Tree;
 use crate::scenario::{Matrix, Product, Versions};
@@ -32,6 +33,8 @@ pub struct Stack {
     pub go: BTreeMap<String, GoModule>,
     /// Files read from Go modules.
     pub module_files: BTreeMap<String, ModuleFile>,
+    /// The definitions of the Gateway API's kinds; each is among `module_files` and `releases` too.
+    pub gateway_api: GatewayApi,
     /// Python wheels.
     pub wheels: BTreeMap<String, Wheel>,
     /// Root file systems.
@@ -303,7 +306,9 @@ impl Stack {
                 lay_over(&mut all, &version.patch);
             }
         }
-        let stack: Self = serde_json::from_value(all).map_err(|e| invalid(e.to_string()))?;
+        let mut stack: Self = serde_json::from_value(all).map_err(|e| invalid(e.to_string()))?;
+        stack.module_files.extend(stack.gateway_api.module_files());
+        stack.releases.extend(stack.gateway_api.releases());
         stack.check()
     }
 

@@ -110,16 +110,21 @@ impl Wanted {
 
     /// MetalLB's manifest, which is no program.
     pub fn metallb_manifest(stack: &Stack) -> Self {
-        let ways = download(METALLB_MANIFEST, stack).map(Way::Release).into_iter().chain([Way::Modules]).collect();
         let version = stack.images.get("metallb-controller").map(|i| Reference::parse(&i.name).tag().to_owned());
-        Self {
-            name: METALLB_MANIFEST,
-            version: version.unwrap_or_default(),
-            built: None,
-            file: FileRef::Module(METALLB_MANIFEST.to_owned()),
-            version_args: Vec::new(),
-            ways,
-        }
+        Self::module_file(METALLB_MANIFEST, METALLB_MANIFEST, version.unwrap_or_default(), stack)
+    }
+
+    /// The files with the definitions of the Gateway API's kinds.
+    pub fn gateway_api(stack: &Stack) -> Vec<Self> {
+        let api = &stack.gateway_api;
+        api.sha256.keys().map(|file| Self::module_file("gateway-api", file, api.version.clone(), stack)).collect()
+    }
+
+    /// An entry of `module_files`.
+    fn module_file(name: &'static str, key: &str, version: String, stack: &Stack) -> Self {
+        let ways = download(key, stack).map(Way::Release).into_iter().chain([Way::Modules]).collect();
+        let (file, version_args) = (FileRef::Module(key.to_owned()), Vec::new());
+        Self { name, version, built: None, file, version_args, ways }
     }
 
     fn program(name: &'static str, tool: &Tool, stack: &Stack) -> Self {

@@ -16,7 +16,7 @@ use crate::verdict::{
 };
 
 /// Group and plural name of what is looked at.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 16] = [
     ("", "namespaces"),
     ("", "pods"),
     ("", "services"),
@@ -24,6 +24,8 @@ const KINDS: [(&str, &str); 14] = [
     ("apps", "deployments"),
     ("apps", "statefulsets"),
     ("networking.k8s.io", "networkpolicies"),
+    ("gateway.networking.k8s.io", "gateways"),
+    ("gateway.networking.k8s.io", "grpcroutes"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("networking.istio.io", "gateways"),
     ("networking.istio.io", "sidecars"),

@@ -6,6 +6,7 @@ mod change;
 mod checks;
 mod conflicts;
 mod fork;
+mod gateway_api;
 mod gateways;
 mod graph;
 mod ipv6;

@@ -32,8 +32,8 @@ pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
-    AddressRange, App, Cluster, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests, Mesh, Places,
-    Scenario, Topology, version_in,
+    AddressRange, App, Cluster, GATEWAY_API, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests,
+    Mesh, Places, Scenario, Topology, version_in,
 };
 pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationFailover, Member, MemberMode};

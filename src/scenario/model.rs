@@ -5,7 +5,7 @@ mod authority;
 mod ingress;
 mod ip_family;
 
-pub use app::{App, Manifests, Places, version_in};
+pub use app::{App, GATEWAY_API, Manifests, Places, version_in};
 pub(in crate::scenario) use app::{is_known, pod_of};
 pub use authority::{Authority, OwnIntermediate, Pem, PemFile};
 mod federation;

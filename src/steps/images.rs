@@ -1,12 +1,13 @@
-//! `images`: the tools and the node image are on this machine.
+//! `images`: the tools and the node image are on this machine, and what else is applied from files of upstream.
 
 use std::collections::BTreeMap;
 
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError, files};
 use crate::exec::Progress;
-use crate::images::{Prepared, having, is_prepared, prepare};
+use crate::images::{Prepared, gateway_api, gateway_api_here, having, is_prepared, prepare};
 use crate::scenario::Versions;
+use crate::sys::kube::Manifest;
 
 pub(super) const STEP: Step = Step::Custom(Custom {
     is_satisfied: |ctx, _| Box::pin(is_satisfied(ctx)),
@@ -22,6 +23,10 @@ async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
             None => return Ok(false),
         }
     }
+    if wants_gateway_api(ctx) {
+        let Some(yaml) = gateway_api_here() else { return Ok(false) };
+        remember_gateway_api(ctx, yaml).await?;
+    }
     remember(ctx, all)?;
     Ok(true)
 }
@@ -36,8 +41,23 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
         let prepared = prepare(choice, &ctx.lab.images, versions, &ctx.engine, progress).await?;
         all.insert(versions, prepared);
     }
+    if wants_gateway_api(ctx) {
+        remember_gateway_api(ctx, gateway_api(progress).await?).await?;
+    }
     remember(ctx, all)?;
     Ok(true)
+}
+
+fn wants_gateway_api(ctx: &RunContext) -> bool {
+    ctx.lab.istio_clusters().any(|cluster| ctx.lab.wants_gateway_api(cluster))
+}
+
+/// They are a megabyte of YAML, so they are read on a thread of their own, and once.
+async fn remember_gateway_api(ctx: &RunContext, yaml: String) -> Result<(), StepError> {
+    let read = tokio::task::spawn_blocking(move || Manifest::parse(&yaml)).await;
+    let read = read.map_err(|e| StepError::Missing(format!("the definitions of the Gateway API: {e}")))?;
+    ctx.set_gateway_api(read?);
+    Ok(())
 }
 
 /// A lab keeps its source: Istio's settings depend on it, and the images of its nodes do not change.

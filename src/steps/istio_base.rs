@@ -5,6 +5,7 @@ use super::step::{Applied, Sends, Step};
 use crate::context::{RunContext, StepError};
 use crate::plan::render::{self, ISTIO_NAMESPACE, token_name};
 use crate::plan::{LabCluster, Wait};
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::Manifest;
 
 pub(super) const STEP: Step = Step::Applied(Applied {
@@ -23,5 +24,10 @@ fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepErro
     own.extend(render::lent_account(&ctx.lab, cluster).into_iter().map(render::account_token));
     let mut manifest = ctx.rendered(cluster)?.base.clone();
     manifest.extend(Manifest::from_values(own)?);
+    if ctx.lab.wants_gateway_api(cluster) {
+        let mut definitions = ctx.gateway_api()?.clone();
+        definitions.label(&[(LAB_LABEL, &ctx.lab.name)]);
+        manifest.extend(definitions);
+    }
     Ok(manifest)
 }

@@ -21,6 +21,7 @@ use crate::images::karmada::Karmada;
 use crate::images::{Choice, Prepared};
 use crate::plan::LabCluster;
 use crate::scenario::Versions;
+use crate::sys::kube::Manifest;
 
 /// How long control planes may take to read what they watch.
 const READ: Duration = Duration::from_secs(2);
@@ -38,6 +39,7 @@ pub struct RunContext {
     /// By what clusters run.
     prepared: OnceLock<BTreeMap<Versions, Prepared>>,
     karmada: OnceLock<Karmada>,
+    gateway_api: OnceLock<Manifest>,
     rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
     new: Mutex<BTreeSet<String>>,
     mesh_changed: Mutex<Option<Instant>>,
@@ -64,6 +66,7 @@ impl RunContext {
             patience: PATIENCE,
             prepared: OnceLock::new(),
             karmada: OnceLock::new(),
+            gateway_api: OnceLock::new(),
             rendered: Mutex::default(),
             new: Mutex::default(),
             mesh_changed: Mutex::default(),
@@ -107,6 +110,15 @@ impl RunContext {
 
     pub(crate) fn set_karmada(&self, karmada: Karmada) {
         let _ = self.karmada.set(karmada);
+    }
+
+    /// The definitions of the Gateway API's kinds, once they are prepared.
+    pub(crate) fn gateway_api(&self) -> Result<&Manifest, StepError> {
+        self.gateway_api.get().ok_or_else(|| StepError::Missing("the definitions of the Gateway API".to_owned()))
+    }
+
+    pub(crate) fn set_gateway_api(&self, definitions: Manifest) {
+        let _ = self.gateway_api.set(definitions);
     }
 
     /// Istio's objects of a cluster, read once: they are a megabyte of YAML. Only steps after `render-istio` ask.

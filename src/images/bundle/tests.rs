@@ -43,7 +43,7 @@ fn written(dir: &Path, node: &[u8]) -> (fs::File, String) {
         istio_values: serde_json::Value::Null,
     };
     let file = dir.join("lab.tar");
-    let sum = write(&file, &packages(), &prepared, node).expect("writes");
+    let sum = write(&file, &packages(), (&prepared, Some("kind: Definitions\n")), node).expect("writes");
     (fs::open(&file).expect("opens"), sum)
 }
 
@@ -56,6 +56,7 @@ fn an_archive_comes_back_as_it_was() {
     let out = dir.path().join("out");
     assert_eq!(verify(&file, &out, &packages()).expect("reads"), (sum, Ok(())));
     assert_eq!(fs::read(&out.join(MANIFEST)).expect("reads"), "kind: List\n");
+    assert_eq!(fs::read(&out.join(GATEWAY_API)).expect("reads"), "kind: Definitions\n");
     assert!(Fingerprint::of_executable(&out.join(KIND)).is_some());
     let mut loaded = Vec::new();
     node_image(&file, &mut loaded).expect("reads");

@@ -106,9 +106,10 @@ fn releases_are_of_the_versions_that_are_pinned() {
         "kubectl" => stack.tools.kubectl.version.as_str(),
         "istioctl" => istio.tag(),
         "metallb-manifest" => controller.tag(),
+        file if stack.gateway_api.sha256.contains_key(file) => stack.gateway_api.version.as_str(),
         other => panic!("what is {other}?"),
     };
-    assert_eq!(stack.releases.len(), 4);
+    assert_eq!(stack.releases.len(), 4 + stack.gateway_api.sha256.len());
     for (name, release) in &stack.releases {
         assert!(release.url.starts_with("https://") && release.url.contains(version(name)), "{name}: {}", release.url);
         assert_eq!(release.url.contains("{arch}"), !release.sha256.contains_key("any"), "{name}");

@@ -84,6 +84,9 @@ impl App {
     }
 }
 
+/// The group of the Gateway API (<https://gateway-api.sigs.k8s.io>).
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
+
 /// Groups of kinds of which it is known whether they run pods: one that does has a template for them, or is a Pod.
 const KNOWN: [&str; 17] = [
     "",
@@ -93,7 +96,7 @@ const KNOWN: [&str; 17] = [
     "autoscaling",
     "batch",
     "extensions.istio.io",
-    "gateway.networking.k8s.io",
+    GATEWAY_API,
     "networking.istio.io",
     "networking.k8s.io",
     "policy",

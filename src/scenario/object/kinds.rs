@@ -1,4 +1,4 @@
-//! The kinds of Kubernetes itself.
+//! The kinds of Kubernetes itself, and of the Gateway API, whose definitions lab applies.
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::{
@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::group;
 use super::typed::{self, Looker};
+use crate::scenario::model::GATEWAY_API;
 use crate::scenario::read::nearest;
 
 /// Looks at an object of a kind.
@@ -75,8 +76,25 @@ const KINDS: &[(&str, &str, Look)] = &[
     kind::<apiextensions::v1::CustomResourceDefinition>(),
 ];
 
+/// Those of the Gateway API that Istio reads. Their fields the API server alone knows.
+const GATEWAY_API_KINDS: [&str; 9] = [
+    "BackendTLSPolicy",
+    "GRPCRoute",
+    "Gateway",
+    "GatewayClass",
+    "HTTPRoute",
+    "ListenerSet",
+    "ReferenceGrant",
+    "TCPRoute",
+    "TLSRoute",
+];
+
 /// What is known of a kind of an API version.
 pub(super) fn of(version: &str, kind: &str) -> Known {
+    if group(version) == GATEWAY_API {
+        let other = nearest(kind, GATEWAY_API_KINDS.into_iter()).filter(|_| !GATEWAY_API_KINDS.contains(&kind));
+        return other.map_or(Known::Not, |instead| Known::Otherwise { key: "kind", instead });
+    }
     if let Some((.., look)) = KINDS.iter().find(|(v, k, _)| (*v, *k) == (version, kind)) {
         return Known::As(*look);
     }

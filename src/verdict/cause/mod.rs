@@ -2,6 +2,7 @@
 //! objects of both clusters are given.
 
 mod access;
+mod gateway_api;
 mod network_policy;
 mod object;
 mod ports;
@@ -65,7 +66,7 @@ pub struct CallFacts<'a> {
 /// What explains that the call fails, the likeliest first. Nothing here is wrong by itself: a call that is answered has no cause.
 #[must_use]
 pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
-    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 21] = [
+    let looks: [fn(&CallFacts<'_>) -> Option<Finding>; 22] = [
         ports::headless,
         ports::alias,
         scope::sidecar,
@@ -80,6 +81,7 @@ pub fn causes(call: &CallFacts<'_>) -> Vec<Finding> {
         network_policy::egress,
         network_policy::ingress,
         access::denied,
+        gateway_api::refused,
         routes::no_way_in,
         routes::fault,
         routes::unknown_subset,

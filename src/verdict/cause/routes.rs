@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::object::{export, has_labels, host_matches, is_seen, list, named, namespace, text, texts};
 use super::scope::names_host;
 use super::tls::destination_rules;
-use super::{CallFacts, Finding};
+use super::{CallFacts, Finding, gateway_api};
 
 /// The `VirtualServices` for the called host in the caller's mesh, or at the gateway where the call enters, seen there or not.
 fn virtual_services<'a>(call: &CallFacts<'a>) -> impl Iterator<Item = &'a Value> {
@@ -32,31 +32,33 @@ fn is_at_gateway(call: &CallFacts<'_>, service: &Value) -> bool {
     texts(service, "/spec/gateways").iter().any(|gateway| {
         let (place, name) = gateway.split_once('/').unwrap_or((".", gateway));
         let place = if place == "." { namespace(service) } else { place };
-        let gateway = call.caller.rules.get("Gateway", place, name);
-        !gateway.is_null() && has_labels(call.caller.pod, &gateway["spec"]["selector"])
+        let is_it = |g: &&Value| namespace(g) == place && text(g, "/metadata/name") == name && !gateway_api::is_of(g);
+        let gateway = call.caller.rules.of("Gateway").find(is_it);
+        gateway.is_some_and(|gateway| has_labels(call.caller.pod, &gateway["spec"]["selector"]))
     })
 }
 
 /// A service to which no route leads from the gateway where the call enters.
 pub(super) fn no_way_in(call: &CallFacts<'_>) -> Option<Finding> {
-    // Routes of the Gateway API are not looked into.
-    let is_known = call.caller.rules.of("HTTPRoute").next().is_none();
-    if !call.enters || !is_known || virtual_services(call).next().is_some() {
+    let is_led = gateway_api::routes(call).any(|route| gateway_api::leads(call, route));
+    if !call.enters || is_led || virtual_services(call).next().is_some() {
         return None;
     }
     let config = call.caller.config;
     let bound = call.caller.rules.of("VirtualService").filter(|v| is_at_gateway(call, v));
     let bound: Vec<String> = bound.map(|v| named(v, config)).collect();
     let bound = if bound.is_empty() { "none".to_owned() } else { bound.join(", ") };
+    // Not every cluster has that kind.
+    let also = if gateway_api::routes(call).next().is_some() { ",httproutes" } else { "" };
     Some(Finding {
         cause: format!(
-            "no VirtualService leads calls through the ingress gateway of {} to {}",
+            "no VirtualService or HTTPRoute leads calls through the ingress gateway of {} to {}",
             call.caller.cluster,
             call.name()
         ),
         evidence: format!("those of its Gateways: {bound}"),
         remedy: format!(
-            "add one with a Gateway of it in spec.gateways and {} among its destinations; see what there is: kubectl --context lab-{}-{config} get gateways.networking.istio.io,virtualservices -A",
+            "add one with a Gateway of it in spec.gateways and {} among its destinations; see what there is: kubectl --context lab-{}-{config} get gateways.networking.istio.io,virtualservices{also} -A",
             call.host(),
             call.lab
         ),
