@@ -113,8 +113,9 @@ async fn make<'a>(
     if wanted.is_empty() && missing.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let there: BTreeSet<String> =
-        shop.engine.images_labelled(IMAGE_LABEL).await?.into_iter().flat_map(|i| i.tags).collect();
+    // Files alone need no engine, and there may be none.
+    let there = if missing.is_empty() { Vec::new() } else { shop.engine.images_labelled(IMAGE_LABEL).await? };
+    let there: BTreeSet<String> = there.into_iter().flat_map(|i| i.tags).collect();
     let bases: BTreeSet<&str> = missing.values().map(|i| i.packages.from.as_str()).collect();
     let bases: Vec<&str> = bases
         .into_iter()

@@ -27,8 +27,6 @@ fn is_of_gateway_api(object: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// Whether each cluster of a lab with these objects in c1 gets the definitions.
     fn wants(objects: &str) -> Vec<bool> {
         let text = format!(
