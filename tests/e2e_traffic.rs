@@ -103,6 +103,35 @@ fn gateway_api_in_full() {
     own.mend();
 }
 
+/// The address that the load balancer has given to a Service of namespace `shop` in c1.
+fn address(own: &Own, service: &str) -> String {
+    let path = "jsonpath={.status.loadBalancer.ingress[0].ip}";
+    own.kubectl("c1", &["-n", "shop", "get", "service", service, "-o", path]).trim().to_owned()
+}
+
+/// Another Service takes the only address that is left, and the one that is called has none.
+#[test]
+fn load_balancers_in_full() {
+    let mut own = Own::up("load-balancers");
+    assert_eq!(address(&own, "web"), "172.23.207.11", "the one that no gateway has");
+    assert!(["172.23.207.40", "172.23.207.41"].contains(&address(&own, "staff").as_str()), "of the other pool");
+    assert_eq!(of_check(&own.verdict, "load balancer").len(), 2, "{:#}", own.verdict);
+
+    own.kubectl("c1", &["-n", "shop", "delete", "service", "web"]);
+    own.kubectl("c1", &["-n", "shop", "create", "service", "loadbalancer", "thief", "--tcp=80:5000"]);
+    let taken = "--for=jsonpath={.status.loadBalancer.ingress[0].ip}=172.23.207.11";
+    own.kubectl("c1", &["-n", "shop", "wait", taken, "service/thief"]);
+    own.kubectl("c1", &["-n", "shop", "create", "service", "loadbalancer", "web", "--tcp=80:5000"]);
+    let verdict = own.red("no address is free for Service shop/web of c1");
+    assert_named(&verdict, &["AllocationFailed", "no available IPs"]);
+    assert_red(&verdict, "a load balancer leads to web", &["c1"]);
+    assert_red(&verdict, "of another pool", &[]);
+    // No Service gets an address that is kept for a gateway.
+    assert_red(&verdict, "through ingress", &[]);
+    own.kubectl("c1", &["-n", "shop", "delete", "service", "thief"]);
+    own.mend();
+}
+
 #[test]
 fn traffic_policy() {
     let mut own = Own::up("traffic-policy");

@@ -85,6 +85,8 @@ fn rotation(lab: &Lab, service: &ServiceUrl, cluster: &str, through: Through) ->
             let address = lab.cluster(cluster)?.addresses.get(&Gateway::IngressGateway)?;
             (format!("from_here {cluster}"), format!("http://{address}:{INGRESS_PORT}{}", service.path))
         }
+        // No rotation has that.
+        Through::LoadBalancer => return None,
     };
     Some(Calls { caller, url, times: CALLS * expected.len().max(1), expected })
 }

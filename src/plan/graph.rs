@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{Action, Gateway, Lab, LabCluster, Plan, PlannedStep, StepId};
 use crate::scenario::{App, Federation};
 
@@ -154,7 +156,20 @@ fn control_plane(cluster: &LabCluster) -> Action {
 /// The apps of a cluster, once it is ready for them.
 fn apps(lab: &Lab, cluster: &LabCluster, ready: Action) -> PlannedStep {
     let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
-    step(Action::Apps { cluster: cluster.name.clone(), apps }, [ready])
+    let pools = Action::AddressPool { cluster: cluster.name.clone() };
+    let pools = (cluster.pool.is_some() && objects(lab, cluster).any(is_of_metallb)).then_some(pools);
+    step(Action::Apps { cluster: cluster.name.clone(), apps }, pools.into_iter().chain([ready]))
+}
+
+/// Whether an object is of a kind that MetalLB defines, such as a pool of the user's own.
+fn is_of_metallb(object: &Value) -> bool {
+    object["apiVersion"].as_str().is_some_and(|version| version.starts_with("metallb.io/"))
+}
+
+/// The scenario's own objects of a cluster.
+fn objects<'a>(lab: &'a Lab, cluster: &'a LabCluster) -> impl Iterator<Item = &'a Value> {
+    let manifests = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
+    manifests.filter(|m| m.is_in(&cluster.name)).flat_map(|m| &m.objects)
 }
 
 /// What must have ended before the sidecars of a cluster can be compared with what they would be now: all that makes pods there. By that the
@@ -174,9 +189,7 @@ fn sidecars(lab: &Lab, cluster: &LabCluster) -> PlannedStep {
 
 /// The names of the Jobs that a cluster gets.
 fn jobs(lab: &Lab, cluster: &LabCluster) -> Vec<String> {
-    let manifests = lab.apps.iter().filter_map(|app| if let App::Manifests(m) = app { Some(m) } else { None });
-    let objects = manifests.filter(|m| m.is_in(&cluster.name)).flat_map(|m| &m.objects);
-    let jobs = objects.filter(|o| o["kind"] == "Job" && o["apiVersion"] == "batch/v1");
+    let jobs = objects(lab, cluster).filter(|o| o["kind"] == "Job" && o["apiVersion"] == "batch/v1");
     jobs.filter_map(|job| job["metadata"]["name"].as_str().map(str::to_owned)).collect()
 }
 

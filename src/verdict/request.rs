@@ -41,10 +41,7 @@ pub fn requests_for(check: &RequestCheck, versions: usize) -> u32 {
 /// What reports call a request check.
 #[must_use]
 pub fn request_title(check: &RequestCheck) -> String {
-    let way = match check.through {
-        Through::Mesh => "",
-        Through::Ingress => " through ingress",
-    };
+    let way = check.through.words();
     check.name.as_ref().map_or_else(|| format!("request {}{way}", check.target), |name| format!("request {name}"))
 }
 
@@ -106,7 +103,7 @@ pub fn request(
         cluster: cluster.to_owned(),
         caller: match check.through {
             Through::Mesh => format!("{}/{}", check.caller.namespace, check.caller.app),
-            Through::Ingress => OUTSIDE.to_owned(),
+            Through::Ingress | Through::LoadBalancer => OUTSIDE.to_owned(),
         },
         requests: u32::try_from(seen.replies.len()).unwrap_or(u32::MAX),
         endpoints: seen.endpoints,

@@ -64,13 +64,13 @@ pub(super) fn api_servers(lab: &Lab, engine: &Engine<'_>) -> Judgement {
     )
 }
 
-/// Calls from outside (`through: ingress`) come from lab itself, to load balancers whose addresses are on the lab's bridge. None if there are no such
+/// Calls from outside (`through: ingress` or `loadBalancer`) come from lab itself, to load balancers whose addresses are on the lab's bridge. None if there are no such
 /// calls.
 pub(super) fn ingress(lab: &Lab, engine: &Engine<'_>) -> Option<Judgement> {
     const WHAT: &str = "ingress";
     let is_from_outside = |check: &Check| match check {
-        Check::Rotation { through, .. } => *through == Through::Ingress,
-        Check::Request(request) => request.through == Through::Ingress,
+        Check::Rotation { through, .. } => *through != Through::Mesh,
+        Check::Request(request) => request.through != Through::Mesh,
         _ => false,
     };
     if !lab.checks.iter().any(is_from_outside) {

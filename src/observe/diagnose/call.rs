@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{control_plane, network, trust};
+use super::{control_plane, load_balancer, network, trust};
 use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::APP_NAMESPACE;
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::ServiceUrl;
+use crate::scenario::{ServiceUrl, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// How a call is told that an Envoy's rules about who may call have denied.
@@ -19,6 +19,8 @@ pub(in crate::observe) struct Failed {
     pub verdict: SourceVerdict,
     /// What was called, unless it is a URL.
     pub service: Option<ServiceUrl>,
+    /// By which way.
+    pub through: Through,
 }
 
 impl Failed {
@@ -70,6 +72,13 @@ pub(in crate::observe) async fn first_broken(
     (from, to): (&LabCluster, &LabCluster),
     source: &Failed,
 ) -> Result<Link, StepError> {
+    if let (Through::LoadBalancer, Some(service)) = (source.through, &source.service) {
+        // The cluster itself sends what comes to a pod of its own.
+        if let Some(finding) = load_balancer::of(ctx, from, service).await? {
+            return Ok(Link::Certain(Some(finding)));
+        }
+        return Ok(Link::Certain(app(ctx, seen, from, source).await?));
+    }
     if source.caller().is_none()
         && let Some(finding) = network::ingress(ctx, from).await?
     {

@@ -78,7 +78,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
             }
         };
         let failed = judged.iter().filter(|s| !s.passed && is_unexplained(check, s));
-        unexplained.extend(failed.map(|s| Failed { verdict: s.clone(), service: called(check).cloned() }));
+        unexplained.extend(failed.map(|s| Failed { verdict: s.clone(), service: called(check).cloned(), through: way(check) }));
         sources.extend(judged);
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
@@ -105,6 +105,8 @@ fn is_unexplained(check: &Check, source: &SourceVerdict) -> bool {
     let unreached = |error: &String| by_envoy.iter().any(|s| error.starts_with(s));
     match check {
         Check::Rotation { .. } => true,
+        // Whether its Service has an address is not the user's own matter.
+        Check::Request(request) if request.through == Through::LoadBalancer => true,
         Check::Request(request) if matches!(request.expect, Expect::Answers(_)) => {
             !source.missing.is_empty() || source.errors.keys().any(unreached)
         }
@@ -122,6 +124,15 @@ fn called(check: &Check) -> Option<&ServiceUrl> {
             Target::Url(_) => None,
         },
         Check::Federation(_) | Check::Reachability => None,
+    }
+}
+
+/// By which way a check calls.
+fn way(check: &Check) -> Through {
+    match check {
+        Check::Rotation { through, .. } => *through,
+        Check::Request(request) => request.through,
+        Check::Failover(_) | Check::Federation(_) | Check::Reachability => Through::Mesh,
     }
 }
 

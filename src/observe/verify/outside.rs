@@ -1,7 +1,9 @@
-//! Calls from outside: from this process, through the ingress gateway of a cluster.
+//! Calls from outside: from this process, through the ingress gateway of a cluster or to the load balancer of a service.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Service;
 
 use super::super::traffic::{EnvoyPod, Family};
 use crate::context::{LabContext, StepError};
@@ -9,7 +11,7 @@ use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::scenario::ServiceUrl;
 use crate::sys::http::Http;
-use crate::sys::kube::Cluster;
+use crate::sys::kube::{Cluster, load_balancer_addresses};
 use crate::verdict::Reply;
 
 /// The way in to one cluster.
@@ -19,8 +21,7 @@ pub(super) struct Outside {
     pub url: String,
     headers: BTreeMap<String, String>,
     method: String,
-    client: Cluster,
-    gateway: EnvoyPod,
+    envoy: Option<(Cluster, EnvoyPod)>,
 }
 
 impl Outside {
@@ -40,6 +41,35 @@ impl Outside {
         let host = twin.map_or_else(|| address.to_string(), |twin| format!("[{twin}]"));
         let client = ctx.client(&cluster.name).await?;
         let name = client.pod(ISTIO_NAMESPACE, &format!("app={INGRESS_GATEWAY}")).await?;
+        let gateway = EnvoyPod { namespace: ISTIO_NAMESPACE.to_owned(), name };
+        Self::at(&host, Some((client, gateway)), service, method, headers)
+    }
+
+    /// Finds the address that a cluster's load balancer has given to a service. Calls are made in its name as well.
+    pub async fn of_service(
+        ctx: &LabContext,
+        cluster: &LabCluster,
+        service: &ServiceUrl,
+        method: Option<&str>,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Self, StepError> {
+        let ServiceUrl { namespace, service: name, port, .. } = service;
+        let found: Option<Service> = ctx.client(&cluster.name).await?.get(namespace, name).await?;
+        let address = found.as_ref().map(load_balancer_addresses).unwrap_or_default().into_iter().next();
+        let address = address.ok_or_else(|| {
+            StepError::Missing(format!("an address of the load balancer for Service {namespace}/{name} of {}", cluster.name))
+        })?;
+        let host = if address.contains(':') { format!("[{address}]") } else { address };
+        Self::at(&format!("{host}:{port}"), None, service, method, headers)
+    }
+
+    fn at(
+        host: &str,
+        envoy: Option<(Cluster, EnvoyPod)>,
+        service: &ServiceUrl,
+        method: Option<&str>,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Self, StepError> {
         let http = Http::direct().map_err(|e| StepError::Machine {
             problem: format!("no HTTP client can be made: {e}"),
             remedy: "see the reason above".to_owned(),
@@ -48,19 +78,13 @@ impl Outside {
         if !headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
             headers.insert("host".to_owned(), format!("{}.{}", service.service, service.namespace));
         }
-        Ok(Self {
-            http,
-            url: format!("http://{host}{}", service.path),
-            headers,
-            method: method.unwrap_or("GET").to_owned(),
-            client,
-            gateway: EnvoyPod { namespace: ISTIO_NAMESPACE.to_owned(), name },
-        })
+        let (url, method) = (format!("http://{host}{}", service.path), method.unwrap_or("GET").to_owned());
+        Ok(Self { http, url, headers, method, envoy })
     }
 
-    /// The Envoy that calls helloworld.
-    pub fn envoy(&self) -> (&Cluster, &EnvoyPod) {
-        (&self.client, &self.gateway)
+    /// The Envoy of the gateway; none of a load balancer.
+    pub fn envoy(&self) -> Option<(&Cluster, &EnvoyPod)> {
+        self.envoy.as_ref().map(|(client, pod)| (client, pod))
     }
 
     /// Sends requests one after the other, each over a connection of its own, until all are sent or so many have failed that it is decided.

@@ -52,6 +52,9 @@ async fn observe(
         (Some(service), Through::Ingress) => {
             Way::through_ingress(ctx, cluster, None, service, check.method.as_deref(), &check.headers).await?
         }
+        (Some(service), Through::LoadBalancer) => {
+            Way::to_load_balancer(ctx, cluster, service, check.method.as_deref(), &check.headers).await?
+        }
         _ => Way::from_pod(ctx, (cluster, None), &check.caller).await?,
     };
     // A bound on time must be exceeded before curl gives up.

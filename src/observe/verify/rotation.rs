@@ -52,10 +52,7 @@ pub(super) async fn source(
 ) -> Result<SourceVerdict, StepError> {
     let expected = versions(&ctx.lab);
     let requests = requests_needed(expected.len(), sources);
-    let way = match through {
-        Through::Mesh => "",
-        Through::Ingress => " through ingress",
-    };
+    let way = through.words();
     let over = family.map_or_else(String::new, |family| format!(" over {}", family.name()));
     let title = format!("rotation {service}{way}{over}");
     judged(ctx, &Series { title, service, cluster, zone: None, through, family, expected, requests, order: None }, run)
@@ -87,6 +84,7 @@ async fn observe(ctx: &LabContext, series: &Series<'_>, round: Round, run: &Run<
     let way = match series.through {
         Through::Mesh => Way::from_pod(ctx, (cluster, series.zone), &sleep()).await?,
         Through::Ingress => Way::through_ingress(ctx, cluster, series.family, service, None, &BTreeMap::new()).await?,
+        Through::LoadBalancer => Way::to_load_balancer(ctx, cluster, service, None, &BTreeMap::new()).await?,
     };
     let endpoint_problems = match way.envoy() {
         Some(envoy) => settled(ctx, envoy, service, source, series.order, (run.progress, run.settles)).await?,

@@ -37,11 +37,22 @@ impl Way {
         Ok(Self::Outside(Outside::find(ctx, (ctx.cluster(cluster)?, family), service, method, headers).await?))
     }
 
-    /// The Envoy that chooses who answers; none beside a pod without a sidecar.
+    /// This process, by the load balancer of a service in a cluster.
+    pub async fn to_load_balancer(
+        ctx: &LabContext,
+        cluster: &str,
+        service: &ServiceUrl,
+        method: Option<&str>,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Self, StepError> {
+        Ok(Self::Outside(Outside::of_service(ctx, ctx.cluster(cluster)?, service, method, headers).await?))
+    }
+
+    /// The Envoy that chooses who answers; none beside a pod without a sidecar, and none where the cluster itself chooses.
     pub fn envoy(&self) -> Option<(&Cluster, &EnvoyPod)> {
         match self {
             Self::Pod(caller) => caller.envoy(),
-            Self::Outside(outside) => Some(outside.envoy()),
+            Self::Outside(outside) => outside.envoy(),
         }
     }
 
@@ -65,6 +76,6 @@ impl Way {
 pub(super) fn caller_name(through: Through, caller: &CallerPod) -> String {
     match through {
         Through::Mesh => format!("{}/{}", caller.namespace, caller.app),
-        Through::Ingress => OUTSIDE.to_owned(),
+        Through::Ingress | Through::LoadBalancer => OUTSIDE.to_owned(),
     }
 }

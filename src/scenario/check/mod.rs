@@ -72,6 +72,29 @@ pub enum Through {
     Mesh,
     /// From outside, through the ingress gateway of each cluster.
     Ingress,
+    /// From outside, to the load balancer's address of the service itself in each cluster.
+    LoadBalancer,
+}
+
+impl Through {
+    /// What reports add to what is called.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Mesh => "",
+            Self::Ingress => " through ingress",
+            Self::LoadBalancer => " through its load balancer",
+        }
+    }
+
+    /// How a scenario says it.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Mesh => "through: mesh",
+            Self::Ingress => "through: ingress",
+            Self::LoadBalancer => "through: loadBalancer",
+        }
+    }
 }
 
 /// A check as the file has it.
@@ -256,9 +279,13 @@ fn from<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<OrWord<Na
     from.default("all").example("[c1, c2]").decisive();
 }
 
+/// The ways to call, the last for services that have a load balancer themselves.
+const WAYS: [(&str, Through); 3] =
+    [("mesh", Through::Mesh), ("ingress", Through::Ingress), ("loadBalancer", Through::LoadBalancer)];
+
 /// The field `through` of a check.
 fn through<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<Located<Through>>) {
-    let form = OneOf { what: "way to call", words: &[("mesh", Through::Mesh), ("ingress", Through::Ingress)] };
+    let form = OneOf { what: "way to call", words: &WAYS[..2] };
     let about = "ingress: from outside, through the ingress gateway of each of these clusters; `all` are then those that have one";
     f.field("through", form, place, about).default("mesh").example("ingress");
 }
@@ -283,7 +310,7 @@ impl Scope<'_> {
     /// The clusters that a check calls from or, from outside, through.
     fn sources(&self, from: Option<OrWord<Names>>, through: Through, problems: &mut Problems) -> Vec<String> {
         let gateways = &self.mesh.ingress_gateway;
-        let is_source = |cluster: &str| through == Through::Mesh || gateways.has(cluster);
+        let is_source = |cluster: &str| through != Through::Ingress || gateways.has(cluster);
         let Some(OrWord::Value(named_clusters)) = from else {
             return self.all().into_iter().filter(|cluster| is_source(cluster)).collect();
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::form::{ANY_TEXT, Fields, Names, Number, OrWord, Pairs, Pairwise, Record, Text};
+use super::super::form::{ANY_TEXT, Fields, Names, Number, OneOf, OrWord, Pairs, Pairwise, Record, Text};
 use super::expect::{self, Expect, RawExpect};
 use super::service::{self, HELLOWORLD, NO_PORT, ServiceUrl, is_url_text, port};
-use super::{CheckProblem, Located, Problems, Scope, Span, Through, from, raw_clusters, through};
+use super::{CheckProblem, Located, Problems, Scope, Span, Through, WAYS, from, raw_clusters};
 
 /// Enough for any statistics, few enough to wait for.
 pub(super) const MOST_REQUESTS: u32 = 10_000;
@@ -101,7 +101,9 @@ impl Record for RawRequest {
         f.field("service", ANY_TEXT, |r| &mut r.service, service::ABOUT).example(HELLOWORLD);
         f.field("url", ANY_TEXT, |r| &mut r.url, "Any URL, instead of a service").example("http://10.0.0.1:80/hello");
         from(f, |r| &mut r.from);
-        through(f, |r| &mut r.through);
+        let form = OneOf { what: "way to call", words: &WAYS };
+        let about = "ingress: from outside, through the ingress gateway of each of these clusters; `all` are then those that have one. loadBalancer: from outside, to the address of the Service in each of them, which is of type LoadBalancer";
+        f.field("through", form, |r| &mut r.through, about).default("mesh").example("ingress");
         f.part("caller", |r| &mut r.caller, "{ namespace: legacy, app: sleep }");
         f.field("method", Text("^[A-Z]+$"), |r| &mut r.method, "HTTP method").default("GET");
         f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, "Headers that are sent").example("{ x-user: a }");
@@ -143,17 +145,17 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     let through_place = raw.through.as_ref().map(|t| t.span);
     let through = scope.through(raw.through, problems);
     let from = scope.sources(raw.from, through, problems);
-    if let (Through::Ingress, Some(place)) = (through, through_place) {
-        let remedy = "what comes through an ingress gateway comes from outside, and goes to a `service`";
+    if let (Through::Ingress | Through::LoadBalancer, Some(place)) = (through, through_place) {
+        let remedy = "it is a call from outside, and goes to a `service`";
         let caller = raw.caller.as_ref().map(|c| ("caller", c.span));
         for (second, other) in caller.into_iter().chain(url_place.map(|span| ("url", span))) {
             problems
-                .add(other, CheckProblem::Excluded { first: "through: ingress", second, remedy })
+                .add(other, CheckProblem::Excluded { first: through.field(), second, remedy })
                 .also(place, "said here");
         }
     }
     let caller = match through {
-        Through::Ingress => CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() },
+        Through::Ingress | Through::LoadBalancer => CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() },
         Through::Mesh => caller(raw.caller, span, scope, problems),
     };
     if let Some(method) = &raw.method
@@ -298,7 +300,7 @@ pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
         Target::Url(url) => (None, Some(url.clone().into())),
     };
     let (through, caller) = match through {
-        Through::Ingress => (Some((*through).into()), None),
+        Through::Ingress | Through::LoadBalancer => (Some((*through).into()), None),
         Through::Mesh => {
             let CallerPod { namespace, app } = caller.clone();
             (None, Some(RawCaller { namespace: Some(namespace.into()), app: Some(app.into()) }.into()))

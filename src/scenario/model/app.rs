@@ -88,7 +88,7 @@ impl App {
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 /// Groups of kinds of which it is known whether they run pods: one that does has a template for them, or is a Pod.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "",
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
@@ -97,6 +97,7 @@ const KNOWN: [&str; 17] = [
     "batch",
     "extensions.istio.io",
     GATEWAY_API,
+    "metallb.io",
     "networking.istio.io",
     "networking.k8s.io",
     "policy",

@@ -155,7 +155,7 @@ impl Cluster {
     }
 
     /// The last event about an object or the pods that belong to it, as "Reason: message".
-    async fn last_event(&self, namespace: &str, name: &str) -> Option<String> {
+    pub async fn last_event(&self, namespace: &str, name: &str) -> Option<String> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let events = api.list(&ListParams::default()).await.ok()?;
         let belongs = |e: &&Event| {
