@@ -24,7 +24,10 @@ pub(super) async fn of(
     Ok(fault(&cluster.name, called, service.as_ref(), event.as_deref()).map(|(cause, evidence, change)| Finding {
         cause,
         evidence,
-        remedy: format!("{change}; see it: kubectl --context {context} -n {} describe service {}", called.namespace, called.service),
+        remedy: format!(
+            "{change}; see it: kubectl --context {context} -n {} describe service {}",
+            called.namespace, called.service
+        ),
     }))
 }
 
@@ -53,10 +56,15 @@ fn fault(
     if !load_balancer_addresses(service).is_empty() {
         return None;
     }
-    let evidence = event.map_or_else(|| "MetalLB has said nothing about it".to_owned(), |e| format!("its last event: {e}"));
+    let evidence =
+        event.map_or_else(|| "MetalLB has said nothing about it".to_owned(), |e| format!("its last event: {e}"));
     if evidence.contains(EXHAUSTED) {
         let cause = format!("no address is free for {name}");
-        return Some((cause, evidence, "enlarge `loadBalancer.pool` of the cluster, or take its address from another Service"));
+        return Some((
+            cause,
+            evidence,
+            "enlarge `loadBalancer.pool` of the cluster, or take its address from another Service",
+        ));
     }
     Some((format!("{name} has no address of its load balancer"), evidence, "do what the event asks for"))
 }
@@ -79,12 +87,23 @@ mod tests {
     fn what_a_load_balancer_lacks_is_named() {
         let spec = |kind: &str, port: u16| json!({ "type": kind, "ports": [{ "port": port }] });
         assert_eq!(cause(&spec("LoadBalancer", 80), &["172.30.9.1"], None), None);
-        let told = |found: Option<String>, what: &str| assert!(found.as_deref().is_some_and(|f| f.contains(what)), "{found:?}");
-        told(cause(&spec("ClusterIP", 80), &[], None), "Service shop/web of c1 has no load balancer: spec.type is ClusterIP");
+        let told = |found: Option<String>, what: &str| {
+            assert!(found.as_deref().is_some_and(|f| f.contains(what)), "{found:?}")
+        };
+        told(
+            cause(&spec("ClusterIP", 80), &[], None),
+            "Service shop/web of c1 has no load balancer: spec.type is ClusterIP",
+        );
         told(cause(&spec("LoadBalancer", 81), &["172.30.9.1"], None), "does not have port 80");
         let exhausted = "AllocationFailed: Failed to allocate IP for \"shop/web\": no available IPs";
-        told(cause(&spec("LoadBalancer", 80), &[], Some(exhausted)), "no address is free for Service shop/web of c1: its last event: AllocationFailed");
-        told(cause(&spec("LoadBalancer", 80), &[], None), "has no address of its load balancer: MetalLB has said nothing");
+        told(
+            cause(&spec("LoadBalancer", 80), &[], Some(exhausted)),
+            "no address is free for Service shop/web of c1: its last event: AllocationFailed",
+        );
+        told(
+            cause(&spec("LoadBalancer", 80), &[], None),
+            "has no address of its load balancer: MetalLB has said nothing",
+        );
         let called = "web.shop:80/".parse().expect("a service");
         assert!(fault("c1", &called, None, None).is_some_and(|(cause, ..)| cause.ends_with("is not there")));
     }

@@ -78,7 +78,11 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
             }
         };
         let failed = judged.iter().filter(|s| !s.passed && is_unexplained(check, s));
-        unexplained.extend(failed.map(|s| Failed { verdict: s.clone(), service: called(check).cloned(), through: way(check) }));
+        unexplained.extend(failed.map(|s| Failed {
+            verdict: s.clone(),
+            service: called(check).cloned(),
+            through: way(check),
+        }));
         sources.extend(judged);
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);

@@ -57,7 +57,10 @@ impl Outside {
         let found: Option<Service> = ctx.client(&cluster.name).await?.get(namespace, name).await?;
         let address = found.as_ref().map(load_balancer_addresses).unwrap_or_default().into_iter().next();
         let address = address.ok_or_else(|| {
-            StepError::Missing(format!("an address of the load balancer for Service {namespace}/{name} of {}", cluster.name))
+            StepError::Missing(format!(
+                "an address of the load balancer for Service {namespace}/{name} of {}",
+                cluster.name
+            ))
         })?;
         let host = if address.contains(':') { format!("[{address}]") } else { address };
         Self::at(&format!("{host}:{port}"), None, service, method, headers)

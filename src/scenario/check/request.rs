@@ -155,7 +155,9 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         }
     }
     let caller = match through {
-        Through::Ingress | Through::LoadBalancer => CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() },
+        Through::Ingress | Through::LoadBalancer => {
+            CallerPod { namespace: "sample".to_owned(), app: "sleep".to_owned() }
+        }
         Through::Mesh => caller(raw.caller, span, scope, problems),
     };
     if let Some(method) = &raw.method
