@@ -40,6 +40,10 @@ fn calls_from_outside_need_a_way_in() {
     let both = refusal("request: { url: \"http://10.0.0.1/\", through: ingress, caller: { app: sleep } }");
     assert!(both.contains("`url` cannot stand beside `through: ingress`"), "{both}");
     assert!(both.contains("`caller` cannot stand beside `through: ingress`"), "{both}");
+    let both = refusal("request: { url: \"http://10.0.0.1/\", through: loadBalancer }");
+    assert!(both.contains("`url` cannot stand beside `through: loadBalancer`"), "{both}");
+    // Lab's own helloworld has no load balancer.
+    assert!(refusal("rotation: { through: loadBalancer }").contains("loadBalancer"));
 }
 
 #[test]
@@ -73,11 +77,12 @@ checks:
   - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
   - request: { service: nothere.sample:80/, expect: { denied: true, reason: "resolve host" } }
   - request: { service: helloworld.sample:5000/hello, through: ingress, from: [c2] }
+  - request: { service: helloworld.sample:5000/hello, through: loadBalancer, from: [c1] }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability
 "#,
     );
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 11);
     assert!(matches!(&all[0], Check::Rotation { through: Through::Ingress, from, .. } if from == &["c2"]));
     let Check::Request(request) = &all[1] else { panic!("{all:?}") };
     assert_eq!((request.times, request.method.as_deref()), (10, Some("POST")));
@@ -96,7 +101,8 @@ checks:
     assert_eq!(url.target, Target::Url("https://10.0.0.1:443/x".into()));
     assert!(matches!(&url.expect, Expect::Denied { reason: Some(_) }));
     assert!(matches!(&all[7], Check::Request(r) if r.through == Through::Ingress));
-    assert_eq!(all[9], Check::Reachability);
+    assert!(matches!(&all[8], Check::Request(r) if r.through == Through::LoadBalancer && r.from == ["c1"]));
+    assert_eq!(all[10], Check::Reachability);
 }
 
 #[test]

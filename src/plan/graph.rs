@@ -257,3 +257,25 @@ fn reduce(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the apps of c1 come after, with these objects of the user's own.
+    fn needs(object: &str) -> Vec<String> {
+        let text = format!("name: x\nclusters: [c1]\napps: [{{ manifests: {{ name: m, objects: [{object}] }} }}]\n");
+        let lab = crate::plan::resolve(&crate::scenario::parse(&text, "x").expect("a scenario")).expect("a lab");
+        let plan = Plan::of(&lab);
+        let apps = plan.steps.iter().find(|s| matches!(s.action, Action::Apps { .. })).expect("apps");
+        apps.needs.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn pools_of_the_users_own_wait_for_metallb_and_nothing_else_does() {
+        let pool =
+            "{ apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: { name: a, namespace: metallb-system } }";
+        assert_eq!(needs(pool), ["address-pool/c1", "istiod/c1"]);
+        assert_eq!(needs("{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }"), ["istiod/c1"]);
+    }
+}

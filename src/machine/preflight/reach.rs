@@ -77,7 +77,7 @@ pub(super) fn ingress(lab: &Lab, engine: &Engine<'_>) -> Option<Judgement> {
         return None;
     }
     if engine.is_elsewhere || engine.gateway.is_none() {
-        let found = "whether the load balancers of a lab are reached from here cannot be told, and checks with `through: ingress` call them";
+        let found = "whether the load balancers of a lab are reached from here cannot be told, and checks with `through: ingress` or `loadBalancer` call them";
         return Some(Judgement::unknown(WHAT, found));
     }
     if engine.is_bridge_here {
@@ -85,7 +85,7 @@ pub(super) fn ingress(lab: &Lab, engine: &Engine<'_>) -> Option<Judgement> {
     }
     Some(Judgement::failure(
         WHAT,
-        "the lab's network is not one of this process, so checks with `through: ingress`, which call load balancers on it, would fail",
+        "the lab's network is not one of this process, so checks with `through: ingress` or `loadBalancer`, which call load balancers on it, would fail",
         "run lab where the engine runs, in a container with `--network host`; or leave out those checks",
     ))
 }

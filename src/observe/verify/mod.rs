@@ -19,7 +19,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::diagnose::{DENIED, Failed};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
-use crate::scenario::{Check, Expect, ServiceUrl, Target};
+use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
 use crate::verdict::{Cell, Settling, SourceVerdict, Spread, Standing, Verdict};
 
 /// How long a verdict waits for a lab to be well.

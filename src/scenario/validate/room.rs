@@ -7,15 +7,20 @@ use super::{Draft, Gateway, Mesh, Problems, Topology};
 use crate::scenario::layout::POOL_SIZE;
 use crate::scenario::problem::ManifestProblem;
 
-/// Whether an object is a Service that gets a load balancer's address of its own.
+/// Whether an object is a Service that gets an address of its own from the pool of the scenario.
 pub(super) fn wants_address(object: &Json) -> bool {
     let (spec, annotations) = (&object["spec"], &object["metadata"]["annotations"]);
-    // Services of one key share an address; those of a class have a load balancer of their own.
-    let shares = ["metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip"];
+    // Services of one key share an address; those of a class have a load balancer of their own, and others ask for a pool of the user's own.
+    let otherwise = [
+        "metallb.io/allow-shared-ip",
+        "metallb.universe.tf/allow-shared-ip",
+        "metallb.io/address-pool",
+        "metallb.universe.tf/address-pool",
+    ];
     object["kind"] == "Service"
         && spec["type"] == "LoadBalancer"
         && spec["loadBalancerClass"].is_null()
-        && shares.iter().all(|key| annotations[*key].is_null())
+        && otherwise.iter().all(|key| annotations[*key].is_null())
 }
 
 /// Records the first Service of each cluster that would wait for an address for ever.
@@ -65,4 +70,19 @@ fn gateways(mesh: &Mesh, draft: &Draft, drafts: &[Draft], size: u32) -> u32 {
     let exposes = istiod == 0 && draft.serves_others(drafts);
     let has_east_west = is_multi_network || exposes || draft.fixes(Gateway::EastWestGateway);
     u32::from(has_east_west) + u32::from(mesh.ingress_gateway.has(&draft.name.value)) + istiod
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_service_of_another_pool_takes_none_of_this_one() {
+        let service = |annotations: Json| json!({ "kind": "Service", "metadata": { "annotations": annotations }, "spec": { "type": "LoadBalancer" } });
+        assert!(wants_address(&service(json!({ "a": "b" }))));
+        assert!(!wants_address(&service(json!({ "metallb.io/address-pool": "staff" }))));
+        assert!(!wants_address(&service(json!({ "metallb.io/allow-shared-ip": "web" }))));
+    }
 }
