@@ -6,7 +6,7 @@ use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::scenario::ServiceUrl;
 use crate::sys::kube::load_balancer_addresses;
-use crate::verdict::Finding;
+use crate::verdict::{Finding, words};
 
 /// What MetalLB says, in its event, of a Service for which all pools that it may have an address of are used up.
 const EXHAUSTED: &str = "no available IPs";
@@ -51,7 +51,11 @@ fn fault(
     let ports: Vec<i32> = spec.ports.iter().flatten().map(|p| p.port).collect();
     if !ports.contains(&i32::from(called.port)) {
         let cause = format!("{name} does not have port {}", called.port);
-        return Some((cause, format!("spec.ports has {ports:?}"), "call a port that it has, or add that one"));
+        return Some((
+            cause,
+            format!("spec.ports has {}", words::names(ports)),
+            "call a port that it has, or add that one",
+        ));
     }
     if !load_balancer_addresses(service).is_empty() {
         return None;
