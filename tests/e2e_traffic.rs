@@ -33,6 +33,7 @@ fn locality_failover() {
     }
     let c1 = source(&own.verdict, "c1");
     assert!(measure(c1, "until c2 answers") < 10.0);
+    assert!(measure(c1, "until c3 answers instead of c2") < 10.0);
     assert!(measure(c1, "until c1 answers again") < 60.0);
 
     own.kubectl("c2", &["-n", "sample", "delete", "destinationrules.networking.istio.io", "helloworld"]);
@@ -40,6 +41,52 @@ fn locality_failover() {
     assert!(verdict["findings"].to_string().contains("DestinationRule sample/helloworld"), "{verdict:#}");
     assert_eq!(source(&verdict, "c2")["passed"], false);
     assert_eq!(source(&verdict, "c3")["passed"], true, "each istiod reads its own cluster's rules");
+    own.mend();
+}
+
+#[test]
+fn zones_in_full() {
+    let mut own = Own::up("zones");
+    let labels = ["get", "nodes", "--no-headers", "-L", "topology.kubernetes.io/zone"];
+    let nodes = own.kubectl("c1", &labels);
+    let mut zones: Vec<&str> = nodes.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    zones.sort_unstable();
+    assert_eq!(zones, ["a", "b", "c"], "{nodes}");
+    // Whether the source that called from a place, by the check with these words in its name, is as expected.
+    let from = |verdict: &Value, words: &str, cluster: &str, zone: Option<&str>| -> Value {
+        let found =
+            of_check(verdict, words).into_iter().find(|s| s["cluster"] == cluster && s["zone"].as_str() == zone);
+        found.cloned().unwrap_or_else(|| panic!("nothing from {cluster} {zone:?}: {}", e2e::in_short(verdict)))
+    };
+    let failover = "failover helloworld";
+    for (cluster, zone, version) in [("c1", Some("a"), "v1-a"), ("c1", Some("b"), "v1-b"), ("c2", None, "v2")] {
+        let source = from(&own.verdict, failover, cluster, zone);
+        assert_eq!(source["versions"][version], source["requests"], "all answers are of the caller's zone: {source:#}");
+    }
+    let a = from(&own.verdict, failover, "c1", Some("a"));
+    let mut priorities: Vec<u64> =
+        a["endpoints"].as_array().expect("endpoints").iter().filter_map(|e| e["priority"].as_u64()).collect();
+    priorities.sort_unstable();
+    assert_eq!(priorities, [0, 1, 1, 2], "two zones are a tie: {a:#}");
+    assert!(measure(&a, "until c1/b, c1/c answers instead of c1/a") < 10.0);
+    assert!(measure(&a, "until c2 answers instead of c1/b, c1/c") < 10.0);
+    assert!(measure(&a, "until c1/a answers again") < 60.0);
+    let shares = from(&own.verdict, "half of the calls", "c1", None);
+    let counts = ["v1-a", "v1-b", "v2"].map(|v| shares["versions"][v].as_u64().expect("a count"));
+    assert!(counts[0] > counts[1] && counts[1] > counts[2], "{counts:?}");
+
+    // c1 knows no order any more, and calls from zone a have other shares.
+    let rules = "destinationrules.networking.istio.io";
+    own.kubectl("c1", &["-n", "sample", "delete", rules, "helloworld", "shares"]);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    assert_named(&verdict, &["DestinationRule sample/helloworld", "DestinationRule sample/shares"]);
+    for zone in ["a", "b"] {
+        let source = from(&verdict, failover, "c1", Some(zone));
+        assert_eq!(source["passed"], false, "{source:#}");
+        assert!(source["unexpected"].to_string().contains("v1-c"), "{source:#}");
+    }
+    assert_eq!(from(&verdict, failover, "c2", None)["passed"], true, "each istiod reads its own cluster's rules");
+    assert_red(&verdict, "half of the calls", &["c1"]);
     own.mend();
 }
 

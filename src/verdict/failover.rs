@@ -52,14 +52,18 @@ pub const FAILED_MEANWHILE: &str = "requests that failed meanwhile";
 
 /// So many answers in a row show that nobody else answers.
 const STEADY: usize = 20;
+/// So many answers after a stop must all be of those who are to answer then.
+pub const AWAY_ANSWERS: usize = 100;
 
 impl Outage {
-    /// The first moment at which somebody answered who is not stopped.
+    /// The first moment at which somebody answered who is not stopped. Where several stop at once it is the first after which only such answer: the next
+    /// level answers a part of the calls already when one of them is gone, since Envoy sends it what the others may not carry.
     #[must_use]
     pub fn moved(moments: &[Moment], stopped: &[Answering]) -> Option<usize> {
         let is_other =
             |m: &Moment| matches!(m.answer, Answer::Version(_)) && !stopped.iter().any(|l| l.gave(&m.answer));
-        moments.iter().position(is_other)
+        let run = if stopped.last().is_some_and(|l| l.places.len() > 1) { AWAY_ANSWERS } else { 1 };
+        moments.windows(run).position(|moments| moments.iter().all(is_other))
     }
 
     /// The first moment at which the first level, which was stopped, answered.
@@ -108,18 +112,25 @@ fn judge_stop(
     measures: &mut Vec<Measure>,
     problems: &mut Vec<String>,
 ) -> bool {
-    let names: Vec<String> = stopped.iter().map(Answering::name).collect();
-    let (names, last) = (names.join(" and "), names.last().cloned().unwrap_or_default());
+    let all: Vec<&str> = stopped.iter().flat_map(|l| &l.places).map(|(place, _)| place.as_str()).collect();
+    let names = match all.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let last = stopped.last().map(Answering::name).unwrap_or_default();
     let Some(moved) = Outage::moved(moments, stopped) else {
         measures.push(measure(FAILED_MEANWHILE.to_owned(), failed(moments), ""));
-        problems.push(format!("nobody else answered after helloworld was stopped in {names}"));
+        // Of several that stop at once, the one that is left hinders nobody from answering.
+        let alone = if stopped.last().is_some_and(|l| l.places.len() > 1) { " alone" } else { "" };
+        problems.push(format!("nobody else answered{alone} after helloworld was stopped in {names}"));
         return false;
     };
     let (before, after) = moments.split_at(moved);
     let until = format!("until {} answers instead of {last}", next.name());
     measures.push(measure(until, seconds(after[0].millis), "s"));
     measures.push(measure(FAILED_MEANWHILE.to_owned(), failed(before), ""));
-    let was = if stopped.iter().map(|l| l.places.len()).sum::<usize>() == 1 { "was" } else { "were" };
+    let was = if all.len() == 1 { "was" } else { "were" };
     let others: Vec<&Moment> = after.iter().filter(|m| !next.gave(&m.answer)).collect();
     if let Some(first) = others.first() {
         let what = match &first.answer {
@@ -213,6 +224,32 @@ mod tests {
         assert_eq!(
             problems,
             ["while c1/a was stopped, 1 of 2 answers were not from v1-b in c1/b; the first of them came from v3"]
+        );
+    }
+
+    #[test]
+    fn those_of_a_tie_may_answer_until_the_last_of_them_is_gone() {
+        let levels = [level(&[("c1/a", "v1-a")]), level(&[("c1/b", "v1-b"), ("c1/c", "v1-c")]), level(&[("c2", "v2")])];
+        let first = &[(300, "v1-b"), (320, "v1-c")][..];
+        let mut second = vec![(9, "v1-b"), (200, "v2"), (220, "v1-c"), (1300, "503")];
+        let back = &[(1, "v1-a")];
+        let unsettled = second.clone();
+        second.extend([(1660, "v2")].repeat(AWAY_ANSWERS));
+        let (measures, problems) = in_turn(&levels, &[first, &second], back);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(
+            measures[2..4],
+            ["until c2 answers instead of c1/b, c1/c: 1.66 s", "requests that failed meanwhile: 1"]
+        );
+        let (_, problems) = in_turn(&levels, &[first, &unsettled], back);
+        assert_eq!(problems, ["nobody else answered alone after helloworld was stopped in c1/a, c1/b and c1/c"]);
+        second.push((1700, "v1-c"));
+        let (_, problems) = in_turn(&levels, &[first, &second], back);
+        assert_eq!(
+            problems,
+            [
+                "while c1/a, c1/b and c1/c were stopped, 1 of 101 answers were not from v2 in c2; the first of them came from v1-c"
+            ]
         );
     }
 

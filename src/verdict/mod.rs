@@ -30,7 +30,7 @@ pub use cause::{
 };
 pub use endpoints::{Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, reached, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
-pub use failover::{Answering, FAILED_MEANWHILE, Moment, Outage};
+pub use failover::{AWAY_ANSWERS, Answering, FAILED_MEANWHILE, Moment, Outage};
 pub use federation::{MemberReplicas, Spread};
 pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};
 pub use machine::{Judgement, Level, MachineReport, Raise};

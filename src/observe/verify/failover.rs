@@ -14,12 +14,10 @@ use crate::plan::render::APP_NAMESPACE;
 use crate::plan::{Helloworld, helloworlds};
 use crate::scenario::{FailoverCheck, Level, Site, Through};
 use crate::sys::kube::Cluster;
-use crate::verdict::{Answering, CallCheck, Measure, Outage, SourceVerdict};
+use crate::verdict::{AWAY_ANSWERS, Answering, CallCheck, Measure, Outage, SourceVerdict};
 
 /// Requests that must all be answered by the first in the order.
 const HOME_REQUESTS: u32 = 100;
-/// Answers after the failover that must all be the second's.
-const AWAY_ANSWERS: usize = 100;
 /// Requests a second while helloworld is stopped and started.
 const RATE: &str = "40/s";
 /// Seconds that one of these requests may take.
@@ -94,9 +92,10 @@ async fn exercise(
     // What was stopped for the place before may still be on its way back.
     let before = collect(&mut answers, Instant::now(), LEAVING, |moments| Outage::is_steady(moments, home)).await;
     if !Outage::is_steady(&before, home) {
-        let problem = match before.is_empty() {
-            true => "no request of the stream was answered".to_owned(),
-            false => format!("others than {} answered before it was stopped", home.name()),
+        let problem = if before.is_empty() {
+            "no request of the stream was answered".to_owned()
+        } else {
+            format!("not all requests of the stream were answered by {} before it was stopped", home.name())
         };
         return Ok((Vec::new(), vec![problem]));
     }
