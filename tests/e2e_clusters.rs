@@ -87,6 +87,15 @@ fn a_cluster_goes_and_comes_back_while_calls_go_on_in_full() {
     up(&["c1", "c2", "c3"], &[]);
     let before = pods(&own, "c1") + &pods(&own, "c3");
 
+    // What would go is shown first, and stays.
+    let shown = lab(&["diff", &scenario(&["c1", "c3"]), "--remove"]);
+    let lines = text(&shown.stdout);
+    assert!(
+        lines.contains(&format!("remove   c2  the cluster, with all that is in it: {NAME}-c2-control-plane")),
+        "{lines}"
+    );
+    assert_eq!(shown.status.code(), Some(5), "{}", text(&shown.stderr));
+
     // Without being told so, nothing is deleted.
     let refused = lab(&["up", &scenario(&["c1", "c3"])]);
     assert_eq!(refused.status.code(), Some(2));

@@ -27,6 +27,29 @@ fn snapshot(name: &str, text: &str) {
 }
 
 #[test]
+fn all_scenarios_may_run_side_by_side() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let files = std::fs::read_dir(directory).expect("scenarios").map(|entry| entry.expect("a file").path());
+    let files: BTreeSet<_> = files.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    let mut networks: BTreeMap<ipnet::Ipv4Net, String> = BTreeMap::new();
+    for file in files {
+        let plan = Command::new(env!("CARGO_BIN_EXE_lab")).args(["plan", "--output", "json"]).arg(&file).output();
+        let plan: serde_json::Value = serde_json::from_slice(&plan.expect("the binary starts").stdout).expect("JSON");
+        let lab: Lab = serde_json::from_value(plan["lab"].clone()).expect("a lab");
+        let subnet = lab.docker_network.subnet;
+        let other = networks.iter().find(|(n, _)| n.contains(&subnet) || subnet.contains(*n));
+        assert!(
+            other.is_none(),
+            "{} and {} have one subnet, {subnet}: write `dockerNetwork.subnet`",
+            lab.name,
+            other.unwrap().1
+        );
+        networks.insert(subnet, lab.name);
+    }
+    assert!(networks.len() > 20, "{networks:?}");
+}
+
+#[test]
 fn the_reference_scenario_as_text() {
     snapshot("three_network_text", &printed("text"));
 }

@@ -190,7 +190,7 @@ pub struct Up {
     #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
     /// Only show what would change, as `lab diff` does
-    #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh", "remove"])]
+    #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh"])]
     pub dry_run: bool,
     /// Write the verdict as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
@@ -231,6 +231,9 @@ pub struct Diff {
     /// Name of the lab, instead of the one in the scenario
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Show also what `lab up --remove` would take away
+    #[arg(long)]
+    pub remove: bool,
     /// Form of what is shown
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,

@@ -15,7 +15,7 @@ use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Diff, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
-    tell(lab, Choice::Auto, args.output, interrupt).await
+    tell(lab, Choice::Auto, args.output, args.remove, interrupt).await
 }
 
 /// Tells what `lab up` would change. That it would change something is an exit code of its own.
@@ -23,9 +23,10 @@ pub(super) async fn tell(
     lab: Lab,
     choice: Choice,
     form: Output,
+    removes: bool,
     interrupt: &CancellationToken,
 ) -> Result<(), CliError> {
-    let look = Box::pin(look(lab, choice, interrupt));
+    let look = Box::pin(look(lab, choice, removes, interrupt));
     let difference = tokio::select! {
         difference = look => difference?,
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "nothing was changed".to_owned() }),
@@ -41,10 +42,11 @@ pub(super) async fn tell(
     Err(CliError::WouldChange)
 }
 
-async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result<Difference, CliError> {
+async fn look(lab: Lab, choice: Choice, removes: bool, interrupt: &CancellationToken) -> Result<Difference, CliError> {
     let engine = Engine::connect().await?;
     let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
-    refuse_changes(&existing.load::<Lab>()?, &lab, false)?;
+    let before: Lab = existing.load()?;
+    refuse_changes(&before, &lab, removes)?;
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
     let scratch = unfinished::dir().map_err(CliError::write("a temporary directory"))?;
@@ -60,5 +62,7 @@ async fn look(lab: Lab, choice: Choice, interrupt: &CancellationToken) -> Result
     if diff::is_any_here(&up.ctx).await? {
         eject::prepare(&up, &plan, interrupt).await?;
     }
-    Ok(diff::look(&up.ctx, &plan).await?)
+    let mut difference = diff::look(&up.ctx, &plan).await?;
+    difference.clusters.extend(diff::leaving(&before, &up.ctx.lab));
+    Ok(difference)
 }

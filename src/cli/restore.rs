@@ -10,6 +10,9 @@ use crate::commands::snapshot::{About, fork, restore};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
+/// What is locked while a lab with new addresses is made: no lab has such a name.
+const FORKING: &str = ".forking";
+
 pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> Result<(), CliError> {
     let state = State::open()?;
     let snapshot = state.snapshots()?.get::<About>(&args.snapshot)?;
@@ -25,6 +28,9 @@ pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> R
             if lab == *own {
                 return Ok::<_, CliError>(restore(&engine, &state, &snapshot, &snapshot.about.lab).await?);
             }
+            // Addresses that are free are so until the network is made: one fork at a time.
+            let told = || eprintln!("waiting: another lab process is making a lab of a snapshot");
+            let _one = state.lock(FORKING, told).await?;
             let fork = fork(&engine, &snapshot, &lab).await?;
             Ok(restore(&engine, &state, &snapshot, &fork).await?)
         };

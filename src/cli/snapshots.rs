@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::SnapshotsVerb;
 use super::{CliError, Output, args, output};
 use crate::commands::snapshot::kept::is_kept;
-use crate::commands::snapshot::{About, refuse_other_images};
+use crate::commands::snapshot::{About, refuse_incomplete, refuse_other_images};
 use crate::images::Trust;
 use crate::report;
 use crate::sys::docker::Engine;
@@ -61,6 +61,7 @@ pub(super) async fn run(args: args::Snapshots) -> Result<(), CliError> {
                     remedy: "do not use this archive: somebody has changed it".to_owned(),
                 });
             }
+            refuse_incomplete(&snapshot)?;
             refuse_other_images(&Engine::connect().await?, &snapshot).await?;
             snapshots.adopt(unkept, &args.kept_as)?;
             eprintln!(

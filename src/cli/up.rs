@@ -41,7 +41,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     let state = State::open()?;
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
     if args.dry_run {
-        return diff::tell(lab, args.images, args.output, interrupt).await;
+        return diff::tell(lab, args.images, args.output, args.remove, interrupt).await;
     }
     let before = async {
         let engine = Engine::connect().await?;
@@ -167,14 +167,16 @@ impl Run<'_> {
                 ),
             });
         }
+        let mut changed = finished.changed;
         if self.args.remove && finished.failures.is_empty() {
             // Nobody is sent there any more.
             for (cluster, containers) in leave(self.engine, &lab_state, self.lab).await? {
                 eprintln!("cluster {cluster} is removed: {}", containers.join(", "));
+                changed = true;
             }
         }
         let failures = finished.failures.into_iter().map(|f| (f.title, f.error)).collect();
-        Ok(Built { up, failures, changed: finished.changed, took: before + finished.took })
+        Ok(Built { up, failures, changed, took: before + finished.took })
     }
 
     /// Tells what came of it.

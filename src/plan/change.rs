@@ -12,7 +12,7 @@ use crate::scenario::{Authority, Matrix, Product};
 /// A scenario would change what of an existing lab stays as it was made.
 #[derive(Debug, Error, Diagnostic)]
 #[error("lab {lab} exists, and {change}")]
-#[diagnostic(help("remove it first with `lab down {lab}`, or make another lab with --name"))]
+#[diagnostic(help("{}remove it first with `lab down {lab}`, or make another lab with --name", change.remedy()))]
 pub struct FixedError {
     /// The lab.
     lab: String,
@@ -49,6 +49,18 @@ enum Change {
     MemberMode { cluster: String, was: &'static str, is: &'static str },
     NoCluster { cluster: String },
     Cluster { cluster: String, field: &'static str, was: String, is: String },
+}
+
+impl Change {
+    /// What there is to do besides losing the lab.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoCluster { .. } => {
+                "see what `lab diff FILE --remove` shows, and take the cluster away with `lab up FILE --remove`; or "
+            }
+            _ => "",
+        }
+    }
 }
 
 impl fmt::Display for Change {

@@ -11,6 +11,7 @@ use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_appli
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::{Action, Plan, origin_of};
+use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{
     ByHand, Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
     set_by_hand,
@@ -318,7 +319,10 @@ fn tell(
     object: &DynamicObject,
     fields: &[FieldChange],
 ) {
-    if !ctx.is_new(&owner.place) {
+    // That an object is another lab's now says nothing: each of a fork's is.
+    let whose = format!("metadata.labels[\"{LAB_LABEL}\"]");
+    let is_news = fields.is_empty() || fields.iter().any(|f| f.field != whose);
+    if !ctx.is_new(&owner.place) && is_news {
         ctx.tell_change(progress, &line(verb, &owner.place, &describe(object), fields, MAX_FIELDS));
     }
 }

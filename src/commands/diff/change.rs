@@ -90,6 +90,8 @@ pub enum ClusterVerb {
     Create,
     /// Its nodes do not run, or its API server does not answer.
     Start,
+    /// The scenario no longer has it.
+    Remove,
 }
 
 /// What would be done to an object.
@@ -148,6 +150,9 @@ impl Difference {
             ClusterVerb::Start => {
                 let nodes = if c.nodes.is_empty() { String::new() } else { format!(" ({})", c.nodes.join(", ")) };
                 format!("start    {}  its nodes{nodes}; what is in it cannot be compared before", c.cluster)
+            }
+            ClusterVerb::Remove => {
+                format!("remove   {}  the cluster, with all that is in it: {}", c.cluster, c.nodes.join(", "))
             }
         });
         let objects = self.objects.iter().map(|o| {

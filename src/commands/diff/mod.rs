@@ -128,6 +128,12 @@ pub fn of_new(lab: &Lab) -> Difference {
     Difference { networks, clusters, ..Difference::default() }
 }
 
+/// The clusters of a lab that are no longer among those of what it becomes, each with the nodes that would go with it.
+pub fn leaving<'a>(before: &'a Lab, after: &'a Lab) -> impl Iterator<Item = ClusterChange> + 'a {
+    let gone = before.clusters.iter().filter(|c| after.cluster(&c.name).is_none());
+    gone.map(|c| ClusterChange { cluster: c.name.clone(), change: ClusterVerb::Remove, nodes: c.nodes().collect() })
+}
+
 /// Whether any cluster runs, so that there is something to compare with.
 ///
 /// # Errors

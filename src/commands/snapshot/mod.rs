@@ -15,6 +15,7 @@ use crate::images::NODE_LABEL;
 use crate::plan::Lab;
 use crate::scenario::is_lab_name;
 use crate::sys::docker::{ContainerSpec, Engine};
+use crate::sys::state::{Snapshot, StateError};
 
 pub use fork::fork;
 pub use restore::{clear_half, refuse_other_images, restore};
@@ -70,6 +71,15 @@ impl About {
         let mut foreign = lab.chain(names.filter(|name| !is_plain(name))).chain(nodes);
         foreign.next().map(|name| format!("names `{name}`, which is no name of a lab, a cluster or a node of it"))
     }
+}
+
+/// Refuses a snapshot that lacks a file which its lab needs.
+///
+/// # Errors
+/// It does, with which.
+pub fn refuse_incomplete(snapshot: &Snapshot<About>) -> Result<(), StateError> {
+    let of_nodes = snapshot.about.nodes.iter().flat_map(|node| [own_part(&node.name), volumes_part(&node.name)]);
+    std::iter::once(STATE.to_owned()).chain(of_nodes).try_for_each(|part| snapshot.part(&part).map(|_| ()))
 }
 
 /// The file with a lab's state.

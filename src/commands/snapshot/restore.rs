@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::{About, KeptNode, STATE, fork, own_part, volumes_part};
 use crate::commands::down;
-use crate::context::StepError;
+use crate::context::{StepError, files};
 use crate::plan::Lab;
 use crate::scenario::layout::overlap;
 use crate::steps::{cluster, docker_network, half_made};
@@ -88,8 +88,9 @@ async fn make(engine: &Engine, state: &State, snapshot: &Snapshot<About>, lab: &
     try_join_all(images.into_iter().map(|(cluster, image)| label(engine, &lab.name, cluster, image))).await?;
     try_join_all(snapshot.about.nodes.iter().map(|node| make_node(engine, snapshot, lab, node))).await?;
     directory.unpack(&snapshot.part(STATE)?)?;
-    // What was unpacked may be of the lab that this one is a fork of.
+    // What was unpacked may be of the lab that this one is a fork of, and nobody has judged what is here now.
     directory.store(lab)?;
+    directory.delete(files::VERDICT)?;
     lab.clusters.iter().try_for_each(|cluster| cluster::note_made(&directory, cluster))?;
     Ok(directory.delete(HALF)?)
 }

@@ -76,13 +76,21 @@ pub enum StateError {
     },
     /// A snapshot is not what lab wrote.
     #[error("snapshot {name} is spoiled: {reason}")]
-    #[diagnostic(help("remove it with `lab snapshots remove {name}`, and take another, or import it again"))]
+    #[diagnostic(help("{}", of_spoiled(name)))]
     Spoiled {
         /// The snapshot, or the archive.
         name: String,
         /// How.
         reason: String,
     },
+}
+
+/// What to do about a snapshot that is not what lab wrote; a name with a dot or a slash is that of an archive.
+fn of_spoiled(name: &str) -> String {
+    if name.contains(['.', '/']) {
+        return "nothing of it was kept: import another copy of what `lab snapshots export` wrote".to_owned();
+    }
+    format!("remove it with `lab snapshots remove {name}`, and take another, or import it again")
 }
 
 /// What to do about a file that cannot be read.

@@ -189,12 +189,17 @@ impl Snapshots {
         let unpacked = || {
             let mut read = tar::Archive::new(Hashing::new(File::open(archive)?));
             for entry in read.entries()? {
-                let mut entry = entry?;
+                // What the library says of a header names bytes that nobody can read.
+                let mut entry = entry.map_err(|_| io::Error::other("it is no tar archive, or ends in the middle"))?;
                 let path = entry.path()?.into_owned();
                 if path.components().count() != 1 || !is_plain(&path) {
                     return Err(io::Error::other(format!("{} is no file of a snapshot", path.display())));
                 }
-                io::copy(&mut entry, &mut create(&unkept.dir.path().join(path))?)?;
+                let mut file = create(&unkept.dir.path().join(&path)).map_err(|e| match e.kind() {
+                    io::ErrorKind::AlreadyExists => io::Error::other(format!("it has {} twice", path.display())),
+                    _ => e,
+                })?;
+                io::copy(&mut entry, &mut file)?;
             }
             read.into_inner().finish()
         };
@@ -212,6 +217,7 @@ impl Snapshots {
         unpacked.map_err(|e: io::Error| spoiled(words::io_error(&e)))?;
         let snapshot = open(unkept.dir.path().to_owned(), &name)?;
         snapshot.check()?;
+        snapshot.refuse_more()?;
         Ok((unkept, snapshot))
     }
 
@@ -276,10 +282,27 @@ impl<T> Snapshot<T> {
     /// Reads all its files: each must be what was written.
     pub fn check(&self) -> Result<(), StateError> {
         for part in &self.parts {
-            let read = File::open(self.dir.join(&part.name)).and_then(|file| Hashing::new(file).finish());
-            let sum = read.map_err(|e| self.spoiled(format!("{}: {}", part.name, words::io_error(&e))))?;
+            let read = File::open(self.dir.join(&part.name))
+                .and_then(|file| Ok((file.metadata()?.len(), Hashing::new(file).finish()?)));
+            let (bytes, sum) = read.map_err(|e| self.spoiled(format!("{}: {}", part.name, words::io_error(&e))))?;
+            if bytes != part.bytes {
+                return Err(self.spoiled(format!("{} has {bytes} bytes, and {} are noted", part.name, part.bytes)));
+            }
             if sum != part.sha256 {
                 return Err(self.spoiled(format!("{} has another checksum than when it was written", part.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses files that it does not know.
+    fn refuse_more(&self) -> Result<(), StateError> {
+        let entries = fs::read_dir(&self.dir).map_err(failed("list", &self.dir))?;
+        let is_known = |name: &str| [INDEX, INDEX_SUM].contains(&name) || self.parts.iter().any(|p| p.name == name);
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !is_known(&name) {
+                return Err(self.spoiled(format!("it has {name}, which is no part of it")));
             }
         }
         Ok(())
@@ -367,8 +390,8 @@ fn open<T: DeserializeOwned>(dir: PathBuf, name: &str) -> Result<Snapshot<T>, St
         File::open(dir.join(name))?.take(INDEX_LIMIT).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let both = read(INDEX).and_then(|index| Ok((read(INDEX_SUM)?, index)));
-    let (sum, index) = both.map_err(|e: io::Error| spoiled(format!("{INDEX}: {}", words::io_error(&e))))?;
+    let file = |name: &str| read(name).map_err(|e| spoiled(format!("{name}: {}", words::io_error(&e))));
+    let (index, sum) = (file(INDEX)?, file(INDEX_SUM)?);
     if Hashing::new(&index[..]).finish().is_ok_and(|found| found.as_bytes() != sum) {
         return Err(spoiled(format!("{INDEX} has another checksum than when it was written")));
     }

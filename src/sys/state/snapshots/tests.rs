@@ -78,6 +78,28 @@ fn an_archive_gives_the_same_snapshot_or_none() {
     assert!(matches!(snapshots.unpack::<String>(&archive, None), Err(StateError::Spoiled { .. })));
     fs::write(&archive, &bytes[..700]).expect("writes");
     assert!(matches!(snapshots.unpack::<String>(&archive, None), Err(StateError::Spoiled { .. })));
+    // Nobody can remove by name what is not kept.
+    fs::write(&archive, "no archive at all, but long enough to be looked at".repeat(20)).expect("writes");
+    let told = snapshots.unpack::<String>(&archive, None).err().expect("refused");
+    assert!(told.to_string().ends_with("it is no tar archive, or ends in the middle"), "{told}");
+    let help = miette::Diagnostic::help(&told).map(|h| h.to_string()).unwrap_or_default();
+    assert!(help.starts_with("nothing of it was kept"), "{help}");
+    // Neither more files than it tells of, nor one of them twice.
+    for (name, why) in [("more.gz", "it has more.gz, which is no part of it"), ("node.gz", "it has node.gz twice")] {
+        snapshots.get::<String>("one").expect("there").pack(&archive).expect("packs");
+        let mut more = tar::Builder::new(File::create(dir.path().join("more.tar")).expect("a file"));
+        for entry in tar::Archive::new(File::open(&archive).expect("opens")).entries().expect("entries") {
+            let entry = entry.expect("an entry");
+            more.append(&entry.header().clone(), entry).expect("appends");
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_mode(0o600);
+        more.append_data(&mut header, name, io::empty()).expect("appends");
+        more.finish().expect("finishes");
+        let told = snapshots.unpack::<String>(&dir.path().join("more.tar"), None).err().expect("refused").to_string();
+        assert!(told.ends_with(why), "{told}");
+    }
     let mut evil = tar::Builder::new(File::create(&archive).expect("a file"));
     let mut header = tar::Header::new_gnu();
     header.set_size(0);
