@@ -1,5 +1,7 @@
 //! Snapshots of labs, beside the labs: each a directory of files, and an index that has their checksums. There are private keys in them.
 
+mod packed;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek as _, Write};
@@ -7,14 +9,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::{LabState, State, StateError, io as failed, make_dir, nearest};
+use super::{State, StateError, io as failed, make_dir, nearest};
 use crate::sys::fs::{folder, target};
 use crate::sys::sum::{Hashing, Summing};
 use crate::sys::unfinished::{self, Unfinished};
@@ -330,41 +329,6 @@ impl<T> Snapshot<T> {
 
     fn spoiled(&self, reason: String) -> StateError {
         StateError::Spoiled { name: self.name.clone(), reason }
-    }
-}
-
-impl LabState {
-    /// Writes an archive of the lab's state.
-    pub fn pack<W: Write>(&self, to: W) -> Result<W, StateError> {
-        let files = self.files()?;
-        let packed = || {
-            let mut archive = tar::Builder::new(GzEncoder::new(to, Compression::fast()));
-            for name in files.iter().filter(|name| !name.starts_with(NOT_PACKED)) {
-                archive.append_path_with_name(self.path(name), name)?;
-            }
-            archive.into_inner()?.finish()
-        };
-        packed().map_err(failed("read", &self.dir))
-    }
-
-    /// Reads the lab's state from such an archive. What is there of the same name is replaced.
-    pub fn unpack(&self, archive: &Path) -> Result<(), StateError> {
-        let unpacked = || {
-            for entry in tar::Archive::new(GzDecoder::new(File::open(archive)?)).entries()? {
-                let mut entry = entry?;
-                let path = entry.path()?.into_owned();
-                if !is_plain(&path) {
-                    return Err(io::Error::other(format!("{} is no file of a lab's state", path.display())));
-                }
-                let path = self.dir.join(path);
-                crate::sys::fs::create_private_dir(folder(&path))?;
-                let mut options = File::options();
-                let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-                io::copy(&mut entry, &mut file)?;
-            }
-            Ok(())
-        };
-        unpacked().map_err(failed("write what a snapshot has into", &self.dir))
     }
 }
 
