@@ -92,7 +92,7 @@ const GATEWAY_API_KINDS: [&str; 9] = [
 /// What is known of a kind of an API version.
 pub(super) fn of(version: &str, kind: &str) -> Known {
     if group(version) == GATEWAY_API {
-        let other = nearest(kind, GATEWAY_API_KINDS.into_iter()).filter(|_| !GATEWAY_API_KINDS.contains(&kind));
+        let other = nearest(kind, GATEWAY_API_KINDS).filter(|_| !GATEWAY_API_KINDS.contains(&kind));
         return other.map_or(Known::Not, |instead| Known::Otherwise { key: "kind", instead });
     }
     if let Some((.., look)) = KINDS.iter().find(|(v, k, _)| (*v, *k) == (version, kind)) {
