@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::traffic::{Call, Caller};
+use super::traffic::{Call, Caller, has_sidecar};
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::scenario::{CallerPod, ServiceUrl};
@@ -92,13 +92,8 @@ struct Proxy<'a> {
 async fn proxies<'a>(ctx: &LabContext, cluster: &'a LabCluster) -> Result<Vec<Proxy<'a>>, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let pods: Vec<Pod> = client.everywhere().await?;
-    let pods = pods.into_iter().filter(has_proxy);
+    let pods = pods.into_iter().filter(has_sidecar);
     Ok(pods.map(|pod| Proxy { client: client.clone(), cluster, pod }).collect())
-}
-
-fn has_proxy(pod: &Pod) -> bool {
-    let Some(spec) = &pod.spec else { return false };
-    spec.containers.iter().chain(spec.init_containers.iter().flatten()).any(|c| c.name == PROXY)
 }
 
 /// The lines of an access log from now on; none of a pod that has just gone.
