@@ -227,6 +227,13 @@ fn access_rules_in_full() {
         }
     }
 
+    // Whoever calls meets the rules as it does.
+    let explained = |caller: &str| e2e::lab(&["explain", "access-rules", "c1", "c2", "--caller", caller]);
+    let (clerk, sleep) = (explained("sample/clerk"), explained("sample/sleep"));
+    assert!(clerk.status.success() && e2e::text(&clerk.stdout).contains("pod sample/clerk-"), "{clerk:?}");
+    let said = e2e::text(&sleep.stdout);
+    assert!(!sleep.status.success() && said.contains("does not let service account sample/sleep of c1 in"), "{said}");
+
     // c1 lets nobody in, and c2 everybody.
     let policies = "authorizationpolicies.security.istio.io";
     let no_rules = r#"[{"op": "remove", "path": "/spec/rules"}]"#;
@@ -247,6 +254,23 @@ fn access_rules_in_full() {
     assert_red(&verdict, "who may read", &["c1"]);
     assert_red(&verdict, "a header opens a path", &["c1", "c2"]);
     assert_red(&verdict, "another value of the header", &["c1", "c2"]);
+    own.mend();
+}
+
+/// The door is gone, and the sidecar of c2 lets out what it does not know.
+#[test]
+fn egress_in_full() {
+    let mut own = Own::up("egress");
+    own.kubectl("c1", &["-n", "egress", "delete", "deployment", "egress"]);
+    let mesh = own.kubectl("c2", &["-n", "istio-system", "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"]);
+    let open = serde_json::json!({ "data": { "mesh": mesh.replace("REGISTRY_ONLY", "ALLOW_ANY") } });
+    let patch = ["-n", "istio-system", "patch", "configmap", "istio", "--type=merge", "-p", &open.to_string()];
+    own.kubectl("c2", &patch);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    assert_named(&verdict, &["Deployment egress/egress", "outboundTrafficPolicy"]);
+    e2e::assert_cause(&verdict, "istiod of c2 does not have the mesh configuration of the scenario");
+    assert_red(&verdict, "pass the gateway of c1", &["c1", "c2"]);
+    assert_red(&verdict, "no sidecar lets a call out", &["c2"]);
     own.mend();
 }
 

@@ -1,20 +1,17 @@
 //! `lab explain`.
 
-use super::{CliError, Output, args, output};
+use super::{CliError, Output, args, calls, output};
 use crate::context::LabContext;
 use crate::observe::explain;
 use crate::plan::Lab;
 use crate::report::explanation_text;
-use crate::scenario::ServiceUrl;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
     let (to, port) = target(&args.to)?;
-    let mut service: ServiceUrl = args.service.parse().map_err(|reason| CliError::Usage {
-        problem: format!("--service {}: it {reason}", args.service),
-        remedy: "write SERVICE.NAMESPACE:PORT/PATH, such as helloworld.sample:5000/hello".to_owned(),
-    })?;
+    let mut service = calls::service(&args.service, "--service ")?;
+    let caller = calls::caller(&args.caller)?;
     service.port = port.unwrap_or(service.port);
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
@@ -30,7 +27,7 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
         }
     }
     let ctx = LabContext::new(lab, Engine::connect().await?, state);
-    let explanation = explain::run(&ctx, &args.from, to, &service).await?;
+    let explanation = explain::run(&ctx, (&args.from, &caller), to, &service).await?;
     match args.output {
         Output::Text => output::print(&explanation_text(&explanation))?,
         Output::Json => output::print_json(&explanation)?,

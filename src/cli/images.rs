@@ -67,6 +67,9 @@ pub struct Build {
     /// For this minor version of Istio, as 1.31; without it for the newest
     #[arg(long, value_name = "VERSION")]
     pub istio: Option<Minor>,
+    /// Also what scenarios with a federation need
+    #[arg(long)]
+    pub karmada: bool,
 }
 
 /// `lab images export`.
@@ -77,6 +80,9 @@ pub struct Export {
     /// Where images come from
     #[arg(long, value_enum, default_value = "auto")]
     pub images: Choice,
+    /// With what scenarios with a federation need
+    #[arg(long)]
+    pub karmada: bool,
 }
 
 /// `lab images import`.
@@ -95,6 +101,9 @@ pub struct Push {
     /// The registry, asked over plain HTTP
     #[arg(value_name = "HOST:PORT")]
     pub registry: String,
+    /// With what scenarios with a federation need
+    #[arg(long)]
+    pub karmada: bool,
 }
 
 pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(), CliError> {
@@ -119,11 +128,18 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             refuse_unknown(versions)?;
             let choice = images::having(args.images, [versions]).map_err(StepError::from)?;
             let settings = ImageSettings::default();
-            let build = async |p: Progress| images::prepare(choice, &settings, versions, engine, &p).await;
-            ready(&watched("prepare images", interrupt, build).await?)
+            let build = async |p: Progress| {
+                let prepared = images::prepare(choice, &settings, versions, engine, &p).await?;
+                let karmada =
+                    if args.karmada { Some(images::karmada::prepare(&prepared, engine, &p).await?) } else { None };
+                Ok((prepared, karmada))
+            };
+            let (prepared, karmada) = watched("prepare images", interrupt, build).await?;
+            ready(&prepared)?;
+            karmada.map_or(Ok(()), |k| output::print(&format!("karmadactl {}\n", k.karmadactl.display())))
         }
         Verb::Export(args) => {
-            let export = async |p: Progress| images::export(args.images, &args.file, engine, &p).await;
+            let export = async |p: Progress| images::export(args.images, args.karmada, &args.file, engine, &p).await;
             let sum = watched("export images", interrupt, export).await.map_err(|e| not_written(e, &args.file))?;
             output::print(&format!("{sum}  {}\n", args.file.display()))
         }
@@ -143,7 +159,7 @@ pub(super) async fn run(args: Images, interrupt: &CancellationToken) -> Result<(
             output::print(&freed)
         }
         Verb::Push(args) => {
-            let push = async |p: Progress| images::push(&args.registry, engine, &p).await;
+            let push = async |p: Progress| images::push(&args.registry, args.karmada, engine, &p).await;
             let pushed = watched("push images", interrupt, push).await?;
             output::print_lines(&pushed)
         }

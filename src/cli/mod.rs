@@ -2,6 +2,7 @@
 
 mod again;
 mod args;
+mod calls;
 mod candidates;
 mod completions;
 mod diff;

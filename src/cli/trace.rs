@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{CliError, Output, args, output, pause};
+use super::{CliError, Output, args, calls, output, pause};
 use crate::context::LabContext;
 use crate::observe::trace;
 use crate::plan::Lab;
 use crate::report::trace_text;
-use crate::scenario::{CallerPod, ServiceUrl};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Trace) -> Result<(), CliError> {
-    let service: ServiceUrl = args.service.parse().map_err(|reason| CliError::Usage {
-        problem: format!("{}: it {reason}", args.service),
-        remedy: "write SERVICE.NAMESPACE:PORT/PATH, such as helloworld.sample:5000/hello".to_owned(),
-    })?;
-    let caller = caller(&args.caller)?;
+    let service = calls::service(&args.service, "")?;
+    let caller = calls::caller(&args.caller)?;
     let headers = args.header.iter().map(|text| header(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
@@ -45,19 +41,6 @@ pub(super) async fn run(args: args::Trace) -> Result<(), CliError> {
         Output::Json => output::print_json(&trace)?,
     }
     if trace.is_answered() { Ok(()) } else { Err(CliError::Red) }
-}
-
-/// `NAMESPACE/APP`.
-fn caller(text: &str) -> Result<CallerPod, CliError> {
-    match text.split_once('/') {
-        Some((namespace, app)) if !namespace.is_empty() && !app.is_empty() && !app.contains('/') => {
-            Ok(CallerPod { namespace: namespace.to_owned(), app: app.to_owned() })
-        }
-        _ => Err(CliError::Usage {
-            problem: format!("--caller {text}: it is not a namespace and an app"),
-            remedy: "write NAMESPACE/APP, such as sample/sleep".to_owned(),
-        }),
-    }
 }
 
 /// `NAME:VALUE`.

@@ -1,6 +1,7 @@
 //! One archive with everything that `lab up` needs, for a machine that reaches neither a registry nor a package index.
 
-use std::collections::BTreeMap;
+mod look;
+
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,16 +9,18 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::archive::append_file;
-use super::check;
 use super::digests::Digests;
 use super::gateway_api::{gateway_api, imported};
+use super::karmada::{self, Karmada};
 use super::prepare::{Record, USE_LOCK};
 use super::resolve::Choice;
 use super::stack::Stack;
-use super::{ImagesError, NODE_LABEL, Prepared, SOURCE_LABEL, Source, node, prepare};
+use super::{ImagesError, Prepared, Source, check, node, prepare};
+use look::{copy_member, images, verify};
+
 use crate::exec::Progress;
 use crate::scenario::{ImageSettings, Versions};
-use crate::sys::cache::{self, Cache, Fingerprint};
+use crate::sys::cache::{Cache, Fingerprint};
 use crate::sys::docker::Engine;
 use crate::sys::sum::{Hashing, Summing};
 use crate::sys::{fs, input, pipe, unfinished, words};
@@ -30,6 +33,10 @@ const MANIFEST: &str = "metallb.yaml";
 /// The definitions of the Gateway API, if whoever exported could have them.
 const GATEWAY_API: &str = "gateway-api.yaml";
 const NODE: &str = "node.tar";
+/// What only federations need, if the archive was made for them: the command-line tool and the definitions of Karmada's kinds. Each of its images is
+/// `KEY.tar` beside them.
+const KARMADACTL: &str = "karmadactl";
+const KARMADA_CRDS: &str = "karmada-crds.tar.gz";
 /// SHA-256 of each other member, as `sha256sum` writes them.
 const SUMS: &str = "SHA256SUMS";
 
@@ -51,7 +58,7 @@ struct Contents {
     node_image: String,
 }
 
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 impl Contents {
     fn of(source: Source, digests: &Digests) -> Self {
@@ -75,10 +82,20 @@ pub enum Trust {
     Given,
 }
 
-/// Writes an archive, preparing first what is missing. The file appears when it is whole. Gives its SHA-256 in hexadecimal.
-pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Progress) -> Result<String, ImagesError> {
+/// Writes an archive, preparing first what is missing; with what federations need, if `for_federations`. The file appears when it is whole. Gives its
+/// SHA-256 in hexadecimal.
+pub async fn export(
+    choice: Choice,
+    for_federations: bool,
+    file: &Path,
+    engine: &Engine,
+    progress: &Progress,
+) -> Result<String, ImagesError> {
     let prepared = prepare(choice, &ImageSettings::default(), Versions::default(), engine, progress).await?;
-    let digests = Digests::of(&Stack::embedded()?);
+    let karmada =
+        if for_federations { Some(Box::pin(karmada::prepare(&prepared, engine, progress)).await?) } else { None };
+    let stack = Stack::embedded()?;
+    let digests = Digests::of(&stack);
     let contents = Contents::of(prepared.source, &digests);
     let definitions = gateway_api(progress).await;
     if let Err(error) = &definitions {
@@ -86,16 +103,26 @@ pub async fn export(choice: Choice, file: &Path, engine: &Engine, progress: &Pro
     }
     let definitions = definitions.ok();
     progress.say(format!("writing {}", file.display()));
-    let (reader, _task) = pipe::reading(engine.save_images(&[&prepared.node_image]));
+    let mut saved = Vec::new();
+    for (member, image) in images(&stack, &digests, &contents) {
+        if member == NODE || karmada.is_some() {
+            let (reader, task) = pipe::reading(engine.save_images(&[&image.name]));
+            saved.push((member, reader, task));
+        }
+    }
     let to = file.to_owned();
-    blocking(file, move || write(&to, &contents, (&prepared, definitions.as_deref()), reader)).await
+    blocking(file, move || {
+        let saved = saved.iter_mut().map(|(member, reader, _)| (member.as_str(), reader as &mut dyn Read));
+        write(&to, &contents, (&prepared, definitions.as_deref(), karmada.as_ref()), saved)
+    })
+    .await
 }
 
-fn write(
+fn write<'a>(
     file: &Path,
     contents: &Contents,
-    (prepared, definitions): (&Prepared, Option<&str>),
-    mut node: impl Read,
+    (prepared, definitions, karmada): (&Prepared, Option<&str>, Option<&Karmada>),
+    images: impl Iterator<Item = (&'a str, &'a mut dyn Read)>,
 ) -> io::Result<String> {
     let file = fs::target(file)?;
     let mut out = unfinished::file_in(fs::folder(&file))?;
@@ -109,21 +136,25 @@ fn write(
         append_file(&mut archive, name, 0o644, text.len() as u64, text)?;
         add(name, Hashing::new(text).finish()?);
     }
-    for (name, path) in [(KIND, &prepared.kind), (ISTIOCTL, &prepared.istioctl)] {
+    let tools = [(KIND, &prepared.kind, 0o755), (ISTIOCTL, &prepared.istioctl, 0o755)];
+    let more = karmada.map(|k| [(KARMADACTL, &k.karmadactl, 0o755), (KARMADA_CRDS, &k.crds, 0o644)]);
+    for (name, path, mode) in tools.into_iter().chain(more.into_iter().flatten()) {
         let tool = fs::open(path)?;
         let size = tool.metadata()?.len();
         let mut tool = Hashing::new(tool);
-        append_file(&mut archive, name, 0o755, size, &mut tool)?;
+        append_file(&mut archive, name, mode, size, &mut tool)?;
         add(name, tool.finish()?);
     }
     // The engine does not tell the size beforehand; the header is completed once it is known.
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(0o644);
-    let mut entry = Summing::new(archive.append_writer(&mut header, NODE)?);
-    io::copy(&mut node, &mut entry)?;
-    let (entry, sum) = entry.finish();
-    entry.finish()?;
-    add(NODE, sum);
+    for (name, image) in images {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        let mut entry = Summing::new(archive.append_writer(&mut header, name)?);
+        io::copy(image, &mut entry)?;
+        let (entry, sum) = entry.finish();
+        entry.finish()?;
+        add(name, sum);
+    }
     append_file(&mut archive, SUMS, 0o644, sums.len() as u64, sums.as_bytes())?;
     archive.into_inner()?.flush()?;
     out.as_file_mut().rewind()?;
@@ -161,20 +192,27 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
 
     progress.say(format!("looking through {}", file.display()));
     let (tools, again) = (scratch.clone(), archive.try_clone());
-    let (sum, looked) = blocking(file, move || verify(&again?, &tools, &expected)).await?;
+    let held = images(&stack, &digests, &contents);
+    let (held, (sum, looked)) = blocking(file, move || {
+        let looked = verify(&again?, &tools, &expected, &held)?;
+        Ok((held, looked))
+    })
+    .await?;
     if let Trust::Sum(wanted) = trust
         && !wanted.eq_ignore_ascii_case(&sum)
     {
         let (file, wanted) = (file.display().to_string(), wanted.clone());
         return Err(ImagesError::Checksum { file, wanted, found: sum });
     }
-    looked.map_err(misfit)?;
+    let there = looked.map_err(misfit)?;
 
-    progress.say(format!("loading {}", contents.node_image));
-    let node = pipe::writing(move |writer| node_image(&archive, writer));
-    engine.load_images(node).await?;
-    if engine.image_config(&contents.node_image).await?.is_none() {
-        return Err(misfit("the engine does not find the node image in it".to_owned()));
+    for (member, image) in held.into_iter().filter(|(member, _)| there.contains(member)) {
+        progress.say(format!("loading {}", image.name));
+        let again = archive.try_clone().map_err(|e| misfit(words::io_error(&e)))?;
+        engine.load_images(pipe::writing(move |writer| copy_member(&again, &member, writer))).await?;
+        if engine.image_config(&image.name).await?.is_none() {
+            return Err(misfit(format!("the engine does not find {} in it", image.name)));
+        }
     }
     let place = |name: &str| cache.artifact(&format!("imported/{name}"), &contents.digest);
     for name in [KIND, ISTIOCTL, MANIFEST] {
@@ -182,6 +220,12 @@ pub async fn import(file: &Path, trust: &Trust, engine: &Engine, progress: &Prog
     }
     if fs::is_file(&scratch.join(GATEWAY_API)) {
         cache.publish(&scratch.join(GATEWAY_API), &imported(&stack, &cache))?;
+    }
+    if there.contains(KARMADACTL) {
+        for name in [KARMADACTL, KARMADA_CRDS] {
+            cache.publish(&scratch.join(name), &place(name))?;
+        }
+        karmada::remember(&stack, &cache, &place(KARMADACTL), place(KARMADA_CRDS))?;
     }
     cache.clear(&scratch)?;
     let executable = |name: &str| {
@@ -218,90 +262,6 @@ fn head(file: &fs::File) -> Option<Contents> {
     let first = archive.entries().and_then(|mut entries| entries.next().transpose());
     let contents = first.ok().flatten().filter(|e| e.path().is_ok_and(|path| path == Path::new(CONTENTS)));
     contents.and_then(|entry| serde_json::from_reader(entry.take(TEXT)).ok())
-}
-
-/// Reads the whole archive, and writes its small members to `dir`. Gives its SHA-256, and what is wrong with what it holds.
-fn verify(mut file: &fs::File, dir: &Path, expected: &Contents) -> io::Result<(String, Result<(), String>)> {
-    file.rewind()?;
-    let mut whole = Hashing::new(io::BufReader::new(file));
-    let looked = members(&mut whole, dir, expected);
-    Ok((whole.finish()?, looked))
-}
-
-/// Looks at each member.
-fn members(from: impl Read, dir: &Path, expected: &Contents) -> Result<(), String> {
-    let broken = |e: io::Error| format!("it is broken: {}", words::io_error(&e));
-    let source = expected.source.to_string();
-    let labels = [(NODE_LABEL, expected.digest.as_str()), (SOURCE_LABEL, source.as_str())];
-    let mut sums: BTreeMap<String, String> = BTreeMap::new();
-    let mut listed = None;
-    for entry in tar::Archive::new(from).entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
-        if entry.header().entry_type() != tar::EntryType::Regular {
-            return Err(format!("{name} in it is no file"));
-        }
-        let limit = match name.as_str() {
-            NODE => u64::MAX,
-            KIND | ISTIOCTL => PROGRAM,
-            CONTENTS | MANIFEST | GATEWAY_API | SUMS => TEXT,
-            _ => return Err(format!("it holds {name}, which is no part of it")),
-        };
-        if entry.size() > limit {
-            return Err(format!("{name} in it is larger than {} MiB", limit >> 20));
-        }
-        let mut content = Vec::new();
-        let mut hashing = Hashing::new(&mut entry);
-        if name == NODE {
-            check::image(&mut hashing, &expected.node_image, &labels).map_err(|e| format!("{NODE}: {e}"))?;
-        } else {
-            hashing.read_to_end(&mut content).map_err(broken)?;
-        }
-        let sum = hashing.finish().map_err(broken)?;
-        if name == SUMS && listed.is_some() || sums.insert(name.clone(), sum).is_some() {
-            return Err(format!("{name} is in it twice"));
-        }
-        match name.as_str() {
-            CONTENTS if serde_json::from_slice::<Contents>(&content).ok().as_ref() != Some(expected) => {
-                return Err(format!("{CONTENTS} in it is not what it was"));
-            }
-            KIND | ISTIOCTL | MANIFEST | GATEWAY_API => {
-                let mode = if matches!(name.as_str(), KIND | ISTIOCTL) { 0o755 } else { 0o644 };
-                cache::write_file(&dir.join(&name), &content, mode).map_err(|e| e.to_string())?;
-            }
-            SUMS => listed = Some(content),
-            _ => {}
-        }
-    }
-    sums.remove(SUMS);
-    for name in [CONTENTS, MANIFEST, KIND, ISTIOCTL, NODE] {
-        if !sums.contains_key(name) {
-            return Err(format!("it does not hold {name}"));
-        }
-    }
-    let listed = String::from_utf8(listed.ok_or(format!("it does not hold {SUMS}"))?).unwrap_or_default();
-    let listed: BTreeMap<String, String> = listed
-        .lines()
-        .filter_map(|l| l.split_once("  "))
-        .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
-        .collect();
-    match sums.iter().find(|(name, sum)| listed.get(*name) != Some(*sum)) {
-        Some((name, _)) => Err(format!("{name} in it has another digest than {SUMS} says")),
-        None => Ok(()),
-    }
-}
-
-/// Writes the node image to `node`.
-fn node_image(mut file: &fs::File, node: &mut impl Write) -> io::Result<()> {
-    file.rewind()?;
-    let mut archive = tar::Archive::new(io::BufReader::new(file));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        if entry.path()? == Path::new(NODE) {
-            return io::copy(&mut entry, node).map(|_| ());
-        }
-    }
-    Err(io::ErrorKind::NotFound.into())
 }
 
 /// The checksum that lies beside an archive, as `sha256sum` writes it; none if there is none.

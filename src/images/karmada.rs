@@ -2,7 +2,7 @@
 //! pulled, when one is brought up, and put into the nodes that run them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +79,7 @@ pub async fn here(prepared: &Prepared, engine: &Engine) -> Result<Option<Karmada
     if !record.karmadactl.holds() || !crate::sys::fs::is_file(&record.crds) {
         return Ok(None);
     }
-    let images = images(&stack, &Digests::of(&stack), prepared);
+    let images = images(&stack, &Digests::of(&stack), prepared.source, prepared.mirror.as_deref());
     for (local, _) in images.values() {
         if engine.image_config(local).await?.is_none() {
             return Ok(None);
@@ -89,7 +89,7 @@ pub async fn here(prepared: &Prepared, engine: &Engine) -> Result<Option<Karmada
     Ok(Some(Karmada { version, karmadactl: record.karmadactl.path, crds: record.crds, images }))
 }
 
-/// The same, built or pulled as far as it is not there. Building takes minutes.
+/// The same, built or pulled as far as it is not there; from the mirror of the lab, if it has them. Building takes minutes.
 ///
 /// # Errors
 /// It cannot be had, for the reasons that the other images have.
@@ -103,18 +103,46 @@ pub async fn prepare(prepared: &Prepared, engine: &Engine, progress: &Progress) 
     let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
     let (tool, crds) = (&stack.karmadactl.binary, FileRef::Module(CRDS.to_owned()));
     let wanted = BTreeSet::from([crds.clone(), tool.clone()]);
+    if let (Source::Packages, Some(mirror)) = (prepared.source, &prepared.mirror)
+        && let Err(error) = from_mirror(&shop, mirror).await
+    {
+        progress.note(format!("Karmada's images are built here: the mirror does not hand them over: {error}"));
+    }
     let files = match prepared.source {
         Source::Packages => packages::with_images(&shop, wanted, stack.optional.iter()).await?,
         Source::Registry => {
-            let upstream: Vec<Reference> = stack.optional.values().filter_map(|i| upstream(i, prepared)).collect();
+            let upstream: Vec<Reference> =
+                stack.optional.values().filter_map(|i| upstream(i, prepared.mirror.as_deref())).collect();
             registry::expect(&shop, &upstream);
             tokio::try_join!(packages::files(&shop, wanted), registry::pull_all(&shop, &upstream))?.0
         }
     };
     let path = |file: &FileRef| files.get(file).cloned().ok_or_else(|| absent(&file.to_string()));
-    let karmadactl = Fingerprint::of_executable(&path(tool)?).ok_or_else(|| absent("karmadactl"))?;
-    cache.write_json(&Record::name(&stack), &Record { karmadactl, crds: path(&crds)? })?;
+    remember(&stack, &cache, &path(tool)?, path(&crds)?)?;
     here(prepared, engine).await?.ok_or_else(|| absent("Karmada"))
+}
+
+/// Keeps in the cache where the command-line tool and the definitions are.
+pub(super) fn remember(stack: &Stack, cache: &Cache, karmadactl: &Path, crds: PathBuf) -> Result<(), ImagesError> {
+    let karmadactl = Fingerprint::of_executable(karmadactl).ok_or_else(|| absent("karmadactl"))?;
+    Ok(cache.write_json(&Record::name(stack), &Record { karmadactl, crds })?)
+}
+
+/// Pulls what `lab images push --karmada` has put into a mirror, under the names that it would have if it were built here.
+async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<(), ImagesError> {
+    for key in shop.stack.optional.keys() {
+        let Some(digest) = shop.digests.images.get(key) else { continue };
+        let local = image::local_name(key, digest);
+        if shop.engine.image_config(&local).await?.is_none() {
+            let there = Reference::parse(&local).in_mirror(mirror);
+            registry::expect(shop, [&there]);
+            registry::ensure(shop, &there).await?;
+            let (repository, tag) = local.rsplit_once(':').unwrap_or((&local, digest.short()));
+            shop.engine.tag_image(&there.tagged(), repository, tag).await?;
+            shop.engine.untag_image(&there.tagged()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts images into the store of a node, those that it has not.
@@ -151,19 +179,25 @@ pub async fn load(
     })
 }
 
-fn images(stack: &Stack, digests: &Digests, prepared: &Prepared) -> BTreeMap<String, (String, String)> {
-    let local = |key: &str, image: &Image| match prepared.source {
+/// The name in the engine and that in a node, by key.
+pub(super) fn images(
+    stack: &Stack,
+    digests: &Digests,
+    source: Source,
+    mirror: Option<&str>,
+) -> BTreeMap<String, (String, String)> {
+    let local = |key: &str, image: &Image| match source {
         Source::Packages => digests.images.get(key).map(|digest| image::local_name(key, digest)),
-        Source::Registry => upstream(image, prepared).map(|reference| reference.tagged()),
+        Source::Registry => upstream(image, mirror).map(|reference| reference.tagged()),
     };
     let entry = |(key, image): (&String, &Image)| Some((key.clone(), (local(key, image)?, image.name.clone())));
     stack.optional.iter().filter_map(entry).collect()
 }
 
 /// Where an image is pulled from.
-fn upstream(image: &Image, prepared: &Prepared) -> Option<Reference> {
+fn upstream(image: &Image, mirror: Option<&str>) -> Option<Reference> {
     let reference = Reference::parse(image.registry.as_deref()?);
-    Some(prepared.mirror.as_ref().map_or_else(|| reference.clone(), |mirror| reference.in_mirror(mirror)))
+    Some(mirror.map_or_else(|| reference.clone(), |mirror| reference.in_mirror(mirror)))
 }
 
 fn absent(what: &str) -> ImagesError {
@@ -178,34 +212,21 @@ fn absent(what: &str) -> ImagesError {
 mod tests {
     use super::*;
 
-    fn prepared(source: Source, mirror: Option<&str>) -> Prepared {
-        Prepared {
-            source,
-            mirror: mirror.map(str::to_owned),
-            node_image: String::new(),
-            images: BTreeMap::new(),
-            kind: PathBuf::new(),
-            istioctl: PathBuf::new(),
-            metallb_manifest: String::new(),
-            istio_values: serde_json::Value::Null,
-        }
-    }
-
     #[test]
     fn every_image_has_both_sources_and_the_name_that_karmadactl_gives_it() {
         let stack = Stack::embedded().expect("stack.yaml is valid");
         let digests = Digests::of(&stack);
         let version = &stack.karmadactl.version;
         for key in CONTROL_PLANE.iter().chain(&AGENT) {
-            let packages = &images(&stack, &digests, &prepared(Source::Packages, None))[*key];
+            let packages = &images(&stack, &digests, Source::Packages, None)[*key];
             assert!(packages.0.starts_with(&format!("lab/images/{key}:")), "{packages:?}");
-            let registry = &images(&stack, &digests, &prepared(Source::Registry, None))[*key];
+            let registry = &images(&stack, &digests, Source::Registry, None)[*key];
             assert_eq!(packages.1, registry.1);
             if *key != "karmada-etcd" {
                 assert_eq!(packages.1, format!("docker.io/karmada/{key}:{version}"));
                 assert_eq!(registry.0, packages.1);
             }
-            let mirrored = &images(&stack, &digests, &prepared(Source::Registry, Some("127.0.0.1:5000")))[*key];
+            let mirrored = &images(&stack, &digests, Source::Registry, Some("127.0.0.1:5000"))[*key];
             assert!(mirrored.0.starts_with("127.0.0.1:5000/"), "{mirrored:?}");
         }
         assert_eq!(CONTROL_PLANE.len() + AGENT.len(), stack.optional.len());

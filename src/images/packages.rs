@@ -75,11 +75,6 @@ pub(super) async fn everything(
     Ok(files)
 }
 
-/// Builds all images that are not in the engine yet.
-pub(super) async fn images(shop: &Workshop<'_>) -> Result<(), ImagesError> {
-    with_images(shop, BTreeSet::new(), shop.stack.images.iter()).await.map(|_| ())
-}
-
 /// Builds the files `wanted`, and those of `images` that are not in the engine yet.
 pub(super) async fn with_images<'a>(
     shop: &Workshop<'a>,

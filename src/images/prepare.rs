@@ -161,16 +161,22 @@ pub async fn prepare_stack(
     })
 }
 
-/// Pushes every package-built image to a registry, building those that are missing. Returns what was pushed.
-pub async fn push(registry: &str, engine: &Engine, progress: &Progress) -> Result<Vec<String>, ImagesError> {
+/// Pushes every package-built image to a registry, building those that are missing; Karmada's too, if `karmada`. Returns what was pushed.
+pub async fn push(
+    registry: &str,
+    karmada: bool,
+    engine: &Engine,
+    progress: &Progress,
+) -> Result<Vec<String>, ImagesError> {
     let stack = Stack::embedded()?;
     let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;
     answers(registry).await?;
     let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
-    packages::images(&shop).await?;
+    let optional = stack.optional.iter().filter(|_| karmada);
+    packages::with_images(&shop, BTreeSet::new(), stack.images.iter().chain(optional)).await?;
     let shop = Workshop::new(&stack, &digests, &cache, engine, progress);
-    registry::push(&shop, registry).await
+    registry::push(&shop, registry, karmada).await
 }
 
 fn digest(digests: &Digests, source: Source) -> &Digest {

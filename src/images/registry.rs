@@ -139,20 +139,24 @@ impl Layers {
     }
 }
 
-/// Pushes every package-built image to a registry, which then can be a mirror of nodes: each by its own name without the host.
-pub(super) async fn push(shop: &Workshop<'_>, registry: &str) -> Result<Vec<String>, ImagesError> {
+/// Pushes every package-built image to a registry, which then can be a mirror of nodes: each by its own name without the host. Those that only some
+/// labs need, `with_optional`, go by the name that they have in the engine, because it is the engine that pulls them.
+pub(super) async fn push(shop: &Workshop<'_>, registry: &str, with_optional: bool) -> Result<Vec<String>, ImagesError> {
     let target = |key: &str, name: &str| {
         if key == NODE { node_in_mirror(shop, registry) } else { Reference::parse(name).in_mirror(registry) }
     };
+    let of = |key: &str| shop.digests.images.get(key).map(|digest| image::local_name(key, digest));
+    let own = shop.stack.images.iter().filter_map(|(key, i)| Some((of(key)?, target(key, &i.name))));
+    let optional = shop.stack.optional.keys().filter(|_| with_optional).filter_map(|key| of(key));
+    let optional = optional.map(|local| (local.clone(), Reference::parse(&local).in_mirror(registry)));
+    let all: Vec<(String, Reference)> = own.chain(optional).collect();
     let pushing = |to: &Reference| format!("pushing {}", to.tagged());
-    shop.expect(shop.stack.images.iter().map(|(key, i)| Job::new(pushing(&target(key, &i.name)), Needs::Network)));
+    shop.expect(all.iter().map(|(_, to)| Job::new(pushing(to), Needs::Network)));
     let mut pushed = Vec::new();
-    for (key, i) in &shop.stack.images {
-        let Some(digest) = shop.digests.images.get(key) else { continue };
-        let to = target(key, &i.name);
+    for (local, to) in all {
         let (repository, tag, shown) = (to.repository(), to.tag().to_owned(), to.tagged());
         let push = async {
-            shop.engine.tag_image(&image::local_name(key, digest), &repository, &tag).await?;
+            shop.engine.tag_image(&local, &repository, &tag).await?;
             let result = shop.engine.push_image(&repository, &tag, &to.host).await;
             shop.engine.untag_image(&shown).await?;
             result.map_err(|e| refused("push", &shown, classify(&e), &e))

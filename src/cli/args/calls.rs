@@ -21,6 +21,9 @@ pub struct Explain {
     /// What is called
     #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
     pub service: String,
+    /// Who calls: an app whose container has its name, and curl in it
+    #[arg(long, value_name = "NAMESPACE/APP", default_value = "sample/sleep")]
+    pub caller: String,
     /// Form of the explanation
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,

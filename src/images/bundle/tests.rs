@@ -1,6 +1,10 @@
 //! Archives that were tampered with.
 
+use std::collections::BTreeMap;
+
+use super::look::{Held, members};
 use super::*;
+use crate::images::{NODE_LABEL, SOURCE_LABEL};
 use crate::sys::unfinished;
 
 /// The files of a node image's archive, as engines before 25 save it.
@@ -28,6 +32,12 @@ fn packages() -> Contents {
     Contents::of(Source::Packages, &Digests::of(&Stack::embedded().expect("stack.yaml is valid")))
 }
 
+/// The images that an archive of packages may hold.
+fn held() -> BTreeMap<String, Held> {
+    let stack = Stack::embedded().expect("stack.yaml is valid");
+    images(&stack, &Digests::of(&stack), &packages())
+}
+
 /// An archive that `write` makes in `dir`, and its checksum.
 fn written(dir: &Path, node: &[u8]) -> (fs::File, String) {
     let tool = dir.join("tool");
@@ -43,7 +53,9 @@ fn written(dir: &Path, node: &[u8]) -> (fs::File, String) {
         istio_values: serde_json::Value::Null,
     };
     let file = dir.join("lab.tar");
-    let sum = write(&file, &packages(), (&prepared, Some("kind: Definitions\n")), node).expect("writes");
+    let mut node = node;
+    let images = std::iter::once((NODE, &mut node as &mut dyn Read));
+    let sum = write(&file, &packages(), (&prepared, Some("kind: Definitions\n"), None), images).expect("writes");
     (fs::open(&file).expect("opens"), sum)
 }
 
@@ -54,12 +66,15 @@ fn an_archive_comes_back_as_it_was() {
     let (file, sum) = written(dir.path(), &node);
     assert_eq!(head(&file).expect("reads"), packages());
     let out = dir.path().join("out");
-    assert_eq!(verify(&file, &out, &packages()).expect("reads"), (sum, Ok(())));
+    let (found, looked) = verify(&file, &out, &packages(), &held()).expect("reads");
+    assert_eq!(found, sum);
+    let all = [CONTENTS, GATEWAY_API, ISTIOCTL, KIND, MANIFEST, NODE].map(str::to_owned);
+    assert_eq!(looked, Ok(all.into_iter().collect()));
     assert_eq!(fs::read(&out.join(MANIFEST)).expect("reads"), "kind: List\n");
     assert_eq!(fs::read(&out.join(GATEWAY_API)).expect("reads"), "kind: Definitions\n");
     assert!(Fingerprint::of_executable(&out.join(KIND)).is_some());
     let mut loaded = Vec::new();
-    node_image(&file, &mut loaded).expect("reads");
+    copy_member(&file, NODE, &mut loaded).expect("reads");
     assert_eq!(loaded, node);
 }
 
@@ -77,7 +92,7 @@ fn refusal(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> String {
     }
     change(&mut members);
     let changed: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (name.as_str(), &content[..])).collect();
-    super::members(&tar_of(&changed)[..], &dir.path().join("out"), &packages()).expect_err("refused")
+    members(&tar_of(&changed)[..], &dir.path().join("out"), &packages(), &held()).expect_err("refused")
 }
 
 #[test]
@@ -100,6 +115,8 @@ fn a_crafted_archive_is_refused_before_anything_is_loaded() {
     assert!(refusal(|members| members.push(members[0].clone())).contains("contents.json is in it twice"));
     assert!(refusal(|members| _ = members.remove(at(members, KIND))).contains("does not hold kind"));
     assert!(refusal(|members| _ = members.pop()).contains("does not hold SHA256SUMS"));
+    let part = refusal(|members| members.insert(1, (KARMADACTL.to_owned(), b"#!/bin/sh\n".to_vec())));
+    assert!(part.contains("does not hold karmada-agent.tar"), "{part}");
 }
 
 #[test]

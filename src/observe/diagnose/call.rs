@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use super::{control_plane, load_balancer, network, trust};
 use crate::context::{LabContext, StepError};
+use crate::observe::explain;
 use crate::observe::observed::{ENTRANCE, Observed};
-use crate::plan::render::APP_NAMESPACE;
+use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::{ServiceUrl, Through};
+use crate::scenario::{CallerPod, ServiceUrl, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// How a call is told that an Envoy's rules about who may call have denied.
@@ -27,6 +28,13 @@ impl Failed {
     /// Namespace and app of the caller; none from outside.
     pub fn caller(&self) -> Option<(&str, &str)> {
         self.verdict.caller.split_once('/').filter(|_| self.verdict.caller != OUTSIDE)
+    }
+
+    /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls.
+    pub fn explained(&self) -> Option<(&ServiceUrl, CallerPod)> {
+        let (namespace, app) = self.caller().filter(|(namespace, _)| *namespace != LEGACY_NAMESPACE)?;
+        let caller = CallerPod { namespace: namespace.to_owned(), app: app.to_owned() };
+        self.service.as_ref().map(|service| (service, caller))
     }
 
     /// Whether lab's own helloworld was called.
@@ -209,7 +217,7 @@ fn endpoint(
 ) -> Option<Finding> {
     let address = &places.first()?.address;
     let again = format!("lab up {} (it applies Istio's own configuration again)", ctx.lab.name);
-    let closer = explain(ctx, (from, to), source);
+    let closer = explained_by(ctx, (from, to), source);
     let remedy = closer.as_ref().map_or(again.clone(), |closer| format!("{again}; if that does not help: {closer}"));
     let envoy = if source.verdict.caller == OUTSIDE { "ingress gateway of" } else { "sidecar in" };
     let Some(known) = reached(&source.verdict, places).max_by_key(|e| (e.connect_failures, e.unanswered())) else {
@@ -283,9 +291,9 @@ fn endpoint(
 }
 
 /// The command that follows a call closer; none for one that it cannot follow.
-fn explain(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
-    let service = source.service.as_ref().filter(|_| source.caller() == Some((APP_NAMESPACE, "sleep")))?;
-    Some(format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name))
+fn explained_by(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
+    let (service, caller) = source.explained()?;
+    Some(explain::command(ctx, (from, to), service, &caller))
 }
 
 /// The command that shows what the app of a pod says.

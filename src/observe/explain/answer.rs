@@ -1,8 +1,10 @@
 //! What comes back, and from whom.
 
-use super::{CALLER, Look, TracedCall};
+use super::{Look, TracedCall};
 use crate::context::{LabContext, StepError};
-use crate::observe::traffic::{Call, Caller, counted};
+use crate::observe::traffic::{Call, counted};
+use crate::plan::LabCluster;
+use crate::scenario::{CallerPod, ServiceUrl};
 use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
@@ -15,13 +17,13 @@ pub(super) async fn of<'j>(ctx: &LabContext, call: &'j TracedCall<'_>) -> Result
 
 async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepError> {
     let TracedCall { from, called, service, .. } = call;
-    let caller = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?;
+    let caller = call.calling(ctx).await?;
     let places = call.seen.places(ctx, from, service);
     // As many as show everybody who rotates.
     let requests = requests_needed(places.len().max(2), 1);
     let failed = |reply: &crate::verdict::Reply| !(200..400).contains(&reply.status);
-    let call = Call::get(format!("http://{called}"));
-    let calls = caller.send(&call, requests, ENOUGH_FAILURES, failed);
+    let get = Call::get(format!("http://{called}"));
+    let calls = caller.send(&get, requests, ENOUGH_FAILURES, failed);
     let (replies, endpoints) = counted(caller.envoy(), Some(service), calls).await?;
     Ok(Answered::of(&replies, &places, &endpoints))
 }
@@ -60,7 +62,7 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     if let Some(finding) = elsewhere(ctx, call, answered, &said) {
         return Ok(Err(finding));
     }
-    if let Some(cause) = call.cause(ctx) {
+    if let Some(cause) = call.cause(ctx, to) {
         return Ok(Err(Finding { evidence: format!("{}; {said}", cause.evidence), ..cause }));
     }
     let cause = if answered.failures.is_empty() {
@@ -92,14 +94,25 @@ fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said:
         return None;
     }
     let other = ctx.lab.cluster(answered.unanswered.keys().next()?)?;
-    Some(match call.seen.causes(ctx, (from, other), service, CALLER).into_iter().next() {
+    Some(match call.cause(ctx, other) {
         Some(cause) => Finding { evidence: format!("{}; {said}", cause.evidence), ..cause },
         None => Finding {
             cause: format!("{} answers {}, and {} does not", to.name, from.name, other.name),
             evidence: said.to_owned(),
-            remedy: format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, other.name),
+            remedy: command(ctx, (from, other), service, call.caller),
         },
     })
+}
+
+/// The command that explains a call.
+pub(in crate::observe) fn command(
+    ctx: &LabContext,
+    (from, to): (&LabCluster, &LabCluster),
+    service: &ServiceUrl,
+    caller: &CallerPod,
+) -> String {
+    let command = format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name);
+    if *caller == CallerPod::sleep() { command } else { format!("{command} --caller {caller}") }
 }
 
 fn governs(ctx: &LabContext, call: &TracedCall<'_>) -> String {

@@ -5,9 +5,8 @@ use kube::ResourceExt;
 
 use super::{Look, TracedCall};
 use crate::context::LabContext;
-use crate::observe::traffic::{Caller, has_sidecar};
-use crate::plan::LabCluster;
-use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
+use crate::observe::traffic::has_sidecar;
+use crate::plan::render::ROOT_CERT;
 use crate::verdict::Finding;
 
 /// Whether the name resolves where the caller is.
@@ -60,30 +59,33 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
 }
 
 /// Whether the caller is there, with an Envoy beside it.
-pub(super) async fn sidecar(ctx: &LabContext, from: &LabCluster) -> Look {
+pub(super) async fn sidecar(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let TracedCall { from, caller, .. } = call;
+    let namespace = &caller.namespace;
     let client = ctx.client(&from.name).await?;
-    let pods = client.pods(APP_NAMESPACE, "app=sleep").await?;
+    let pods = client.pods(namespace, &format!("app={}", caller.app)).await?;
     let Some(pod) = pods.last() else {
-        if client.get::<ConfigMap>(APP_NAMESPACE, ROOT_CERT).await?.is_none() {
-            return Ok(Err(no_root(ctx, from)));
+        if client.get::<ConfigMap>(namespace, ROOT_CERT).await?.is_none() {
+            return Ok(Err(no_root(ctx, call)));
         }
         return Ok(Err(Finding {
-            cause: format!("nothing in {} calls: there is no pod of sleep", from.name),
-            evidence: format!("no pod in {}, namespace {APP_NAMESPACE}, with app=sleep runs", from.name),
+            cause: format!("nothing in {} calls: there is no pod of {}", from.name, caller.app),
+            evidence: format!("no pod in {}, namespace {namespace}, with app={} runs", from.name, caller.app),
             remedy: format!(
-                "kubectl --context lab-{}-{} -n {APP_NAMESPACE} describe replicaset -l app=sleep",
-                ctx.lab.name, from.name
+                "kubectl --context {} -n {namespace} describe replicaset -l app={}",
+                ctx.lab.context(from),
+                caller.app
             ),
         }));
     };
     if has_sidecar(pod) {
-        return Ok(Ok(format!("pod {APP_NAMESPACE}/{} has its sidecar", pod.name_any())));
+        return Ok(Ok(format!("pod {namespace}/{} has its sidecar", pod.name_any())));
     }
     Ok(Err(Finding {
         cause: format!("the caller in {} has no sidecar, so it is not in the mesh", from.name),
-        evidence: format!("pod {APP_NAMESPACE}/{} has no container istio-proxy", pod.name_any()),
+        evidence: format!("pod {namespace}/{} has no container istio-proxy", pod.name_any()),
         remedy: format!(
-            "label the namespace istio-injection=enabled, and restart the pod: kubectl --context lab-{}-{} -n {APP_NAMESPACE} delete pod {}",
+            "label the namespace istio-injection=enabled, and restart the pod: kubectl --context lab-{}-{} -n {namespace} delete pod {}",
             ctx.lab.name,
             from.name,
             pod.name_any()
@@ -92,13 +94,14 @@ pub(super) async fn sidecar(ctx: &LabContext, from: &LabCluster) -> Look {
 }
 
 /// Sidecars mount the root certificate from a `ConfigMap` that istiod writes into every namespace of every cluster that it manages.
-fn no_root(ctx: &LabContext, from: &LabCluster) -> Finding {
+fn no_root(ctx: &LabContext, call: &TracedCall<'_>) -> Finding {
+    let from = call.from;
     let istiod = &ctx.lab.control_plane(from).name;
     Finding {
         cause: format!("no new sidecar of {} can start: nobody gives it the root certificate", from.name),
         evidence: format!(
-            "in {}, namespace {APP_NAMESPACE} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
-            from.name
+            "in {}, namespace {} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
+            from.name, call.caller.namespace
         ),
         remedy: format!(
             "lab up {} (it applies the annotation of istio-system and the rights of istiod's account in {1} again)",
@@ -108,9 +111,9 @@ fn no_root(ctx: &LabContext, from: &LabCluster) -> Finding {
 }
 
 /// Whether the caller's Envoy has taken all that istiod sent.
-pub(super) async fn configuration(ctx: &LabContext, from: &LabCluster) -> Look {
-    let caller = Caller::find(ctx, &from.name, APP_NAMESPACE, "sleep").await?;
-    let rejected = caller.rejected().await?;
+pub(super) async fn configuration(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
+    let from = call.from;
+    let rejected = call.calling(ctx).await?.rejected().await?;
     let Some(first) = rejected.first() else {
         return Ok(Ok("its Envoy has accepted all that istiod sent".to_owned()));
     };

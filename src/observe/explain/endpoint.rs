@@ -1,13 +1,12 @@
 //! Whether the caller's Envoy has the endpoint that leads to the called cluster, and would use it.
 
-use super::{CALLER, Look, TracedCall, answer};
+use super::{Look, TracedCall, answer};
 use crate::context::LabContext;
-use crate::observe::traffic::Caller;
 use crate::verdict::{Endpoint, Finding};
 
 pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let TracedCall { from, to, service, .. } = call;
-    let found = Caller::find(ctx, &from.name, CALLER.0, CALLER.1).await?.endpoints(service).await?;
+    let found = call.calling(ctx).await?.endpoints(service).await?;
     let all: Vec<&str> = found.iter().map(|e| e.address.as_str()).collect();
     if !call.is_answerable() {
         return Ok(Ok(format!("its endpoints are [{}]; {} runs nothing that could be one", all.join(", "), to.name)));
@@ -21,7 +20,7 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             return Ok(Ok(format!("its endpoints are [{}], and {} answers", all.join(", "), to.name)));
         }
         let found = format!("its endpoints are [{}], and {} is not among them", all.join(", "), wanted.join(", "));
-        return Ok(Err(match call.cause(ctx) {
+        return Ok(Err(match call.cause(ctx, to) {
             Some(cause) => Finding { evidence: format!("{}; {found}", cause.evidence), ..cause },
             None => unknown(ctx, call, &all, found),
         }));

@@ -5,23 +5,24 @@ mod caller;
 mod endpoint;
 mod path;
 
+pub(super) use answer::command;
+
 use tokio::sync::OnceCell;
 
 use super::diagnose;
 use super::observed::Observed;
+use super::traffic::Caller;
 use crate::context::{LabContext, StepError, nodes};
 use crate::plan::LabCluster;
-use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::ServiceUrl;
+use crate::scenario::{CallerPod, ServiceUrl};
 use crate::verdict::{Answered, Explanation, Finding, Hop};
-
-/// Who calls: namespace and app.
-const CALLER: (&str, &str) = (APP_NAMESPACE, "sleep");
 
 /// The call that is explained.
 pub(super) struct TracedCall<'a> {
     /// The calling cluster.
     pub from: &'a LabCluster,
+    /// Who calls there.
+    pub caller: &'a CallerPod,
     /// The cluster that must answer.
     pub to: &'a LabCluster,
     /// What is called, as it is called.
@@ -40,17 +41,28 @@ impl TracedCall<'_> {
         !self.seen.behind(&self.to.name, self.service).is_empty()
     }
 
-    /// The likeliest cause in what is configured about the call.
-    fn cause(&self, ctx: &LabContext) -> Option<Finding> {
-        self.seen.causes(ctx, (self.from, self.to), self.service, CALLER).into_iter().next()
+    /// The likeliest cause in what is configured about the call, or about the same to another cluster.
+    fn cause(&self, ctx: &LabContext, to: &LabCluster) -> Option<Finding> {
+        let CallerPod { namespace, app } = self.caller;
+        self.seen.causes(ctx, (self.from, to), self.service, (namespace, app)).into_iter().next()
+    }
+
+    /// The caller's pod with its Envoy.
+    async fn calling(&self, ctx: &LabContext) -> Result<Caller, StepError> {
+        Caller::find(ctx, &self.from.name, &self.caller.namespace, &self.caller.app).await
     }
 }
 
 /// What a look at one hop gives: what was found, or what is wrong.
 pub(super) type Look = Result<Result<String, Finding>, StepError>;
 
-/// Explains the call of `service` from one cluster to another.
-pub async fn run(ctx: &LabContext, from: &str, to: &str, service: &ServiceUrl) -> Result<Explanation, StepError> {
+/// Explains the call of `service` by `caller` from one cluster to another.
+pub async fn run(
+    ctx: &LabContext,
+    (from, caller): (&str, &CallerPod),
+    to: &str,
+    service: &ServiceUrl,
+) -> Result<Explanation, StepError> {
     // Before anything is asked that cannot answer.
     if let Some(finding) = nodes::findings(ctx).await?.into_iter().next() {
         return Ok(Explanation {
@@ -62,7 +74,7 @@ pub async fn run(ctx: &LabContext, from: &str, to: &str, service: &ServiceUrl) -
             answered: None,
         });
     }
-    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), service).await
+    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), caller, service).await
 }
 
 /// The same with what was seen before.
@@ -70,11 +82,12 @@ pub(super) async fn walk(
     ctx: &LabContext,
     seen: &Observed,
     (from, to): (&LabCluster, &LabCluster),
+    caller: &CallerPod,
     service: &ServiceUrl,
 ) -> Result<Explanation, StepError> {
     let alias = seen.alias(&from.name, service);
     let behind = alias.as_ref().unwrap_or(service);
-    let call = TracedCall { from, to, called: service, service: behind, seen, answered: OnceCell::new() };
+    let call = TracedCall { from, caller, to, called: service, service: behind, seen, answered: OnceCell::new() };
     let mut hops = Vec::new();
     for kind in HopKind::ALL {
         let name = kind.title();
@@ -162,13 +175,13 @@ async fn look(ctx: &LabContext, call: &TracedCall<'_>, kind: HopKind) -> Option<
         HopKind::TrustRoots | HopKind::RemoteSecret | HopKind::Way if !elsewhere => return None,
         HopKind::Reachable if !networks => return None,
         HopKind::Name => caller::name(ctx, call).await,
-        HopKind::Caller => caller::sidecar(ctx, from).await,
+        HopKind::Caller => caller::sidecar(ctx, call).await,
         HopKind::ControlPlane => {
             let host = ctx.lab.control_plane(from);
             let well = format!("istiod of {} runs and serves {}", host.name, from.name);
             finding_or(diagnose::control_plane(ctx, from).await, well)
         }
-        HopKind::Configuration => caller::configuration(ctx, from).await,
+        HopKind::Configuration => caller::configuration(ctx, call).await,
         HopKind::Callee => path::callee(ctx, call).await,
         HopKind::TrustRoots => diagnose::trust(ctx, from, to).await,
         HopKind::RemoteSecret => {

@@ -59,6 +59,34 @@ pub struct CallerPod {
     pub app: String,
 }
 
+impl CallerPod {
+    /// The app that calls where nothing else is said.
+    #[must_use]
+    pub fn sleep() -> Self {
+        Self { namespace: "sample".to_owned(), app: "sleep".to_owned() }
+    }
+}
+
+impl std::fmt::Display for CallerPod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.app)
+    }
+}
+
+impl std::str::FromStr for CallerPod {
+    type Err = &'static str;
+
+    /// Reads `NAMESPACE/APP`; the error is what is wrong with it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('/') {
+            Some((namespace, app)) if !namespace.is_empty() && !app.is_empty() && !app.contains('/') => {
+                Ok(Self { namespace: namespace.to_owned(), app: app.to_owned() })
+            }
+            _ => Err("is not a namespace and an app"),
+        }
+    }
+}
+
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
