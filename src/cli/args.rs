@@ -4,6 +4,7 @@ mod calls;
 mod eject;
 mod itself;
 mod number;
+mod prove;
 mod reading;
 mod sandbox;
 mod snapshots;
@@ -20,6 +21,7 @@ use crate::images::Choice;
 pub use calls::{Explain, Trace};
 pub use eject::Eject;
 pub use itself::{Completions, Docs, Man, Version};
+pub use prove::{Prove, Rotate};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
 pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
@@ -62,6 +64,14 @@ pub enum Command {
     Diff(Diff),
     /// Run the checks of a running lab again
     Verify(Verify),
+    /// Break a running lab in every way that its plan knows, one at a time, and see whether the checks notice, name the cause, and turn green again
+    #[command(after_help = "What is broken is mended as `lab up` does. It takes half a minute a break.")]
+    Prove(Prove),
+    /// Replace what clusters trust each other by, while every cluster calls every other, and count what is lost
+    #[command(
+        after_help = "Pods are restarted, so that they take the new certificates. One that was interrupted goes on."
+    )]
+    Rotate(Rotate),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
     /// Send one request and follow it through caller, gateway and callee, by what their proxies write of it

@@ -28,9 +28,11 @@ mod output;
 mod pause;
 mod plan;
 mod progress;
+mod prove;
 mod report;
 mod restart;
 mod restore;
+mod rotate;
 mod schema;
 mod self_check;
 mod shell;
@@ -116,6 +118,8 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
             until(interrupt, "run `lab down` again to remove the rest", Box::pin(down::run(args))).await
         }
         Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
+        Command::Prove(args) => Box::pin(prove::run(args, interrupt)).await,
+        Command::Rotate(args) => Box::pin(rotate::run(args, interrupt)).await,
         Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,
         Command::Trace(args) => until(interrupt, "the lab was not changed", Box::pin(trace::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,

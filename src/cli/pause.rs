@@ -55,14 +55,8 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
     if rotates {
         ctx.lab.checks.retain(is_rotation);
     }
-    for check in &mut ctx.lab.checks {
-        // To go on is no occasion to take something away.
-        match check {
-            Check::Failover(check) => check.exercise.clear(),
-            Check::Federation(check) => check.exercise.clear(),
-            Check::Rotation { .. } | Check::Request(_) | Check::Reachability => {}
-        }
-    }
+    // To go on is no occasion to take something away.
+    ctx.lab.checks.iter_mut().for_each(Check::stop_exercising);
     let start = Instant::now();
     let nodes = pause::unpause(&ctx).await?;
     if nodes.is_empty() {

@@ -8,5 +8,7 @@ pub mod fixed;
 pub mod leave;
 pub mod load;
 pub mod pause;
+pub mod prove;
+pub mod rotate;
 pub mod snapshot;
 pub mod up;

@@ -3,11 +3,13 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::context::{RunContext, StepError};
-use crate::exec::{Executor, Progress};
+use crate::exec::{Events, Executor, Progress, execute};
 use crate::observe::verify::{self, Waits};
 use crate::plan::render;
-use crate::plan::{Action, PlannedStep};
+use crate::plan::{Action, Plan, PlannedStep};
 use crate::steps::{self, metallb};
 use crate::sys::docker::LAB_LABEL;
 use crate::verdict::Verdict;
@@ -39,6 +41,19 @@ impl Up {
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {
         self.verdict.get()
+    }
+
+    /// Runs all steps of the lab but the verdict, and tells nobody of each. Gives whether it ran to the end: an interrupt ends it before.
+    ///
+    /// # Errors
+    /// That of the first step that failed.
+    pub async fn build(&self, interrupt: &CancellationToken) -> Result<bool, StepError> {
+        let (events, _unread) = Events::channel();
+        let mut plan = Plan::of(&self.ctx.lab);
+        plan.steps.retain(|step| step.action.is_construction());
+        let finished = Box::pin(execute(&plan, self, &events, interrupt)).await;
+        let failure = finished.failures.into_iter().next();
+        failure.map_or(Ok(!finished.interrupted), |failure| Err(failure.error))
     }
 
     async fn verify(&self, progress: &Progress) -> Result<bool, StepError> {
@@ -105,7 +120,6 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::exec::Events;
     use crate::plan::StepId;
     use crate::sys::kube::KubeError;
 

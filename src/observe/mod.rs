@@ -6,6 +6,7 @@ pub mod explain;
 pub mod logs;
 mod observed;
 pub mod status;
+pub mod steady;
 pub mod trace;
 mod traffic;
 pub mod verify;

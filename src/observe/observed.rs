@@ -123,6 +123,11 @@ impl Observed {
         Some(ServiceUrl { service: name.to_owned(), namespace: namespace.to_owned(), ..service.clone() })
     }
 
+    /// Whether a cluster could be asked.
+    pub fn knows(&self, cluster: &str) -> bool {
+        self.0.contains_key(cluster)
+    }
+
     /// Whether a cluster has a service of that name.
     pub fn has(&self, cluster: &str, service: &ServiceUrl) -> bool {
         self.0.get(cluster).is_some_and(|o| !o.get("Service", &service.namespace, &service.service).is_null())

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod again;
+mod breaks;
 mod change;
 mod checks;
 mod conflicts;
@@ -23,6 +24,7 @@ mod zones;
 
 pub use addresses::{ResolveError, resolve};
 pub use again::resolve_again;
+pub use breaks::{Break, Damage, breaks};
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{Helloworld, checked_clusters, helloworlds, versions};
 pub use conflicts::{Origin, origin_of};

@@ -22,6 +22,7 @@ mod locality;
 pub(crate) mod metallb;
 pub(crate) mod node_network;
 mod own_ca;
+pub(crate) mod reissue;
 mod remote_secret;
 mod render_istio;
 pub(crate) mod root_ca;

@@ -83,7 +83,7 @@ pub(super) fn run(ctx: &RunContext, authority: &Authority) -> Result<bool, StepE
 }
 
 /// An intermediate and its key; none if the root is damaged. The name of the root goes into it as it is: rcgen has no word for every name.
-fn issue(cluster: &str, root: &str, key: &KeyPair) -> Result<Option<(String, String)>, rcgen::Error> {
+pub(super) fn issue(cluster: &str, root: &str, key: &KeyPair) -> Result<Option<(String, String)>, rcgen::Error> {
     let Some(root) = decode_pem(root) else { return Ok(None) };
     let Some(root) = Certificate::read(&root) else { return Ok(None) };
     let mut params = root_ca::intermediate_params(cluster)?;

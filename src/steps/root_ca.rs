@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::CertificateDer;
@@ -86,7 +86,6 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
             }
         }
     }
-    let root_params = params("Root CA", None, 3650, BasicConstraints::Unconstrained)?;
     let root_key = if is_whole(ctx, ROOT_CERT, ROOT_KEY)? {
         ctx.state.read(ROOT_KEY)?.unwrap_or_default()
     } else if is_used {
@@ -97,7 +96,7 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
         };
     } else {
         // The key is written last, so that a root without its key is made anew together with all that it signed.
-        let root = CertifiedIssuer::self_signed(root_params.clone(), key()?)?;
+        let root = CertifiedIssuer::self_signed(root_params("Root CA")?, key()?)?;
         for cluster in ctx.lab.istio_clusters() {
             ctx.state.write(&key_path(&cluster.name), "")?;
         }
@@ -106,14 +105,25 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
         ctx.state.write(ROOT_KEY, &pem)?;
         pem
     };
-    let root = Issuer::new(root_params, KeyPair::from_pem(&root_key)?);
+    let root_key = KeyPair::from_pem(&root_key)?;
     for cluster in lack(ctx)? {
-        let name = &cluster.name;
-        let intermediate = CertifiedIssuer::signed_by(intermediate_params(name)?, key()?, &root)?;
-        ctx.state.write(&cert_path(name), &intermediate.pem())?;
-        ctx.state.write(&key_path(name), &intermediate.key().serialize_pem())?;
+        issue(ctx, &cluster.name, &root_key)?;
     }
     Ok(true)
+}
+
+/// Issues an intermediate for a cluster, by the root in the lab's state.
+pub(super) fn issue(ctx: &RunContext, cluster: &str, root_key: &KeyPair) -> Result<(), StepError> {
+    let root = signer(&ctx.state.read(ROOT_CERT)?.unwrap_or_default()).to_owned();
+    let issued = own_ca::issue(cluster, &root, root_key)?;
+    let (certificate, key) = issued.ok_or_else(|| StepError::Missing(format!("certificate {ROOT_CERT}")))?;
+    ctx.state.write(&cert_path(cluster), &certificate)?;
+    Ok(ctx.state.write(&key_path(cluster), &key)?)
+}
+
+/// The root that has signed: the first, of the two that there are while it is changed.
+fn signer(roots: &str) -> &str {
+    roots.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap_or(roots)
 }
 
 /// The certificates that a cluster of an earlier run uses; none if it has none yet, or this run makes it.
@@ -191,7 +201,7 @@ pub(super) fn intermediate(ctx: &RunContext, cluster: &str) -> Result<Intermedia
     };
     let (certificate, root) = (read(&cert_path(cluster))?, read(ROOT_CERT)?);
     let is_brought = ctx.lab.mesh.ca.as_ref().is_some_and(|ca| ca.intermediates.contains_key(cluster));
-    let chain = if is_brought { read(&chain_path(cluster))? } else { format!("{certificate}{root}") };
+    let chain = if is_brought { read(&chain_path(cluster))? } else { format!("{certificate}{}", signer(&root)) };
     Ok(Intermediate { certificate, key: read(&key_path(cluster))?, root, chain })
 }
 
@@ -206,6 +216,10 @@ pub(crate) fn paths(ctx: &RunContext) -> Vec<String> {
 
 pub(super) fn key() -> Result<KeyPair, rcgen::Error> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+}
+
+pub(super) fn root_params(common_name: &str) -> Result<CertificateParams, rcgen::Error> {
+    params(common_name, None, 3650, BasicConstraints::Unconstrained)
 }
 
 /// Path length 0: an intermediate signs workloads and no further authority.

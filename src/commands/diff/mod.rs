@@ -97,7 +97,7 @@ async fn restarts(ctx: &RunContext, cluster: &LabCluster, objects: &[ObjectChang
     } else {
         format!("if its sidecar would get something else by the change of {}", change.object)
     };
-    for workload in sidecars::carriers(ctx, cluster).await? {
+    for workload in sidecars::carriers(ctx, cluster).await?.iter().map(ToString::to_string) {
         if !all.iter().any(|r| r.workload == workload) {
             all.push(restart(workload, reason.clone(), is_moved));
         }

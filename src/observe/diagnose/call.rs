@@ -92,6 +92,9 @@ pub(in crate::observe) async fn first_broken(
     {
         return Ok(Link::Certain(Some(finding)));
     }
+    if let Some(finding) = without_service(ctx, seen, [from, to], source) {
+        return Ok(Link::Certain(Some(finding)));
+    }
     if let Some(finding) = app(ctx, seen, to, source).await? {
         return Ok(Link::Certain(Some(finding)));
     }
@@ -128,6 +131,21 @@ pub(in crate::observe) async fn first_broken(
     }
     // Connections that fail have a reason that a closer look may find.
     Ok(Link::Doubtful(known))
+}
+
+/// That a cluster lacks helloworld's Service, which lab gives to every one.
+fn without_service(ctx: &LabContext, seen: &Observed, clusters: [&LabCluster; 2], source: &Failed) -> Option<Finding> {
+    let service = source.service.as_ref().filter(|_| source.calls_helloworld())?;
+    let without = clusters.into_iter().find(|c| seen.knows(&c.name) && !seen.has(&c.name, service))?;
+    let named = format!("{}/{}", service.namespace, service.service);
+    Some(Finding {
+        cause: format!(
+            "{} has no Service {named}: callers there do not know it, and its pods there get no calls",
+            without.name
+        ),
+        evidence: format!("Service {named} does not exist in {}", without.name),
+        remedy: format!("lab up {} (it applies the Service again)", ctx.lab.name),
+    })
 }
 
 /// What lies between two clusters.

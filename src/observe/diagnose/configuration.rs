@@ -10,11 +10,11 @@ use crate::steps::node_network;
 use crate::sys::kube::{Cluster, Manifest, covers};
 use crate::verdict::{Cell, Finding};
 
-/// Objects of the scenario that are missing or changed, for each cluster. What runs is not compared: its images depend on where they came
-/// from, and whether it runs is seen elsewhere.
+/// Objects of the scenario that are missing or changed, for each cluster. What runs must be there, and is not compared: its images depend on where they
+/// came from.
 pub(in crate::observe) async fn objects(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
     let planned = render::manifests(&ctx.lab, cluster, &render::Images::new()).into_iter();
-    let configured = planned.filter(|o| o.pointer("/spec/template").is_none());
+    let configured = planned.map(|o| if o.pointer("/spec/template").is_some() { identity(&o) } else { o });
     let configured = configured.chain(render::request_balance(&ctx.lab, cluster));
     let wrong = differing(&ctx.client(&cluster.name).await?, configured).await?;
     if wrong.is_empty() {
@@ -25,6 +25,13 @@ pub(in crate::observe) async fn objects(ctx: &LabContext, cluster: &LabCluster) 
         evidence: format!("missing or changed: {}", wrong.join(", ")),
         remedy: format!("lab up {} (it applies the objects again)", ctx.lab.name),
     }))
+}
+
+/// What names an object, and nothing of what it is.
+fn identity(object: &Value) -> Value {
+    let (kind, named) = (&object["kind"], &object["metadata"]);
+    let named = serde_json::json!({ "name": named["name"], "namespace": named["namespace"] });
+    serde_json::json!({ "apiVersion": object["apiVersion"], "kind": kind, "metadata": named })
 }
 
 /// Whether the cluster's istiod has the mesh configuration that the scenario gives it. What istioctl adds is not compared, and a cluster whose istiod is

@@ -9,12 +9,44 @@ use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESP
 use crate::plan::{Gateway, LabCluster};
 use crate::steps::gateway::{PLACEHOLDER, selector};
 use crate::steps::node_network;
-use crate::sys::kube::load_balancer_addresses;
+use crate::sys::kube::{Manifest, load_balancer_addresses};
 use crate::verdict::{Finding, words};
 
-/// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens.
+/// Label by which istiod knows the network of a Service.
+const NETWORK_LABEL: &str = "topology.istio.io/network";
+
+/// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens; and whether istiod knows whose it is.
 pub(in crate::observe) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
-    one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, "so nothing from other networks gets in").await
+    let consequence = "so nothing from other networks gets in";
+    let found = one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, consequence).await?;
+    if found.is_some() || ctx.lab.mesh.mesh_networks || !ctx.lab.is_multi_network() {
+        return Ok(found);
+    }
+    unlabelled(ctx, to).await
+}
+
+/// A network that istiod does not know, because a label is missing or says something else.
+async fn unlabelled(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&to.name).await?;
+    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
+    let label = service.and_then(|s| s.metadata.labels).unwrap_or_default().remove(NETWORK_LABEL);
+    let namespace = Manifest::from_values([render::istio_namespace(&ctx.lab, to)])?;
+    let what = if label.as_deref() != Some(to.network.as_str()) {
+        let said = label.map_or_else(|| "not there".to_owned(), |label| format!("`{label}`"));
+        format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: label {NETWORK_LABEL} is {said}", to.name)
+    } else if !client.has(&namespace).await? {
+        format!("Namespace {ISTIO_NAMESPACE} in {}: label {NETWORK_LABEL} is not {}", to.name, to.network)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Finding {
+        cause: format!(
+            "istiod does not know that {} is on network {}, and gives out addresses of its pods",
+            to.name, to.network
+        ),
+        evidence: what,
+        remedy: format!("lab up {} (it sets the label again)", ctx.lab.name),
+    }))
 }
 
 /// The same for the ingress gateway.

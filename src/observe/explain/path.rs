@@ -4,16 +4,11 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 
 use super::{Look, TracedCall, answer};
-use crate::context::{LabContext, StepError};
+use crate::context::LabContext;
 use crate::observe::diagnose;
 use crate::observe::traffic::has_sidecar;
 use crate::plan::LabCluster;
-use crate::plan::render::{self, EAST_WEST_GATEWAY, ISTIO_NAMESPACE};
-use crate::sys::kube::Manifest;
 use crate::verdict::Finding;
-
-/// Label by which istiod knows the network of a Service.
-const NETWORK_LABEL: &str = "topology.istio.io/network";
 
 /// The pods behind the service in the called cluster, and their sidecars.
 pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
@@ -91,37 +86,8 @@ pub(super) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Look {
     if let Some(finding) = diagnose::gateway(ctx, to).await? {
         return Ok(Err(finding));
     }
-    if !ctx.lab.mesh.mesh_networks
-        && let Some(finding) = unlabelled(ctx, to).await?
-    {
-        return Ok(Err(finding));
-    }
     let endpoint = to.east_west_endpoint().map(|e| e.to_string()).unwrap_or_default();
     Ok(Ok(format!("the east-west gateway of {} runs at {endpoint}, for network {}", to.name, to.network)))
-}
-
-/// A network that istiod does not know, because a label is missing or says something else.
-async fn unlabelled(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
-    let client = ctx.client(&to.name).await?;
-    let service: Option<Service> = client.get(ISTIO_NAMESPACE, EAST_WEST_GATEWAY).await?;
-    let label = service.and_then(|s| s.metadata.labels).unwrap_or_default().remove(NETWORK_LABEL);
-    let namespace = Manifest::from_values([render::istio_namespace(&ctx.lab, to)])?;
-    let what = if label.as_deref() != Some(to.network.as_str()) {
-        let said = label.map_or_else(|| "not there".to_owned(), |label| format!("`{label}`"));
-        format!("Service {ISTIO_NAMESPACE}/{EAST_WEST_GATEWAY} in {}: label {NETWORK_LABEL} is {said}", to.name)
-    } else if !client.has(&namespace).await? {
-        format!("Namespace {ISTIO_NAMESPACE} in {}: label {NETWORK_LABEL} is not {}", to.name, to.network)
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(Finding {
-        cause: format!(
-            "istiod does not know that {} is on network {}, and gives out addresses of its pods",
-            to.name, to.network
-        ),
-        evidence: what,
-        remedy: format!("lab up {} (it sets the label again)", ctx.lab.name),
-    }))
 }
 
 /// Whether a node of the calling cluster can connect to the gateway: pods leave by their node.

@@ -6,8 +6,10 @@
 
 mod compare;
 mod located;
+mod owner;
 
 pub(super) use located::remember as remember_located;
+use owner::{Owner, POD};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +20,6 @@ use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
-use serde_json::json;
 
 use super::apps;
 use super::step::{Custom, Step, cluster};
@@ -34,32 +35,8 @@ const CONCURRENCY: usize = 8;
 /// How often is looked whether an istiod that is replaced has ended.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Kind of a pod, where it is its own owner.
-const POD: &str = "Pod";
-
 /// Label by which Karmada knows what it manages.
 const KARMADA: &str = "karmada.io/managed";
-
-/// What makes pods of a template: kind, namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Owner {
-    namespace: String,
-    kind: String,
-    name: String,
-}
-
-impl Owner {
-    fn identity(&self) -> serde_json::Value {
-        let version = if self.kind == POD { "v1" } else { "apps/v1" };
-        json!({ "apiVersion": version, "kind": self.kind, "metadata": { "namespace": self.namespace, "name": self.name } })
-    }
-}
-
-impl std::fmt::Display for Owner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
-    }
-}
 
 /// An owner of pods that carry what was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +124,7 @@ pub(crate) async fn outdated(ctx: &RunContext, cluster: &LabCluster) -> Result<V
 }
 
 /// What runs pods with sidecars, and would be restarted for them.
-pub(crate) async fn carriers(ctx: &RunContext, cluster: &LabCluster) -> Result<Vec<String>, StepError> {
+pub(crate) async fn carriers(ctx: &RunContext, cluster: &LabCluster) -> Result<BTreeSet<Owner>, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let pods: Vec<Pod> = client.everywhere().await?.into_iter().filter(is_of_interest).collect();
     let (templates, own) = (Templates::of(&client, &pods).await?, apps::manifest(ctx, cluster)?);
@@ -160,7 +137,7 @@ pub(crate) async fn carriers(ctx: &RunContext, cluster: &LabCluster) -> Result<V
             None => {}
         }
     }
-    Ok(owners.iter().map(ToString::to_string).collect())
+    Ok(owners)
 }
 
 /// The pod without an owner, if the scenario brings it.

@@ -286,6 +286,14 @@ impl Cluster {
         futures::future::try_join_all(waits).await.map(|_| ())
     }
 
+    /// Changes an object by a merge patch (RFC 7386), as somebody would by hand.
+    pub async fn merge(&self, object: &DynamicObject, patch: &Value) -> Result<(), KubeError> {
+        let api = self.api_for(object).await?;
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        patched.map(|_| ()).map_err(KubeError::request(format!("change {}", describe(object))))
+    }
+
     /// Deletes an object by what it applies to, and what belongs to it: left to itself, the API server keeps the pods of a Job. That it is gone
     /// already is well.
     pub async fn delete(&self, object: &DynamicObject) -> Result<(), KubeError> {

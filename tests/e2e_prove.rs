@@ -1,0 +1,57 @@
+//! `lab prove` and `lab rotate`: a lab is broken in every way that its plan knows, and what its clusters trust each other by is replaced.
+
+mod e2e;
+
+use std::fs;
+
+use e2e::{Own, lab, run_dir, text};
+use serde_json::Value;
+
+/// What a verb printed as JSON, and its exit code.
+fn told(args: &[&str]) -> (Value, Option<i32>) {
+    let output = lab(&[args, &["--output", "json"]].concat());
+    let told = serde_json::from_slice(&output.stdout);
+    (told.unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout))), output.status.code())
+}
+
+/// Every break is noticed and named, and one check is told as worthless, because whatever is broken it stays green. Then everything that
+/// certificates hang on is replaced, and nothing is lost.
+#[test]
+fn prove_and_rotate_in_full() {
+    let file = run_dir().join("prove.yaml");
+    let scenario = "name: prove\nclusters: [c1, c2]\nchecks:\n  - rotation\n  - request:\n      name: nobody is called\n      url: http://nobody.sample:80/\n      times: 3\n      expect: { denied: true, reason: Could not resolve host }\n";
+    fs::write(&file, scenario).expect("a scenario");
+    let file = file.to_string_lossy().into_owned();
+    let mut own = Own { name: "prove".to_owned(), verdict: Value::Null, file };
+    own.mend();
+    let (proof, code) = told(&["prove", "prove"]);
+    let worthless = proof["worthless"].as_array().expect("a list");
+    assert!(worthless.len() == 1 && worthless[0].as_str().is_some_and(|w| w.contains("nobody is called")), "{proof:#}");
+    assert_eq!((code, &proof["passed"]), (Some(1), &Value::Bool(false)));
+    let trials = proof["trials"].as_array().expect("trials");
+    assert!(trials.len() >= 12, "{proof:#}");
+    for trial in trials {
+        assert_eq!(trial["outcome"], "named", "{trial:#}");
+        assert_eq!(trial["problems"], serde_json::json!([]), "{trial:#}");
+    }
+
+    for what in ["remote-secret", "intermediate", "root"] {
+        let before = fingerprints(&own);
+        let (passage, code) = told(&["rotate", "prove", what]);
+        assert_eq!((code, &passage["passed"]), (Some(0), &Value::Bool(true)), "{passage:#}");
+        let after = fingerprints(&own);
+        assert_eq!(before.0 != after.0, what == "root", "the root of c1 changes with the root alone");
+        assert_eq!(before.1 != after.1, what != "remote-secret", "its intermediate changes with either");
+    }
+    let verdict = lab(&["verify", "prove"]);
+    assert!(verdict.status.success(), "{}", text(&verdict.stdout));
+}
+
+/// Root and intermediate of c1, as its istiod has them.
+fn fingerprints(own: &Own) -> (String, String) {
+    let of = |key: &str| {
+        let path = format!("jsonpath={{.data.{key}\\.pem}}");
+        own.kubectl("c1", &["-n", "istio-system", "get", "secret", "cacerts", "-o", &path])
+    };
+    (of("root-cert"), of("ca-cert"))
+}
