@@ -89,6 +89,17 @@ pub async fn run(
     }
 }
 
+/// When a phase was.
+struct Stretch {
+    name: String,
+    start: Instant,
+    end: Instant,
+    /// Whether callers called.
+    called: bool,
+    /// Whether gateways and apps were restarted.
+    restarts: bool,
+}
+
 /// A rotation under way, with what callers see of it.
 struct Rotation<'a> {
     up: &'a Up,
@@ -96,8 +107,7 @@ struct Rotation<'a> {
     interrupt: &'a CancellationToken,
     service: ServiceUrl,
     steady: Option<Steady>,
-    /// Name, begin and end of each phase, and whether callers called.
-    times: Vec<(String, Instant, Instant, bool)>,
+    times: Vec<Stretch>,
     seen: BTreeMap<String, Vec<(Instant, Answer)>>,
 }
 
@@ -130,7 +140,7 @@ impl<'a> Rotation<'a> {
             self.seen.entry(cluster).or_default().extend(answers);
         }
         if let Some(last) = self.times.last_mut() {
-            last.2 = Instant::now();
+            last.end = Instant::now();
         }
     }
 
@@ -138,12 +148,13 @@ impl<'a> Rotation<'a> {
     async fn phase(
         &mut self,
         name: impl Into<String>,
+        restarts: bool,
         work: impl Future<Output = Result<(), Stopped>>,
     ) -> Result<(), Stopped> {
         let (name, start, called) = (name.into(), Instant::now(), self.steady.is_some());
         self.progress.say(&name);
         work.await?;
-        self.times.push((name, start, Instant::now(), called));
+        self.times.push(Stretch { name, start, end: Instant::now(), called, restarts });
         Ok(())
     }
 
@@ -152,7 +163,7 @@ impl<'a> Rotation<'a> {
         let (up, interrupt) = (self.up, self.interrupt);
         for cluster in up.ctx.lab.istio_clusters() {
             let Some(account) = render::lent_account(&up.ctx.lab, cluster) else { continue };
-            self.phase(format!("new token of {}", cluster.name), async {
+            self.phase(format!("new token of {}", cluster.name), false, async {
                 let client = up.ctx.client(&cluster.name).await?;
                 for object in Manifest::from_values([render::account_token(account)])?.objects {
                     client.delete_until_gone(&object, up.ctx.patience).await?;
@@ -181,7 +192,7 @@ impl<'a> Rotation<'a> {
     async fn issue(&mut self, what: &str, change: impl FnOnce() -> Result<(), StepError>) -> Result<(), Stopped> {
         let (up, interrupt) = (self.up, self.interrupt);
         self.call().await?;
-        self.phase(format!("{what}: control planes"), async {
+        self.phase(format!("{what}: control planes"), false, async {
             change()?;
             built(up, interrupt).await?;
             let hosts: Vec<&LabCluster> = up.ctx.lab.istio_clusters().filter(|c| c.runs_istiod()).collect();
@@ -192,7 +203,7 @@ impl<'a> Rotation<'a> {
         let clusters: Vec<&LabCluster> = up.ctx.lab.data_clusters().collect();
         for cluster in &clusters {
             let progress = self.progress;
-            self.phase(format!("{what}: gateways and apps of {}", cluster.name), async {
+            self.phase(format!("{what}: gateways and apps of {}", cluster.name), true, async {
                 for gateway in gateways(cluster) {
                     restarted(up, cluster, [(ISTIO_NAMESPACE, gateway)], progress).await?;
                 }
@@ -202,7 +213,7 @@ impl<'a> Rotation<'a> {
         }
         self.hang_up().await;
         let progress = self.progress;
-        self.phase(format!("{what}: callers"), async {
+        self.phase(format!("{what}: callers"), true, async {
             let all = clusters.iter().map(|cluster| apps(up, cluster, true, progress));
             futures::future::try_join_all(all).await.map(|_| ())
         })
@@ -238,10 +249,11 @@ impl<'a> Rotation<'a> {
                 (cluster.clone(), calls)
             })
         };
-        let phase = |(name, start, end, called): &(String, Instant, Instant, bool)| Phase {
-            name: name.clone(),
-            took: (*end - *start).as_secs_f64(),
-            calls: if *called { calls(*start, *end).collect() } else { BTreeMap::new() },
+        let phase = |stretch: &Stretch| Phase {
+            name: stretch.name.clone(),
+            restarts: stretch.restarts,
+            took: (stretch.end - stretch.start).as_secs_f64(),
+            calls: if stretch.called { calls(stretch.start, stretch.end).collect() } else { BTreeMap::new() },
         };
         self.times.iter().map(phase).collect()
     }

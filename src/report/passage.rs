@@ -20,13 +20,11 @@ pub fn passage_text(passage: &Passage) -> String {
     }
     let (sent, lost) = passage.totals();
     let word = if passage.passed { "PASSED" } else { "FAILED" };
-    let none = if lost == 0 { "none".to_owned() } else { lost.to_string() };
-    format!(
-        "{}\n{word}  {}: {} replaced; of {sent} requests {none} lost\n",
-        table_text(&rows),
-        passage.lab,
-        passage.what
-    )
+    let mut said = format!("of {sent} requests {} lost", if lost == 0 { "none".to_owned() } else { lost.to_string() });
+    if lost > 0 && passage.passed {
+        said.push_str(", all of them while the pods that should have answered were restarted");
+    }
+    format!("{}\n{word}  {}: {} replaced; {said}\n", table_text(&rows), passage.lab, passage.what)
 }
 
 #[cfg(test)]
