@@ -272,5 +272,5 @@ fn a_member_leaves_and_comes_back_in_full() {
     own.becomes(&alone, &["--remove"]);
     assert_eq!((members(&own).as_str(), found(&own.verdict)), ("eu Push", json!({ "eu": 6 })));
     let left = own.kubectl("ap", &["get", "deployments,namespaces", "-A", "-o", "name"]);
-    assert!(!left.contains("deployment.apps/hello") && !left.contains("karmada"), "nothing of Karmada stays: {left}");
+    assert!(!left.contains("deployment.apps/hello") && !left.contains("namespace/demo"), "nothing runs on: {left}");
 }
