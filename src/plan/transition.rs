@@ -15,7 +15,7 @@ impl Plan {
     }
 
     /// Has a control plane forget the clusters that it is to read no longer, before anything else changes for it: the pods of one whose network is no longer
-    /// listed would be called as if they were next door. `left` are, by cluster, the steps that were planned before.
+    /// listed would be called as if they were next door, and those that no route leads to any more would be called as before. `left` are, by cluster, the steps that were planned before.
     pub fn unlink<'a>(&mut self, left: impl IntoIterator<Item = (&'a str, &'a [StepId])>) {
         let mut steps = std::mem::take(&mut self.steps);
         for (cluster, _) in left.into_iter().filter(|(_, steps)| steps.iter().any(StepId::is_remote_secret)) {
@@ -23,7 +23,8 @@ impl Plan {
             let action = Action::Unlink { cluster: c() };
             let unlink = PlannedStep { id: action.id(), needs: vec![Action::Cluster { cluster: c() }.id()], action };
             let base = Action::IstioBase { cluster: c() }.id();
-            steps.iter_mut().filter(|s| s.id == base).for_each(|s| s.needs.push(unlink.id.clone()));
+            let waits = |s: &PlannedStep| s.id == base || matches!(s.action, Action::NodeNetwork { .. });
+            steps.iter_mut().filter(|s| waits(s)).for_each(|s| s.needs.push(unlink.id.clone()));
             steps.push(unlink);
         }
         self.steps = reduce(in_order(steps));
@@ -136,6 +137,9 @@ mod tests {
         plan.unlink([("c1", &[StepId("remote-secret/c3/c1".to_owned())][..])]);
         assert_eq!(needs(&plan, "unlink/c1"), ["cluster/c1"]);
         assert!(needs(&plan, "istio-base/c1").contains(&"unlink/c1".to_owned()));
+        for cluster in ["c1", "c2"] {
+            assert!(needs(&plan, &format!("node-network/{cluster}")).contains(&"unlink/c1".to_owned()));
+        }
         assert_eq!(plan.steps.len(), before.steps.len() + 1);
     }
 
