@@ -158,3 +158,119 @@ fn karmada_over_three_regions() {
     let verdict: Value = serde_json::from_str(&verdict).expect("a verdict");
     assert_eq!(found(&verdict), json!({ "eu": 1, "ap": 1, "us": 1 }));
 }
+
+/// `hello` spread over FIRST and SECOND, each of which answers as itself. An agent fetches the work of the second.
+const SPREAD: &str = r#"apps: [sleep]
+federation:
+  manager: manager
+  members: [FIRST, { cluster: SECOND, mode: pull }]
+  objects:
+    - { apiVersion: v1, kind: Namespace, metadata: { name: demo, labels: { istio-injection: enabled } } }
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: { name: hello, namespace: demo }
+      spec:
+        replicas: 2
+        selector: { matchLabels: { app: hello } }
+        template:
+          metadata: { labels: { app: hello } }
+          spec:
+            containers:
+              - name: hello
+                image: helloworld
+                env: [{ name: SERVICE_VERSION, value: FIRST }]
+                ports: [{ containerPort: 5000 }]
+    - apiVersion: v1
+      kind: Service
+      metadata: { name: hello, namespace: demo }
+      spec: { selector: { app: hello }, ports: [{ name: http, port: 5000 }] }
+    - apiVersion: policy.karmada.io/v1alpha1
+      kind: PropagationPolicy
+      metadata: { name: hello, namespace: demo }
+      spec:
+        resourceSelectors: [{ apiVersion: apps/v1, kind: Deployment }]
+        placement:
+          clusterAffinity: { clusterNames: [FIRST, SECOND] }
+          replicaScheduling: { replicaSchedulingType: Divided, replicaDivisionPreference: Weighted }
+    - apiVersion: policy.karmada.io/v1alpha1
+      kind: PropagationPolicy
+      metadata: { name: services, namespace: demo }
+      spec:
+        resourceSelectors: [{ apiVersion: v1, kind: Service }]
+        placement: { clusterAffinity: { clusterNames: [FIRST, SECOND] } }
+    - apiVersion: policy.karmada.io/v1alpha1
+      kind: OverridePolicy
+      metadata: { name: names, namespace: demo }
+      spec:
+        resourceSelectors: [{ apiVersion: apps/v1, kind: Deployment, name: hello }]
+        overrideRules:
+          - targetCluster: { clusterNames: [SECOND] }
+            overriders:
+              plaintext: [{ path: /spec/template/spec/containers/0/env/0/value, operator: replace, value: SECOND }]
+checks:
+  - federation: { deployment: demo/hello, replicas: { FIRST: 1, SECOND: 1 } }
+  - request: { service: "hello.demo:5000/hello", expect: { weights: { FIRST: 50, SECOND: 50 } } }
+"#;
+
+fn spread(mesh: &str, clusters: &str, [first, second]: [&str; 2]) -> String {
+    let spread = SPREAD.replace("FIRST", first).replace("SECOND", second);
+    format!("mesh: {{ topology: {mesh} }}\nclusters: [manager, {clusters}]\n{spread}")
+}
+
+/// Karmada over a mesh whose members share a control plane: in one of them, or outside.
+#[test]
+fn karmada_over_one_control_plane_in_full() {
+    for (name, mesh, clusters, members, istiod) in [
+        ("e2e-fed-remote", "primary-remote", "c1, { name: c2, primary: c1 }", ["c1", "c2"], "c1"),
+        ("e2e-fed-hosted", "external", "host, w1, w2", ["w1", "w2"], "host"),
+    ] {
+        let mut own = Own::of(name, &spread(mesh, clusters, members));
+        assert_eq!(found(&own.verdict), json!({ members[0]: 1, members[1]: 1 }));
+        assert_eq!(of_check(&own.verdict, "hello.demo").len(), 2, "calls from each member: {:#}", own.verdict);
+        own.kubectl(
+            istiod,
+            &["-n", "istio-system", "delete", "secret", &format!("istio-remote-secret-{}", members[1])],
+        );
+        let verdict = own.red(&format!("istiod of {istiod} does not watch {}", members[1]));
+        assert_eq!(found(&verdict), json!({ members[0]: 1, members[1]: 1 }), "Karmada does not mind");
+        own.mend();
+    }
+}
+
+/// A member leaves with its cluster, comes back in another mode, and leaves without it.
+#[test]
+fn a_member_leaves_and_comes_back_in_full() {
+    let text = fs::read_to_string("scenarios/karmada.yaml").expect("the scenario");
+    let text = text.replace("name: karmada\n", "").replace(", exercise: [ap]", "");
+    let alone = text
+        .replace(", { cluster: ap, mode: pull }", "")
+        .replace("clusterNames: [eu, ap]", "clusterNames: [eu]")
+        .replace("                - { targetCluster: { clusterNames: [ap] }, weight: 1 }\n", "")
+        .replace("{ eu: 4, ap: 2 }", "{ eu: 6 }");
+    let without = alone.replace("clusters: [manager, eu, ap]", "clusters: [manager, eu]");
+    let members = ["get", "clusters", "-o", "custom-columns=N:.metadata.name,M:.spec.syncMode", "--no-headers"];
+    let members = |own: &Own| karmada(own, &members).split_whitespace().collect::<Vec<_>>().join(" ");
+
+    let mut own = Own::of("e2e-members", &text);
+    let pods = ["-n", "demo", "get", "pods", "--sort-by=.metadata.uid", "-o", "jsonpath={.items[*].metadata.uid}"];
+    let before = own.kubectl("eu", &pods);
+    assert_eq!(members(&own), "ap Pull eu Push");
+    fs::write(&own.file, format!("name: e2e-members\n{without}")).expect("a scenario");
+    let refused = lab(&["up", &own.file]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(self::text(&refused.stderr).contains("lab up FILE --remove"), "{}", self::text(&refused.stderr));
+    let shown = self::text(&lab(&["diff", &own.file, "--remove"]).stdout);
+    assert!(shown.contains("delete   karmada/api  Cluster ap") && shown.contains("remove   ap  "), "{shown}");
+
+    own.becomes(&without, &["--remove"]);
+    assert_eq!((members(&own).as_str(), found(&own.verdict)), ("eu Push", json!({ "eu": 6 })));
+    let after = own.kubectl("eu", &pods);
+    assert!(before.split(' ').all(|pod| after.contains(pod)), "what ran there runs on: {before} -> {after}");
+
+    own.becomes(&text.replace("{ cluster: ap, mode: pull }", "ap"), &[]);
+    assert_eq!((members(&own).as_str(), found(&own.verdict)), ("ap Push eu Push", json!({ "eu": 4, "ap": 2 })));
+    own.becomes(&alone, &["--remove"]);
+    assert_eq!((members(&own).as_str(), found(&own.verdict)), ("eu Push", json!({ "eu": 6 })));
+    let left = own.kubectl("ap", &["get", "deployments,namespaces", "-A", "-o", "name"]);
+    assert!(!left.contains("deployment.apps/hello") && !left.contains("namespace/demo"), "nothing runs on: {left}");
+}

@@ -318,3 +318,33 @@ fn mixed_networks() {
     }
     panic!("no rules after a restart: {rules}");
 }
+
+/// The remote has the only ingress gateway, and shares a network with its primary. It reaches istiod by the primary's east-west gateway, and then at an
+/// address of istiod's own.
+#[test]
+fn a_remote_with_the_ingress_on_one_network_in_full() {
+    let text = |address: &str| {
+        format!(
+            "dockerNetwork: {{ subnet: 172.22.16.0/20 }}\nmesh: {{ topology: primary-remote, ingressGateway: [c2] }}\n\
+             clusters:\n  - {{ name: c1, network: flat, loadBalancer: {{ pool: 172.22.31.10-172.22.31.19{address} }} }}\n  \
+             - {{ name: c2, network: flat, primary: c1 }}\nchecks: [rotation, rotation: {{ through: ingress }}]\n"
+        )
+    };
+    let mut own = Own::of("e2e-one-network", &text(""));
+    assert_eq!(deployments(&own, "c1", "istio-system"), ["istio-eastwestgateway", "istiod"]);
+    assert_eq!(deployments(&own, "c2", "istio-system"), ["istio-ingressgateway"]);
+    for cluster in ["c1", "c2"] {
+        let endpoints = own.endpoints(cluster);
+        assert!(endpoints.iter().all(|e| e.ends_with(":5000")), "pods, without a gateway: {endpoints:?}");
+    }
+    // Routes are read from the primary, which has no ingress gateway.
+    own.kubectl("c1", &["-n", "istio-system", "delete", "virtualservice", "helloworld-ingress"]);
+    own.red("the ingress gateway of c2 has no listener for what comes to it");
+
+    own.becomes(&text(", addresses: { istiod: 172.22.31.15 }"), &[]);
+    assert_eq!(deployments(&own, "c1", "istio-system"), ["istiod"], "no gateway leads to it any more");
+    own.kubectl("c1", &["-n", "istio-system", "delete", "service", "istiod-external"]);
+    own.delete_pods("c2", "sample", "app=sleep");
+    own.red("istiod of c1 cannot be reached from other clusters: it does not have its address");
+    own.mend();
+}

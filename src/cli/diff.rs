@@ -64,5 +64,6 @@ async fn look(lab: Lab, choice: Choice, removes: bool, interrupt: &CancellationT
     }
     let mut difference = diff::look(&up.ctx, &plan).await?;
     difference.clusters.extend(diff::leaving(&before, &up.ctx.lab));
+    difference.objects.extend(diff::leaving_members(&before, &up.ctx.lab));
     Ok(difference)
 }

@@ -145,8 +145,12 @@ impl Run<'_> {
         marked::mark(lab_state.mark());
 
         let mut plan = Plan::of(self.lab);
-        for cluster in leftovers(&lab_state, &plan, &self.lab.clusters)? {
-            plan.retire(&cluster);
+        let left = leftovers(&lab_state, &plan, &self.lab.clusters)?;
+        left.iter().for_each(|(cluster, _)| plan.retire(cluster));
+        plan.unlink(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
+        plan.promote(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
+        if self.args.remove {
+            plan.let_members_leave();
         }
         if self.args.no_verify {
             plan.steps.retain(|s| s.action != Action::Verify);

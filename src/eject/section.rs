@@ -81,7 +81,9 @@ pub(super) fn purpose(action: &Action) -> &'static str {
         Action::KarmadaImages
         | Action::Karmada { .. }
         | Action::KarmadaMember { .. }
+        | Action::KarmadaLeave { .. }
         | Action::FederatedApps { .. }
+        | Action::Unlink { .. }
         | Action::Retire { .. } => "Not in an ejected lab.",
     }
 }

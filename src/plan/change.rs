@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{Authority, Matrix, Product};
+use crate::scenario::{Authority, Matrix, Product, Topology};
 
 /// A scenario would change what of an existing lab stays as it was made.
 #[derive(Debug, Error, Diagnostic)]
@@ -48,6 +48,7 @@ enum Change {
     NoMember { cluster: String },
     MemberMode { cluster: String, was: &'static str, is: &'static str },
     NoCluster { cluster: String },
+    ConfigCluster { was: String, is: String },
     Cluster { cluster: String, field: &'static str, was: String, is: String },
 }
 
@@ -57,6 +58,10 @@ impl Change {
         match self {
             Self::NoCluster { .. } => {
                 "see what `lab diff FILE --remove` shows, and take the cluster away with `lab up FILE --remove`; or "
+            }
+            Self::NoMember { .. } => "let the member go with `lab up FILE --remove`; or ",
+            Self::ConfigCluster { .. } => {
+                "list the cluster that is read first again, which stays as long as its mesh; or "
             }
             _ => "",
         }
@@ -75,13 +80,19 @@ impl fmt::Display for Change {
             Self::NoFederation => f.write_str("the scenario no longer has its federation"),
             Self::Manager { was, is } => write!(f, "the manager of its federation would change from {was} to {is}"),
             Self::NoMember { cluster } => {
-                write!(f, "its cluster {cluster} would no longer be a member of the federation")
+                write!(
+                    f,
+                    "its cluster {cluster} would no longer be a member of the federation, which takes `lab up --remove`"
+                )
             }
             Self::MemberMode { cluster, was, is } => {
                 write!(f, "the mode of its member {cluster} would change from {was} to {is}")
             }
             Self::NoCluster { cluster } => {
                 write!(f, "the scenario no longer has its cluster {cluster}, which only `lab up --remove` takes away")
+            }
+            Self::ConfigCluster { was, is } => {
+                write!(f, "its istiod would no longer read its configuration from {was}, but from {is}")
             }
             Self::Cluster { cluster, field, was, is } => {
                 write!(f, "{field} of its cluster {cluster} would change from {was} to {is}")
@@ -90,7 +101,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// Compares a lab with what a scenario now makes of it. Clusters, apps, checks and members may be added, apps and checks removed, and clusters if `removes`.
+/// Compares a lab with what a scenario now makes of it. Clusters, apps, checks and members may be added, apps and checks removed, and
+/// clusters and members if `removes`. A cluster that uses another's control plane may get its own.
 ///
 /// # Errors
 /// The first change that the lab cannot take on.
@@ -98,10 +110,13 @@ pub fn refuse_changes(old: &Lab, new: &Lab, removes: bool) -> Result<(), FixedEr
     let change = network(old, new)
         .or_else(|| (old.images != new.images).then_some(Change::Mirror))
         .or_else(|| authority(old, new))
-        .or_else(|| federation(old, new))
+        .or_else(|| federation(old, new, removes))
+        .or_else(|| config_cluster(old, new))
         .or_else(|| {
             let mut compared = old.clusters.iter().map(|before| (before, new.cluster(&before.name)));
-            compared.find_map(|(before, after)| cluster(before, after).filter(|_| after.is_some() || !removes))
+            let differs =
+                |before, after: Option<&_>| cluster(old, before, after).filter(|_| after.is_some() || !removes);
+            compared.find_map(|(before, after)| differs(before, after))
         })
         .or_else(|| old.clusters.iter().find_map(|before| published(old, before, new)));
     change.map_or(Ok(()), |change| Err(FixedError { lab: new.name.clone(), change }))
@@ -142,8 +157,8 @@ fn authority(old: &Lab, new: &Lab) -> Option<Change> {
     Authority::change(old.mesh.ca.as_ref(), new.mesh.ca.as_ref(), clusters).map(Change::Authority)
 }
 
-/// Karmada is not moved, and no member leaves or is joined in another way.
-fn federation(old: &Lab, new: &Lab) -> Option<Change> {
+/// Karmada is not moved, and no member is joined in another way, or leaves without being let go.
+fn federation(old: &Lab, new: &Lab, removes: bool) -> Option<Change> {
     let before = old.federation.as_ref()?;
     let Some(after) = &new.federation else { return Some(Change::NoFederation) };
     if before.manager != after.manager {
@@ -152,7 +167,7 @@ fn federation(old: &Lab, new: &Lab) -> Option<Change> {
     before.members.iter().find_map(|member| {
         let cluster = member.cluster.clone();
         match after.member(&member.cluster) {
-            None => Some(Change::NoMember { cluster }),
+            None => (!removes).then_some(Change::NoMember { cluster }),
             Some(now) if now.mode != member.mode => {
                 Some(Change::MemberMode { cluster, was: member.mode.as_str(), is: now.mode.as_str() })
             }
@@ -161,8 +176,23 @@ fn federation(old: &Lab, new: &Lab) -> Option<Change> {
     })
 }
 
+/// An external istiod has the name of the cluster that it reads its configuration from, and a kubeconfig of it.
+fn config_cluster(old: &Lab, new: &Lab) -> Option<Change> {
+    let of = |lab: &Lab| {
+        let host = lab.clusters.iter().find(|c| lab.is_host(c))?;
+        Some(lab.config_cluster(host).name.clone())
+    };
+    let (was, is) = (of(old)?, of(new)?);
+    (was != is).then_some(Change::ConfigCluster { was, is })
+}
+
+/// Whether a cluster gets a control plane of its own, which it can beside the one that it has: nothing of the old one's is needed any more once it is there.
+fn is_promoted(old: &Lab, before: &LabCluster, after: &LabCluster) -> bool {
+    old.mesh.topology == Topology::PrimaryRemote && !before.runs_istiod() && after.runs_istiod()
+}
+
 /// What kind fixes when it makes a cluster, and what Istio's installation in it was made for.
-fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
+fn cluster(old: &Lab, before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
     let cluster = before.name.clone();
     let Some(after) = after else { return Some(Change::NoCluster { cluster }) };
     let balanced = |cluster: &LabCluster| if cluster.pool.is_some() { "a pool" } else { "none" }.to_owned();
@@ -171,6 +201,7 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
         ([], []) | ([_, ..], [_, ..]) => Default::default(),
         (was, is) => (listed(was), listed(is)),
     };
+    let primary = if is_promoted(old, before, after) { &after.primary } else { &before.primary }.clone();
     let fields = [
         ("podSubnet", before.pod_subnets(), after.pod_subnets()),
         ("serviceSubnet", before.service_subnets(), after.service_subnets()),
@@ -179,7 +210,7 @@ fn cluster(before: &LabCluster, after: Option<&LabCluster>) -> Option<Change> {
         ("versions.kubernetes", version(before, Product::Kubernetes), version(after, Product::Kubernetes)),
         ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
         ("network", before.network.clone(), after.network.clone()),
-        ("primary", before.primary.clone(), after.primary.clone()),
+        ("primary", primary, after.primary.clone()),
         ("loadBalancer", balanced(before), balanced(after)),
     ];
     let (field, was, is) = fields.into_iter().find(|(_, was, is)| was != is)?;
@@ -211,148 +242,4 @@ fn version(cluster: &LabCluster, product: Product) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::resolve;
-    use crate::scenario::parse;
-
-    fn lab(text: &str) -> Lab {
-        let text = format!("name: a\n{text}\n");
-        let scenario = parse(&text, "a.yaml").unwrap_or_else(|e| panic!("{text}: {}", crate::scenario::render(&e)));
-        resolve(&scenario).unwrap_or_else(|e| panic!("{text}: {e}"))
-    }
-
-    #[test]
-    fn what_stays_as_it_was_made() {
-        let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
-        for (old, new, change) in [
-            (
-                "clusters: [c1]",
-                "versions: { kubernetes: 1.35 }\nclusters: [c1]",
-                "versions.kubernetes of its cluster c1 would change from 1.36 to 1.35",
-            ),
-            (
-                "dockerNetwork: { apiServerAddress: 172.17.0.1 }\nclusters: [c1]",
-                "clusters: [c1]",
-                "dockerNetwork.apiServerAddress would change",
-            ),
-            ("clusters: [c1]", "ipFamily: dual\nclusters: [c1]", "ipFamily would change"),
-            ("clusters: [c1]", "dockerNetwork: { mtu: 1400 }\nclusters: [c1]", "dockerNetwork.mtu would change"),
-            (
-                "clusters: [{ name: c1, locality: { region: r }, nodes: { workers: 1 } }]",
-                "clusters: [{ name: c1, locality: { region: r }, nodes: { zones: [a, b] } }]",
-                "nodes.zones of its cluster c1 would change from none to a, b",
-            ),
-            (
-                "dockerNetwork: { subnet: 172.30.0.0/20 }\nclusters: [c1]",
-                "dockerNetwork: { subnet: 172.30.16.0/20 }\nclusters: [c1]",
-                "its Docker network would change from 172.30.0.0/20 to 172.30.16.0/20",
-            ),
-            ("clusters: [c1]", "images: { mirror: '127.0.0.1:5000' }\nclusters: [c1]", "images.mirror would change"),
-            (
-                "clusters: [c1, c2]",
-                "clusters: [c1]",
-                "the scenario no longer has its cluster c2, which only `lab up --remove` takes away",
-            ),
-            (
-                "clusters: [{ name: c1, podSubnet: 10.8.0.0/16 }]",
-                "clusters: [{ name: c1, podSubnet: 10.9.0.0/16 }]",
-                "podSubnet of its cluster c1 would change from 10.8.0.0/16 to 10.9.0.0/16",
-            ),
-            (
-                "clusters: [{ name: c1, serviceSubnet: 10.8.0.0/16 }]",
-                "clusters: [{ name: c1, serviceSubnet: 10.9.0.0/16 }]",
-                "serviceSubnet of its cluster c1 would change from 10.8.0.0/16 to 10.9.0.0/16",
-            ),
-            (
-                "clusters: [c1]",
-                "clusters: [{ name: c1, nodes: { workers: 1 } }]",
-                "nodes.workers of its cluster c1 would change from 0 to 1",
-            ),
-            (
-                "clusters: [c1, c2]",
-                "clusters: [c1, { name: c2, network: east }]",
-                "network of its cluster c2 would change from network-c2 to east",
-            ),
-            (
-                "mesh: { topology: primary-remote }\nclusters: [c1, { name: c2, primary: c1 }, { name: c3, primary: c3 }]",
-                "mesh: { topology: primary-remote }\nclusters: [c1, { name: c2, primary: c3 }, { name: c3, primary: c3 }]",
-                "primary of its cluster c2 would change from c1 to c3",
-            ),
-            (
-                "mesh: { meshNetworks: true }\nclusters: [c1, c2]",
-                "mesh: { meshNetworks: true }\nclusters: [c1, { name: c2, loadBalancer: none }]",
-                "loadBalancer of its cluster c2 would change from a pool to none",
-            ),
-            (
-                "mesh: { meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }]",
-                "mesh: { meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2]",
-                "what the host publishes of its cluster c1 would change from none to 31443",
-            ),
-            (
-                "mesh: { topology: primary-remote, meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2, { name: c3, primary: c2 }]",
-                "mesh: { topology: primary-remote, meshNetworks: true }\nclusters: [{ name: c1, loadBalancer: none }, c2, { name: c3, primary: c2 }, { name: c4, primary: c1 }]",
-                "what the host publishes of its cluster c1 would change from 31443 to 31443, 15012, 15017",
-            ),
-            (
-                &format!("{federated}{{ manager: m }}"),
-                "mesh: none\nclusters: [m, c1, c2]",
-                "the scenario no longer has its federation",
-            ),
-            (
-                &format!("{federated}{{ manager: m, members: [c2] }}"),
-                &format!("{federated}{{ manager: c1, members: [c2] }}"),
-                "the manager of its federation would change from m to c1",
-            ),
-            (
-                &format!("{federated}{{ manager: m, members: [c1, c2] }}"),
-                &format!("{federated}{{ manager: m, members: [c1] }}"),
-                "its cluster c2 would no longer be a member of the federation",
-            ),
-            (
-                &format!("{federated}{{ manager: m, members: [c1] }}"),
-                &format!("{federated}{{ manager: m, members: [{{ cluster: c1, mode: pull }}] }}"),
-                "the mode of its member c1 would change from push to pull",
-            ),
-        ] {
-            let error = refuse_changes(&lab(old), &lab(new), false).expect_err(new);
-            assert_eq!(error.to_string(), format!("lab a exists, and {change}"), "{old}\n->\n{new}");
-        }
-    }
-
-    #[test]
-    fn what_a_lab_can_take_on() {
-        let federated = "mesh: none\nclusters: [m, c1, c2]\nfederation: ";
-        for (old, new) in [
-            ("clusters: [c1]", "clusters: [c1]"),
-            ("clusters: [c1]", "versions: { kubernetes: 1.36 }\nclusters: [c1]"),
-            ("clusters: [c1]", "clusters: [c1]\nchecks: []"),
-            ("clusters: [c1]", "clusters: [c1]\nmesh: { ingressGateway: true }"),
-            ("mesh: none\nclusters: [m, c1, c2]", &format!("{federated}{{ manager: m }}")),
-            (&format!("{federated}{{ manager: m, members: [c1] }}"), &format!("{federated}{{ manager: m }}")),
-        ] {
-            let refused = refuse_changes(&lab(old), &lab(new), false).err();
-            assert!(refused.is_none(), "{refused:?}: {old}\n->\n{new}");
-        }
-    }
-
-    #[test]
-    fn a_cluster_goes_if_that_is_asked_for_and_nothing_else_changes_by_it() {
-        let two = lab("clusters: [c1, c2]");
-        assert!(refuse_changes(&two, &lab("clusters: [c1]"), true).is_ok());
-        let more = lab("clusters: [{ name: c1, nodes: { workers: 1 } }]");
-        assert!(refuse_changes(&two, &more, true).is_err());
-    }
-
-    #[test]
-    fn a_cluster_whose_containers_are_there_is_not_forgotten() {
-        let lab = lab("clusters: [c1]");
-        let c1 = ("c1", "a-c1-control-plane");
-        assert!(refuse_unnamed(&lab, [c1].into_iter()).is_ok());
-        let refused = refuse_unnamed(&lab, [c1, ("c2", "a-c2-control-plane"), ("c2", "a-c2-worker")].into_iter());
-        assert_eq!(
-            refused.expect_err("c2 is not named").to_string(),
-            "lab a has containers of a cluster c2 that the scenario does not name: a-c2-control-plane, a-c2-worker"
-        );
-    }
-}
+mod tests;

@@ -26,10 +26,13 @@ impl Plan {
         }
         for of in lab.data_clusters().filter(|_| lab.has_mesh()) {
             for to in lab.istio_clusters().filter(|to| to.runs_istiod() && to.name != of.name) {
-                steps.push(step(
-                    Action::RemoteSecret { of: of.name.clone(), to: to.name.clone() },
-                    [Action::IstioBase { cluster: of.name.clone() }, Action::IstioBase { cluster: to.name.clone() }],
-                ));
+                let secret = Action::RemoteSecret { of: of.name.clone(), to: to.name.clone() };
+                let bases = [of, to].map(|c| Action::IstioBase { cluster: c.name.clone() });
+                // The pods of a network that an istiod does not find listed yet would be called as if they were next door. An external one finds
+                // the list only when it starts.
+                let lists = lab.mesh.mesh_networks && lab.is_host(to) && lab.config_cluster(to).name != of.name;
+                let host = lists.then(|| Action::ExternalIstiod { cluster: to.name.clone() });
+                steps.push(step(secret, bases.into_iter().chain(host)));
             }
         }
         steps.extend(lab.data_clusters().filter(|_| lab.has_mesh()).map(|c| sidecars(lab, c)));
@@ -44,20 +47,6 @@ impl Plan {
         let everything = actions(&steps);
         steps.push(step(Action::Verify, everything));
         Self { steps: reduce(in_order(steps)) }
-    }
-
-    /// Adds the step that takes away what is no longer planned in a cluster: after all that is applied to it, and before pods are compared with what
-    /// they would be now, which is without it.
-    pub fn retire(&mut self, cluster: &str) {
-        let action = Action::Retire { cluster: cluster.to_owned() };
-        let comes_after =
-            |s: &PlannedStep| matches!(s.action, Action::Sidecars { .. } | Action::Jobs { .. } | Action::Verify);
-        let mut steps = std::mem::take(&mut self.steps);
-        let here = steps.iter().filter(|s| s.action.cluster() == Some(cluster) && !comes_after(s));
-        let retire = PlannedStep { id: action.id(), needs: here.map(|s| s.id.clone()).collect(), action };
-        steps.iter_mut().filter(|s| comes_after(s)).for_each(|s| s.needs.push(retire.id.clone()));
-        steps.push(retire);
-        self.steps = reduce(in_order(steps));
     }
 
     /// The step of that identifier.
@@ -223,7 +212,7 @@ fn step(action: Action, needs: impl IntoIterator<Item = Action>) -> PlannedStep 
 ///
 /// A cycle, or a need that no step meets, is a mistake in [`Plan::of`]; what cannot be ordered is left out, and
 /// `tests/plan.rs` proves for arbitrary labs that nothing is.
-fn in_order(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
+pub(super) fn in_order(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
     let mut placed = BTreeSet::new();
     let mut ordered = Vec::with_capacity(steps.len());
     let mut waiting = steps;
@@ -241,7 +230,7 @@ fn in_order(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
 }
 
 /// Drops needs that another need implies, so that a reader sees only the edges that matter.
-fn reduce(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
+pub(super) fn reduce(steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
     let mut ancestors: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
     for s in &steps {
         let all =

@@ -19,6 +19,7 @@ mod protocols;
 pub mod render;
 mod scenario_yaml;
 mod step;
+mod transition;
 mod wait;
 mod zones;
 

@@ -15,6 +15,12 @@ impl StepId {
     pub fn verb(&self) -> &str {
         self.0.split('/').next().unwrap_or_default()
     }
+
+    /// Whether the step lets one cluster's control plane read another.
+    #[must_use]
+    pub fn is_remote_secret(&self) -> bool {
+        self.verb() == "remote-secret"
+    }
 }
 
 impl std::fmt::Display for StepId {
@@ -136,6 +142,16 @@ pub enum Action {
         /// Which cluster.
         cluster: String,
     },
+    /// A control plane forgets clusters that it is to read no longer. It is planned only where there are such.
+    Unlink {
+        /// The cluster with the control plane.
+        cluster: String,
+    },
+    /// Members that the scenario no longer has leave the federation. It is planned only where members may leave.
+    KarmadaLeave {
+        /// The cluster that runs Karmada.
+        cluster: String,
+    },
     /// What steps applied to a cluster that are no longer planned is taken away. It is planned only where there is something of that kind.
     Retire {
         /// Which cluster.
@@ -211,6 +227,10 @@ impl Action {
             Self::KarmadaImages => facts("karmada-images", Lab, "Karmada's images and tool"),
             Self::Karmada { cluster: c } => facts("karmada", Cluster(c), "Karmada"),
             Self::KarmadaMember { cluster: c } => facts("karmada-member", Cluster(c), "join the federation"),
+            Self::Unlink { cluster: c } => facts("unlink", Cluster(c), "forget clusters that go").of_mesh(),
+            Self::KarmadaLeave { cluster: c } => {
+                facts("karmada-leave", Cluster(c), "members that leave the federation")
+            }
             Self::FederatedApps { cluster: c } => facts("federated-apps", Cluster(c), "apps of the federation"),
             Self::Verify => facts("verify", Lab, "run the checks"),
         }

@@ -10,7 +10,7 @@ use super::step::{Custom, Step, at_once};
 use crate::context::run::{Entry, Inventory, Owner, as_applied as object_as_applied};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
-use crate::plan::{Action, Plan, origin_of};
+use crate::plan::{Action, Plan, StepId, origin_of};
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{
     ByHand, Cluster, FieldChange, How, KubeError, Manager, Manifest, Sent, describe, is_applied_by, is_covered,
@@ -90,8 +90,24 @@ async fn apply(
 
 /// Step `retire`.
 pub(super) const RETIRE: Step = Step::Custom(Custom {
-    is_satisfied: |ctx, action| at_once(is_retired(ctx, action.cluster().unwrap_or_default())),
-    run: |ctx, action, progress| Box::pin(retire(ctx, action.cluster().unwrap_or_default(), progress)),
+    is_satisfied: |ctx, action| at_once(is_retired(ctx, action.cluster().unwrap_or_default(), |_| true)),
+    run: |ctx, action, progress| Box::pin(retire(ctx, action.cluster().unwrap_or_default(), |_| true, progress)),
+});
+
+/// Step `unlink`.
+pub(super) const UNLINK: Step = Step::Custom(Custom {
+    is_satisfied: |ctx, action| {
+        at_once(is_retired(ctx, action.cluster().unwrap_or_default(), StepId::is_remote_secret))
+    },
+    run: |ctx, action, progress| {
+        Box::pin(async move {
+            let cluster = action.cluster().unwrap_or_default();
+            let changed = retire(ctx, cluster, StepId::is_remote_secret, progress).await?;
+            ctx.mesh_changed();
+            ctx.mesh_settled().await;
+            Ok(changed)
+        })
+    },
 });
 
 /// How long a refusal may last that passes.
@@ -117,12 +133,17 @@ pub(super) async fn apply_until(
     }
 }
 
-/// Takes away what steps have applied to a cluster that are no longer planned.
-async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<bool, StepError> {
+/// Takes away what steps of a kind have applied to a cluster that are no longer planned.
+async fn retire(
+    ctx: &RunContext,
+    cluster: &str,
+    is_meant: fn(&StepId) -> bool,
+    progress: &Progress,
+) -> Result<bool, StepError> {
     let client = ctx.client(cluster).await?;
     let inventory = ctx.inventory(cluster)?;
     let mut changed = false;
-    for step in retired(ctx, &inventory) {
+    for step in retired(ctx, &inventory, is_meant) {
         let owner = Owner::by(cluster, step);
         let entries = inventory.stale(&owner.step, &[]);
         // Before, so that an interrupt forgets none, and after, for those that have come meanwhile.
@@ -141,14 +162,14 @@ async fn retire(ctx: &RunContext, cluster: &str, progress: &Progress) -> Result<
 }
 
 /// Whether there is nothing for [`retire`] to do.
-fn is_retired(ctx: &RunContext, cluster: &str) -> Result<bool, StepError> {
-    Ok(retired(ctx, &ctx.inventory(cluster)?).is_empty())
+fn is_retired(ctx: &RunContext, cluster: &str, is_meant: fn(&StepId) -> bool) -> Result<bool, StepError> {
+    Ok(retired(ctx, &ctx.inventory(cluster)?, is_meant).is_empty())
 }
 
-/// The steps that have applied something and are no longer planned.
-fn retired(ctx: &RunContext, inventory: &Inventory) -> Vec<crate::plan::StepId> {
+/// The steps of a kind that have applied something and are no longer planned.
+fn retired(ctx: &RunContext, inventory: &Inventory, is_meant: fn(&StepId) -> bool) -> Vec<StepId> {
     let plan = Plan::of(&ctx.lab);
-    inventory.steps().into_iter().filter(|step| plan.step(step).is_none()).collect()
+    inventory.steps().into_iter().filter(|step| is_meant(step) && plan.step(step).is_none()).collect()
 }
 
 /// The objects as they are applied.

@@ -145,7 +145,7 @@ pub(super) async fn in_node(
     let lines: Vec<&str> = output.text.trim().lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
     // Of a shell it does not matter what it was told, but what it ran.
-    let words = if command.first() == Some(&"sh") { command.get(4..).unwrap_or(command) } else { command };
+    let words = if command.first() == Some(&"sh") { command.get(5..).unwrap_or(command) } else { command };
     let what: Vec<&str> = words.iter().take(2).map(|w| w.rsplit('/').next().unwrap_or(w)).collect();
     Err(StepError::Failed {
         problem: format!("`{}` failed in {node}:\n  {tail}", what.join(" ")),

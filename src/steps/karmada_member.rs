@@ -14,10 +14,12 @@ use crate::plan::render::{self, KARMADA_AGENT, KARMADA_DIR, KARMADA_NAMESPACE, K
 use crate::scenario::MemberMode;
 use crate::sys::kube::{Condition, Manifest, condition};
 
-/// Runs a command in a node with a kubeconfig from standard input. The node's own shell sees to it that no file of it stays, however the command ends,
+/// Runs a command in a node with a kubeconfig from standard input, whose file the command gets by the flag that comes first. The node's own shell sees to it that no file of it stays, however the command ends,
 /// and also when lab is gone by then.
-const WITH_KUBECONFIG: &str = r#"umask 077
-file=$(mktemp) && trap 'rm -f "$file"' EXIT HUP INT TERM && cat >"$file" && "$@" --kubeconfig "$file""#;
+pub(super) const WITH_KUBECONFIG: &str = r#"umask 077
+flag=$1
+shift
+file=$(mktemp) && trap 'rm -f "$file"' EXIT HUP INT TERM && cat >"$file" && "$@" "$flag" "$file""#;
 /// How long the token counts that an agent shows once, to register: it is an argument of karmadactl, which others on the machine can see.
 const TOKEN_LIFE: &str = "10m";
 
@@ -71,7 +73,7 @@ async fn join(ctx: &RunContext, cluster: &LabCluster, mode: MemberMode, progress
     match mode {
         MemberMode::Push => {
             let karmadactl = format!("{KARMADA_DIR}/karmadactl");
-            let known = ["sh", "-c", WITH_KUBECONFIG, "sh", &karmadactl, "join", &cluster.name];
+            let known = ["sh", "-c", WITH_KUBECONFIG, "sh", "--kubeconfig", &karmadactl, "join", &cluster.name];
             let own = ["--cluster-kubeconfig", "/etc/kubernetes/admin.conf"];
             let about = render::karmada_member(cluster);
             let command: Vec<&str> = known.into_iter().chain(own).chain(about.iter().map(String::as_str)).collect();
@@ -155,7 +157,8 @@ fn mode(ctx: &RunContext, cluster: &LabCluster) -> MemberMode {
     federation.and_then(|f| f.member(&cluster.name)).map(|m| m.mode).unwrap_or_default()
 }
 
-fn mode_of(member: &DynamicObject) -> Option<MemberMode> {
+/// Who carries work to a member, as Karmada knows it.
+pub(super) fn mode_of(member: &DynamicObject) -> Option<MemberMode> {
     match member.data.pointer("/spec/syncMode")?.as_str()? {
         "Push" => Some(MemberMode::Push),
         "Pull" => Some(MemberMode::Pull),

@@ -17,6 +17,7 @@ mod istiod_remote;
 mod jobs;
 mod karmada;
 mod karmada_images;
+mod karmada_leave;
 mod karmada_member;
 mod locality;
 pub(crate) mod metallb;
@@ -59,10 +60,12 @@ pub(crate) fn of(action: &Action) -> &'static Step {
         Action::Apps { .. } => &apps::STEP,
         Action::Sidecars { .. } => &sidecars::STEP,
         Action::Jobs { .. } => &jobs::STEP,
+        Action::Unlink { .. } => &applied::UNLINK,
         Action::Retire { .. } => &applied::RETIRE,
         Action::KarmadaImages => &karmada_images::STEP,
         Action::Karmada { .. } => &karmada::STEP,
         Action::KarmadaMember { .. } => &karmada_member::STEP,
+        Action::KarmadaLeave { .. } => &karmada_leave::STEP,
         Action::FederatedApps { .. } => &federated_apps::STEP,
         Action::Verify => &step::JUDGED,
     }

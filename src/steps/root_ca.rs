@@ -79,7 +79,8 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     let mut is_used = false;
     if !is_satisfied(ctx)? {
         // What a cluster has is what its workloads trust, so it comes back from there.
-        for cluster in ctx.lab.istio_clusters() {
+        let of_root = is_whole(ctx, ROOT_CERT, ROOT_KEY)?;
+        for cluster in if of_root { lack(ctx)? } else { ctx.lab.istio_clusters().collect() } {
             if let Some(secret) = used(ctx, cluster, progress).await? {
                 is_used = true;
                 changed |= restore(ctx, cluster, &secret)?;
@@ -135,7 +136,7 @@ async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Re
     if !is_made || ctx.is_new(&cluster.name) {
         return Ok(None);
     }
-    progress.say(format!("certificates in the lab's state are damaged: looking for those that {} uses", cluster.name));
+    progress.say(format!("the lab's state lacks certificates: looking whether {} has some", cluster.name));
     let start = Instant::now();
     loop {
         // The step of the cluster may be starting it beside this one.

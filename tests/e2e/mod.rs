@@ -238,6 +238,25 @@ impl Own {
         own
     }
 
+    /// Brings a lab of a text up, which is a scenario without its name; its verdict must be green.
+    pub fn of(name: &str, text: &str) -> Self {
+        let file = run_dir().join(format!("{name}.yaml")).display().to_string();
+        let mut own = Self { name: name.to_owned(), verdict: Value::Null, file };
+        lab(&["down", name]);
+        own.becomes(text, &[]);
+        own
+    }
+
+    /// Brings it up as another text has it; gives what `lab up` said.
+    pub fn becomes(&mut self, text: &str, flags: &[&str]) -> String {
+        fs::write(&self.file, format!("name: {}\n{text}", self.name)).expect("a scenario");
+        let output = lab(&[&["up", &self.file, "--output", "json"], flags].concat());
+        let said = self::text(&output.stderr);
+        self.verdict = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+        assert_eq!(self.verdict["passed"], true, "{}", in_short(&self.verdict));
+        said
+    }
+
     /// Brings it up again, which must mend it.
     pub fn mend(&mut self) {
         let output = lab_ok(&["up", &self.file, "--name", &self.name, "--output", "json"]);

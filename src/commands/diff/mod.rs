@@ -47,7 +47,11 @@ async fn compare(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError>
         of_step(ctx, &step.action, &mut difference).await?;
     }
     for cluster in &here {
-        difference.objects.extend(of_retired(ctx, plan, cluster).await?);
+        // What another step takes over stays.
+        let is_taken = |gone: &ObjectChange| difference.objects.iter().any(|o| is_same(o, gone));
+        let gone = of_retired(ctx, plan, cluster).await?.into_iter().filter(|gone| !is_taken(gone));
+        let gone: Vec<ObjectChange> = gone.collect();
+        difference.objects.extend(gone);
     }
     for step in &plan.steps {
         match &step.action {
@@ -105,6 +109,11 @@ async fn restarts(ctx: &RunContext, cluster: &LabCluster, objects: &[ObjectChang
     Ok(all)
 }
 
+/// Whether two changes are of one object.
+fn is_same(one: &ObjectChange, other: &ObjectChange) -> bool {
+    one.cluster == other.cluster && one.object == other.object
+}
+
 /// How the description of a node begins.
 const NODE: &str = "Node ";
 
@@ -132,6 +141,19 @@ pub fn of_new(lab: &Lab) -> Difference {
 pub fn leaving<'a>(before: &'a Lab, after: &'a Lab) -> impl Iterator<Item = ClusterChange> + 'a {
     let gone = before.clusters.iter().filter(|c| after.cluster(&c.name).is_none());
     gone.map(|c| ClusterChange { cluster: c.name.clone(), change: ClusterVerb::Remove, nodes: c.nodes().collect() })
+}
+
+/// The members of a federation that are no longer among those of what its lab becomes.
+pub fn leaving_members<'a>(before: &'a Lab, after: &'a Lab) -> impl Iterator<Item = ObjectChange> + 'a {
+    let is_there = |cluster: &str| after.federation.as_ref().is_none_or(|f| f.member(cluster).is_some());
+    let gone = before.federation.iter().flat_map(|f| &f.members).filter(move |m| !is_there(&m.cluster));
+    gone.map(|member| ObjectChange {
+        cluster: "karmada/api".to_owned(),
+        object: format!("Cluster {}", member.cluster),
+        change: ObjectVerb::Delete,
+        fields: Vec::new(),
+        reason: None,
+    })
 }
 
 /// Whether any cluster runs, so that there is something to compare with.

@@ -225,15 +225,17 @@ fn read(state: &LabState, place: &str) -> Result<Inventory, StateError> {
     Ok(state.read_json(&path(place))?.unwrap_or_default())
 }
 
-/// The clusters of a lab to which something was applied by steps that the plan no longer has.
+/// The clusters of a lab to which something was applied by steps that the plan no longer has, with those steps.
 ///
 /// # Errors
 /// The lab's state cannot be read.
-pub fn leftovers(state: &LabState, plan: &Plan, clusters: &[LabCluster]) -> Result<Vec<String>, StateError> {
+pub fn leftovers(state: &LabState, plan: &Plan, of: &[LabCluster]) -> Result<Vec<(String, Vec<StepId>)>, StateError> {
     let mut found = Vec::new();
-    for cluster in clusters {
-        if read(state, &cluster.name)?.steps().iter().any(|step| plan.step(step).is_none()) {
-            found.push(cluster.name.clone());
+    for cluster in of {
+        let mut left = read(state, &cluster.name)?.steps();
+        left.retain(|step| plan.step(step).is_none());
+        if !left.is_empty() {
+            found.push((cluster.name.clone(), left));
         }
     }
     Ok(found)

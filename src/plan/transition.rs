@@ -1,0 +1,157 @@
+//! What a plan has besides, because the lab was another one before. Pure.
+
+use std::collections::BTreeSet;
+
+use super::graph::{in_order, reduce};
+use super::{Action, Plan, PlannedStep, StepId};
+
+impl Plan {
+    /// Adds the step that takes away what is no longer planned in a cluster: after all that is applied to it, and before pods are compared with what
+    /// they would be now, which is without it.
+    pub fn retire(&mut self, cluster: &str) {
+        let here = self.steps.iter().filter(|s| s.action.cluster() == Some(cluster) && !is_late(s));
+        let needs = here.map(|s| s.id.clone()).collect();
+        self.add_before_late(Action::Retire { cluster: cluster.to_owned() }, needs);
+    }
+
+    /// Has a control plane forget the clusters that it is to read no longer, before anything else changes for it: the pods of one whose network is no longer
+    /// listed would be called as if they were next door, and those that no route leads to any more would be called as before. `left` are, by cluster, the steps that were planned before.
+    pub fn unlink<'a>(&mut self, left: impl IntoIterator<Item = (&'a str, &'a [StepId])>) {
+        let mut steps = std::mem::take(&mut self.steps);
+        for (cluster, _) in left.into_iter().filter(|(_, steps)| steps.iter().any(StepId::is_remote_secret)) {
+            let c = || cluster.to_owned();
+            let action = Action::Unlink { cluster: c() };
+            let unlink = PlannedStep { id: action.id(), needs: vec![Action::Cluster { cluster: c() }.id()], action };
+            let base = Action::IstioBase { cluster: c() }.id();
+            let waits = |s: &PlannedStep| s.id == base || matches!(s.action, Action::NodeNetwork { .. });
+            steps.iter_mut().filter(|s| waits(s)).for_each(|s| s.needs.push(unlink.id.clone()));
+            steps.push(unlink);
+        }
+        self.steps = reduce(in_order(steps));
+    }
+
+    /// Adds the step that lets members leave the federation: after what Karmada is given runs without them.
+    pub fn let_members_leave(&mut self) {
+        let given = self.steps.iter().find(|s| matches!(s.action, Action::FederatedApps { .. }));
+        let Some((cluster, needs)) = given.and_then(|s| Some((s.action.cluster()?.to_owned(), vec![s.id.clone()])))
+        else {
+            return;
+        };
+        self.add_before_late(Action::KarmadaLeave { cluster }, needs);
+    }
+
+    /// Changes no control plane, and no way to one, before the clusters that get a control plane of their own have all of it: what they run leaves the
+    /// old one when that changes, and must then find a new one that knows everything. `left` are, by cluster, the steps that were planned before.
+    pub fn promote<'a>(&mut self, left: impl IntoIterator<Item = (&'a str, &'a [StepId])>) {
+        let is_promoted = |plan: &Self, cluster: &str, steps: &[StepId]| {
+            let own = Action::Istiod { cluster: cluster.to_owned() };
+            plan.step(&own.id()).is_some() && steps.contains(&Action::IstiodRemote { cluster: cluster.to_owned() }.id())
+        };
+        let promoted: BTreeSet<String> =
+            left.into_iter().filter(|(c, steps)| is_promoted(self, c, steps)).map(|(c, _)| c.to_owned()).collect();
+        let whole: Vec<StepId> = promoted.iter().map(|c| Action::Retire { cluster: c.clone() }.id()).collect();
+        let is_elsewhere = |s: &PlannedStep| s.action.cluster().is_some_and(|c| !promoted.contains(c));
+        let mut steps = std::mem::take(&mut self.steps);
+        for step in steps.iter_mut().filter(|s| is_elsewhere(s) && serves_others(&s.action)) {
+            step.needs.extend(whole.iter().cloned());
+        }
+        self.steps = reduce(in_order(steps));
+    }
+
+    /// Adds a step before those that look at what all others have made.
+    fn add_before_late(&mut self, action: Action, needs: Vec<StepId>) {
+        let step = PlannedStep { id: action.id(), needs, action };
+        let mut steps = std::mem::take(&mut self.steps);
+        steps.iter_mut().filter(|s| is_late(s)).for_each(|s| s.needs.push(step.id.clone()));
+        steps.push(step);
+        self.steps = reduce(in_order(steps));
+    }
+}
+
+/// Whether a step looks at what others have made.
+fn is_late(step: &PlannedStep) -> bool {
+    matches!(step.action, Action::Sidecars { .. } | Action::Jobs { .. } | Action::Verify)
+}
+
+/// Whether a step makes a control plane, or a way by which other clusters reach it.
+fn serves_others(action: &Action) -> bool {
+    matches!(action, Action::Istiod { .. } | Action::IstiodAddress { .. } | Action::EastWestGateway { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Lab, resolve};
+    use crate::scenario::parse;
+
+    fn lab(text: &str) -> Lab {
+        resolve(&parse(&format!("name: x\n{text}\n"), "x").expect("a scenario")).expect("a lab")
+    }
+
+    fn needs(plan: &Plan, id: &str) -> Vec<String> {
+        plan.step(&StepId(id.to_owned())).expect(id).needs.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cluster_gets_its_own_control_plane_before_the_old_one_changes() {
+        let lab = lab("clusters: [c1, c2]");
+        let left = [StepId("istiod-remote/c2".to_owned())];
+        let mut plan = Plan::of(&lab);
+        let count = plan.steps.len();
+        plan.retire("c2");
+        plan.promote([("c2", &left[..])]);
+        assert_eq!(plan.steps.len(), count + 1, "nothing waits for itself");
+        assert!(needs(&plan, "istiod/c1").contains(&"retire/c2".to_owned()));
+        let of_c2 = needs(&plan, "retire/c2");
+        assert!(
+            of_c2.contains(&"east-west-gateway/c2".to_owned()) && of_c2.contains(&"apps/c2".to_owned()),
+            "{of_c2:?}"
+        );
+        // What is left of something else holds nobody up.
+        let mut other = Plan::of(&lab);
+        other.retire("c2");
+        let before = other.clone();
+        other.promote([("c2", &[StepId("ingress-gateway/c2".to_owned())][..])]);
+        assert_eq!(other, before);
+    }
+
+    #[test]
+    fn all_can_get_their_own_at_once() {
+        let lab = lab("clusters: [c1, c2, c3]");
+        let left = ["c2", "c3"].map(|c| (c, vec![StepId(format!("istiod-remote/{c}"))]));
+        let mut plan = Plan::of(&lab);
+        let count = plan.steps.len();
+        left.iter().for_each(|(c, _)| plan.retire(c));
+        plan.promote(left.iter().map(|(c, steps)| (*c, &steps[..])));
+        assert_eq!(plan.steps.len(), count + 2, "nothing waits for itself");
+        let istiod = needs(&plan, "istiod/c1");
+        assert!(istiod.contains(&"retire/c2".to_owned()) && istiod.contains(&"retire/c3".to_owned()), "{istiod:?}");
+    }
+
+    #[test]
+    fn a_cluster_that_goes_is_forgotten_before_its_network_is() {
+        let mut plan = Plan::of(&lab("mesh: { meshNetworks: true }\nclusters: [c1, c2]"));
+        let before = plan.clone();
+        plan.unlink([("c2", &[StepId("ingress-gateway/c2".to_owned())][..])]);
+        assert_eq!(plan, before);
+        plan.unlink([("c1", &[StepId("remote-secret/c3/c1".to_owned())][..])]);
+        assert_eq!(needs(&plan, "unlink/c1"), ["cluster/c1"]);
+        assert!(needs(&plan, "istio-base/c1").contains(&"unlink/c1".to_owned()));
+        for cluster in ["c1", "c2"] {
+            assert!(needs(&plan, &format!("node-network/{cluster}")).contains(&"unlink/c1".to_owned()));
+        }
+        assert_eq!(plan.steps.len(), before.steps.len() + 1);
+    }
+
+    #[test]
+    fn members_leave_once_what_is_spread_runs_without_them() {
+        let mut plan = Plan::of(&lab("mesh: none\nclusters: [m, c1]\nfederation: { manager: m }"));
+        plan.let_members_leave();
+        assert_eq!(needs(&plan, "karmada-leave/m"), ["federated-apps/m"]);
+        assert!(needs(&plan, "verify").contains(&"karmada-leave/m".to_owned()));
+        let mut without = Plan::of(&lab("clusters: [c1]"));
+        let before = without.clone();
+        without.let_members_leave();
+        assert_eq!(without, before);
+    }
+}
