@@ -25,7 +25,7 @@ mod versions;
 
 pub use certificate::Certificate;
 pub use check::{
-    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, RequestCheck, ServiceUrl, Site, Target,
+    Answers, Body, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, Protocol, RequestCheck, ServiceUrl, Site, Target,
     Through, Who,
 };
 pub use encoding::{NotText, decode};

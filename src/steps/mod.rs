@@ -2,6 +2,7 @@
 
 mod address_pool;
 pub(crate) mod applied;
+mod app_images;
 mod apps;
 pub(crate) mod cluster;
 pub(crate) mod docker_network;
@@ -55,6 +56,7 @@ pub(crate) fn of(action: &Action) -> &'static Step {
         Action::EastWestGateway { .. } => &gateway::EAST_WEST,
         Action::IngressGateway { .. } => &gateway::INGRESS,
         Action::NodeNetwork { .. } => &node_network::STEP,
+        Action::AppImages { .. } => &app_images::STEP,
         Action::Apps { .. } => &apps::STEP,
         Action::Sidecars { .. } => &sidecars::STEP,
         Action::Jobs { .. } => &jobs::STEP,

@@ -7,11 +7,16 @@ use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::APP_NAMESPACE;
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::{ServiceUrl, Through};
+use crate::scenario::{Protocol, ServiceUrl, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
-/// How a call is told that an Envoy's rules about who may call have denied.
-pub(in crate::observe) const DENIED: &str = "status 403: RBAC";
+/// How a call is told that an Envoy's rules about who may call have denied, over HTTP and over gRPC.
+const DENIED: [&str; 2] = ["status 403: RBAC", "gRPC status 7 (PERMISSION_DENIED): RBAC"];
+
+/// Whether an Envoy's rules about who may call have denied a call that failed for this reason.
+pub(in crate::observe) fn is_denied(error: &str) -> bool {
+    DENIED.iter().any(|denied| error.starts_with(denied))
+}
 
 /// A source that is red, and what it called.
 pub(in crate::observe) struct Failed {
@@ -19,6 +24,8 @@ pub(in crate::observe) struct Failed {
     pub verdict: SourceVerdict,
     /// What was called, unless it is a URL.
     pub service: Option<ServiceUrl>,
+    /// What was spoken there.
+    pub protocol: Protocol,
     /// By which way.
     pub through: Through,
 }
@@ -27,6 +34,11 @@ impl Failed {
     /// Namespace and app of the caller; none from outside.
     pub fn caller(&self) -> Option<(&str, &str)> {
         self.verdict.caller.split_once('/').filter(|_| self.verdict.caller != OUTSIDE)
+    }
+
+    /// Whether a closer look can follow the call: it sends a request of HTTP from lab's own caller.
+    pub fn can_be_followed(&self) -> bool {
+        self.protocol == Protocol::Http && self.caller() == Some((APP_NAMESPACE, "sleep"))
     }
 
     /// Whether lab's own helloworld was called.
@@ -101,12 +113,12 @@ pub(in crate::observe) async fn first_broken(
     let places = service.map_or_else(Vec::new, |service| places(ctx, seen, (from, to), service));
     // Calls do go there; who answers otherwise than expected is no matter of the mesh. But a denial is an answer, too, as Envoy counts.
     let answered = is_answered(&source.verdict, &places);
-    if answered && !source.verdict.errors.keys().any(|error| error.starts_with(DENIED)) {
+    if answered && !source.verdict.errors.keys().any(|error| is_denied(error)) {
         return Ok(Link::Certain(None));
     }
     let caller = source.caller().unwrap_or(ENTRANCE);
     if let Some(service) = service
-        && let Some(cause) = seen.causes(ctx, (from, to), service, caller).into_iter().next()
+        && let Some(cause) = seen.causes(ctx, (from, to), (service, source.protocol), caller).into_iter().next()
     {
         return Ok(Link::Certain(Some(cause)));
     }
@@ -284,7 +296,7 @@ fn endpoint(
 
 /// The command that follows a call closer; none for one that it cannot follow.
 fn explain(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
-    let service = source.service.as_ref().filter(|_| source.caller() == Some((APP_NAMESPACE, "sleep")))?;
+    let service = source.service.as_ref().filter(|_| source.can_be_followed())?;
     Some(format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name))
 }
 

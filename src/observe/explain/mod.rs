@@ -12,7 +12,7 @@ use super::observed::Observed;
 use crate::context::{LabContext, StepError, nodes};
 use crate::plan::LabCluster;
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::ServiceUrl;
+use crate::scenario::{Protocol, ServiceUrl};
 use crate::verdict::{Answered, Explanation, Finding, Hop};
 
 /// Who calls: namespace and app.
@@ -42,7 +42,7 @@ impl TracedCall<'_> {
 
     /// The likeliest cause in what is configured about the call.
     fn cause(&self, ctx: &LabContext) -> Option<Finding> {
-        self.seen.causes(ctx, (self.from, self.to), self.service, CALLER).into_iter().next()
+        self.seen.causes(ctx, (self.from, self.to), (self.service, Protocol::Http), CALLER).into_iter().next()
     }
 }
 

@@ -9,7 +9,6 @@ use super::super::explain;
 use super::super::observed::Observed;
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::APP_NAMESPACE;
 use crate::verdict::{Cell, Finding, Spread};
 
 /// Pairs of clusters that are looked at side by side.
@@ -126,8 +125,7 @@ async fn explained(
     pair: (&LabCluster, &LabCluster),
     source: &Failed,
 ) -> Result<Option<Finding>, StepError> {
-    let is_sleep = source.caller() == Some((APP_NAMESPACE, "sleep"));
-    let Some(service) = source.service.as_ref().filter(|_| is_sleep) else { return Ok(None) };
+    let Some(service) = source.service.as_ref().filter(|_| source.can_be_followed()) else { return Ok(None) };
     let explanation = explain::walk(ctx, seen, pair, service).await?;
     Ok(explanation.hops.into_iter().find_map(|hop| hop.finding))
 }
