@@ -8,7 +8,9 @@ use e2e::{Own, assert_named, assert_red, of_check};
 #[test]
 fn protocols_in_full() {
     let mut own = Own::up("protocols");
-    for words in ["TCP whose server speaks first", "gRPC reaches", "WebSockets reach", "10 MiB go", "TLS of the app's own"] {
+    for words in
+        ["TCP whose server speaks first", "gRPC reaches", "WebSockets reach", "10 MiB go", "TLS of the app's own"]
+    {
         for source in of_check(&own.verdict, words) {
             assert!(["v1", "v2"].iter().all(|v| source["versions"][v].as_u64() > Some(0)), "{words}: {source:#}");
         }
@@ -29,14 +31,17 @@ fn protocols_in_full() {
     let verdict = own.red("port 7000 of protocols.sample is declared as http, and is called over plain TCP");
     e2e::assert_cause(&verdict, "port 9090 of remote.sample is declared as http, and is called over gRPC");
     assert_named(&verdict, &["VirtualService sample/secure", "Service sample/protocols", "Service sample/remote"]);
-    for words in ["TCP whose server speaks first", "TCP goes both ways", "alone answers over gRPC", "a status of gRPC"] {
+    for words in ["TCP whose server speaks first", "TCP goes both ways", "alone answers over gRPC", "a status of gRPC"]
+    {
         assert_red(&verdict, words, &["c1", "c2"]);
     }
     for words in ["10 MiB go to", "30 KiB of headers go to"] {
         assert_red(&verdict, words, &["c1", "c2"]);
     }
     assert_red(&verdict, "TLS is led to c2", &["c1"]);
-    for words in ["gRPC reaches", "WebSockets reach", "10 MiB come back", "alone answers over TCP", "alone answers over TLS"] {
+    for words in
+        ["gRPC reaches", "WebSockets reach", "10 MiB come back", "alone answers over TCP", "alone answers over TLS"]
+    {
         assert_red(&verdict, words, &[]);
     }
     sample("c2", &["delete", "-f", small]);

@@ -157,8 +157,12 @@ fn refuses_what_a_protocol_does_not_have() {
             &request("service: \"http://api.shop:80/\""),
             &request("url: \"tcp://10.0.0.1\""),
             &request("url: \"ftp://10.0.0.1/\""),
-            &request("service: \"tcp://api.shop:80\", method: POST, headers: { a: b }, headerBytes: 10, through: ingress"),
-            &request("service: \"tcp://api.shop:80\", expect: { status: 200, headers: { a: b }, bodyBytes: 1, within: 1s, mirror: \"api.shop:80\" }"),
+            &request(
+                "service: \"tcp://api.shop:80\", method: POST, headers: { a: b }, headerBytes: 10, through: ingress",
+            ),
+            &request(
+                "service: \"tcp://api.shop:80\", expect: { status: 200, headers: { a: b }, bodyBytes: 1, within: 1s, mirror: \"api.shop:80\" }",
+            ),
             &request("service: \"grpc://api.shop:80/a.B/C\", method: POST, expect: { status: 200, bodyBytes: 1 }"),
             &request("service: \"ws://api.shop:80/\", expect: { grpcStatus: 0, atLeast: 1s }"),
             &request("service: \"api.shop:80/\", expect: { grpcStatus: 17 }"),

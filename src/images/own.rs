@@ -37,12 +37,7 @@ pub async fn is_in_node(keys: &[String], engine: &Engine, node: &str) -> Result<
 ///
 /// # Errors
 /// They cannot be built, or a node does not take them.
-pub async fn load(
-    keys: &[String],
-    engine: &Engine,
-    nodes: &[String],
-    progress: &Progress,
-) -> Result<(), ImagesError> {
+pub async fn load(keys: &[String], engine: &Engine, nodes: &[String], progress: &Progress) -> Result<(), ImagesError> {
     let stack = Stack::embedded()?;
     let (digests, cache) = (Digests::of(&stack), Cache::open()?);
     let _use = cache.lock_shared(USE_LOCK, || progress.say("waiting for another lab: removing old images")).await?;

@@ -1,8 +1,8 @@
 //! The steps, one file a verb. Each file states its step as one value ([`Step`]); this one lists them.
 
 mod address_pool;
-pub(crate) mod applied;
 mod app_images;
+pub(crate) mod applied;
 mod apps;
 pub(crate) mod cluster;
 pub(crate) mod docker_network;

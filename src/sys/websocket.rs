@@ -134,7 +134,8 @@ mod tests {
             }
         };
         let headers = BTreeMap::from([("x-user".to_owned(), "ann".to_owned())]);
-        let (answer, ()) = tokio::join!(call(near, &handshake(&headers), Some("hi".to_owned()), true), serve);
+        let handshake = handshake(&headers);
+        let (answer, ()) = tokio::join!(call(near, &handshake, Some("hi".to_owned()), true), serve);
         assert_eq!((answer.status, answer.body.as_str(), answer.error.as_str()), (101, "echo: hi", ""));
     }
 
@@ -147,11 +148,12 @@ mod tests {
             far.write_all(refusal).await.expect("a reader");
         };
         let headers = BTreeMap::new();
-        let (answer, ()) = tokio::join!(call(near, &handshake(&headers), None, true), serve);
+        let handshake = handshake(&headers);
+        let (answer, ()) = tokio::join!(call(near, &handshake, None, true), serve);
         assert_eq!((answer.status, answer.headers["server"].as_slice()), (403, &["envoy".to_owned()][..]));
         let (near, far) = tokio::io::duplex(64);
         drop(far);
-        let closed = call(near, &handshake(&headers), None, true).await;
+        let closed = call(near, &handshake, None, true).await;
         assert_eq!((closed.status, closed.error.is_empty()), (0, false));
     }
 }

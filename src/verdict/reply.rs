@@ -219,8 +219,7 @@ mod tests {
     fn trailers_of_grpc_are_behind_its_messages() {
         let head = "HTTP/2 200 \r\ncontent-type: application/grpc\r\n\r\n";
         for message in ["Hello version: v1, instance: a\n", "Hello version: v1, instance: a"] {
-            let reply =
-                grpc(&format!("{head}\0\0\0\0\x1f{message}grpc-message: \r\ngrpc-status: 0\r\n\r\n"), "{}");
+            let reply = grpc(&format!("{head}\0\0\0\0\x1f{message}grpc-message: \r\ngrpc-status: 0\r\n\r\n"), "{}");
             assert_eq!((reply.grpc.clone(), reply.version()), (Some((0, String::new())), Some("v1")));
             assert!(reply.is_answer() && reply.body.ends_with(message), "{reply:?}");
         }

@@ -250,7 +250,9 @@ fn over_tcp_something_must_come() {
     let other = like(|e| (e.status, e.body) = (0, Some("echo: x".into())), vec![said("Hello\n")]);
     assert_eq!(other.errors["answered, but the body does not contain `echo: x`"], 1);
     assert!(!judge(Expect::Denied { reason: None }, vec![said("220 mail\n")]).passed);
-    assert!(judge(Expect::Denied { reason: None }, vec![curl("the connection was closed before anything came")]).passed);
+    assert!(
+        judge(Expect::Denied { reason: None }, vec![curl("the connection was closed before anything came")]).passed
+    );
 
     let all = |change: &dyn Fn(&mut Answers), text: &str| {
         let mut expect = answers();

@@ -3,6 +3,7 @@
 use super::{CALLER, Look, TracedCall};
 use crate::context::{LabContext, StepError};
 use crate::observe::traffic::{Call, Caller, counted};
+use crate::scenario::Protocol;
 use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
@@ -92,7 +93,7 @@ fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said:
         return None;
     }
     let other = ctx.lab.cluster(answered.unanswered.keys().next()?)?;
-    Some(match call.seen.causes(ctx, (from, other), service, CALLER).into_iter().next() {
+    Some(match call.seen.causes(ctx, (from, other), (service, Protocol::Http), CALLER).into_iter().next() {
         Some(cause) => Finding { evidence: format!("{}; {said}", cause.evidence), ..cause },
         None => Finding {
             cause: format!("{} answers {}, and {} does not", to.name, from.name, other.name),

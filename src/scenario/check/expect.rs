@@ -10,8 +10,8 @@ use super::super::form::{
 };
 use super::super::read::suggestion;
 use super::super::tree::Node;
-use super::request::{MOST_REQUESTS, headers, raw_headers};
 use super::protocol::{BODY_BYTES, Protocol, Said};
+use super::request::{MOST_REQUESTS, headers, raw_headers};
 use super::service::ServiceUrl;
 use super::{CheckProblem, Located, Problems, Scope, named, plain, raw_names};
 
@@ -103,9 +103,14 @@ impl Record for RawExpect {
         let clusters = "helloworld of exactly these clusters answers";
         let ejected = "Whether outlier detection has taken an endpoint out afterwards";
         let mirror = "SERVICE.NAMESPACE:PORT that answers a copy of every request, as the caller's Envoy counts them";
-        f.field("status", Number::new(100, 599), |r| &mut r.status, "HTTP status; that of a WebSocket is 101 when nothing is said")
-            .default("200")
-            .example("404");
+        f.field(
+            "status",
+            Number::new(100, 599),
+            |r| &mut r.status,
+            "HTTP status; that of a WebSocket is 101 when nothing is said",
+        )
+        .default("200")
+        .example("404");
         let grpc = "Status with which a call of gRPC ends; its HTTP status is 200";
         f.field("grpcStatus", Number::new(0, 16), |r| &mut r.grpc_status, grpc).default("0").example("14");
         f.field("bodyBytes", BODY_BYTES, |r| &mut r.body_bytes, "So many bytes the body has").example("10485760");
@@ -336,13 +341,14 @@ fn who(
 
 /// The way back.
 pub(super) fn raw(expect: &Expect, protocol: Protocol) -> RawExpect {
-    let Answers { status, grpc_status, body_bytes, body, headers, who, within, at_least, mirror, failures, ejected } = match expect {
-        Expect::Denied { reason } => {
-            let denied = Some(true.into());
-            return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
-        }
-        Expect::Answers(answers) => answers,
-    };
+    let Answers { status, grpc_status, body_bytes, body, headers, who, within, at_least, mirror, failures, ejected } =
+        match expect {
+            Expect::Denied { reason } => {
+                let denied = Some(true.into());
+                return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
+            }
+            Expect::Answers(answers) => answers,
+        };
     let (mut versions, mut weights, mut clusters) = (None, None, None);
     match who {
         Who::Anybody => {}

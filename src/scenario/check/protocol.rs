@@ -93,9 +93,7 @@ pub(super) fn service(named: &Located<String>, problems: &mut Problems) -> Optio
 pub(super) fn url(named: Located<String>, problems: &mut Problems) -> Option<(Protocol, Target)> {
     let Located { value, span } = named;
     let (protocol, rest) = match Protocol::split(&value) {
-        (Protocol::Http, all) => {
-            (Protocol::Http, all.strip_prefix("http://").or_else(|| all.strip_prefix("https://")))
-        }
+        (Protocol::Http, all) => (Protocol::Http, all.strip_prefix("http://").or_else(|| all.strip_prefix("https://"))),
         (other, rest) => (other, Some(rest)),
     };
     let reason = match rest {
@@ -170,7 +168,12 @@ impl Said {
             ("headerBytes", self.header_bytes, &[Http, Grpc, WebSocket], "TCP has no headers: leave it out"),
             ("through", self.through, &[Http], "calls from outside are HTTP only: leave `through` out"),
             ("status", self.status, &[Http, WebSocket], NO_STATUS),
-            ("grpcStatus", self.grpc_status, &[Grpc], "only gRPC has it: write `grpc://` before the service, or `status`"),
+            (
+                "grpcStatus",
+                self.grpc_status,
+                &[Grpc],
+                "only gRPC has it: write `grpc://` before the service, or `status`",
+            ),
             ("headers", self.expected_headers, &[Http, Grpc, WebSocket], "TCP has no headers: expect a `body`"),
             ("bodyBytes", self.body_bytes, &[Http], "only a body of HTTP has a length of its own: expect a `body`"),
             ("within", self.within, &[Http, Grpc], NO_TIME),

@@ -128,7 +128,8 @@ impl Record for RawRequest {
         f.field("headerBytes", HEADER_BYTES, |r| &mut r.header_bytes, about).example("30720");
         let about = "What is sent: a body (then the method is POST, if none is said), the message of a call of gRPC, a message over a WebSocket, or bytes over TCP";
         f.field("body", ANY_TEXT, |r| &mut r.body, about).example("hello");
-        f.field("bodyBytes", BODY_BYTES, |r| &mut r.body_bytes, "So many bytes are sent instead of a body").example("10485760");
+        f.field("bodyBytes", BODY_BYTES, |r| &mut r.body_bytes, "So many bytes are sent instead of a body")
+            .example("10485760");
         f.field("times", Number::new(1, MOST_REQUESTS), |r| &mut r.times, "How often it is sent at least")
             .default("1")
             .example("10");
@@ -310,8 +311,20 @@ pub(super) fn headers(pairs: Pairwise<Located<String>>, problems: &mut Problems)
 
 /// The way back.
 pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
-    let RequestCheck { name, target, protocol, from, through, caller, method, headers, header_bytes, body, times, expect } =
-        check;
+    let RequestCheck {
+        name,
+        target,
+        protocol,
+        from,
+        through,
+        caller,
+        method,
+        headers,
+        header_bytes,
+        body,
+        times,
+        expect,
+    } = check;
     let (service, url) = match target {
         Target::Service(_) => (Some(check.called().into()), None),
         Target::Url(url) => (None, Some(url.clone().into())),

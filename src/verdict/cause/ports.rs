@@ -253,7 +253,9 @@ pub(super) fn protocol(call: &CallFacts<'_>) -> Option<Finding> {
             "balances connections rather than requests, applies no route of HTTP and tries nothing again"
         }
         _ if entry["protocol"] == "UDP" => "does not handle UDP",
-        (Protocol::Tcp, _) => "waits for the first bytes of the caller to know what is spoken, and those of the server never come",
+        (Protocol::Tcp, _) => {
+            "waits for the first bytes of the caller to know what is spoken, and those of the server never come"
+        }
         _ => return None,
     };
     let port = call.port;

@@ -66,7 +66,8 @@ fn a_port_that_is_declared_as_something_else_is_named() {
         port(well).is_well();
     }
     let spoken = |protocol: Protocol, name: &str| port(json!({ "name": name })).speaking(protocol);
-    spoken(Protocol::Tcp, "http").is_for("declared as http, and is called over plain TCP", "spec.ports[].name to `tcp`");
+    spoken(Protocol::Tcp, "http")
+        .is_for("declared as http, and is called over plain TCP", "spec.ports[].name to `tcp`");
     spoken(Protocol::Tcp, "web").is_for("declares no protocol by `web`", "spec.ports[].name to `tcp`");
     spoken(Protocol::Grpc, "http-api").is_for("declared as http, and is called over gRPC", "to `grpc`");
     spoken(Protocol::WebSocket, "grpc").is_for("declared as grpc, and is called over a WebSocket", "to `http`");
