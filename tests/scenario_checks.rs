@@ -168,6 +168,8 @@ fn refuses_what_a_protocol_does_not_have() {
             &request("service: \"api.shop:80/\", expect: { grpcStatus: 17 }"),
             &request("service: \"api.shop:80/\", expect: { grpcStatus: 0 }"),
             &request("service: \"api.shop:80/\", body: a, bodyBytes: 10, headerBytes: 100001"),
+            &request("service: \"api.shop:80/\", bodyBytes: 10, headerBytes: 40000"),
+            &request("service: \"grpc://api.shop:80/a.B/C\", headerBytes: 40000"),
             &request("service: \"grpc://api.shop:80/a.B/C\", expect: { denied: true, grpcStatus: 7 }"),
         ],
     );

@@ -216,9 +216,10 @@ fn judge_shares(verdict: &mut SourceVerdict, weights: &BTreeMap<String, u8>, sou
 }
 
 /// The 95th percentile by nearest rank: the least time that 95 of 100 answers, rounded up, did not exceed. It is from the start of a request
-/// to the last byte of its answer, as curl measures it in the caller's pod; requests without any answer are failures and have no time.
+/// to the last byte of its answer, as curl measures it in the caller's pod; requests without any answer are failures and have no
+/// time, nor have conversations.
 fn judge_time(verdict: &mut SourceVerdict, expect: &Answers, replies: &[Reply]) {
-    let mut times: Vec<u64> = replies.iter().filter(|r| r.status > 0).map(|r| r.micros).collect();
+    let mut times: Vec<u64> = replies.iter().filter(|r| r.status > 0 && r.micros > 0).map(|r| r.micros).collect();
     times.sort_unstable();
     let rank = (times.len() * 95).div_ceil(100);
     let Some(&micros) = rank.checked_sub(1).and_then(|i| times.get(i)) else { return };

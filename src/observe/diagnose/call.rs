@@ -252,6 +252,10 @@ fn endpoint(
             remedy: steps.join("; "),
         });
     }
+    // Of TCP an Envoy counts connections, and no answers.
+    if source.protocol == Protocol::Tcp && known.requests > 0 {
+        return None;
+    }
     if known.unanswered() > 0 && !source.verdict.errors.is_empty() {
         let pod = if place.pod.is_empty() { String::new() } else { format!(", pod {}", place.pod) };
         let port = known.address.rsplit_once(':').map(|(_, port)| port).filter(|_| from.network == to.network);

@@ -11,6 +11,9 @@ use crate::verdict::REPLY_FORMAT;
 /// Bytes of bodies that one curl may print.
 const AT_ONCE: u32 = 8 << 20;
 
+/// Longest value of a header that is an argument.
+const LONGEST: usize = 32 << 10;
+
 /// A family of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::observe) enum Family {
@@ -80,8 +83,12 @@ impl Call<'_> {
         }
     }
 
-    /// How many requests one curl may send, so that what it prints can be held.
+    /// How many requests are sent before it is looked whether enough have failed: no more by one curl than what it prints can be held, and of conversations,
+    /// each of which is a command of its own, one.
     pub(super) fn most_at_once(&self) -> u32 {
+        if matches!(self.protocol, Protocol::Tcp | Protocol::WebSocket) {
+            return 1;
+        }
         self.counted.and_then(|bytes| AT_ONCE.checked_div(bytes)).map_or(LARGEST_BATCH, |requests| requests.max(1))
     }
 
@@ -104,7 +111,15 @@ impl Call<'_> {
             None => {}
         }
         for (name, value) in self.headers {
-            add(&["-H", &header_argument(name, value)]);
+            if self.is_by_input(value) {
+                add(&["-H", "@-"]);
+            } else {
+                add(&["-H", &header_argument(name, value)]);
+            }
+        }
+        // Of what is encrypted nobody on the way sees single requests, so each gets a connection of its own, and may be answered by another.
+        if self.url.starts_with("https://") {
+            add(&["--http1.1", "-H", "Connection: close"]);
         }
         if self.body.is_some() || self.protocol == Protocol::Grpc {
             // It would ask first whether it may send a large one.
@@ -127,8 +142,17 @@ impl Call<'_> {
         arguments
     }
 
+    /// Whether a header comes by the standard input, since no command in a pod may be as long.
+    fn is_by_input(&self, value: &str) -> bool {
+        value.len() > LONGEST && self.body.is_none() && self.protocol == Protocol::Http
+    }
+
     /// What curl reads from its standard input, once for all requests.
     pub(super) fn input(&self) -> Bytes {
+        let by_input = self.headers.iter().find(|(_, value)| self.is_by_input(value));
+        if let Some((name, value)) = by_input {
+            return Bytes::from(format!("{name}: {value}\n"));
+        }
         let body = self.body.clone().unwrap_or_default();
         if self.protocol != Protocol::Grpc {
             return body;
@@ -188,5 +212,18 @@ mod tests {
         assert_eq!(call.most_at_once(), 1);
         assert!(call.arguments(1).join(" ").contains("--data-binary @-"));
         assert_eq!(call.place(), ("a.b:80".to_owned(), "/x?y"));
+        assert!(!call.arguments(1).join(" ").contains("close"));
+        call.url = "https://a.b/".to_owned();
+        assert!(call.arguments(1).join(" ").contains("-H Connection: close"));
+    }
+
+    #[test]
+    fn a_header_that_no_command_can_have_comes_by_the_input() {
+        let headers = BTreeMap::from([("x-a".to_owned(), "b".to_owned()), ("x-b".to_owned(), "c".repeat(70_000))]);
+        let call = Call { headers: &headers, ..Call::get("http://a.b:80/".to_owned()) };
+        assert!(call.arguments(1).join(" ").contains("-H x-a: b -H @-"));
+        assert_eq!(call.input().len(), "x-b: \n".len() + 70_000);
+        let conversation = Call { protocol: Protocol::Tcp, ..Call::get("tcp://a.b:80".to_owned()) };
+        assert_eq!(conversation.most_at_once(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Conversations over connections that a pod opens: by `nc`, since curl speaks no plain TCP, and not everywhere WebSockets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Call, Caller, EnvoyPod};
 use crate::context::StepError;
 use crate::scenario::Protocol;
-use crate::sys::kube::Connection;
+use crate::sys::kube::{ANSWER, Connection};
 use crate::sys::websocket::{self, Handshake};
 use crate::verdict::{Reply, is_all_said};
 
@@ -18,6 +18,8 @@ const LONGEST: usize = 1 << 20;
 const GRACE: u32 = 5;
 /// How long that program may take to say why there is no connection.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Carries bytes to and from a host, and tells before that it has started: how long a container takes for that is no matter of the call.
+const CARRY: &str = "echo && exec timeout \"$0\" nc \"$1\" \"$2\"";
 
 impl Caller {
     /// Talks so many times, each time over a connection of its own.
@@ -34,28 +36,37 @@ impl Caller {
         let (host, port) = place.rsplit_once(':').unwrap_or((&place, ""));
         let life = (call.limit + GRACE).to_string();
         let EnvoyPod { namespace, name } = &self.pod;
-        let command = ["timeout", &life, "nc", host, port];
+        let command = ["sh", "-c", CARRY, &life, host, port];
         let mut connection = self.client.exec_open(namespace, name, &self.container, &command).await?;
-        let start = Instant::now();
+        let mut started = [0];
+        match timeout(ANSWER, connection.stream.read(&mut started)).await {
+            Ok(Ok(1)) => {}
+            Ok(_) => return Err(self.lacks(&connection.told(PATIENCE).await)),
+            Err(_) => return Err(self.broken(format!("nothing was started there within {} s", ANSWER.as_secs()))),
+        }
         let mut reply = match call.protocol {
             Protocol::WebSocket => over_websocket(&mut connection, call, &place, path).await,
             _ => over_tcp(&mut connection, call).await,
         };
-        reply.micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         if reply.status == 0 && !reply.is_answer() {
             let told = connection.told(PATIENCE).await;
             if is_missing(&told) {
-                return Err(self.broken(format!(
-                    "its container {} has no `nc` or no `timeout`, by which lab talks there: let `sleep` call, or add them to its image ({})",
-                    self.container,
-                    told.trim()
-                )));
+                return Err(self.lacks(&told));
             }
             if let Some(why) = told.lines().rev().find(|line| !line.trim().is_empty()) {
                 why.trim().trim_start_matches("nc: ").clone_into(&mut reply.error);
             }
         }
         Ok(reply)
+    }
+
+    /// That the caller's container cannot carry a conversation, and what it says of that.
+    fn lacks(&self, told: &str) -> StepError {
+        self.broken(format!(
+            "container {} lacks what carries a conversation, which is `sh`, `nc` and `timeout` as of BusyBox: let `sleep` call, or add them to its image ({})",
+            self.container,
+            told.trim()
+        ))
     }
 }
 

@@ -122,12 +122,27 @@ fn authority(rest: &str) -> Option<&'static str> {
     number.is_some_and(|number| port(number).is_none()).then_some(NO_PORT)
 }
 
+/// Bytes of a header that can be sent beside a body or a message.
+const BESIDE_BODY: u32 = 32 << 10;
+
 /// What a request sends: the one of two fields that is said.
 pub(super) fn body(
     text: Option<Located<String>>,
     bytes: Option<Located<u32>>,
+    (protocol, header_bytes): (Protocol, Option<&Located<u32>>),
     problems: &mut Problems,
 ) -> Option<Body> {
+    let sent = text.as_ref().map(|t| ("body", t.span)).or(bytes.as_ref().map(|b| ("bodyBytes", b.span)));
+    let sent = match protocol {
+        Protocol::Http => sent,
+        Protocol::Grpc => header_bytes.map(|h| ("grpc://", h.span)),
+        Protocol::WebSocket | Protocol::Tcp => None,
+    };
+    if let (Some((first, place)), Some(header)) = (sent, header_bytes.filter(|h| h.value > BESIDE_BODY)) {
+        let remedy = "beside something that is sent there is room for 32768 bytes of headers";
+        let problem = CheckProblem::Excluded { first, second: "headerBytes", remedy };
+        problems.add(header.span, problem).also(place, "sent here");
+    }
     if let (Some(text), Some(bytes)) = (&text, &bytes) {
         let remedy = "each says what is sent: keep one of them";
         let problem = CheckProblem::Excluded { first: "body", second: "bodyBytes", remedy };

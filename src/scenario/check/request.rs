@@ -199,8 +199,8 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         problems.add(method.span, CheckProblem::BadMethod { value: method.value.clone() });
     }
     let headers = raw.headers.map(|h| headers(h, problems)).unwrap_or_default();
-    let body = protocol::body(raw.body, raw.body_bytes, problems);
     let (protocol, target) = called.map_or((Protocol::Http, None), |(protocol, target)| (protocol, Some(target)));
+    let body = protocol::body(raw.body, raw.body_bytes, (protocol, raw.header_bytes.as_ref()), problems);
     let of_helloworld = matches!(&target, Some(Target::Service(service)) if is_helloworld(service));
     let times = raw.times.map_or(1, |t| t.value);
     let expect = expect::check(raw_expect, (protocol, times), of_helloworld, scope, problems);
