@@ -111,11 +111,12 @@ impl Call<'_> {
             None => {}
         }
         for (name, value) in self.headers {
-            if self.is_by_input(value) {
-                add(&["-H", "@-"]);
-            } else {
+            if !self.is_by_input(value) {
                 add(&["-H", &header_argument(name, value)]);
             }
+        }
+        if self.headers.values().any(|value| self.is_by_input(value)) {
+            add(&["-H", "@-"]);
         }
         // Of what is encrypted nobody on the way sees single requests, so each gets a connection of its own, and may be answered by another.
         if self.url.starts_with("https://") {
@@ -149,9 +150,10 @@ impl Call<'_> {
 
     /// What curl reads from its standard input, once for all requests.
     pub(super) fn input(&self) -> Bytes {
-        let by_input = self.headers.iter().find(|(_, value)| self.is_by_input(value));
-        if let Some((name, value)) = by_input {
-            return Bytes::from(format!("{name}: {value}\n"));
+        let by_input = self.headers.iter().filter(|(_, value)| self.is_by_input(value));
+        let lines: String = by_input.map(|(name, value)| format!("{name}: {value}\n")).collect();
+        if !lines.is_empty() {
+            return Bytes::from(lines);
         }
         let body = self.body.clone().unwrap_or_default();
         if self.protocol != Protocol::Grpc {
