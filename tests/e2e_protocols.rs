@@ -79,6 +79,12 @@ spec:
         value:
           name: small
           typed_config:
-            "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer
-            max_request_bytes: 1048576
+            "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+            default_source_code:
+              inline_string: |
+                function envoy_on_request(handle)
+                  if tonumber(handle:headers():get("content-length") or "0") > 1048576 then
+                    handle:respond({ [":status"] = "413" }, "too large")
+                  end
+                end
 "#;
