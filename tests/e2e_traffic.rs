@@ -3,14 +3,8 @@
 
 mod e2e;
 
-use e2e::{Own, source};
+use e2e::{Own, assert_named, assert_red, of_check, source};
 use serde_json::Value;
-
-/// The entries of the verdict whose check has this in its name.
-fn of_check<'a>(verdict: &'a Value, words: &str) -> Vec<&'a Value> {
-    let sources = verdict["sources"].as_array().expect("sources");
-    sources.iter().filter(|s| s["check"].as_str().is_some_and(|c| c.contains(words))).collect()
-}
 
 /// What was measured under this name.
 fn measure(source: &Value, words: &str) -> f64 {
@@ -198,21 +192,6 @@ fn traffic_policy() {
     let verdict = own.red("c1 does not have what the scenario configures");
     assert!(of_check(&verdict, "plaintext").iter().any(|s| s["cluster"] == "c1" && s["passed"] == false));
     own.mend();
-}
-
-/// Asserts that the check with these words in its name is red from these clusters, and from no other.
-fn assert_red(verdict: &Value, words: &str, clusters: &[&str]) {
-    let red = of_check(verdict, words).into_iter().filter(|s| s["passed"] == false);
-    let red: Vec<&str> = red.filter_map(|s| s["cluster"].as_str()).collect();
-    assert_eq!(red, clusters, "{words}: {}", e2e::in_short(verdict));
-}
-
-/// Asserts that a finding names each of these.
-fn assert_named(verdict: &Value, things: &[&str]) {
-    let findings = verdict["findings"].to_string();
-    for thing in things {
-        assert!(findings.contains(thing), "no finding names {thing}: {}", e2e::in_short(verdict));
-    }
 }
 
 /// Everything is broken at once, each check by something else or in another cluster, so that one verdict shows all of it.

@@ -1,7 +1,7 @@
 //! The checks of scenario files: what is accepted and read back, and how each mistake is shown.
 
 use lab::plan::{resolve, scenario_yaml};
-use lab::scenario::{Answers, Check, Expect, ServiceUrl, Target, Through, Who, parse, render};
+use lab::scenario::{Answers, Body, Check, Expect, Protocol, ServiceUrl, Target, Through, Who, parse, render};
 
 /// The checks of a scenario of two clusters.
 fn checks(checks: &str) -> Vec<Check> {
@@ -112,6 +112,67 @@ fn equal_versions_matter_only_where_they_stand_for_clusters() {
     for check in ["rotation", "reachability", "failover: { order: { c1: [c1, c2] } }"] {
         assert!(parse(&scenario(&format!("{apps}checks: [{check}]\n")), "lab.yaml").is_err(), "{check}");
     }
+}
+
+#[test]
+fn a_request_speaks_what_its_target_says() {
+    let own = "apps:\n  - sleep\n  - manifests: { objects: [{ apiVersion: v1, kind: Service, metadata: { name: api, namespace: shop }, spec: { ports: [{ port: 80 }] } }] }\n";
+    let all = checks(&format!(
+        r#"{own}checks:
+  - request: {{ service: "grpc://api.shop:80/shop.Orders/List", body: abc, headers: {{ x-user: a }}, expect: {{ grpcStatus: 5, within: 1s }} }}
+  - request: {{ service: "tcp://api.shop:80", body: "a\n", times: 3, expect: {{ versions: [v1] }} }}
+  - request: {{ service: "ws://api.shop:80/ws?a=b", expect: {{ headers: {{ server: envoy }}, body: hello }} }}
+  - request: {{ service: "ws://api.shop:80/", expect: {{ status: 403 }} }}
+  - request: {{ url: "tcp://10.0.0.1:22", expect: {{ body: SSH }} }}
+  - request: {{ service: "api.shop:80/", bodyBytes: 10485760, headerBytes: 30720, expect: {{ bodyBytes: 1 }} }}
+  - request: {{ service: "tcp://api.shop:80", expect: {{ denied: true, reason: closed }} }}
+"#
+    ));
+    let request = |at: usize| match &all[at] {
+        Check::Request(request) => request,
+        other => panic!("{other:?}"),
+    };
+    let answers = |at: usize| match &request(at).expect {
+        Expect::Answers(answers) => answers,
+        other @ Expect::Denied { .. } => panic!("{other:?}"),
+    };
+    let spoken: Vec<Protocol> = (0..4).map(|at| request(at).protocol).collect();
+    assert_eq!(spoken, [Protocol::Grpc, Protocol::Tcp, Protocol::WebSocket, Protocol::WebSocket]);
+    let statuses: Vec<(u16, Option<u8>)> = (0..6).map(|at| (answers(at).status, answers(at).grpc_status)).collect();
+    assert_eq!(statuses, [(200, Some(5)), (0, None), (101, None), (403, None), (0, None), (200, None)]);
+    assert_eq!(request(1).called(), "tcp://api.shop:80");
+    assert_eq!(request(5).called(), "api.shop:80/");
+    assert_eq!((request(5).body.clone(), request(5).header_bytes), (Some(Body::Bytes(10_485_760)), Some(30720)));
+}
+
+#[test]
+fn refuses_what_a_protocol_does_not_have() {
+    let own = "mesh: { ingressGateway: true }\napps:\n  - sleep\n  - manifests: { objects: [{ apiVersion: v1, kind: Service, metadata: { name: api, namespace: shop }, spec: { ports: [{ port: 80 }] } }] }\n";
+    let request = |fields: &str| format!("{own}checks:\n  - request: {{ {fields} }}\n");
+    refused(
+        "protocols",
+        &[
+            &request("service: \"tcp://api.shop:80/\""),
+            &request("service: \"udp://api.shop:80\""),
+            &request("service: \"http://api.shop:80/\""),
+            &request("url: \"tcp://10.0.0.1\""),
+            &request("url: \"ftp://10.0.0.1/\""),
+            &request(
+                "service: \"tcp://api.shop:80\", method: POST, headers: { a: b }, headerBytes: 10, through: ingress",
+            ),
+            &request(
+                "service: \"tcp://api.shop:80\", expect: { status: 200, headers: { a: b }, bodyBytes: 1, within: 1s, mirror: \"api.shop:80\" }",
+            ),
+            &request("service: \"grpc://api.shop:80/a.B/C\", method: POST, expect: { status: 200, bodyBytes: 1 }"),
+            &request("service: \"ws://api.shop:80/\", expect: { grpcStatus: 0, atLeast: 1s }"),
+            &request("service: \"api.shop:80/\", expect: { grpcStatus: 17 }"),
+            &request("service: \"api.shop:80/\", expect: { grpcStatus: 0 }"),
+            &request("service: \"api.shop:80/\", body: a, bodyBytes: 10, headerBytes: 100001"),
+            &request("service: \"api.shop:80/\", bodyBytes: 10, headerBytes: 40000"),
+            &request("service: \"grpc://api.shop:80/a.B/C\", headerBytes: 40000"),
+            &request("service: \"grpc://api.shop:80/a.B/C\", expect: { denied: true, grpcStatus: 7 }"),
+        ],
+    );
 }
 
 #[test]

@@ -70,6 +70,8 @@ checks:
       times: 10
       expect: { status: 404, body: \"a b\", headers: { server: x }, weights: { v1: 80, v2: 20 }, within: 2s, failures: 3, ejected: true }
   - request: { url: \"https://10.0.0.1:443/x\", expect: { denied: true, reason: \"Could not\" } }
+  - request: { service: \"grpc://helloworld.sample:5000/a.B/C\", body: a, expect: { grpcStatus: 5 } }
+  - request: { service: \"tcp://helloworld.sample:5000\", bodyBytes: 9, expect: { body: b } }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability: {}
 ";
@@ -132,6 +134,10 @@ fn any_scenario() -> impl Strategy<Value = String> {
         "  - rotation: { through: ingress, from: [c2] }\n",
         "  - request: { name: \"a: b\", service: helloworld.sample:5000/hello, caller: { namespace: legacy }, method: POST, headers: { a: b }, times: 10, \
          expect: { status: 404, body: x, headers: { server: y }, weights: { v1: 80, v2: 20 }, within: 2s, atLeast: 500ms, mirror: \"helloworld.sample:5000\", failures: 3, ejected: TRUE } }\n",
+        "  - request: { service: \"grpc://helloworld.sample:5000/a.B/C\", body: \"a: b\", headerBytes: 10, expect: { grpcStatus: 14, body: x } }\n",
+        "  - request: { service: \"tcp://helloworld.sample:5000\", bodyBytes: 10, expect: { body: x } }\n",
+        "  - request: { url: \"ws://a/\", body: \"\", expect: { status: 404, headers: { a: b } } }\n",
+        "  - request: { service: helloworld.sample:5000/hello, bodyBytes: 10, expect: { bodyBytes: 20 } }\n",
         "  - request: { url: \"http://a/\", through: mesh, expect: { denied: true, reason: \"no\" } }\n",
         "  - request: { service: helloworld.sample:5000/hello, expect: { versions: [v1] } }\n",
         "  - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c2, c1] } }\n",

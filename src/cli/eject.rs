@@ -89,6 +89,7 @@ fn material(ctx: &RunContext, plan: &Plan) -> Result<Material, CliError> {
     };
     Ok(Material {
         node_image: prepared.node_image.clone(),
+        images: images::own::names().map_err(StepError::from)?,
         source: prepared.source.to_string(),
         versions: named(tools),
         programs: named([

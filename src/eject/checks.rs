@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::quoted;
 use crate::plan::render::{APP_NAMESPACE, INGRESS_PORT};
 use crate::plan::{Gateway, Lab, helloworlds, versions};
-use crate::scenario::{Check, Expect, FailoverCheck, RequestCheck, ServiceUrl, Target, Through, Who};
+use crate::scenario::{Check, Expect, FailoverCheck, Protocol, RequestCheck, ServiceUrl, Target, Through, Who};
 
 /// Calls for each version that must answer: of versions that answer in turn, one is missed by chance in a thousand million scripts.
 const CALLS: usize = 20;
@@ -70,7 +70,7 @@ pub(super) fn script(lab: &Lab) -> String {
 }
 
 fn title(check: &RequestCheck) -> String {
-    check.name.clone().unwrap_or_else(|| format!("requests to {}", check.target))
+    check.name.clone().unwrap_or_else(|| format!("requests to {}", check.called()))
 }
 
 fn from_pod(cluster: &str, namespace: &str, app: &str) -> String {
@@ -126,10 +126,16 @@ fn request<'a>(lab: &Lab, check: &'a RequestCheck) -> Option<impl Iterator<Item 
         }
         Who::Anybody => return None,
     };
-    let is_plain = check.method.is_none() && check.headers.is_empty() && check.through == Through::Mesh;
+    let is_plain = check.protocol == Protocol::Http
+        && check.method.is_none()
+        && check.headers.is_empty()
+        && check.header_bytes.is_none()
+        && check.body.is_none()
+        && check.through == Through::Mesh;
     let Target::Service(service) = &check.target else { return None };
     let is_simple = answers.status == 200
         && answers.body.is_none()
+        && answers.body_bytes.is_none()
         && answers.headers.is_empty()
         && answers.at_least.is_none()
         && answers.mirror.is_none()

@@ -46,6 +46,8 @@ const PRIVATE: u32 = 0o600;
 pub struct Material {
     /// The node image.
     pub node_image: String,
+    /// Images of lab's own that no node image holds, by key: the name in the engine, and the name in a node.
+    pub images: BTreeMap<String, (String, String)>,
     /// The value of `--images` that brings it.
     pub source: String,
     /// Versions of the programs, by name.

@@ -17,6 +17,9 @@ pub(super) fn up(lab: &Lab, phases: &[Vec<&PlannedStep>], material: &Material, m
     if lab.has_mesh() {
         text.push_str(&probe_function());
     }
+    if steps().any(|s| matches!(s.action, Action::AppImages { .. })) {
+        text.push_str(IMAGE_FUNCTION);
+    }
     if steps().any(|s| matches!(s.action, Action::NodeNetwork { .. })) {
         text.push_str(&section::node_functions());
     }
@@ -107,6 +110,18 @@ need_image() {{
         source = material.source,
     )
 }
+
+const IMAGE_FUNCTION: &str = r#"
+# load_image KIND_CLUSTER IMAGE NAME: puts an image of this engine into the nodes of a cluster, under the name that pods give it.
+load_image() {
+    if ! docker image inspect "$2" >/dev/null; then
+        echo "There is no image $2. \`lab up\` of the same scenario makes it." >&2
+        return 1
+    fi
+    docker tag "$2" "$3"
+    KIND_EXPERIMENTAL_PROVIDER=docker "$KIND" load docker-image --name "$1" "$3"
+}
+"#;
 
 fn probe_function() -> String {
     format!(

@@ -71,6 +71,9 @@ pub(super) fn purpose(action: &Action) -> &'static str {
             "All nodes share one bridge. A service on each node makes networks of it: routes to the pods of clusters on the same\n\
              network, and none to those of other networks."
         }
+        Action::AppImages { .. } => {
+            "No node image holds what only some scenarios need: it goes into the nodes before a pod names it, since no registry has it."
+        }
         Action::Apps { .. } => "helloworld tells its version, sleep calls it, and what else the scenario brings.",
         Action::Sidecars { .. } => {
             "Pods get sidecars when they start and keep them. After a change of the mesh's settings, restart those that have older\n\
@@ -113,6 +116,10 @@ pub(super) fn commands(lab: &Lab, step: &PlannedStep, material: &Material, manif
             kind_path(&c.name),
             c.name
         )],
+        (Action::AppImages { images, .. }, Some(c)) => {
+            let known = images.iter().filter_map(|key| material.images.get(key));
+            known.map(|(local, name)| format!("load_image {} {local} {name}", c.kind_name)).collect()
+        }
         (Action::Locality { .. }, Some(c)) => {
             let label = |which: &str, node: &str| {
                 let labels = render::locality_labels(c, node);

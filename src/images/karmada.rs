@@ -12,11 +12,10 @@ use super::prepare::USE_LOCK;
 use super::reference::Reference;
 use super::stack::{FileRef, Image, Stack};
 use super::workshop::Workshop;
-use super::{ImagesError, Prepared, Source, archive, image, packages, registry};
+use super::{ImagesError, Prepared, Source, image, node, packages, registry};
 use crate::exec::Progress;
 use crate::sys::cache::{Cache, Fingerprint};
 use crate::sys::docker::Engine;
-use crate::sys::pipe;
 
 /// Images by key that the control plane needs, beside those of Kubernetes that every node has.
 pub const CONTROL_PLANE: [&str; 5] = [
@@ -109,10 +108,10 @@ pub async fn prepare(prepared: &Prepared, engine: &Engine, progress: &Progress) 
         progress.note(format!("Karmada's images are built here: the mirror does not hand them over: {error}"));
     }
     let files = match prepared.source {
-        Source::Packages => packages::with_images(&shop, wanted, stack.optional.iter()).await?,
+        Source::Packages => packages::with_images(&shop, wanted, optional(&stack)).await?,
         Source::Registry => {
             let upstream: Vec<Reference> =
-                stack.optional.values().filter_map(|i| upstream(i, prepared.mirror.as_deref())).collect();
+                optional(&stack).filter_map(|(_, i)| upstream(i, prepared.mirror.as_deref())).collect();
             registry::expect(&shop, &upstream);
             tokio::try_join!(packages::files(&shop, wanted), registry::pull_all(&shop, &upstream))?.0
         }
@@ -130,7 +129,7 @@ pub(super) fn remember(stack: &Stack, cache: &Cache, karmadactl: &Path, crds: Pa
 
 /// Pulls what `lab images push --karmada` has put into a mirror, under the names that it would have if it were built here.
 async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<(), ImagesError> {
-    for key in shop.stack.optional.keys() {
+    for key in optional(shop.stack).map(|(key, _)| key) {
         let Some(digest) = shop.digests.images.get(key) else { continue };
         let local = image::local_name(key, digest);
         if shop.engine.image_config(&local).await?.is_none() {
@@ -145,7 +144,7 @@ async fn from_mirror(shop: &Workshop<'_>, mirror: &str) -> Result<(), ImagesErro
     Ok(())
 }
 
-/// Puts images into the store of a node, those that it has not.
+/// Puts images of Karmada into the store of a node, those that it has not.
 ///
 /// # Errors
 /// The engine refuses, or the node's containerd does.
@@ -156,27 +155,14 @@ pub async fn load(
     keys: &[&str],
     progress: &Progress,
 ) -> Result<(), ImagesError> {
-    let listed = engine.exec(node, &["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"], None).await?.text;
-    let there: BTreeSet<&str> = listed.lines().map(str::trim).collect();
-    let wanted = keys.iter().filter_map(|key| karmada.images.get(*key)).filter(|(_, name)| !there.contains(&**name));
-    let names: BTreeMap<String, String> = wanted.cloned().collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    progress.say(format!("putting {} images into {node}", names.len()));
-    let local: Vec<&str> = names.keys().map(String::as_str).collect();
-    let (reader, _task) = pipe::reading(engine.save_images(&local));
-    let renamed = pipe::writing(move |writer| archive::rename(reader, writer, &names));
-    let import = ["ctr", "--namespace", "k8s.io", "images", "import", "--no-unpack", "-"];
-    let imported = engine.exec_stream(node, &import, Some(renamed)).await?;
-    if imported.success {
-        return Ok(());
-    }
-    Err(ImagesError::Unexpected {
-        what: format!("what containerd of {node} was given"),
-        reason: imported.text.trim().to_owned(),
-        remedy: "see whether the disk of Docker is full (`docker system df`), and run the command again",
-    })
+    let wanted = keys.iter().filter_map(|key| karmada.images.get(*key)).cloned().collect();
+    node::load(&wanted, engine, node, progress).await
+}
+
+/// Karmada's images among the optional ones.
+fn optional(stack: &Stack) -> impl Iterator<Item = (&String, &Image)> {
+    let keys = || CONTROL_PLANE.iter().chain(&AGENT);
+    stack.optional.iter().filter(move |(key, _)| keys().any(|own| own == key))
 }
 
 /// The name in the engine and that in a node, by key.
@@ -191,7 +177,7 @@ pub(super) fn images(
         Source::Registry => upstream(image, mirror).map(|reference| reference.tagged()),
     };
     let entry = |(key, image): (&String, &Image)| Some((key.clone(), (local(key, image)?, image.name.clone())));
-    stack.optional.iter().filter_map(entry).collect()
+    optional(stack).filter_map(entry).collect()
 }
 
 /// Where an image is pulled from.
@@ -229,6 +215,6 @@ mod tests {
             let mirrored = &images(&stack, &digests, Source::Registry, Some("127.0.0.1:5000"))[*key];
             assert!(mirrored.0.starts_with("127.0.0.1:5000/"), "{mirrored:?}");
         }
-        assert_eq!(CONTROL_PLANE.len() + AGENT.len(), stack.optional.len());
+        assert_eq!(CONTROL_PLANE.len() + AGENT.len(), stack.optional.len() - stack.own().count());
     }
 }

@@ -27,6 +27,7 @@ mod jobs;
 pub mod karmada;
 mod kubectl;
 mod node;
+pub mod own;
 mod packages;
 mod prepare;
 mod prune;

@@ -65,7 +65,7 @@ impl Record {
         };
         let values = &stack.istio.values;
         Some(Prepared {
-            images: stack.loaded().map(|(key, i)| (key.clone(), name(i))).collect(),
+            images: stack.loaded().chain(stack.own()).map(|(key, i)| (key.clone(), name(i))).collect(),
             istio_values: if self.source == Source::Packages { &values.packages } else { &values.registry }.clone(),
             source: self.source,
             mirror: self.mirror,

@@ -172,7 +172,7 @@ pub struct Debian {
 pub struct Image {
     /// Its reference inside a node.
     pub name: String,
-    /// The upstream reference; none for an image that the upstream node image holds already.
+    /// The upstream reference; none for an image that the upstream node image holds already, and for an optional one that is lab's own.
     pub registry: Option<String>,
     /// How it is built.
     pub packages: Build,
@@ -352,6 +352,11 @@ impl Stack {
     /// Every image that can be built, the optional ones included.
     pub fn all_images(&self) -> impl Iterator<Item = (&String, &Image)> {
         self.images.iter().chain(&self.optional)
+    }
+
+    /// The optional images that are lab's own: they are built whichever source serves.
+    pub fn own(&self) -> impl Iterator<Item = (&String, &Image)> {
+        self.optional.iter().filter(|(_, image)| image.registry.is_none())
     }
 
     /// The stack that a source serves: of what nobody asks for, the newest version that the source has.

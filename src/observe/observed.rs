@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
-use crate::scenario::ServiceUrl;
+use crate::scenario::{Protocol, ServiceUrl};
 use crate::verdict::{
     CallFacts, Finding, Objects, Place, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing,
 };
@@ -60,7 +60,7 @@ impl Observed {
         &self,
         ctx: &LabContext,
         (from, to): (&LabCluster, &LabCluster),
-        service: &ServiceUrl,
+        (service, protocol): (&ServiceUrl, Protocol),
         (namespace, app): (&str, &str),
     ) -> Vec<Finding> {
         let pods = self.0.get(&from.name).into_iter().flat_map(|o| o.of("Pod"));
@@ -79,6 +79,7 @@ impl Observed {
             service: &service.service,
             namespace: &service.namespace,
             port: service.port,
+            protocol,
             caller: Side {
                 cluster: &from.name,
                 config: &config,

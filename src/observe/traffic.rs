@@ -1,8 +1,13 @@
 //! Who calls, what it sends, and what its Envoy knows.
 
-use std::collections::BTreeMap;
+mod curl;
+mod talk;
+
+pub(in crate::observe) use curl::{Call, Family};
+
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -10,11 +15,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::context::{LabContext, StepError};
 use crate::exec::Progress;
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::{Level, ServiceUrl};
-use crate::sys::kube::{ANSWER, Cluster, KubeError};
+use crate::scenario::{Level, Protocol, ServiceUrl};
+use crate::sys::kube::{ANSWER, Cluster, ExecOutput, KubeError};
 use crate::verdict::{
     Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, at_port, differences, endpoint_port,
-    envoy_endpoints, parse_replies, rejected, since,
+    envoy_endpoints, grpc_reply, parse_replies, rejected, since,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -22,6 +27,8 @@ pub(in crate::observe) const ENVOY_ADMIN: u16 = 15000;
 /// The first batch of requests, so that a broken mesh is known before every request has timed out. Batches grow while nothing fails.
 const FIRST_BATCH: u32 = 20;
 const LARGEST_BATCH: u32 = 320;
+/// Bytes that are kept of a body whose bytes are counted.
+const KEPT: usize = 4096;
 /// Seconds that one request may take.
 pub(in crate::observe) const REQUEST_LIMIT: u32 = 3;
 
@@ -76,11 +83,26 @@ impl Caller {
         silence: Duration,
         limit: Duration,
     ) -> Result<String, StepError> {
+        self.curl_with(arguments, Bytes::new(), silence, limit).await
+    }
+
+    /// The same with something on its standard input. What it cannot do it says on the other stream: that comes where nothing else is printed.
+    async fn curl_with(
+        &self,
+        arguments: &[&str],
+        input: Bytes,
+        silence: Duration,
+        limit: Duration,
+    ) -> Result<String, StepError> {
         // Unbuffered, so that each answer comes when it is there.
         let command: Vec<&str> = ["curl", "-N"].into_iter().chain(arguments.iter().copied()).collect();
-        let run = self.client.exec_talking(&self.pod.namespace, &self.pod.name, &self.container, &command, silence);
+        let EnvoyPod { namespace, name } = &self.pod;
+        let run = self.client.exec_fed(namespace, name, &self.container, &command, (input, silence));
         match tokio::time::timeout(limit, run).await {
-            Ok(output) => Ok(output?.stdout),
+            Ok(output) => {
+                let ExecOutput { stdout, stderr, .. } = output?;
+                Ok(if stdout.is_empty() { stderr } else { stdout })
+            }
             Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),
         }
     }
@@ -99,7 +121,8 @@ impl Caller {
         failed: impl Fn(&Reply) -> bool,
     ) -> Result<Vec<Reply>, StepError> {
         let mut replies: Vec<Reply> = Vec::new();
-        let mut batch = if call.to_first_failure { LARGEST_BATCH } else { FIRST_BATCH };
+        let most = call.most_at_once();
+        let mut batch = if call.to_first_failure { LARGEST_BATCH } else { FIRST_BATCH }.min(most);
         while replies.len() < requests as usize {
             let left = requests - u32::try_from(replies.len()).unwrap_or(requests);
             let more = self.send_batch(call, left.min(batch)).await?;
@@ -108,10 +131,10 @@ impl Caller {
             }
             replies.extend(more);
             match replies.iter().filter(|r| failed(r)).count() {
-                0 => batch = (batch * 2).min(LARGEST_BATCH),
+                0 => batch = (batch * 2).min(LARGEST_BATCH).min(most),
                 failures if failures >= enough_failures => break,
                 _ if call.to_first_failure => {}
-                _ => batch = FIRST_BATCH,
+                _ => batch = FIRST_BATCH.min(most),
             }
         }
         Ok(replies)
@@ -146,25 +169,25 @@ impl Caller {
     }
 
     async fn send_batch(&self, call: &Call<'_>, requests: u32) -> Result<Vec<Reply>, StepError> {
-        // One curl for all of them: it numbers them in the fragment, which is not sent.
-        let url = format!("{}#[1-{requests}]", call.url);
-        let limit = call.limit.to_string();
-        // Without a buffer each answer is heard when it comes.
-        let mut arguments = vec!["-sN", "-k", "-m", &limit, "-w", REPLY_FORMAT];
-        arguments.extend(call.family.map(Family::flag));
-        if call.to_first_failure {
-            arguments.push("--fail-early");
+        if matches!(call.protocol, Protocol::Tcp | Protocol::WebSocket) {
+            return self.converse(call, requests).await;
         }
-        if let Some(method) = call.method {
-            // Of a HEAD request curl would wait for a body, unless this flag says what it is; then it prints headers in its place.
-            arguments.extend(if method == "HEAD" { vec!["-I", "-o", "/dev/null"] } else { vec!["-X", method] });
-        }
-        let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_argument(name, value)).collect();
-        arguments.extend(headers.iter().flat_map(|h| ["-H", h.as_str()]));
-        arguments.push(&url);
+        let arguments = call.arguments(requests);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let silence = Duration::from_secs(call.limit.into()) + ANSWER;
         let whole = Duration::from_secs(u64::from(call.limit * requests)) + ANSWER;
-        Ok(parse_replies(&self.curl(&arguments, silence, whole).await?))
+        let printed = self.curl_with(&arguments, call.input(), silence, whole).await?;
+        let mut replies = parse_replies(&printed);
+        if replies.is_empty() && !printed.trim().is_empty() {
+            return Err(self.broken(format!("curl says no more than: {}", printed.trim())));
+        }
+        if call.protocol == Protocol::Grpc {
+            replies = replies.into_iter().map(grpc_reply).collect();
+        }
+        if call.counted.is_some() {
+            replies.iter_mut().for_each(|reply| reply.shorten(KEPT));
+        }
+        Ok(replies)
     }
 
     /// What its Envoy has of a service; nothing without a sidecar.
@@ -223,62 +246,6 @@ pub(in crate::observe) fn has_sidecar(pod: &Pod) -> bool {
     let spec = pod.spec.as_ref();
     let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
     first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
-}
-
-/// A header for curl, which takes a value that is empty only after a semicolon.
-fn header_argument(name: &str, value: &str) -> String {
-    if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") }
-}
-
-/// A family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::observe) enum Family {
-    Ipv4,
-    Ipv6,
-}
-
-impl Family {
-    /// curl's flag for it.
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "-4",
-            Self::Ipv6 => "-6",
-        }
-    }
-
-    /// Its name.
-    pub(in crate::observe) fn name(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "IPv4",
-            Self::Ipv6 => "IPv6",
-        }
-    }
-}
-
-/// What is sent again and again.
-pub(in crate::observe) struct Call<'a> {
-    /// With scheme, without fragment.
-    pub url: String,
-    /// GET when nothing is said.
-    pub method: Option<&'a str>,
-    /// Sent with each request.
-    pub headers: &'a BTreeMap<String, String>,
-    /// Seconds that one request may take.
-    pub limit: u32,
-    /// To addresses of which family, where it is not left to the caller.
-    pub family: Option<Family>,
-    /// Whether a batch ends at the first request without any answer. Then a batch may be large: one that times out costs no more than this one.
-    pub to_first_failure: bool,
-}
-
-/// Headers of a call that has none.
-static NO_HEADERS: BTreeMap<String, String> = BTreeMap::new();
-
-impl Call<'_> {
-    /// A GET with nothing special about it.
-    pub fn get(url: String) -> Self {
-        Self { url, method: None, headers: &NO_HEADERS, limit: REQUEST_LIMIT, family: None, to_first_failure: false }
-    }
 }
 
 /// A pod with an Envoy in it.

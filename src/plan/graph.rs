@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::render::optional_images;
 use super::{Action, Gateway, Lab, LabCluster, Plan, PlannedStep, StepId};
 use crate::scenario::{App, Federation};
 
@@ -66,6 +67,9 @@ fn machine(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
     }
     if cluster.locality.is_some() {
         steps.push(step(Action::Locality { cluster: c() }, [Action::Cluster { cluster: c() }]));
+    }
+    if let Some(images) = app_images(lab, cluster) {
+        steps.push(step(images, [Action::Cluster { cluster: c() }]));
     }
     if lab.has_mesh() && !lab.is_host(cluster) && !lab.is_manager(cluster) && lab.data_clusters().count() > 1 {
         // Nodes learn the addresses and pod subnets of the nodes that they have routes to.
@@ -147,7 +151,16 @@ fn apps(lab: &Lab, cluster: &LabCluster, ready: Action) -> PlannedStep {
     let apps = lab.apps.iter().filter(|a| a.is_in(&cluster.name)).map(|a| a.name().to_owned()).collect();
     let pools = Action::AddressPool { cluster: cluster.name.clone() };
     let pools = (cluster.pool.is_some() && objects(lab, cluster).any(is_of_metallb)).then_some(pools);
-    step(Action::Apps { cluster: cluster.name.clone(), apps }, pools.into_iter().chain([ready]))
+    let needs = pools.into_iter().chain(app_images(lab, cluster)).chain([ready]);
+    step(Action::Apps { cluster: cluster.name.clone(), apps }, needs)
+}
+
+/// What puts images that no node image holds into the nodes of a cluster, where its objects name any.
+fn app_images(lab: &Lab, cluster: &LabCluster) -> Option<Action> {
+    let federated = lab.federation.iter().filter(|f| f.member(&cluster.name).is_some()).flat_map(|f| &f.objects);
+    let named: BTreeSet<&str> = objects(lab, cluster).chain(federated).flat_map(optional_images).collect();
+    let images = named.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    (!images.is_empty()).then(|| Action::AppImages { cluster: cluster.name.clone(), images })
 }
 
 /// Whether an object is of a kind that MetalLB defines, such as a pool of the user's own.
@@ -199,6 +212,7 @@ fn federation(lab: &Lab, federation: &Federation) -> Vec<PlannedStep> {
         ready.push(joined);
         // Pods that come before the control plane would have no sidecars.
         ready.extend(lab.cluster(&member.cluster).filter(|_| lab.has_mesh()).map(control_plane));
+        ready.extend(lab.cluster(&member.cluster).and_then(|cluster| app_images(lab, cluster)));
     }
     steps.push(step(Action::FederatedApps { cluster: manager() }, ready));
     steps
@@ -258,6 +272,17 @@ mod tests {
         let plan = Plan::of(&lab);
         let apps = plan.steps.iter().find(|s| matches!(s.action, Action::Apps { .. })).expect("apps");
         apps.needs.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn pods_wait_for_an_image_that_no_node_image_holds() {
+        let pod = |image: &str| {
+            format!(
+                "{{ apiVersion: v1, kind: Pod, metadata: {{ name: a }}, spec: {{ containers: [{{ name: a, image: {image} }}] }} }}"
+            )
+        };
+        assert_eq!(needs(&pod("protocols")), ["app-images/c1", "istiod/c1"]);
+        assert_eq!(needs(&pod("sleep")), ["istiod/c1"]);
     }
 
     #[test]

@@ -111,6 +111,13 @@ pub enum Action {
         /// Which cluster.
         cluster: String,
     },
+    /// Images of lab's own that only some scenarios name are in the nodes of a cluster.
+    AppImages {
+        /// Which cluster.
+        cluster: String,
+        /// Keys of the images.
+        images: Vec<String>,
+    },
     /// The apps of a cluster, until they are ready.
     Apps {
         /// Which cluster.
@@ -219,6 +226,9 @@ impl Action {
             Self::EastWestGateway { cluster: c } => facts("east-west-gateway", Cluster(c), "east-west gateway"),
             Self::IngressGateway { cluster: c } => facts("ingress-gateway", Cluster(c), "ingress gateway"),
             Self::NodeNetwork { cluster: c } => facts("node-network", Cluster(c), "routes of its nodes"),
+            Self::AppImages { cluster: c, images } => {
+                facts("app-images", Cluster(c), format!("image {} in its nodes", listed(images)))
+            }
             Self::Apps { cluster: c, apps } if apps.is_empty() => facts("apps", Cluster(c), "namespace of the apps"),
             Self::Apps { cluster: c, apps } => facts("apps", Cluster(c), listed(apps)),
             Self::Sidecars { cluster: c } => facts("sidecars", Cluster(c), "sidecars of what runs"),

@@ -25,8 +25,8 @@ mod versions;
 
 pub use certificate::Certificate;
 pub use check::{
-    Answers, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, RequestCheck, ServiceUrl, Site, Target,
-    Through, Who,
+    Answers, Body, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, Protocol, RequestCheck, ServiceUrl,
+    Site, Target, Through, Who,
 };
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};

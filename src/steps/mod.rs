@@ -1,6 +1,7 @@
 //! The steps, one file a verb. Each file states its step as one value ([`Step`]); this one lists them.
 
 mod address_pool;
+mod app_images;
 pub(crate) mod applied;
 mod apps;
 pub(crate) mod cluster;
@@ -57,6 +58,7 @@ pub(crate) fn of(action: &Action) -> &'static Step {
         Action::EastWestGateway { .. } => &gateway::EAST_WEST,
         Action::IngressGateway { .. } => &gateway::INGRESS,
         Action::NodeNetwork { .. } => &node_network::STEP,
+        Action::AppImages { .. } => &app_images::STEP,
         Action::Apps { .. } => &apps::STEP,
         Action::Sidecars { .. } => &sidecars::STEP,
         Action::Jobs { .. } => &jobs::STEP,

@@ -19,4 +19,5 @@ pub mod routes;
 pub mod state;
 pub mod sum;
 pub mod unfinished;
+pub mod websocket;
 pub mod words;

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::reply::without_numbers;
 use super::weights::{counts_within_chance, requests_for_weights};
 use super::{CallCheck, Endpoint, Measure, OUTSIDE, Reply, SourceVerdict, requests_needed};
 use crate::scenario::{Answers, Expect, RequestCheck, ServiceUrl, Through, Who};
+
+/// Most characters of a header in a message.
+const LONGEST: usize = 120;
 
 /// What was seen from one source.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +46,7 @@ pub fn requests_for(check: &RequestCheck, versions: usize) -> u32 {
 #[must_use]
 pub fn request_title(check: &RequestCheck) -> String {
     let way = check.through.words();
-    check.name.as_ref().map_or_else(|| format!("request {}{way}", check.target), |name| format!("request {name}"))
+    check.name.as_ref().map_or_else(|| format!("request {}{way}", check.called()), |name| format!("request {name}"))
 }
 
 /// Why a reply is a failed request; `None` for one as it was expected, whoever answered.
@@ -50,11 +54,11 @@ pub fn request_title(check: &RequestCheck) -> String {
 pub fn request_failure(expect: &Expect, reply: &Reply) -> Option<String> {
     match expect {
         Expect::Denied { reason } => {
-            if (200..400).contains(&reply.status) {
+            if reply.is_answer() {
                 return Some(format!("answered with {}", reply.reason()));
             }
             // Everything that a user sees of the failure: curl's words, the status, the body.
-            let said = format!("{}\nstatus {}\n{}", reply.error, reply.status, reply.body);
+            let said = format!("{}\nstatus {}\n{}\n{}", reply.error, reply.status, reply.body, reply.reason());
             let other = reason.as_ref().is_some_and(|reason| !said.contains(reason));
             other.then(|| format!("denied for another reason: {}", reply.reason()))
         }
@@ -63,24 +67,54 @@ pub fn request_failure(expect: &Expect, reply: &Reply) -> Option<String> {
 }
 
 fn unlike(expect: &Answers, reply: &Reply) -> Option<String> {
-    if reply.status != expect.status {
+    if reply.status != expect.status || reply.status == 0 && !reply.is_answer() {
         return Some(reply.reason());
     }
-    let status = reply.status;
+    if let Some(wanted) = expect.grpc_status {
+        match &reply.grpc {
+            None => return Some(format!("status {}, but no status of gRPC came", reply.status)),
+            Some((status, _)) if *status != wanted => return Some(reply.reason()),
+            Some(_) => {}
+        }
+    }
+    let came = if reply.status == 0 { "answered".to_owned() } else { format!("status {}", reply.status) };
+    // An answer that breaks off begins well.
+    if !reply.error.is_empty() {
+        return Some(format!("{came}, and then: {}", without_numbers(&reply.error)));
+    }
+    if let Some(bytes) = expect.body_bytes.map(u64::from).filter(|bytes| *bytes != reply.bytes) {
+        return Some(format!("{came}, but the body has {} bytes rather than {bytes}", reply.bytes));
+    }
     if let Some(text) = expect.body.as_ref().filter(|text| !reply.body.contains(text.as_str())) {
-        return Some(format!("status {status}, but the body does not contain `{text}`"));
+        return Some(format!("{came}, but the body does not contain `{text}`"));
     }
     for (name, text) in &expect.headers {
         match reply.headers.get(&name.to_ascii_lowercase()) {
-            None => return Some(format!("status {status}, but there is no header `{name}`")),
+            None => return Some(format!("{came}, but there is no header `{name}`")),
             Some(values) if !values.iter().any(|v| v.contains(text.as_str())) => {
-                return Some(format!("status {status}, but header `{name}` is `{}`", values.join("`, `")));
+                let values = values.join("`, `").chars().take(LONGEST).collect::<String>();
+                return Some(format!("{came}, but header `{name}` is `{values}`"));
             }
             Some(_) => {}
         }
     }
     (expect.who != Who::Anybody && reply.version().is_none())
-        .then(|| format!("status {status}, but the answer names no version"))
+        .then(|| format!("{came}, but the answer names no version"))
+}
+
+/// Whether what has come over a connection is all that is expected, so that nothing more needs to be waited for.
+#[must_use]
+pub fn is_all_said(expect: &Expect, said: &str) -> bool {
+    match expect {
+        Expect::Denied { .. } => !said.is_empty(),
+        Expect::Answers(Answers { body, who, .. }) => {
+            // A version is whole when something comes after it.
+            let names = |(_, rest): (&str, &str)| rest.contains([',', '\n', ' ']);
+            !said.is_empty()
+                && body.as_ref().is_none_or(|text| said.contains(text.as_str()))
+                && (*who == Who::Anybody || said.split_once("version: ").is_some_and(names))
+        }
+    }
 }
 
 fn too_soon(expect: &Answers, reply: &Reply) -> Option<String> {
@@ -182,9 +216,10 @@ fn judge_shares(verdict: &mut SourceVerdict, weights: &BTreeMap<String, u8>, sou
 }
 
 /// The 95th percentile by nearest rank: the least time that 95 of 100 answers, rounded up, did not exceed. It is from the start of a request
-/// to the last byte of its answer, as curl measures it in the caller's pod; requests without any answer are failures and have no time.
+/// to the last byte of its answer, as curl measures it in the caller's pod; requests without any answer are failures and have no
+/// time, nor have conversations.
 fn judge_time(verdict: &mut SourceVerdict, expect: &Answers, replies: &[Reply]) {
-    let mut times: Vec<u64> = replies.iter().filter(|r| r.status > 0).map(|r| r.micros).collect();
+    let mut times: Vec<u64> = replies.iter().filter(|r| r.status > 0 && r.micros > 0).map(|r| r.micros).collect();
     times.sort_unstable();
     let rank = (times.len() * 95).div_ceil(100);
     let Some(&micros) = rank.checked_sub(1).and_then(|i| times.get(i)) else { return };

@@ -1,11 +1,13 @@
 use super::*;
-use crate::scenario::{CallerPod, Target};
+use crate::scenario::{CallerPod, Protocol, Target};
 
 const VERSIONS: &[(&str, &str)] = &[("c1", "v1"), ("c2", "v2")];
 
 fn answers() -> Answers {
     Answers {
         status: 200,
+        grpc_status: None,
+        body_bytes: None,
         body: None,
         headers: BTreeMap::new(),
         who: Who::Anybody,
@@ -21,11 +23,14 @@ fn check(expect: Expect) -> RequestCheck {
     RequestCheck {
         name: None,
         target: Target::Url("http://10.0.0.1/x".into()),
+        protocol: Protocol::Http,
         from: vec!["c1".into()],
         through: Through::Mesh,
         caller: CallerPod { namespace: "sample".into(), app: "sleep".into() },
         method: None,
         headers: BTreeMap::new(),
+        header_bytes: None,
+        body: None,
         times: 1,
         expect,
     }
@@ -204,4 +209,58 @@ fn as_many_requests_as_the_judgement_needs() {
     assert_eq!(needed(Who::Versions(vec!["v1".into()]), 1), 31, "one request would miss another version half the time");
     assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 1), 31);
     assert_eq!(needed(Who::Clusters(vec!["c1".into()]), 100), 100);
+}
+
+#[test]
+fn a_body_has_as_many_bytes_as_expected_and_does_not_break_off() {
+    let sized = |bytes, error: &str| Reply { bytes, error: error.to_owned(), ..status(200, "x") };
+    assert!(like(|e| e.body_bytes = Some(10), vec![sized(10, "")]).passed);
+    let red = like(|e| e.body_bytes = Some(10), vec![sized(9, "")]);
+    assert_eq!((red.passed, red.errors["status 200, but the body has 9 bytes rather than 10"]), (false, 1));
+    let cut = like(|_| (), vec![sized(9, "transfer closed with 1 bytes remaining to read")]);
+    assert_eq!(cut.errors["status 200, and then: transfer closed with N bytes remaining to read"], 1);
+    assert!(!cut.passed);
+}
+
+#[test]
+fn a_call_of_grpc_ends_with_the_status_that_is_expected() {
+    let ended = |status: u8, message: &str| Reply {
+        grpc: Some((status, message.to_owned())),
+        ..self::status(200, "Hello version: v1, instance: x\n")
+    };
+    let ends = |wanted: u8| move |e: &mut Answers| e.grpc_status = Some(wanted);
+    assert!(like(ends(0), vec![ended(0, "")]).passed);
+    assert!(like(ends(14), vec![ended(14, "no healthy upstream")]).passed);
+    let red = like(ends(0), vec![ended(14, "no healthy upstream")]);
+    assert_eq!((red.passed, red.errors["gRPC status 14 (UNAVAILABLE): no healthy upstream"]), (false, 1));
+    let plain = like(ends(0), vec![status(200, "")]);
+    assert_eq!((plain.passed, plain.errors["status 200, but no status of gRPC came"]), (false, 1));
+    assert!(judge(Expect::Denied { reason: Some("RBAC".into()) }, vec![ended(7, "RBAC: access denied")]).passed);
+    assert!(!judge(Expect::Denied { reason: None }, vec![ended(0, "")]).passed);
+}
+
+#[test]
+fn over_tcp_something_must_come() {
+    let tcp = |e: &mut Answers| e.status = 0;
+    let said = |text: &str| Reply { body: text.to_owned(), ..Reply::default() };
+    assert!(like(tcp, vec![said("220 mail\n")]).passed);
+    let silent = like(tcp, vec![curl("nothing came for 3 s")]);
+    assert_eq!((silent.passed, silent.errors["no answer: nothing came for N s"]), (false, 1));
+    assert!(!like(tcp, vec![Reply::default()]).passed);
+    let other = like(|e| (e.status, e.body) = (0, Some("echo: x".into())), vec![said("Hello\n")]);
+    assert_eq!(other.errors["answered, but the body does not contain `echo: x`"], 1);
+    assert!(!judge(Expect::Denied { reason: None }, vec![said("220 mail\n")]).passed);
+    assert!(
+        judge(Expect::Denied { reason: None }, vec![curl("the connection was closed before anything came")]).passed
+    );
+
+    let all = |change: &dyn Fn(&mut Answers), text: &str| {
+        let mut expect = answers();
+        change(&mut expect);
+        is_all_said(&Expect::Answers(expect), text)
+    };
+    assert!(all(&|_| (), "x") && !all(&|_| (), ""));
+    assert!(!all(&|e| e.body = Some("echo: x".into()), "Hello\n"));
+    let version = |e: &mut Answers| e.who = Who::Versions(vec!["v1".into()]);
+    assert!(!all(&version, "Hello version: v1") && all(&version, "Hello version: v1, instance"));
 }

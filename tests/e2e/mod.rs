@@ -163,6 +163,27 @@ pub fn assert_cause(verdict: &Value, words: &str) {
     }
 }
 
+/// The entries of the verdict whose check has this in its name.
+pub fn of_check<'a>(verdict: &'a Value, words: &str) -> Vec<&'a Value> {
+    let sources = verdict["sources"].as_array().expect("sources");
+    sources.iter().filter(|s| s["check"].as_str().is_some_and(|c| c.contains(words))).collect()
+}
+
+/// Asserts that the check with these words in its name is red from these clusters, and from no other.
+pub fn assert_red(verdict: &Value, words: &str, clusters: &[&str]) {
+    let red = of_check(verdict, words).into_iter().filter(|s| s["passed"] == false);
+    let red: Vec<&str> = red.filter_map(|s| s["cluster"].as_str()).collect();
+    assert_eq!(red, clusters, "{words}: {}", in_short(verdict));
+}
+
+/// Asserts that a finding names each of these.
+pub fn assert_named(verdict: &Value, things: &[&str]) {
+    let findings = verdict["findings"].to_string();
+    for thing in things {
+        assert!(findings.contains(thing), "no finding names {thing}: {}", in_short(verdict));
+    }
+}
+
 /// Brings the lab up again, which must mend it.
 pub fn mend(name: &str) {
     let output = lab_ok(&["up", &format!("scenarios/{name}.yaml"), "--output", "json"]);

@@ -8,11 +8,16 @@ use crate::observe::explain;
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::{CallerPod, ServiceUrl, Through};
+use crate::scenario::{CallerPod, Protocol, ServiceUrl, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
-/// How a call is told that an Envoy's rules about who may call have denied.
-pub(in crate::observe) const DENIED: &str = "status 403: RBAC";
+/// How a call is told that an Envoy's rules about who may call have denied, over HTTP and over gRPC.
+const DENIED: [&str; 2] = ["status 403: RBAC", "gRPC status 7 (PERMISSION_DENIED): RBAC"];
+
+/// Whether an Envoy's rules about who may call have denied a call that failed for this reason.
+pub(in crate::observe) fn is_denied(error: &str) -> bool {
+    DENIED.iter().any(|denied| error.starts_with(denied))
+}
 
 /// A source that is red, and what it called.
 pub(in crate::observe) struct Failed {
@@ -20,6 +25,8 @@ pub(in crate::observe) struct Failed {
     pub verdict: SourceVerdict,
     /// What was called, unless it is a URL.
     pub service: Option<ServiceUrl>,
+    /// What was spoken there.
+    pub protocol: Protocol,
     /// By which way.
     pub through: Through,
 }
@@ -30,11 +37,11 @@ impl Failed {
         self.verdict.caller.split_once('/').filter(|_| self.verdict.caller != OUTSIDE)
     }
 
-    /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls.
+    /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls, or not by HTTP.
     pub fn explained(&self) -> Option<(&ServiceUrl, CallerPod)> {
         let (namespace, app) = self.caller().filter(|(namespace, _)| *namespace != LEGACY_NAMESPACE)?;
         let caller = CallerPod { namespace: namespace.to_owned(), app: app.to_owned() };
-        self.service.as_ref().map(|service| (service, caller))
+        self.service.as_ref().filter(|_| self.protocol == Protocol::Http).map(|service| (service, caller))
     }
 
     /// Whether lab's own helloworld was called.
@@ -112,12 +119,12 @@ pub(in crate::observe) async fn first_broken(
     let places = service.map_or_else(Vec::new, |service| places(ctx, seen, (from, to), service));
     // Calls do go there; who answers otherwise than expected is no matter of the mesh. But a denial is an answer, too, as Envoy counts.
     let answered = is_answered(&source.verdict, &places);
-    if answered && !source.verdict.errors.keys().any(|error| error.starts_with(DENIED)) {
+    if answered && !source.verdict.errors.keys().any(|error| is_denied(error)) {
         return Ok(Link::Certain(None));
     }
     let caller = source.caller().unwrap_or(ENTRANCE);
     if let Some(service) = service
-        && let Some(cause) = seen.causes(ctx, (from, to), service, caller).into_iter().next()
+        && let Some(cause) = seen.causes(ctx, (from, to), (service, source.protocol), caller).into_iter().next()
     {
         return Ok(Link::Certain(Some(cause)));
     }
@@ -265,6 +272,10 @@ fn endpoint(
             ),
             remedy: steps.join("; "),
         });
+    }
+    // Of TCP an Envoy counts connections, and no answers.
+    if source.protocol == Protocol::Tcp && known.requests > 0 {
+        return None;
     }
     if known.unanswered() > 0 && !source.verdict.errors.is_empty() {
         let pod = if place.pod.is_empty() { String::new() } else { format!(", pod {}", place.pod) };

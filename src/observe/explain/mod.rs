@@ -14,7 +14,7 @@ use super::observed::Observed;
 use super::traffic::Caller;
 use crate::context::{LabContext, StepError, nodes};
 use crate::plan::LabCluster;
-use crate::scenario::{CallerPod, ServiceUrl};
+use crate::scenario::{CallerPod, Protocol, ServiceUrl};
 use crate::verdict::{Answered, Explanation, Finding, Hop};
 
 /// The call that is explained.
@@ -44,7 +44,7 @@ impl TracedCall<'_> {
     /// The likeliest cause in what is configured about the call, or about the same to another cluster.
     fn cause(&self, ctx: &LabContext, to: &LabCluster) -> Option<Finding> {
         let CallerPod { namespace, app } = self.caller;
-        self.seen.causes(ctx, (self.from, to), self.service, (namespace, app)).into_iter().next()
+        self.seen.causes(ctx, (self.from, to), (self.service, Protocol::Http), (namespace, app)).into_iter().next()
     }
 
     /// The caller's pod with its Envoy.

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::diagnose::{DENIED, Failed};
+use super::diagnose::{Failed, is_denied};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
-use crate::scenario::{Check, Expect, ServiceUrl, Target, Through};
+use crate::scenario::{Check, Expect, Protocol, ServiceUrl, Target, Through};
 use crate::verdict::{Cell, Settling, SourceVerdict, Spread, Standing, Verdict};
 
 /// How long a verdict waits for a lab to be well.
@@ -81,6 +81,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
         unexplained.extend(failed.map(|s| Failed {
             verdict: s.clone(),
             service: called(check).cloned(),
+            protocol: protocol(check),
             through: way(check),
         }));
         sources.extend(judged);
@@ -105,8 +106,8 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
 /// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it
 /// counts only if what came back was an Envoy's word that it reached nobody or lets nobody in, or nothing.
 fn is_unexplained(check: &Check, source: &SourceVerdict) -> bool {
-    let by_envoy = ["no answer", DENIED, "status 502", "status 503", "status 504"];
-    let unreached = |error: &String| by_envoy.iter().any(|s| error.starts_with(s));
+    let by_envoy = ["no answer", "status 502", "status 503", "status 504", "gRPC status 4 ", "gRPC status 14 "];
+    let unreached = |error: &String| is_denied(error) || by_envoy.iter().any(|s| error.starts_with(s));
     match check {
         Check::Rotation { .. } => true,
         // Whether its Service has an address is not the user's own matter.
@@ -128,6 +129,14 @@ fn called(check: &Check) -> Option<&ServiceUrl> {
             Target::Url(_) => None,
         },
         Check::Federation(_) | Check::Reachability => None,
+    }
+}
+
+/// What a check speaks.
+fn protocol(check: &Check) -> Protocol {
+    match check {
+        Check::Request(request) => request.protocol,
+        Check::Rotation { .. } | Check::Failover(_) | Check::Federation(_) | Check::Reachability => Protocol::Http,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::Service;
 
 use super::super::traffic::{EnvoyPod, Family};
@@ -10,7 +11,7 @@ use crate::context::{LabContext, StepError};
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::scenario::ServiceUrl;
-use crate::sys::http::Http;
+use crate::sys::http::{Answered, Http};
 use crate::sys::kube::{Cluster, load_balancer_addresses};
 use crate::verdict::Reply;
 
@@ -20,7 +21,7 @@ pub(super) struct Outside {
     /// Where the calls go.
     pub url: String,
     headers: BTreeMap<String, String>,
-    method: String,
+    method: Option<String>,
     envoy: Option<(Cluster, EnvoyPod)>,
 }
 
@@ -81,7 +82,7 @@ impl Outside {
         if !headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
             headers.insert("host".to_owned(), format!("{}.{}", service.service, service.namespace));
         }
-        let (url, method) = (format!("http://{host}{}", service.path), method.unwrap_or("GET").to_owned());
+        let (url, method) = (format!("http://{host}{}", service.path), method.map(str::to_owned));
         Ok(Self { http, url, headers, method, envoy })
     }
 
@@ -90,24 +91,34 @@ impl Outside {
         self.envoy.as_ref().map(|(client, pod)| (client, pod))
     }
 
-    /// Sends requests one after the other, each over a connection of its own, until all are sent or so many have failed that it is decided.
-    pub async fn send(&self, requests: u32, enough_failures: usize, failed: impl Fn(&Reply) -> bool) -> Vec<Reply> {
+    /// Sends requests one after the other, each over a connection of its own and with this body, until all are sent or so many have failed that it is
+    /// decided.
+    pub async fn send(
+        &self,
+        body: Option<&Bytes>,
+        requests: u32,
+        enough_failures: usize,
+        failed: impl Fn(&Reply) -> bool,
+    ) -> Vec<Reply> {
         let mut replies = Vec::new();
         let mut failures = 0;
         while replies.len() < requests as usize && failures < enough_failures {
-            let reply = self.once().await;
+            let reply = self.once(body).await;
             failures += usize::from(failed(&reply));
             replies.push(reply);
         }
         replies
     }
 
-    async fn once(&self) -> Reply {
+    async fn once(&self, body: Option<&Bytes>) -> Reply {
+        let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
         let start = Instant::now();
-        let answered = self.http.call(&self.method, &self.url, &self.headers).await;
+        let answered = self.http.call(method, &self.url, &self.headers, body.cloned().unwrap_or_default()).await;
         let micros = micros(start.elapsed());
         match answered {
-            Ok(a) => Reply { status: a.status, micros, headers: a.headers, body: a.body, ..Reply::default() },
+            Ok(Answered { status, headers, body }) => {
+                Reply { status, micros, headers, bytes: body.len() as u64, body, ..Reply::default() }
+            }
             Err(error) => Reply { error: error.to_string(), micros, ..Reply::default() },
         }
     }

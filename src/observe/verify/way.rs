@@ -67,7 +67,7 @@ impl Way {
     ) -> Result<Vec<Reply>, StepError> {
         match self {
             Self::Pod(caller) => caller.send(call, requests, enough_failures, failed).await,
-            Self::Outside(outside) => Ok(outside.send(requests, enough_failures, failed).await),
+            Self::Outside(outside) => Ok(outside.send(call.body.as_ref(), requests, enough_failures, failed).await),
         }
     }
 }

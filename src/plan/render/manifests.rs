@@ -9,7 +9,9 @@ use crate::plan::{Lab, LabCluster};
 use crate::scenario::{App, Manifests};
 
 /// Images of the stack that an object may name by its key: what is inside them differs from source to source, and so does their reference.
-pub const APP_IMAGES: [&str; 2] = ["helloworld", "sleep"];
+pub const APP_IMAGES: [&str; 3] = ["helloworld", "sleep", PROTOCOLS];
+/// The one of them that no node image holds.
+const PROTOCOLS: &str = "protocols";
 
 /// The user's objects of one cluster.
 #[must_use]
@@ -58,21 +60,30 @@ fn kind(object: &Value) -> &str {
     object["kind"].as_str().unwrap_or_default()
 }
 
-/// The specification of an object's pods.
-fn pod_spec(object: &mut Value) -> Option<&mut Value> {
-    let path = match kind(object) {
-        "Pod" => "/spec",
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template/spec",
-        "CronJob" => "/spec/jobTemplate/spec/template/spec",
-        _ => return None,
-    };
-    object.pointer_mut(path)
+/// Where an object says what its pods are.
+fn pod_spec(object: &Value) -> Option<&'static str> {
+    match kind(object) {
+        "Pod" => Some("/spec"),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => Some("/spec/template/spec"),
+        "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    }
+}
+
+/// Where pods have their containers.
+const CONTAINERS: [&str; 2] = ["initContainers", "containers"];
+
+/// Keys of the images that an object's pods need and that no node image holds.
+pub fn optional_images(object: &Value) -> impl Iterator<Item = &str> {
+    let spec = pod_spec(object).and_then(|path| object.pointer(path));
+    let lists = spec.into_iter().flat_map(|spec| CONTAINERS.iter().filter_map(|list| spec.get(*list)?.as_array()));
+    lists.flatten().filter_map(|container| container["image"].as_str()).filter(|image| *image == PROTOCOLS)
 }
 
 /// Puts references in the place of keys. Such an image is in the node already, and no registry has it.
 pub(super) fn name_images(object: &mut Value, images: &Images) {
-    let Some(spec) = pod_spec(object) else { return };
-    for list in ["initContainers", "containers"] {
+    let Some(spec) = pod_spec(object).and_then(|path| object.pointer_mut(path)) else { return };
+    for list in CONTAINERS {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let key = container.get("image").and_then(Value::as_str).unwrap_or_default();
             if APP_IMAGES.contains(&key)

@@ -35,7 +35,7 @@ pub use links::{
     east_west_resources, ingress_resources, istiod_service, mount_mesh_configuration,
 };
 pub use locality::locality_labels;
-pub use manifests::{APP_IMAGES, is_system, manifests};
+pub use manifests::{APP_IMAGES, is_system, manifests, optional_images};
 pub use metallb::{address_pool, empty_pools};
 pub use node_network::{
     NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,

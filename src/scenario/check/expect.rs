@@ -10,6 +10,7 @@ use super::super::form::{
 };
 use super::super::read::suggestion;
 use super::super::tree::Node;
+use super::protocol::{BODY_BYTES, Protocol, Said};
 use super::request::{MOST_REQUESTS, headers, raw_headers};
 use super::service::ServiceUrl;
 use super::{CheckProblem, Located, Problems, Scope, named, plain, raw_names};
@@ -31,8 +32,14 @@ pub enum Expect {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answers {
-    /// Status of each answer.
+    /// HTTP status of each answer; 0 over TCP, which has none.
     pub status: u16,
+    /// The status of gRPC with which each call ends, where that is spoken.
+    #[serde(default)]
+    pub grpc_status: Option<u8>,
+    /// Bytes that each body has.
+    #[serde(default)]
+    pub body_bytes: Option<u32>,
     /// Text that each body contains.
     pub body: Option<String>,
     /// Text that each answer's header of that name contains.
@@ -71,6 +78,8 @@ pub enum Who {
 #[derive(Default)]
 pub(super) struct RawExpect {
     status: Option<Located<u16>>,
+    grpc_status: Option<Located<u8>>,
+    body_bytes: Option<Located<u32>>,
     body: Option<Located<String>>,
     headers: Option<Pairwise<Located<String>>>,
     versions: Option<Names>,
@@ -94,7 +103,17 @@ impl Record for RawExpect {
         let clusters = "helloworld of exactly these clusters answers";
         let ejected = "Whether outlier detection has taken an endpoint out afterwards";
         let mirror = "SERVICE.NAMESPACE:PORT that answers a copy of every request, as the caller's Envoy counts them";
-        f.field("status", Number::new(100, 599), |r| &mut r.status, "HTTP status").default("200");
+        f.field(
+            "status",
+            Number::new(100, 599),
+            |r| &mut r.status,
+            "HTTP status; that of a WebSocket is 101 when nothing is said",
+        )
+        .default("200")
+        .example("404");
+        let grpc = "Status with which a call of gRPC ends; its HTTP status is 200";
+        f.field("grpcStatus", Number::new(0, 16), |r| &mut r.grpc_status, grpc).default("0").example("14");
+        f.field("bodyBytes", BODY_BYTES, |r| &mut r.body_bytes, "So many bytes the body has").example("10485760");
         f.field("body", ANY_TEXT, |r| &mut r.body, "Text that the body contains").example("Hello");
         f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, headers).example("{ server: envoy }");
         f.field("versions", List::whole(ANY_TEXT), |r| &mut r.versions, versions).example("[v1]");
@@ -159,6 +178,20 @@ impl RawExpect {
         self.denied.as_ref().is_some_and(|d| d.value)
     }
 
+    /// Where it says what not every protocol has.
+    pub(super) fn said(&self) -> Said {
+        Said {
+            status: self.status.as_ref().map(|f| f.span),
+            grpc_status: self.grpc_status.as_ref().map(|f| f.span),
+            expected_headers: self.headers.as_ref().map(|f| f.span),
+            body_bytes: self.body_bytes.as_ref().map(|f| f.span),
+            within: self.within.as_ref().map(|f| f.span),
+            at_least: self.at_least.as_ref().map(|f| f.span),
+            mirror: self.mirror.as_ref().map(|f| f.span),
+            ..Said::default()
+        }
+    }
+
     /// Whether it takes a version for the cluster that runs it.
     pub(super) fn tells_clusters_apart(&self) -> bool {
         self.clusters.is_some()
@@ -168,7 +201,7 @@ impl RawExpect {
 /// The rules.
 pub(super) fn check(
     raw: RawExpect,
-    times: u32,
+    (protocol, times): (Protocol, u32),
     of_helloworld: bool,
     scope: &Scope<'_>,
     problems: &mut Problems,
@@ -183,6 +216,8 @@ pub(super) fn check(
     if let Some(denied) = raw.denied.as_ref().filter(|d| d.value) {
         let others = [
             ("status", raw.status.as_ref().map(|f| f.span)),
+            ("grpcStatus", raw.grpc_status.as_ref().map(|f| f.span)),
+            ("bodyBytes", raw.body_bytes.as_ref().map(|f| f.span)),
             ("body", raw.body.as_ref().map(|f| f.span)),
             ("headers", raw.headers.as_ref().map(|f| f.span)),
             ("versions", raw.versions.as_ref().map(|f| f.span)),
@@ -221,7 +256,9 @@ pub(super) fn check(
         problems.add(least.span, CheckProblem::NeverInTime).also(most.span, "which is shorter");
     }
     Expect::Answers(Answers {
-        status: raw.status.map_or(200, |s| s.value),
+        status: raw.status.map_or(protocol.status(), |s| s.value),
+        grpc_status: (protocol == Protocol::Grpc).then(|| raw.grpc_status.map_or(0, |s| s.value)),
+        body_bytes: raw.body_bytes.map(|b| b.value),
         body: raw.body.map(|b| b.value),
         headers: raw.headers.map(|h| headers(h, problems)).unwrap_or_default(),
         who: who(raw.versions, raw.weights, raw.clusters, of_helloworld, scope, problems),
@@ -303,14 +340,15 @@ fn who(
 }
 
 /// The way back.
-pub(super) fn raw(expect: &Expect) -> RawExpect {
-    let Answers { status, body, headers, who, within, at_least, mirror, failures, ejected } = match expect {
-        Expect::Denied { reason } => {
-            let denied = Some(true.into());
-            return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
-        }
-        Expect::Answers(answers) => answers,
-    };
+pub(super) fn raw(expect: &Expect, protocol: Protocol) -> RawExpect {
+    let Answers { status, grpc_status, body_bytes, body, headers, who, within, at_least, mirror, failures, ejected } =
+        match expect {
+            Expect::Denied { reason } => {
+                let denied = Some(true.into());
+                return RawExpect { denied, reason: reason.clone().map(Into::into), ..RawExpect::default() };
+            }
+            Expect::Answers(answers) => answers,
+        };
     let (mut versions, mut weights, mut clusters) = (None, None, None);
     match who {
         Who::Anybody => {}
@@ -323,7 +361,9 @@ pub(super) fn raw(expect: &Expect) -> RawExpect {
         Who::Clusters(names) => clusters = Some(raw_names(names)),
     }
     RawExpect {
-        status: Some((*status).into()),
+        status: protocol.has_status().then(|| (*status).into()),
+        grpc_status: grpc_status.map(Into::into),
+        body_bytes: body_bytes.map(Into::into),
         body: body.clone().map(Into::into),
         headers: raw_headers(headers),
         versions,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, Names, Number, OneOf, OrWord, Pairs, Pairwise, Record, Text};
 use super::expect::{self, Expect, RawExpect};
-use super::service::{self, HELLOWORLD, NO_PORT, ServiceUrl, is_url_text, port};
+use super::protocol::{self, BODY_BYTES, Body, HEADER_BYTES, Protocol, Said};
+use super::service::{HELLOWORLD, ServiceUrl};
 use super::{CheckProblem, Located, Problems, Scope, Span, Through, WAYS, from, raw_clusters};
 
 /// Enough for any statistics, few enough to wait for.
@@ -22,6 +23,9 @@ pub struct RequestCheck {
     pub name: Option<String>,
     /// What to call.
     pub target: Target,
+    /// What is spoken there.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Clusters that call or, through their ingress gateways, are called.
     pub from: Vec<String>,
     /// By which way.
@@ -33,19 +37,36 @@ pub struct RequestCheck {
     pub method: Option<String>,
     /// Headers to send.
     pub headers: BTreeMap<String, String>,
+    /// Bytes of a header that is sent besides, if any.
+    #[serde(default)]
+    pub header_bytes: Option<u32>,
+    /// What is sent; nothing when nothing is said.
+    #[serde(default)]
+    pub body: Option<Body>,
     /// Requests to send at least; what is expected may need more.
     pub times: u32,
     /// What must come back.
     pub expect: Expect,
 }
 
+impl RequestCheck {
+    /// What is called, as the file says it.
+    #[must_use]
+    pub fn called(&self) -> String {
+        match &self.target {
+            Target::Service(service) => format!("{}{service}", self.protocol.scheme()),
+            Target::Url(url) => url.clone(),
+        }
+    }
+}
+
 /// What a request goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
-    /// A service of the mesh, over plain HTTP.
+    /// A service of the mesh, without TLS of the caller's own.
     Service(ServiceUrl),
-    /// Any URL of http or https.
+    /// Any URL of http, https, grpc, ws or tcp.
     Url(String),
 }
 
@@ -87,15 +108,6 @@ impl std::str::FromStr for CallerPod {
     }
 }
 
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Service(service) => service.fmt(f),
-            Self::Url(url) => url.fmt(f),
-        }
-    }
-}
-
 /// As the file has it.
 #[derive(Default)]
 pub(in crate::scenario) struct RawRequest {
@@ -107,6 +119,9 @@ pub(in crate::scenario) struct RawRequest {
     caller: Option<Located<RawCaller>>,
     method: Option<Located<String>>,
     headers: Option<Pairwise<Located<String>>>,
+    header_bytes: Option<Located<u32>>,
+    body: Option<Located<String>>,
+    body_bytes: Option<Located<u32>>,
     times: Option<Located<u32>>,
     expect: Option<Located<RawExpect>>,
     /// Whether what is called is there and cannot be read.
@@ -126,8 +141,10 @@ impl Record for RawRequest {
     fn fields(f: &mut Fields<Self>) {
         f.field("name", ANY_TEXT, |r| &mut r.name, "What reports call it; by default the target")
             .example("only v1 answers");
-        f.field("service", ANY_TEXT, |r| &mut r.service, service::ABOUT).example(HELLOWORLD);
-        f.field("url", ANY_TEXT, |r| &mut r.url, "Any URL, instead of a service").example("http://10.0.0.1:80/hello");
+        let about = "What is called: SERVICE.NAMESPACE:PORT/PATH over HTTP, or with grpc://, ws:// (a WebSocket) or tcp:// (without a path) before it";
+        f.field("service", ANY_TEXT, |r| &mut r.service, about).example(HELLOWORLD);
+        let about = "Any URL of http, https, grpc, ws or tcp, instead of a service";
+        f.field("url", ANY_TEXT, |r| &mut r.url, about).example("http://10.0.0.1:80/hello");
         from(f, |r| &mut r.from);
         let form = OneOf { what: "way to call", words: &WAYS };
         let about = "ingress: from outside, through the ingress gateway of each of these clusters; `all` are then those that have one. loadBalancer: from outside, to the address of the Service in each of them, which is of type LoadBalancer";
@@ -135,6 +152,12 @@ impl Record for RawRequest {
         f.part("caller", |r| &mut r.caller, "{ namespace: legacy, app: sleep }");
         f.field("method", Text("^[A-Z]+$"), |r| &mut r.method, "HTTP method").default("GET");
         f.field("headers", Pairs(ANY_TEXT), |r| &mut r.headers, "Headers that are sent").example("{ x-user: a }");
+        let about = "A header x-lab-padding of so many bytes is sent, too";
+        f.field("headerBytes", HEADER_BYTES, |r| &mut r.header_bytes, about).example("30720");
+        let about = "What is sent: a body (then the method is POST, if none is said), the message of a call of gRPC, a message over a WebSocket, or bytes over TCP";
+        f.field("body", ANY_TEXT, |r| &mut r.body, about).example("hello");
+        f.field("bodyBytes", BODY_BYTES, |r| &mut r.body_bytes, "So many bytes are sent instead of a body")
+            .example("10485760");
         f.field("times", Number::new(1, MOST_REQUESTS), |r| &mut r.times, "How often it is sent at least")
             .default("1")
             .example("10");
@@ -169,8 +192,18 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
     let url_place = raw.url.as_ref().map(|u| u.span);
     let target_place = raw.service.as_ref().or(raw.url.as_ref()).map_or(span, |t| t.span);
-    let target = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
+    let called = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
     let through_place = raw.through.as_ref().map(|t| t.span);
+    if let Some((protocol, _)) = &called {
+        let said = Said {
+            method: raw.method.as_ref().map(|m| m.span),
+            headers: raw.headers.as_ref().map(|h| h.span),
+            header_bytes: raw.header_bytes.as_ref().map(|h| h.span),
+            through: raw.through.as_ref().filter(|t| t.value != Through::Mesh).map(|t| t.span),
+            ..raw_expect.said()
+        };
+        said.fits(*protocol, target_place, problems);
+    }
     let through = scope.through(raw.through, problems);
     let from = scope.sources(raw.from, through, problems);
     if let (Through::Ingress | Through::LoadBalancer, Some(place)) = (through, through_place) {
@@ -194,9 +227,11 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         problems.add(method.span, CheckProblem::BadMethod { value: method.value.clone() });
     }
     let headers = raw.headers.map(|h| headers(h, problems)).unwrap_or_default();
+    let (protocol, target) = called.map_or((Protocol::Http, None), |(protocol, target)| (protocol, Some(target)));
+    let body = protocol::body(raw.body, raw.body_bytes, (protocol, raw.header_bytes.as_ref()), problems);
     let of_helloworld = matches!(&target, Some(Target::Service(service)) if is_helloworld(service));
     let times = raw.times.map_or(1, |t| t.value);
-    let expect = expect::check(raw_expect, times, of_helloworld, scope, problems);
+    let expect = expect::check(raw_expect, (protocol, times), of_helloworld, scope, problems);
     if let (Some(Target::Service(service)), Expect::Denied { reason: None }) = (&target, &expect)
         && !scope.may_serve(service)
     {
@@ -210,11 +245,14 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     Some(RequestCheck {
         name: raw.name.map(|n| n.value),
         target: target?,
+        protocol,
         from,
         through,
         caller,
         method: raw.method.map(|m| m.value),
         headers,
+        header_bytes: raw.header_bytes.map(|h| h.value),
+        body,
         times,
         expect,
     })
@@ -225,6 +263,7 @@ pub(super) fn is_helloworld(service: &ServiceUrl) -> bool {
     HELLOWORLD.starts_with(&format!("{}.{}:{}/", service.service, service.namespace, service.port))
 }
 
+/// What is called, and what is spoken there.
 fn target(
     service: Option<Located<String>>,
     url: Option<Located<String>>,
@@ -233,32 +272,19 @@ fn target(
     denied: bool,
     scope: &Scope<'_>,
     problems: &mut Problems,
-) -> Option<Target> {
+) -> Option<(Protocol, Target)> {
     match (service, url) {
         (Some(service), None) => {
-            let parsed = Scope::service(&service, problems)?;
+            let (protocol, parsed) = protocol::service(&service, problems)?;
             let sample = scope.versions.is_some() && is_helloworld(&parsed);
             let legacy = scope.reachability && parsed.service == "helloworld" && parsed.namespace == LEGACY;
             // What is denied need not be there: that may be the reason.
             if !(sample || legacy || denied || scope.own_apps) {
                 scope.not_served(service, problems);
             }
-            Some(Target::Service(parsed))
+            Some((protocol, Target::Service(parsed)))
         }
-        (None, Some(url)) => {
-            let rest = url.value.strip_prefix("http://").or_else(|| url.value.strip_prefix("https://"));
-            let reason = match rest {
-                None => "does not begin with `http://` or `https://`",
-                Some(rest) if rest.is_empty() || rest.starts_with(['/', ':', '?']) => "names no host",
-                Some(rest) if !is_url_text(rest) => "has characters that a URL must escape",
-                Some(rest) => match authority(rest) {
-                    Some(reason) => reason,
-                    None => return Some(Target::Url(url.value)),
-                },
-            };
-            problems.add(url.span, CheckProblem::BadUrl { value: url.value, reason });
-            None
-        }
+        (None, Some(url)) => protocol::url(url, problems),
         (Some(_), Some(url)) => {
             problems.add(url.span, CheckProblem::NotOneTarget { found: "both" });
             None
@@ -271,17 +297,6 @@ fn target(
             None
         }
     }
-}
-
-/// What is wrong with the host and the port that a URL begins with after its scheme; nothing where they can be called.
-fn authority(rest: &str) -> Option<&'static str> {
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let (host, number) = place.split_once(':').map_or((place, None), |(host, number)| (host, Some(number)));
-    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
-        return Some("names no host");
-    }
-    number.is_some_and(|number| port(number).is_none()).then_some(NO_PORT)
 }
 
 fn caller(raw: Option<Located<RawCaller>>, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> CallerPod {
@@ -324,10 +339,28 @@ pub(super) fn headers(pairs: Pairwise<Located<String>>, problems: &mut Problems)
 
 /// The way back.
 pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
-    let RequestCheck { name, target, from, through, caller, method, headers, times, expect } = check;
+    let RequestCheck {
+        name,
+        target,
+        protocol,
+        from,
+        through,
+        caller,
+        method,
+        headers,
+        header_bytes,
+        body,
+        times,
+        expect,
+    } = check;
     let (service, url) = match target {
-        Target::Service(service) => (Some(service::raw(service)), None),
+        Target::Service(_) => (Some(check.called().into()), None),
         Target::Url(url) => (None, Some(url.clone().into())),
+    };
+    let (body, body_bytes) = match body {
+        None => (None, None),
+        Some(Body::Text(text)) => (Some(text.clone().into()), None),
+        Some(Body::Bytes(bytes)) => (None, Some((*bytes).into())),
     };
     let (through, caller) = match through {
         Through::Ingress | Through::LoadBalancer => (Some((*through).into()), None),
@@ -346,8 +379,11 @@ pub(super) fn raw(check: &RequestCheck, all: &[String]) -> RawRequest {
         caller,
         method: method.clone().map(Into::into),
         headers: raw_headers(headers),
+        header_bytes: header_bytes.map(Into::into),
+        body,
+        body_bytes,
         times: Some((*times).into()),
-        expect: Some(expect::raw(expect).into()),
+        expect: Some(expect::raw(expect, *protocol).into()),
     }
 }
 

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::words;
 pub use registry::{Held, Repository};
 
@@ -92,16 +94,18 @@ impl Http {
         if is_loopback(url) { &self.direct } else { &self.client }
     }
 
-    /// Calls a URL; a header `Host` names the virtual host.
+    /// Calls a URL with a body, which may be empty; a header `Host` names the virtual host.
     pub async fn call(
         &self,
         method: &str,
         url: &str,
         headers: &BTreeMap<String, String>,
+        body: Bytes,
     ) -> Result<Answered, Unreachable> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| silent(&e))?;
         let request =
             headers.iter().fold(self.client(url).request(method, url), |r, (name, value)| r.header(name, value));
+        let request = if body.is_empty() { request } else { request.body(body) };
         let response = request.send().await.map_err(|e| silent(&e))?;
         let status = response.status().as_u16();
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();

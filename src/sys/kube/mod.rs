@@ -41,7 +41,7 @@ pub use dynamic::{Condition, condition};
 pub use fields::{FieldChange, is_applied_by, unnamed};
 pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
-pub use pod::{CommandLines, ExecOutput, HttpAnswer, Waiting};
+pub use pod::{CommandLines, Connection, Duplex, ExecOutput, HttpAnswer, Waiting};
 pub use refusal::Answer;
 pub use remake::may_be_refused;
 pub use wait::{Listener, load_balancer_addresses};

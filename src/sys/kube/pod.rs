@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::AttachedProcess;
 use kube::api::{Api, AttachParams, DeleteParams, ListParams, Patch, PatchParams};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -41,6 +41,43 @@ impl CommandLines {
     /// The next line; `None` at its end, however it ended.
     pub async fn next(&mut self) -> Option<String> {
         self.lines.next_line().await.ok().flatten()
+    }
+}
+
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A command in a pod that carries bytes, until this is dropped.
+pub struct Connection {
+    /// What it is given, and what it gives.
+    pub stream: Box<dyn Duplex>,
+    process: AttachedProcess,
+}
+
+impl Connection {
+    /// What the command says besides, or why it could not be started. It is waited for no longer than that, and can be asked once.
+    pub async fn told(&mut self, patience: Duration) -> String {
+        let mut said = Vec::new();
+        let (status, stderr) = (self.process.take_status(), self.process.stderr());
+        if let Some(mut stderr) = stderr {
+            let _ = timeout(patience, stderr.read_to_end(&mut said)).await;
+        }
+        if let (true, Some(status)) = (said.is_empty(), status)
+            && let Ok(Some(status)) = timeout(patience, status).await
+        {
+            // That it ended badly is no reason; one that was never started has a reason, and no exit code.
+            let message = status.message.unwrap_or_default();
+            return if message.contains("exit code") { String::new() } else { message };
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.process.abort();
     }
 }
 
@@ -159,15 +196,38 @@ impl Cluster {
         command: &[&str],
         silence: Duration,
     ) -> Result<ExecOutput, KubeError> {
+        self.exec_fed(namespace, pod, container, command, (Bytes::new(), silence)).await
+    }
+
+    /// The same with something on its standard input. Why a command could not be started is told as if it had said so itself.
+    ///
+    /// # Errors
+    /// The container cannot be reached, or the command is silent for too long.
+    pub async fn exec_fed(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        command: &[&str],
+        (input, silence): (Bytes, Duration),
+    ) -> Result<ExecOutput, KubeError> {
         let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let params = AttachParams::default().container(container).stderr(true);
+        let params = AttachParams::default().container(container).stdin(!input.is_empty()).stderr(true);
         let mut process =
             api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(super::refusal::in_words(&e)))?;
         let status = process.take_status();
-        let (out, err) = (process.stdout(), process.stderr());
+        let (out, err, stdin) = (process.stdout(), process.stderr(), process.stdin());
         let silent = |_| broken(format!("the command was silent for {} s", silence.as_secs()));
-        let (stdout, stderr) = read_both(out, err, silence).await.map_err(silent)?;
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A command that reads nothing more has its own words for why.
+                let _ = stdin.write_all(&input).await;
+                let _ = stdin.shutdown().await;
+            }
+        };
+        let (read, ()) = tokio::join!(read_both(out, err, silence), feed);
+        let (stdout, mut stderr) = read.map_err(silent)?;
         let end = async {
             let status = match status {
                 Some(status) => status.await,
@@ -176,8 +236,33 @@ impl Cluster {
             process.join().await.map(|()| status)
         };
         let status = timeout(silence, end).await.map_err(silent)?.map_err(|e| broken(e.to_string()))?;
-        let success = status.and_then(|s| s.status).as_deref() == Some("Success");
+        let success = status.as_ref().and_then(|s| s.status.as_deref()) == Some("Success");
+        if !success && stderr.is_empty() {
+            stderr = status.and_then(|s| s.message).unwrap_or_default();
+        }
         Ok(ExecOutput { stdout, stderr, success })
+    }
+
+    /// Starts a command in a container that carries bytes. It must end by itself when its input does.
+    ///
+    /// # Errors
+    /// The container cannot be reached.
+    pub async fn exec_open(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        command: &[&str],
+    ) -> Result<Connection, KubeError> {
+        let broken = |reason: String| KubeError::Pod { pod: format!("{namespace}/{pod}"), reason };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = AttachParams::default().container(container).stdin(true).stderr(true);
+        let mut process =
+            api.exec(pod, command.iter().copied(), &params).await.map_err(|e| broken(super::refusal::in_words(&e)))?;
+        let (Some(reader), Some(writer)) = (process.stdout(), process.stdin()) else {
+            return Err(broken("the command has no input or no output".to_owned()));
+        };
+        Ok(Connection { stream: Box::new(tokio::io::join(reader, writer)), process })
     }
 
     /// Starts a command in a container that has a shell. Its lines come as they are printed.
@@ -264,7 +349,6 @@ async fn read_more(from: &mut Option<impl AsyncRead + Unpin>, all: &mut Vec<u8>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
 
     #[tokio::test]
     async fn a_silent_command_ends_and_one_that_prints_now_and_then_does_not() {

@@ -18,6 +18,7 @@ use std::net::SocketAddrV4;
 use serde_json::Value;
 
 use super::Finding;
+use crate::scenario::Protocol;
 use object::{kubectl, named};
 pub use ports::selects_nothing;
 pub use sides::{Objects, alias_of, behind, endpoint_port, is_meant, target_port};
@@ -53,6 +54,8 @@ pub struct CallFacts<'a> {
     pub namespace: &'a str,
     /// The port that is called.
     pub port: u16,
+    /// What is spoken there.
+    pub protocol: Protocol,
     /// Who calls.
     pub caller: Side<'a>,
     /// Who must answer.

@@ -6,6 +6,7 @@ use super::super::words;
 use super::object::{has_labels, list, named, namespace, text};
 use super::sides::{alias_of, declared_by_app, external_name};
 use super::{CallFacts, Finding, Objects};
+use crate::scenario::Protocol;
 
 /// A Service without an address of its own: its callers connect to the pods that DNS names, which are those of one cluster.
 pub(super) fn headless(call: &CallFacts<'_>) -> Option<Finding> {
@@ -225,7 +226,7 @@ fn elsewhere(call: &CallFacts<'_>) -> String {
     }
 }
 
-/// A port that is declared as another protocol than the one that is spoken.
+/// A port that is declared as another protocol than the one that is spoken, or as none where that is more than Envoy can find out.
 pub(super) fn protocol(call: &CallFacts<'_>) -> Option<Finding> {
     let (service, cluster) = call.known();
     let entry = call.port_of(service)?;
@@ -234,22 +235,43 @@ pub(super) fn protocol(call: &CallFacts<'_>) -> Option<Finding> {
         (None, name) => ("name", name),
     };
     let protocol = declared.split('-').next().unwrap_or_default().to_ascii_lowercase();
-    let says = match protocol.as_str() {
-        "https" | "tls" => "takes what is sent for TLS and routes by its server name only",
-        "http2" | "grpc" => "speaks HTTP/2 to the app, which must understand it",
-        "tcp" | "mongo" | "mysql" | "redis" => {
+    let (spoken, right) = match call.protocol {
+        Protocol::Http => ("HTTP", "http"),
+        Protocol::Grpc => ("gRPC", "grpc"),
+        Protocol::WebSocket => ("a WebSocket", "http"),
+        Protocol::Tcp => ("plain TCP", "tcp"),
+    };
+    let says = match (call.protocol, protocol.as_str()) {
+        (_, "https" | "tls") => "takes what is sent for TLS and routes by its server name only",
+        (Protocol::Tcp, "tcp" | "mongo" | "mysql" | "redis") | (Protocol::Grpc, "http2" | "grpc") => return None,
+        (Protocol::Tcp, "http" | "http2" | "grpc") => {
+            "waits for a request, and passes nothing on of a server that speaks first"
+        }
+        (Protocol::Grpc, "http") => "speaks HTTP/1.1 to the app, and gRPC is HTTP/2",
+        (_, "http2" | "grpc") => "speaks HTTP/2 to the app, which must understand it",
+        (_, "tcp" | "mongo" | "mysql" | "redis") => {
             "balances connections rather than requests, applies no route of HTTP and tries nothing again"
         }
         _ if entry["protocol"] == "UDP" => "does not handle UDP",
+        (Protocol::Tcp, _) => {
+            "waits for the first bytes of the caller to know what is spoken, and those of the server never come"
+        }
         _ => return None,
     };
     let port = call.port;
+    let is = match (protocol.as_str(), declared) {
+        ("" | "auto", _) => "declares no protocol".to_owned(),
+        ("http" | "http2" | "https" | "tls" | "grpc" | "tcp" | "mongo" | "mysql" | "redis", _) => {
+            format!("is declared as {protocol}")
+        }
+        _ => format!("declares no protocol by `{declared}`"),
+    };
     Some(call.blame(
-        format!("port {port} of {} is declared as {protocol}, and called over HTTP", call.name()),
+        format!("port {port} of {} {is}, and is called over {spoken}", call.name()),
         format!("{field} of port {port} of {} is `{declared}`: Envoy {says}", named(service, cluster)),
         service,
         cluster,
-        &format!("set spec.ports[].{field} to `http`, in every cluster"),
+        &format!("set spec.ports[].{field} to `{right}`, in every cluster"),
     ))
 }
 

@@ -12,6 +12,7 @@ struct World {
     c2: Objects,
     same_network: bool,
     enters: bool,
+    protocol: Protocol,
 }
 
 fn pod(namespace: &str, app: &str, address: &str) -> Value {
@@ -42,11 +43,15 @@ impl World {
             ],
             mesh: Value::Null,
         };
-        Self { c1: objects(101), c2: objects(102), same_network: false, enters: false }
+        Self { c1: objects(101), c2: objects(102), same_network: false, enters: false, protocol: Protocol::Http }
     }
 
     fn flat() -> Self {
         Self { same_network: true, ..Self::new() }
+    }
+
+    fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// Puts an object into c1, in place of one of its kind and name.
@@ -84,6 +89,7 @@ impl World {
             service: "web",
             namespace: "shop",
             port,
+            protocol: self.protocol,
             caller,
             callee: target,
             gateway,
@@ -377,20 +383,4 @@ fn routes_to_subsets_that_nobody_sees_are_named() {
     let mut hidden = route("v2");
     hidden["spec"]["exportTo"] = json!(["."]);
     World::new().c1(hidden).is_for("does not hold for callers in namespace sample", "spec.exportTo");
-}
-
-#[test]
-fn a_port_that_is_declared_as_something_else_is_named() {
-    let port = |more: Value| {
-        let mut port = json!({ "name": "http", "port": 80, "targetPort": 5000 });
-        port.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
-        World::new().both(&web(&port))
-    };
-    port(json!({ "name": "grpc-web" })).is_for("port 80 of web.shop is declared as grpc", "spec.ports[].name");
-    port(json!({ "name": "https" })).is_for("is declared as https", "Service shop/web in c1");
-    port(json!({ "appProtocol": "tcp" })).is_for("is declared as tcp", "spec.ports[].appProtocol");
-    for well in [json!({ "name": "http-web" }), json!({ "name": "web" }), json!({ "name": "x", "appProtocol": "http" })]
-    {
-        port(well).is_well();
-    }
 }

@@ -50,3 +50,28 @@ fn an_alias_has_no_ports_and_leads_to_a_service_of_its_cluster() {
     assert_eq!(alias_of(&alias("example.org")), None);
     assert_eq!(alias_of(&web(&json!({ "name": "http", "port": 80 }))), None);
 }
+
+#[test]
+fn a_port_that_is_declared_as_something_else_is_named() {
+    let port = |more: Value| {
+        let mut port = json!({ "name": "http", "port": 80, "targetPort": 5000 });
+        port.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
+        World::new().both(&web(&port))
+    };
+    port(json!({ "name": "grpc-web" })).is_for("port 80 of web.shop is declared as grpc", "spec.ports[].name");
+    port(json!({ "name": "https" })).is_for("is declared as https", "Service shop/web in c1");
+    port(json!({ "appProtocol": "tcp" })).is_for("is declared as tcp", "spec.ports[].appProtocol");
+    for well in [json!({ "name": "http-web" }), json!({ "name": "web" }), json!({ "name": "x", "appProtocol": "http" })]
+    {
+        port(well).is_well();
+    }
+    let spoken = |protocol: Protocol, name: &str| port(json!({ "name": name })).speaking(protocol);
+    spoken(Protocol::Tcp, "http")
+        .is_for("declared as http, and is called over plain TCP", "spec.ports[].name to `tcp`");
+    spoken(Protocol::Tcp, "web").is_for("declares no protocol by `web`", "spec.ports[].name to `tcp`");
+    spoken(Protocol::Grpc, "http-api").is_for("declared as http, and is called over gRPC", "to `grpc`");
+    spoken(Protocol::WebSocket, "grpc").is_for("declared as grpc, and is called over a WebSocket", "to `http`");
+    for (protocol, name) in [(Protocol::Tcp, "mysql"), (Protocol::Grpc, "grpc"), (Protocol::WebSocket, "http")] {
+        spoken(protocol, name).is_well();
+    }
+}

@@ -1,0 +1,3 @@
+module lab/stack/protocols
+
+go 1.24.0

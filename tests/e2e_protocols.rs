@@ -1,0 +1,90 @@
+//! What a mesh carries besides small requests over HTTP, on the real stack: TCP, gRPC, WebSockets, large bodies and headers, TLS of the apps' own.
+
+mod e2e;
+
+use e2e::{Own, assert_named, assert_red, of_check};
+
+/// Ports that say another protocol than is spoken, a route by server name that is gone, an Envoy that takes less, and a callee that is away.
+#[test]
+fn protocols_in_full() {
+    let mut own = Own::up("protocols");
+    for words in
+        ["TCP whose server speaks first", "gRPC reaches", "WebSockets reach", "10 MiB go", "TLS of the app's own"]
+    {
+        for source in of_check(&own.verdict, words) {
+            assert!(["v1", "v2"].iter().all(|v| source["versions"][v].as_u64() > Some(0)), "{words}: {source:#}");
+        }
+    }
+    let sample = |cluster: &str, arguments: &[&str]| own.kubectl(cluster, &[&["-n", "sample"], arguments].concat());
+    for cluster in ["c1", "c2"] {
+        let port = |at: u32, name: &str| {
+            format!(r#"[{{"op": "replace", "path": "/spec/ports/{at}/name", "value": "{name}"}}]"#)
+        };
+        sample(cluster, &["patch", "service", "protocols", "--type=json", "-p", &port(2, "http-tcp")]);
+        sample(cluster, &["patch", "service", "remote", "--type=json", "-p", &port(1, "http-grpc")]);
+    }
+    sample("c1", &["delete", "virtualservices.networking.istio.io", "secure"]);
+    let small = e2e::run_dir().join("small.yaml");
+    std::fs::write(&small, SMALL).expect("a file");
+    let small = small.to_str().expect("a path");
+    sample("c2", &["apply", "-f", small]);
+    let verdict = own.red("port 7000 of protocols.sample is declared as http, and is called over plain TCP");
+    e2e::assert_cause(&verdict, "port 9090 of remote.sample is declared as http, and is called over gRPC");
+    assert_named(&verdict, &["VirtualService sample/secure", "Service sample/protocols", "Service sample/remote"]);
+    for words in ["TCP whose server speaks first", "TCP goes both ways", "alone answers over gRPC", "a status of gRPC"]
+    {
+        assert_red(&verdict, words, &["c1", "c2"]);
+    }
+    for words in ["10 MiB go to", "30 KiB of headers go to"] {
+        assert_red(&verdict, words, &["c1", "c2"]);
+    }
+    assert_red(&verdict, "TLS is led to c2", &["c1"]);
+    for words in
+        ["gRPC reaches", "WebSockets reach", "10 MiB come back", "alone answers over TCP", "alone answers over TLS"]
+    {
+        assert_red(&verdict, words, &[]);
+    }
+    sample("c2", &["delete", "-f", small]);
+    own.mend();
+
+    own.kubectl("c2", &["-n", "sample", "scale", "deployment", "remote", "--replicas=0"]);
+    let verdict = own.red("nothing behind remote.sample is ready in c2");
+    for words in ["alone answers over TCP", "alone answers over gRPC", "over a WebSocket", "alone answers over TLS"] {
+        assert_red(&verdict, words, &["c1", "c2"]);
+    }
+    assert_red(&verdict, "both clusters", &[]);
+    own.mend();
+}
+
+/// Has the Envoy beside the version of c2 take bodies of 1 MiB and headers of 20 KiB only.
+const SMALL: &str = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: small, namespace: sample }
+spec:
+  workloadSelector: { labels: { app: protocols } }
+  configPatches:
+    - applyTo: NETWORK_FILTER
+      match: { context: SIDECAR_INBOUND, listener: { filterChain: { filter: { name: envoy.filters.network.http_connection_manager } } } }
+      patch:
+        operation: MERGE
+        value:
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+            max_request_headers_kb: 20
+    - applyTo: HTTP_FILTER
+      match: { context: SIDECAR_INBOUND, listener: { filterChain: { filter: { name: envoy.filters.network.http_connection_manager } } } }
+      patch:
+        operation: INSERT_FIRST
+        value:
+          name: small
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+            default_source_code:
+              inline_string: |
+                function envoy_on_request(handle)
+                  if tonumber(handle:headers():get("content-length") or "0") > 1048576 then
+                    handle:respond({ [":status"] = "413" }, "too large")
+                  end
+                end
+"#;
