@@ -200,7 +200,7 @@ async fn debian_stable(suite: &str) -> String {
         Ok(http) => http,
         Err(reason) => return format!("not asked: {reason}"),
     };
-    match http.call("GET", DEBIAN, &std::collections::BTreeMap::new()).await {
+    match http.call("GET", DEBIAN, &std::collections::BTreeMap::new(), bytes::Bytes::new()).await {
         Ok(answer) => match answer.body.lines().find_map(|line| line.strip_prefix("Codename: ")) {
             Some(stable) if stable == suite => "the stable release".to_owned(),
             Some(stable) => format!("kept; the stable release is {stable}"),

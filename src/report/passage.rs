@@ -42,6 +42,7 @@ mod tests {
         };
         let phase = |name: &str, lost: &[(&str, u32)]| Phase {
             name: name.to_owned(),
+            restarts: false,
             took: 2.0,
             calls: BTreeMap::from([("c1".to_owned(), calls(lost))]),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::look::{Held, members};
+use super::look::{self, Held};
 use super::*;
 use crate::images::{NODE_LABEL, SOURCE_LABEL};
 use crate::sys::unfinished;
@@ -92,7 +92,7 @@ fn refusal(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> String {
     }
     change(&mut members);
     let changed: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (name.as_str(), &content[..])).collect();
-    members(&tar_of(&changed)[..], &dir.path().join("out"), &packages(), &held()).expect_err("refused")
+    look::members(&tar_of(&changed)[..], &dir.path().join("out"), &packages(), &held()).expect_err("refused")
 }
 
 #[test]

@@ -315,6 +315,8 @@ fn owner(kind: &str, metadata: &ObjectMeta) -> Owner {
 mod tests {
     use serde_json::Value;
 
+    use serde_json::json;
+
     use super::*;
 
     fn read<K: serde::de::DeserializeOwned>(value: Value) -> K {
