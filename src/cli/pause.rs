@@ -55,6 +55,7 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
     if rotates {
         ctx.lab.checks.retain(is_rotation);
     }
+    ctx.lab.faults.clear();
     for check in &mut ctx.lab.checks {
         // To go on is no occasion to take something away.
         match check {
