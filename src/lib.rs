@@ -8,7 +8,7 @@
 //!                                                                   └─ sys: Docker, Kubernetes, processes, files
 //! ```
 //!
-//! `context` is what a lab and a run are, `steps` builds, `observe` looks, `machine` judges the machine, and `commands` puts them together.
+//! `context` is what a lab and a run are, `steps` builds, `fault` breaks for a while, `observe` looks, `machine` judges the machine, and `commands` puts them together.
 //! `scenario`, `plan`, `eject` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
 
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod commands;
 pub mod context;
 pub mod eject;
 pub mod exec;
+pub mod fault;
 pub mod graph;
 pub mod images;
 pub mod machine;

@@ -38,6 +38,7 @@ fn what_clusters_say_is_text() {
         sources: vec![source],
         reachability: Vec::new(),
         federation: Vec::new(),
+        faults: Vec::new(),
         findings: vec![finding],
     };
     let warnings = Warnings { all: Vec::new(), silent: vec![("c2".into(), "<gone>".into())] };

@@ -74,6 +74,11 @@ checks:
   - request: { service: \"tcp://helloworld.sample:5000\", bodyBytes: 9, expect: { body: b } }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability: {}
+faults:
+  - partition: { between: [c1, network-c2], oneWay: true, how: refuse, for: 30s, expect: { lost: { c1: 5% } } }
+  - gateway: { cluster: c2, gateway: ingress }
+  - node: { node: c1-control-plane, away: paused, expect: { lost: 3, answers: { c2: [c2] }, failoverWithin: 5s, backWithin: 30s } }
+  - remoteSecret: { cluster: c1, of: c2, service: helloworld.sample:5000/hello }
 ";
 
 /// A federation with all that it may have.
@@ -145,11 +150,25 @@ fn any_scenario() -> impl Strategy<Value = String> {
         "  - reachability: {}\n",
         "  - federation: { deployment: demo/hello, replicas: { c1: 4 }, exercise: [c1], service: a.b:80/ }\n",
     ]);
+    let faults = some_of(&[
+        "  - partition: { between: [c1, c2], oneWay: True, how: refuse, for: 30s, expect: { lost: { c1: 5%, c2: 0 } } }\n",
+        "  - partition: { between: [c2] }\n",
+        "  - network: { between: [c1, c2], loss: 5%, latency: 9ms, jitter: 9ms, bandwidth: 8kbit }\n",
+        "  - gateway: { cluster: c2, gateway: ingress, expect: { lost: 7 } }\n",
+        "  - istiod: { cluster: c1 }\n",
+        "  - discovery: { cluster: c2 }\n",
+        "  - apiServer: { cluster: m, for: 60s }\n",
+        "  - node: { node: c2-control-plane, away: paused, expect: { answers: { c1: [c1] }, failoverWithin: 5s } }\n",
+        "  - cluster: { cluster: c2, away: stopped, expect: { backWithin: 90s } }\n",
+        "  - pressure: { node: c2-control-plane, cpu: 1, memory: 9Mi }\n",
+        "  - dns: { cluster: c1, service: helloworld.sample:5000/hello }\n",
+    ]);
     let federation = some_of(&["  members: [c1, { cluster: c2, mode: pull }]\n"]);
-    (top, mesh, cluster, federation, apps, checks).prop_map(|(top, mesh, cluster, federation, apps, checks)| {
+    (top, mesh, cluster, federation, apps, (checks, faults)).prop_map(|(top, mesh, cluster, federation, apps, (checks, faults))| {
+        let faults = if faults.is_empty() { faults } else { format!("faults:\n{faults}") };
         format!(
             "{top}name: demo\nmesh:\n  ingressGateway: true\n{mesh}clusters:\n  - name: c1\n{cluster}  - c2\n  - m\n\
-             federation:\n  manager: m\n  failover: {{ tolerationSeconds: 5 }}\n  objects: [{HELLO}]\n{federation}apps:\n  - sleep\n  - helloworld\n{apps}checks:\n  - rotation\n{checks}"
+             federation:\n  manager: m\n  failover: {{ tolerationSeconds: 5 }}\n  objects: [{HELLO}]\n{federation}apps:\n  - sleep\n  - helloworld\n{apps}checks:\n  - rotation\n{checks}{faults}"
         )
     })
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod eject;
+mod fault;
 mod itself;
 mod number;
 mod prove;
@@ -20,6 +21,7 @@ use crate::images::Choice;
 
 pub use calls::{Explain, Trace};
 pub use eject::Eject;
+pub use fault::{Fault, Heal, KeepFault};
 pub use itself::{Completions, Docs, Man, Version};
 pub use prove::{Prove, Rotate};
 pub use reading::Reading;
@@ -115,6 +117,16 @@ pub enum Command {
     Pause(Named),
     /// Resume a paused lab, and wait until calls reach every version again
     Resume(Named),
+    /// Break something in a lab for a while: a network, a gateway, a control plane, a node, a cluster
+    #[command(
+        after_help = "It ends by itself when its time is over, whatever becomes of lab, and before by `lab heal`."
+    )]
+    Fault(Fault),
+    /// End the faults of a lab before their time
+    Heal(Heal),
+    /// Wait for the end of a fault's time and end it, as `lab fault` has it done
+    #[command(hide = true)]
+    KeepFault(KeepFault),
     /// Open the addresses of a lab that can be called from outside in a browser, and print them
     Open(Open),
     /// Stop and start the nodes of one cluster, and judge the lab again

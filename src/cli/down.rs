@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{CliError, args, misnamed};
 use crate::commands::down;
+use crate::fault;
 use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::marked;
@@ -35,6 +36,7 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
         let lab = state.existing(&name).ok();
         if let Some(lab) = &lab {
             end_earlier(lab).await;
+            fault::forget(lab).await?;
         }
         let removed = down::remove(&engine, &name, lab.as_ref(), |what| eprintln!("{what}")).await?;
         if let Some(lab) = lab {

@@ -14,7 +14,9 @@ mod eject;
 mod error;
 mod exec;
 mod explain;
+mod fault;
 mod graph;
+mod heal;
 mod images;
 mod kubeconfig;
 mod list;
@@ -145,6 +147,18 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Resume(args) => {
             until(interrupt, "run `lab resume` again to continue", Box::pin(pause::resume(&args))).await
         }
+        Command::Fault(args) => {
+            until(
+                interrupt,
+                "`lab status` shows whether the fault is there, `lab heal` ends it",
+                Box::pin(fault::run(args)),
+            )
+            .await
+        }
+        Command::Heal(args) => {
+            until(interrupt, "run `lab heal` again to end the rest", Box::pin(heal::run(args))).await
+        }
+        Command::KeepFault(args) => Box::pin(fault::keep(args)).await,
         Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Snapshot(args) => Box::pin(snapshot::run(args, interrupt)).await,

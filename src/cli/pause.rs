@@ -56,6 +56,7 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
         ctx.lab.checks.retain(is_rotation);
     }
     // To go on is no occasion to take something away.
+    ctx.lab.faults.clear();
     ctx.lab.checks.iter_mut().for_each(Check::stop_exercising);
     let start = Instant::now();
     let nodes = pause::unpause(&ctx).await?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, args, output};
+use super::{CliError, args, heal, output};
 use crate::commands::snapshot::{About, save};
 use crate::sys::state::State;
 
@@ -22,6 +22,7 @@ pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> 
         () = interrupt.cancelled() => return Err(nothing_kept()),
     };
     let ctx = output::open(&args.name).await?;
+    heal::refuse_broken(&ctx)?;
     let saved = save(&ctx, &snapshots, &name, output::now(), interrupt).await?.ok_or_else(nothing_kept)?;
     let bytes = snapshots.get::<About>(&name)?.bytes();
     eprintln!(

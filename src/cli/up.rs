@@ -6,7 +6,7 @@ use miette::Diagnostic as _;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
-use super::{CliError, again, args, diff, down, dump, output};
+use super::{CliError, again, args, diff, down, dump, heal, output};
 use crate::commands::down::until_gone;
 use crate::commands::fixed;
 use crate::commands::leave::leave;
@@ -156,6 +156,10 @@ impl Run<'_> {
             plan.steps.retain(|s| s.action != Action::Verify);
         }
         let ctx = LabContext::new(self.lab.clone(), self.engine.clone(), lab_state.clone());
+        // What is broken on purpose is no longer.
+        if let Err(error) = heal::heal(&ctx, None).await {
+            eprintln!("warning: {error}");
+        }
         let up = Up::new(RunContext::new(ctx, self.choice), Waits { retry: SETTLE, settle: SETTLE })
             .with_processors(self.engine.processors().await?);
         let run = async |events: &Events| execute(&plan, &up, events, self.interrupt).await;

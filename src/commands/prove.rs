@@ -124,6 +124,7 @@ fn in_words(outcome: Trialled) -> &'static str {
 /// A verdict of the lab without its exercises: those take apart what is broken here.
 async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
     let mut lab = ctx.lab.clone();
+    lab.faults.clear();
     lab.checks.iter_mut().for_each(Check::stop_exercising);
     let ctx = LabContext::new(lab, ctx.engine.clone(), ctx.state.clone());
     Box::pin(verify::judge(&ctx, waits, progress)).await

@@ -224,6 +224,7 @@ impl<'a> Rotation<'a> {
     /// Goes on only if all is well.
     async fn judged(&self, waits: Waits) -> Result<(), Stopped> {
         let mut lab = self.up.ctx.lab.clone();
+        lab.faults.clear();
         lab.checks.iter_mut().for_each(Check::stop_exercising);
         let ctx = crate::context::LabContext::new(lab, self.up.ctx.engine.clone(), self.up.ctx.state.clone());
         let verdict = Box::pin(verify::judge(&ctx, waits, self.progress)).await?;

@@ -5,6 +5,7 @@ pub mod dump;
 pub mod explain;
 pub mod logs;
 mod observed;
+mod probe;
 pub mod status;
 pub mod steady;
 pub mod trace;

@@ -8,13 +8,14 @@ use k8s_openapi::api::core::v1::{Node as KubeNode, Service};
 use kube::ResourceExt;
 
 use crate::context::{LabContext, StepError, files, karmada_api};
+use crate::fault::{Record, now, records};
 use crate::plan::render::{self, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::sys::docker::Node;
 use crate::sys::kube::{Cluster, Condition, condition, load_balancer_addresses};
 use crate::verdict::{
-    AppStatus, ClusterStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus, NodeStatus,
-    ProxyStatus, RemoteCluster, Replicas, Verdict, proxies, remote_clusters,
+    AppStatus, ClusterStatus, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus,
+    NodeStatus, ProxyStatus, RemoteCluster, Replicas, Verdict, proxies, remote_clusters,
 };
 
 /// How long one question may take. A cluster that is frozen answers none, and must not hold up the others.
@@ -48,12 +49,18 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
         docker_network: format!("{} {}", lab.docker_network.name, lab.docker_network.subnet),
         clusters,
         federation,
+        faults: records(&ctx.state)?.iter().map(fault).collect(),
         last_verdict: verdict.map(|v| LastVerdict {
             passed: v.passed,
             at: v.at,
             causes: v.findings.into_iter().map(|f| f.cause).collect(),
         }),
     })
+}
+
+fn fault(record: &Record) -> FaultStatus {
+    let left = record.until.saturating_sub(now()).div_ceil(1000);
+    FaultStatus { fault: record.kind.to_string(), kind: record.kind.word(), left }
 }
 
 /// A cluster, and the Envoys that its istiod knows, which may be those of other clusters too.

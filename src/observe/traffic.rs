@@ -154,12 +154,9 @@ impl Caller {
         let mut lines = self.client.exec_lines(namespace, name, &self.container, &command).await?;
         let (sender, receiver) = unbounded_channel();
         tokio::spawn(async move {
-            let mut output = String::new();
+            let mut replies = Replies::default();
             while let Some(line) = lines.next().await {
-                output.push_str(&line);
-                output.push('\n');
-                let Some(reply) = parse_replies(&output).pop() else { continue };
-                output.clear();
+                let Some(reply) = replies.line(&line) else { continue };
                 if sender.send((Instant::now(), Answer::of(&reply))).is_err() {
                     break;
                 }
@@ -221,6 +218,21 @@ pub(in crate::observe) async fn counted(
     let before = pod.endpoints(client, service).await?;
     let replies = calls.await?;
     Ok((replies, since(&before, pod.endpoints(client, service).await?)))
+}
+
+/// What curl prints, as it comes.
+#[derive(Default)]
+pub(super) struct Replies(String);
+
+impl Replies {
+    /// Takes one more line; gives the reply that ends with it.
+    pub fn line(&mut self, line: &str) -> Option<Reply> {
+        self.0.push_str(line);
+        self.0.push('\n');
+        let reply = parse_replies(&self.0).pop()?;
+        self.0.clear();
+        Some(reply)
+    }
 }
 
 /// Answers with their times since `start`, until it is enough or time is up.

@@ -174,6 +174,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
         apps: scenario.apps.clone(),
         federation: scenario.federation.clone(),
         checks: scenario.checks.clone(),
+        faults: scenario.faults.clone(),
     };
     // The bridge's own address is the machine's as well.
     if let Some(address) = lab.docker_network.api_server_address.filter(|a| *a != lab.docker_network.gateway) {

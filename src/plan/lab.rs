@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ipv6::ClusterIpv6;
 use super::render::{EAST_WEST_PORT, ISTIOD_NODE_PORTS};
 use crate::scenario::{
-    AddressRange, App, Check, Cluster, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
+    AddressRange, App, Check, Cluster, Fault, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
 };
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
@@ -33,6 +33,9 @@ pub struct Lab {
     pub federation: Option<Federation>,
     /// What to assert.
     pub checks: Vec<Check>,
+    /// What breaks for a while when all of that holds, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 /// The Docker network of a lab.
@@ -113,11 +116,7 @@ impl LabCluster {
 
     /// Names of the containers of its nodes, as kind gives them: the control plane, then the workers.
     pub fn nodes(&self) -> impl Iterator<Item = String> {
-        let worker = |n: u8| match n {
-            1 => format!("{}-worker", self.kind_name),
-            n => format!("{}-worker{n}", self.kind_name),
-        };
-        std::iter::once(self.control_plane_node()).chain((1..=self.workers).map(worker))
+        Cluster::node_names(&self.kind_name, self.workers)
     }
 
     /// The name in Kubernetes of the node that runs in a container of that name.

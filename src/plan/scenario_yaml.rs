@@ -21,6 +21,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
         apps: lab.apps.clone(),
         federation: lab.federation.clone(),
         checks: lab.checks.clone(),
+        faults: lab.faults.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::fault::faults_text;
 use super::federation::spreads;
 use super::reachability::matrix;
 use super::summary::sentence;
@@ -31,6 +32,7 @@ pub fn verdict_text(verdict: &Verdict) -> String {
     }
     text.push_str(&matrix(&verdict.reachability));
     text.push_str(&spreads(&verdict.federation));
+    text.push_str(&faults_text(&verdict.faults));
     let _ = writeln!(text, "{}", sentence(verdict));
     text
 }
@@ -122,7 +124,16 @@ mod tests {
     fn verdict(sources: Vec<SourceVerdict>, findings: Vec<Finding>) -> Verdict {
         let passed = sources.iter().all(|s| s.passed);
         let (reachability, federation) = (Vec::new(), Vec::new());
-        Verdict { lab: "two".into(), passed, at: String::new(), sources, reachability, federation, findings }
+        Verdict {
+            lab: "two".into(),
+            passed,
+            at: String::new(),
+            sources,
+            reachability,
+            federation,
+            faults: Vec::new(),
+            findings,
+        }
     }
 
     #[test]

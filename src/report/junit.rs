@@ -1,10 +1,11 @@
 //! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, one for its endpoints and, unless it is of a
 //! rotation, one for all else that is expected. For the matrix: a case for each cell. For a federation: a case for
-//! each member, and one for those that are lost.
+//! each member, and one for those that are lost. For faults: a case for each.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::verdict::{CallCheck, Cell, MemberReplicas, SourceVerdict, Verdict};
+use super::fault::faults_text;
+use crate::verdict::{CallCheck, Cell, FaultVerdict, MemberReplicas, SourceVerdict, Verdict};
 
 /// The report as XML text.
 pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
@@ -40,7 +41,22 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
         suite.add_test_case(TestCase::new("members that are lost", status));
         report.add_test_suite(suite);
     }
+    if !verdict.faults.is_empty() {
+        let mut suite = TestSuite::new("faults");
+        suite.add_test_cases(verdict.faults.iter().map(|fault| fault_case(fault, verdict)));
+        report.add_test_suite(suite);
+    }
     report.to_string()
+}
+
+/// A case for each fault; its output has the figures and the timeline.
+fn fault_case(fault: &FaultVerdict, verdict: &Verdict) -> TestCase {
+    let problems = fault.wrong();
+    let status = if problems.is_empty() { TestCaseStatus::success() } else { failure(&problems, verdict) };
+    let mut case = TestCase::new(fault.fault.clone(), status);
+    case.set_classname(format!("{}.{}", verdict.lab, fault.kind));
+    case.set_system_out(faults_text(std::slice::from_ref(fault)));
+    case
 }
 
 fn member_case(member: &MemberReplicas, verdict: &Verdict) -> TestCase {
@@ -118,6 +134,7 @@ mod tests {
             sources: vec![source],
             reachability: Vec::new(),
             federation: Vec::new(),
+            faults: Vec::new(),
             findings: vec![finding],
         };
         insta::assert_snapshot!(junit(&verdict).expect("valid"));
@@ -152,6 +169,7 @@ mod tests {
             sources: vec![source],
             reachability: vec![cell("c1", true), cell("c2", true)],
             federation: Vec::new(),
+            faults: Vec::new(),
             findings: Vec::new(),
         };
         insta::assert_snapshot!(junit(&verdict).expect("valid"));

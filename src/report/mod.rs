@@ -1,6 +1,7 @@
 //! Events and verdicts, told to people and to programs.
 
 mod explanation;
+mod fault;
 mod federation;
 mod histogram;
 mod junit;
@@ -18,6 +19,7 @@ mod trace;
 mod under_way;
 
 pub use explanation::explanation_text;
+pub use fault::faults_text;
 pub use histogram::verdict_text;
 pub use junit::junit;
 pub use machine::{judgements_text, machine_text};

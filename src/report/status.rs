@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{table, table_text};
-use crate::verdict::{ClusterStatus, LabStatus, LastVerdict};
+use crate::verdict::{ClusterStatus, FaultStatus, LabStatus, LastVerdict};
 
 /// The status as tables, legible without colour. Tables that would be empty are left out.
 #[must_use]
@@ -30,11 +30,23 @@ pub fn status_text(status: &LabStatus) -> String {
             notes = true;
         }
     }
+    for fault in &status.faults {
+        let _ = writeln!(text, "FAULT     {}: {}", fault.fault, ends(fault, &status.lab));
+        notes = true;
+    }
     let _ = writeln!(text, "{}last verdict: {}", if notes { "\n" } else { "" }, verdict(status.last_verdict.as_ref()));
     for cause in status.last_verdict.iter().flat_map(|v| &v.causes) {
         let _ = writeln!(text, "  {cause}");
     }
     text
+}
+
+/// When a fault ends.
+fn ends(fault: &FaultStatus, lab: &str) -> String {
+    match fault.left {
+        0 => format!("its time is over, and it is still there; `lab heal {lab}` ends it"),
+        left => format!("it ends by itself in {left} s, or by `lab heal {lab}`"),
+    }
 }
 
 fn verdict(last: Option<&LastVerdict>) -> String {
@@ -234,6 +246,10 @@ fn facts(status: &LabStatus) -> BTreeMap<String, String> {
             let ready = member.ready.map_or("unknown", |ready| if ready { "ready" } else { "not ready" });
             facts.insert(format!("federation: member {}", member.cluster), ready.to_owned());
         }
+    }
+    for fault in &status.faults {
+        let is = if fault.left == 0 { "there, though its time is over" } else { "there" };
+        facts.insert(format!("fault: {}", fault.fault), is.to_owned());
     }
     facts.insert("last verdict".to_owned(), verdict(status.last_verdict.as_ref()));
     facts

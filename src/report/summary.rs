@@ -5,6 +5,7 @@ use crate::verdict::{CallCheck, Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, 
 /// PASSED, FAILED or NO CHECKS, and what was proved by it.
 pub(super) fn sentence(verdict: &Verdict) -> String {
     let has_none = verdict.sources.is_empty() && verdict.reachability.is_empty() && verdict.federation.is_empty();
+    let has_none = has_none && verdict.faults.is_empty();
     if has_none && verdict.passed {
         return format!("NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
     }
@@ -26,6 +27,11 @@ fn passed(verdict: &Verdict) -> String {
     if !verdict.federation.is_empty() {
         said.push("all replicas are where they must be".to_owned());
     }
+    match verdict.faults.len() {
+        0 => {}
+        1 => said.push("a fault is borne as Istio promises".to_owned()),
+        many => said.push(format!("{many} faults are borne as Istio promises")),
+    }
     format!("PASSED  {}: {}", verdict.lab, said.join("; "))
 }
 
@@ -46,6 +52,8 @@ fn failed(verdict: &Verdict) -> String {
     }
     let astray = verdict.federation.iter().filter(|s| !s.passed()).map(|s| s.check.as_str());
     said.extend(astray.map(|check| format!("{check} is not as expected")));
+    let unborne = verdict.faults.iter().filter(|f| !f.passed());
+    said.extend(unborne.map(|f| format!("it is not borne as it must be that {}", f.fault)));
     if !well.is_empty() {
         said.push(format!("all is well {well}"));
     }

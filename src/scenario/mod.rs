@@ -7,6 +7,7 @@ mod certificate;
 mod check;
 mod encoding;
 mod error;
+mod fault;
 mod form;
 mod guard;
 pub mod kustomization;
@@ -30,6 +31,10 @@ pub use check::{
 };
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
+pub use fault::{
+    Away, BACK as FAULT_BACK, DEFAULT as FAULT_SECONDS, Fault, FaultExpect, FaultKind, Ground, GroundCluster,
+    LONGEST as FAULT_LONGEST, Limit, Link, Path, RATE as FAULT_RATE, SHORTEST as FAULT_SHORTEST,
+};
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
     AddressRange, App, Cluster, GATEWAY_API, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests,
@@ -39,7 +44,8 @@ pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationFailover, Member, MemberMode};
 pub use pem::{decode as decode_pem, encode as encode_pem};
 pub use problem::{
-    AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FederationProblem, ManifestProblem, NameProblem,
+    AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FaultProblem, FederationProblem, ManifestProblem,
+    NameProblem,
 };
 pub use problem::{Problem, TopologyProblem, VersionProblem};
 pub use render::render;

@@ -21,6 +21,7 @@ pub use federation::{Federation, FederationFailover, Member, MemberMode};
 pub use ingress::IngressGateways;
 
 use super::check::Check;
+use super::fault::Fault;
 use super::problem::VersionProblem;
 use super::versions::Versions;
 
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub federation: Option<Federation>,
     /// The checks; a rotation over helloworld when the file names none.
     pub checks: Vec<Check>,
+    /// What breaks for a while when all checks have passed, one after the other.
+    pub faults: Vec<Fault>,
 }
 
 impl Scenario {
@@ -234,6 +237,15 @@ impl Cluster {
     #[must_use]
     pub fn kind_name(lab: &str, cluster: &str) -> String {
         format!("{lab}-{cluster}")
+    }
+
+    /// Names of the nodes of a kind cluster of that name: the control plane, then the workers.
+    pub fn node_names(kind_name: &str, workers: u8) -> impl Iterator<Item = String> {
+        let worker = move |n: u8| match n {
+            1 => format!("{kind_name}-worker"),
+            n => format!("{kind_name}-worker{n}"),
+        };
+        std::iter::once(Self::control_plane_node(kind_name)).chain((1..=workers).map(worker))
     }
 
     /// Name of the container of a kind cluster's control-plane node.

@@ -7,6 +7,7 @@ mod addresses;
 mod apps;
 mod authority;
 mod checks;
+mod faults;
 mod federation;
 mod manifests;
 mod names;
@@ -20,6 +21,7 @@ pub use addresses::AddressProblem;
 pub use apps::AppProblem;
 pub use authority::AuthorityProblem;
 pub use checks::CheckProblem;
+pub use faults::FaultProblem;
 pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
 pub use names::NameProblem;
@@ -127,9 +129,9 @@ pub enum Problem {
     #[error("an entry of `{list}` must name exactly one {thing}; this one names {}", if *.count == 0 { "none".to_owned() } else { .count.to_string() })]
     #[diagnostic(help("write each as an entry of its own, such as `- {example}`"))]
     NotOneKey {
-        /// `apps` or `checks`.
+        /// `apps`, `checks` or `faults`.
         list: &'static str,
-        /// `app` or `check`.
+        /// `app`, `check` or `fault`.
         thing: &'static str,
         /// How many there are.
         count: usize,
@@ -172,4 +174,8 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Check(#[from] CheckProblem),
+    /// A fault that there cannot be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fault(#[from] FaultProblem),
 }

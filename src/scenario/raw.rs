@@ -20,6 +20,7 @@ pub(super) use versions::RawVersions;
 
 use super::check::RawCheck;
 use super::error::Problems;
+use super::fault::RawFault;
 use super::form::Form as _;
 use super::form::{
     ANY_TEXT, Fields, LABEL, List, NameOr, Number, OneKey, OneOf, OrWord, Part, Place, Record, SUBNET, WordOr,
@@ -43,6 +44,7 @@ pub(super) struct RawScenario {
     pub apps: Option<Located<Vec<Located<RawApp>>>>,
     pub federation: Option<Located<RawFederation>>,
     pub checks: Option<Located<Vec<Located<RawCheck>>>>,
+    pub faults: Option<Located<Vec<Located<RawFault>>>>,
 }
 
 impl Record for RawScenario {
@@ -83,6 +85,10 @@ impl Record for RawScenario {
         .default("[helloworld, sleep]");
         f.part("federation", |r| &mut r.federation, "{ manager: c1 }");
         f.field("checks", List::each(OneKey::FORM), |r| &mut r.checks, of_checks).example("[rotation]");
+        let of_faults =
+            "What breaks for a while once all checks have passed, one after the other, while every cluster calls";
+        f.field("faults", List::each(OneKey::FORM), |r| &mut r.faults, of_faults)
+            .example("[partition: { between: [c1, c2] }]");
     }
 }
 
@@ -145,6 +151,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         apps,
         federation,
         checks,
+        faults,
     } = scenario;
     let all: Vec<String> = scenario.data_clusters().map(|c| c.name.clone()).collect();
     let docker_network = (docker_subnet.is_some() || api_server_address.is_some() || mtu.is_some()).then(|| {
@@ -168,6 +175,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         apps: Some(located(apps.iter().map(|app| apps::of(app, &all)))),
         federation: federation.as_ref().map(|f| federation::of(f).into()),
         checks: Some(located(checks.iter().map(|check| RawCheck::of(check, &all)))),
+        faults: (!faults.is_empty()).then(|| located(faults.iter().map(RawFault::of))),
     }
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod apps;
 mod authority;
+mod faults;
 mod federation;
 mod ip_family;
 mod manifests;
@@ -25,6 +26,7 @@ use time::OffsetDateTime;
 
 use super::check;
 use super::error::Problems;
+use super::fault;
 use super::form::OrWord;
 use super::model::{
     AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology, version_in,
@@ -205,10 +207,17 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     let is_federation = raw.federation.is_some();
     let federation = raw.federation.and_then(|f| federation::read(f, &mesh, &drafts, problems));
     // Of a federation that cannot be read nothing can be said.
-    let checks = if is_federation && federation.is_none() {
-        Vec::new()
+    let (checks, faults) = if is_federation && federation.is_none() {
+        (Vec::new(), Vec::new())
     } else {
-        check::read(raw.checks.map(|checks| checks.value), &apps, &drafts, federation.as_ref(), &mesh, problems)
+        let checks = raw.checks.map(|checks| checks.value);
+        let scope = check::scope(checks.as_deref(), &apps, &drafts, federation.as_ref(), &mesh);
+        let is_told = check::tell_clusters_apart(checks.as_deref());
+        if !is_told && raw.faults.as_ref().is_some_and(|faults| !faults.value.is_empty()) {
+            check::refuse_same_versions(&apps, &drafts, problems);
+        }
+        let checks = check::read(checks, &apps, &scope, problems);
+        (checks, fault::read(raw.faults, &scope, &faults::ground(&mesh, &drafts), problems))
     };
     let apps = apps::read(apps, &mesh, &drafts, problems);
 
@@ -225,6 +234,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         apps,
         federation,
         checks,
+        faults,
     })
 }
 

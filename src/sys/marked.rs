@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Variable with the mark.
-const VARIABLE: &str = "LAB_CHILD_OF";
+pub(super) const VARIABLE: &str = "LAB_CHILD_OF";
 /// How often it is looked whether all is gone. What waits for a disk ends when that has answered.
 const LOOKS: usize = 100;
 /// Between two looks.

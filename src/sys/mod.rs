@@ -1,6 +1,7 @@
 //! The only place that does I/O: Docker, Kubernetes, processes, files.
 
 pub mod cache;
+pub mod detached;
 pub mod docker;
 pub mod fs;
 mod home;

@@ -51,6 +51,12 @@ pub fn nearest(names: impl IntoIterator<Item = String>, name: &str) -> Option<St
     names.into_iter().filter(|other| distance(other) <= 3).min_by_key(distance)
 }
 
+/// A lock that is held for a moment.
+#[derive(Debug)]
+pub struct Moment {
+    _held: FileLock,
+}
+
 impl State {
     /// The state under `XDG_STATE_HOME/lab`, or `~/.local/state/lab`.
     pub fn open() -> Result<Self, StateError> {
@@ -276,6 +282,25 @@ impl LabState {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// Names of the files in a directory of the lab's state; none where there is no such directory.
+    pub fn files_in(&self, directory: &str) -> Result<Vec<String>, StateError> {
+        let path = self.path(directory);
+        let failed = io("list", &path);
+        let entries = match fs::read_dir(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(&failed)?,
+        };
+        let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        entries.map(name).collect::<std::io::Result<_>>().map_err(failed)
+    }
+
+    /// Takes a lock of the lab's own, besides that of the whole lab: it is for moments only, so nobody is told who waits.
+    pub async fn exclusive(&self, name: &str) -> Result<Moment, StateError> {
+        let path = self.path(name);
+        let held = FileLock::take(&path, Mode::Exclusive, || ()).await.map_err(io("lock", &path))?;
+        Ok(Moment { _held: held })
     }
 
     /// Makes the directory of a file in the lab's state.

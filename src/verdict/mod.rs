@@ -5,6 +5,7 @@ mod cause;
 mod endpoints;
 mod explanation;
 mod failover;
+mod fault;
 mod federation;
 mod loss;
 mod machine;
@@ -33,6 +34,7 @@ pub use cause::{
 pub use endpoints::{Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, reached, silent, since};
 pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{AWAY_ANSWERS, Answering, FAILED_MEANWHILE, Moment, Outage};
+pub use fault::{FaultCalls, FaultEvent, FaultJudge, FaultSource, FaultVerdict};
 pub use federation::{MemberReplicas, Spread};
 pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};
 pub use machine::{Judgement, Level, MachineReport, Raise};
@@ -46,8 +48,8 @@ pub use rotation::{Answer, Observation, rotation};
 pub use settling::{Settling, Standing};
 pub use statistics::{MAX_ERROR, requests_needed};
 pub use status::{
-    AppStatus, ClusterStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus, NodeStatus,
-    ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
+    AppStatus, ClusterStatus, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus,
+    NodeStatus, ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
 };
 pub use trace::{Known, Logged, Role, Span, Trace, TracedRequest, is_whole, spans};
 pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};
@@ -70,6 +72,9 @@ pub struct Verdict {
     /// Where the replicas of a federation are; one entry a check.
     #[serde(default)]
     pub federation: Vec<Spread>,
+    /// How the faults of the scenario were borne; none of them where a check had failed before.
+    #[serde(default)]
+    pub faults: Vec<FaultVerdict>,
     /// What is wrong, for each source and target the first broken link; empty when all is well.
     pub findings: Vec<Finding>,
 }

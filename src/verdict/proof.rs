@@ -165,6 +165,7 @@ mod tests {
             sources: vec![source("c1"), source("c2")],
             reachability: Vec::new(),
             federation: Vec::new(),
+            faults: Vec::new(),
             findings: vec![finding],
         }
     }

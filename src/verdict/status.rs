@@ -18,6 +18,8 @@ pub struct LabStatus {
     pub clusters: Vec<ClusterStatus>,
     /// The federation, if there is one.
     pub federation: Option<FederationStatus>,
+    /// What is broken on purpose.
+    pub faults: Vec<FaultStatus>,
     /// The last verdict, if there was one.
     pub last_verdict: Option<LastVerdict>,
 }
@@ -162,6 +164,18 @@ pub struct MemberStatus {
     pub mode: &'static str,
     /// Whether Karmada says that it is ready; unknown when it could not be asked.
     pub ready: Option<bool>,
+}
+
+/// A fault that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultStatus {
+    /// What is so, as `istiod of c1 is gone`.
+    pub fault: String,
+    /// Its kind, as the command line has it.
+    pub kind: &'static str,
+    /// Seconds until it ends by itself; 0 where its time is over and nobody has ended it.
+    pub left: u64,
 }
 
 /// The end of the last run of the checks.

@@ -81,11 +81,14 @@ const LAYERS: &[Layer] = &[
         ],
         &[OBJECTS],
     ),
+    // What breaks a lab for a while knows neither who builds it nor who looks.
+    effects("crate::fault", &["crate::context", "crate::sys", "crate::plan", "crate::scenario"], &[OBJECTS]),
     // What observes a lab needs no run. Of its parts the diagnosis knows neither explanation nor verdict, and the explanation no verdict.
     effects(
         "crate::observe",
         &[
             "crate::context",
+            "crate::fault",
             "crate::steps",
             "crate::sys",
             "crate::images",
@@ -105,6 +108,7 @@ const LAYERS: &[Layer] = &[
         &[
             "crate::context",
             "crate::context::run",
+            "crate::fault",
             "crate::steps",
             "crate::observe::verify",
             "crate::sys",
@@ -124,6 +128,7 @@ const LAYERS: &[Layer] = &[
             "crate::images",
             "crate::context",
             "crate::context::run",
+            "crate::fault",
             "crate::machine",
             "crate::observe",
             "crate::observe::explain",

@@ -2,6 +2,7 @@
 
 mod causes;
 mod failover;
+mod fault;
 mod federation;
 mod loss;
 mod lost;
@@ -12,6 +13,8 @@ mod rotation;
 mod undo;
 mod way;
 
+pub use fault::bear;
+
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -20,7 +23,7 @@ use super::diagnose::{Failed, is_denied};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
 use crate::scenario::{Check, Expect, Protocol, ServiceUrl, Target, Through};
-use crate::verdict::{Cell, Settling, SourceVerdict, Spread, Standing, Verdict};
+use crate::verdict::{Cell, FaultVerdict, Finding, Settling, SourceVerdict, Spread, Standing, Verdict};
 
 /// How long a verdict waits for a lab to be well.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +92,15 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
     // Without any check that asks them too, nodes that cannot answer are no lab that is well.
     let passed = amiss.is_empty() && reached && spreads.iter().all(Spread::passed);
-    let findings = if passed {
+    let by_hand = crate::fault::records(&ctx.state)?;
+    let faults = if passed && by_hand.is_empty() { fault::all(ctx, progress).await } else { Vec::new() };
+    let unborne =
+        !faults.iter().all(FaultVerdict::passed) || (passed && !by_hand.is_empty() && !ctx.lab.faults.is_empty());
+    let mut findings: Vec<Finding> = Vec::new();
+    if !passed || unborne {
+        findings.extend(by_hand.iter().map(|record| fault::finding(ctx, record)));
+    }
+    findings.extend(if passed {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
@@ -98,9 +109,10 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
         let amiss = if now.is_empty() { amiss } else { now };
         let red = causes::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
         if amiss.is_empty() { causes::findings(ctx, &red).await } else { amiss }
-    };
+    });
+    let passed = passed && !unborne;
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, findings })
+    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, faults, findings })
 }
 
 /// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it

@@ -9,7 +9,7 @@ use crate::scenario::App;
 /// Port of istiod that remote clusters use for discovery and certificates.
 pub const DISCOVERY_PORT: u16 = 15012;
 /// Port of istiod that remote clusters use for the injection webhook.
-const WEBHOOK_PORT: u16 = 15017;
+pub const WEBHOOK_PORT: u16 = 15017;
 /// What the host publishes of the east-west gateway of a primary without a load balancer, and the node ports behind it. Remote clusters know the first
 /// ones only, since the charts that they are installed from have no field for others.
 pub(in crate::plan) const ISTIOD_NODE_PORTS: [(u16, u16); 2] = [(DISCOVERY_PORT, 31512), (WEBHOOK_PORT, 31517)];

@@ -31,7 +31,7 @@ pub(super) use legacy::legacy;
 pub use legacy::{LEGACY_NAMESPACE, LEGACY_NODE_PORT};
 pub(super) use links::ISTIOD_NODE_PORTS;
 pub use links::{
-    DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, MESH_CONFIGURATION,
+    DISCOVERY_PORT, EXPOSE_ISTIOD, EXTERNAL_ISTIOD, HELLOWORLD_INGRESS, INGRESS_PORT, MESH_CONFIGURATION, WEBHOOK_PORT,
     east_west_resources, ingress_resources, istiod_service, mount_mesh_configuration,
 };
 pub use locality::locality_labels;
@@ -43,7 +43,7 @@ pub use node_network::{
 pub use policies::unplaced;
 pub use secrets::{
     CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
-    lent_account, remote_secret, token_name,
+    lent_account, remote_secret, remote_secret_name, token_name,
 };
 
 /// Namespace of Istio's control plane and gateways.

@@ -71,6 +71,12 @@ pub fn account_token(account: &str) -> Value {
     })
 }
 
+/// Name of the remote secret of a cluster.
+#[must_use]
+pub fn remote_secret_name(of: &str) -> String {
+    format!("istio-remote-secret-{of}")
+}
+
 /// The remote secret by which another control plane reads cluster `of`. `ca` and `token` are base64, as in the token's Secret.
 ///
 /// The server is a name, because Docker deals addresses out anew when nodes restart.
@@ -81,7 +87,7 @@ pub fn remote_secret(of: &LabCluster, ca: &str, token: &str) -> Value {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": format!("istio-remote-secret-{name}"),
+            "name": remote_secret_name(name),
             "namespace": ISTIO_NAMESPACE,
             "labels": { "istio/multiCluster": "true" },
             "annotations": { "networking.istio.io/cluster": name },

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
+use crate::report::fault::{COLUMNS, row, title};
 use crate::report::histogram::caller;
-use crate::verdict::{Cell, SourceVerdict, Spread, Way};
+use crate::verdict::{Cell, FaultVerdict, SourceVerdict, Spread, Way};
 
 /// A card for each source, under the name of its check.
 pub(super) fn sources(sources: &[SourceVerdict]) -> Markup {
@@ -89,6 +90,36 @@ pub(super) fn spreads(spreads: &[Spread]) -> Markup {
                 @for problem in &spread.problems { p.wrong { (problem) } }
                 @for measure in &spread.measures { p.soft { (measure) } }
             }
+        }
+    }
+}
+
+/// A table for each fault, and what happened when.
+pub(super) fn faults(faults: &[FaultVerdict]) -> Markup {
+    html! {
+        @for fault in faults {
+            h3 { (title(fault)) }
+            p { (mark(fault.passed())) }
+            div.wide tabindex="0" role="group" aria-label={ "What calls saw while " (fault.fault) } {
+                table.list {
+                    thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
+                    tbody {
+                        @for source in &fault.sources {
+                            @let [from, rest @ ..] = row(source);
+                            tr { th scope="row" { (from) } @for cell in rest { td { (cell) } } }
+                        }
+                    }
+                }
+            }
+            table.histogram aria-label={ "What happened while " (fault.fault) } {
+                @for event in &fault.timeline {
+                    tr {
+                        th scope="row" { (format!("{:.2} s", event.at)) }
+                        td { (event.what) }
+                    }
+                }
+            }
+            @for problem in fault.wrong() { p.wrong { (problem) } }
         }
     }
 }

@@ -142,6 +142,7 @@ fn verdict(page: &Page<'_>) -> Markup {
         p { (summary::sentence(verdict)) }
         (checks::sources(&verdict.sources))
         (checks::spreads(&verdict.federation))
+        (checks::faults(&verdict.faults))
     }
 }
 

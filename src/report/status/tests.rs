@@ -1,6 +1,7 @@
 use super::*;
 use crate::verdict::{
-    AppStatus, FederationStatus, GatewayStatus, MemberStatus, NodeStatus, ProxyStatus, RemoteCluster, Replicas,
+    AppStatus, FaultStatus, FederationStatus, GatewayStatus, MemberStatus, NodeStatus, ProxyStatus, RemoteCluster,
+    Replicas,
 };
 
 fn proxy(name: &str, rejected: &[(&str, &str)]) -> ProxyStatus {
@@ -54,6 +55,10 @@ fn status() -> LabStatus {
             api: "ready",
             members: vec![MemberStatus { cluster: "c1".to_owned(), mode: "push", ready: Some(false) }],
         }),
+        faults: vec![
+            FaultStatus { fault: "istiod of c1 is gone".to_owned(), kind: "istiod", left: 12 },
+            FaultStatus { fault: "c2 has no DNS server".to_owned(), kind: "dns", left: 0 },
+        ],
         last_verdict: Some(LastVerdict {
             passed: false,
             at: "2026-01-01T00:00:00Z".to_owned(),

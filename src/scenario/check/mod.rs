@@ -18,6 +18,7 @@ pub use federation::FederationCheck;
 pub use protocol::{Body, Protocol};
 pub use request::{CallerPod, RequestCheck, Target};
 pub use service::ServiceUrl;
+pub(super) use service::{HELLOWORLD, raw as raw_service};
 pub use site::{Level, Site};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -205,7 +206,7 @@ impl RawCheck {
 }
 
 /// What checks can be about.
-struct Scope<'a> {
+pub(super) struct Scope<'a> {
     drafts: &'a [Draft],
     /// Versions of helloworld by cluster, if the scenario has helloworld.
     versions: Option<BTreeMap<&'a str, Vec<String>>>,
@@ -220,27 +221,36 @@ struct Scope<'a> {
     mesh: &'a Mesh,
 }
 
-/// The checks of a scenario with these apps, with a default for what is left out.
-pub(super) fn read(
-    checks: Option<Vec<Located<RawCheck>>>,
-    apps: &[Located<RawApp>],
-    drafts: &[Draft],
-    federation: Option<&Federation>,
-    mesh: &Mesh,
-    problems: &mut Problems,
-) -> Vec<Check> {
+/// What the checks of a scenario with these apps can be about.
+pub(super) fn scope<'a>(
+    checks: Option<&[Located<RawCheck>]>,
+    apps: &'a [Located<RawApp>],
+    drafts: &'a [Draft],
+    federation: Option<&'a Federation>,
+    mesh: &'a Mesh,
+) -> Scope<'a> {
     let reachability = |c: &Located<RawCheck>| matches!(c.value, RawCheck::Reachability(_));
-    let scope = Scope {
+    Scope {
         drafts,
         versions: apps.iter().find_map(|app| versions(app, drafts)),
         sleep: apps.iter().any(|a| matches!(a.value, RawApp::Sleep(_))),
         own_apps: apps.iter().any(|a| !matches!(a.value, RawApp::Sleep(_) | RawApp::Helloworld(_)))
             || federation.is_some_and(|f| !f.objects.is_empty()),
         brought: Brought::of(apps, federation),
-        reachability: checks.iter().flatten().any(reachability),
+        reachability: checks.into_iter().flatten().any(reachability),
         federation,
         mesh,
-    };
+    }
+}
+
+/// The checks, with a default for what is left out.
+pub(super) fn read(
+    checks: Option<Vec<Located<RawCheck>>>,
+    apps: &[Located<RawApp>],
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Vec<Check> {
+    let Scope { drafts, mesh, .. } = scope;
     let checks = checks.unwrap_or_else(|| {
         if scope.versions.is_some() && scope.sleep && mesh.topology != Topology::None {
             vec![RawCheck::Rotation(RawRotation::default()).into()]
@@ -249,13 +259,23 @@ pub(super) fn read(
         }
     });
     if checks.iter().any(|c| c.value.tells_clusters_apart()) {
-        for app in apps {
-            if let RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) = &app.value {
-                versions_apart(versions, drafts, problems);
-            }
+        refuse_same_versions(apps, drafts, problems);
+    }
+    checks.into_iter().filter_map(|c| c.value.check(c.span, scope, problems)).collect()
+}
+
+/// Records clusters that answer alike, where somebody tells clusters apart by who answers.
+pub(super) fn refuse_same_versions(apps: &[Located<RawApp>], drafts: &[Draft], problems: &mut Problems) {
+    for app in apps {
+        if let RawApp::Helloworld(RawHelloworld { versions: Some(versions) }) = &app.value {
+            versions_apart(versions, drafts, problems);
         }
     }
-    checks.into_iter().filter_map(|c| c.value.check(c.span, &scope, problems)).collect()
+}
+
+/// Whether any of the checks has told already of clusters that answer alike.
+pub(super) fn tell_clusters_apart(checks: Option<&[Located<RawCheck>]>) -> bool {
+    checks.is_none_or(|checks| checks.iter().any(|c| c.value.tells_clusters_apart()))
 }
 
 fn versions<'a>(app: &'a Located<RawApp>, drafts: &'a [Draft]) -> Option<BTreeMap<&'a str, Vec<String>>> {
@@ -314,6 +334,23 @@ fn through<R: Record>(f: &mut Fields<R>, place: fn(&mut R) -> &mut Option<Locate
 }
 
 impl Scope<'_> {
+    /// Records that nobody calls in a mesh; `what` is what needs it.
+    pub(super) fn needs_callers(&self, what: &'static str, span: Span, problems: &mut Problems) -> Option<()> {
+        if self.mesh.topology == Topology::None {
+            problems.add(span, FederationProblem::NoMesh { check: what });
+            return None;
+        }
+        if !self.sleep {
+            problems.add(span, CheckProblem::NoCaller { check: what });
+        }
+        Some(())
+    }
+
+    /// The clusters that run helloworld.
+    pub(super) fn answering(&self) -> Vec<String> {
+        self.versions.iter().flat_map(BTreeMap::keys).map(|c| (*c).to_owned()).collect()
+    }
+
     /// The clusters that `all` stands for.
     fn all(&self) -> Vec<String> {
         self.drafts.iter().filter(|d| !d.is_outside()).map(|d| d.name.value.clone()).collect()

@@ -6,7 +6,7 @@ use super::super::validate::names::is_dns_label;
 use super::{CheckProblem, Located, Problems, Scope, Span};
 
 /// What helloworld serves, as Istio's sample has it.
-pub(super) const HELLOWORLD: &str = "helloworld.sample:5000/hello";
+pub(in crate::scenario) const HELLOWORLD: &str = "helloworld.sample:5000/hello";
 
 /// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,13 +75,13 @@ pub(super) fn is_url_text(text: &str) -> bool {
 pub(super) const ABOUT: &str = "What is called: SERVICE.NAMESPACE:PORT/PATH";
 
 /// The service as the file would say it.
-pub(super) fn raw(service: &ServiceUrl) -> Located<String> {
+pub(in crate::scenario) fn raw(service: &ServiceUrl) -> Located<String> {
     service.to_string().into()
 }
 
 impl Scope<'_> {
     /// A service that is what helloworld serves, which it is when nothing is said.
-    pub(super) fn helloworld(
+    pub(in crate::scenario) fn helloworld(
         &self,
         service: Option<Located<String>>,
         span: Span,

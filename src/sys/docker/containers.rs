@@ -102,6 +102,17 @@ impl Engine {
         self.perform(format!("stop {name}"), self.docker.stop_container(name, None)).await
     }
 
+    /// Kills a container, as when the power goes; that it does not run is well.
+    pub async fn kill(&self, name: &str) -> Result<(), DockerError> {
+        let killed = async {
+            match self.docker.kill_container(name, None).await {
+                Err(Error::DockerResponseServerError { message, .. }) if message.contains("is not running") => Ok(()),
+                result => result,
+            }
+        };
+        self.perform(format!("kill {name}"), killed).await
+    }
+
     /// Freezes a container: it keeps its state and answers nothing.
     pub async fn pause(&self, name: &str) -> Result<(), DockerError> {
         let mut again = 1..FREEZES;

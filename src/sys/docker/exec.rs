@@ -1,12 +1,16 @@
 //! Commands in node containers.
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use tokio::io::AsyncWrite;
 
 use super::{DockerError, Engine, ask, while_it_answers};
 use crate::sys::pipe::feed;
@@ -23,7 +27,54 @@ pub struct ContainerOutput {
     pub success: bool,
 }
 
+/// Lines that a command in a container prints. It ends when this is dropped, or when this process is gone.
+pub struct NodeLines {
+    output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
+    /// Held open: its end is what ends the command.
+    _input: Pin<Box<dyn AsyncWrite + Send>>,
+    rest: String,
+}
+
+impl NodeLines {
+    /// The next line; `None` at its end, however it ended.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((line, rest)) = self.rest.split_once('\n') {
+                let (line, rest) = (line.to_owned(), rest.to_owned());
+                self.rest = rest;
+                return Some(line);
+            }
+            let part = self.output.next().await?.ok()?;
+            self.rest.push_str(&String::from_utf8_lossy(&part.into_bytes()));
+        }
+    }
+}
+
 impl Engine {
+    /// Starts a command in a container that has a shell. Its lines come as they are printed.
+    ///
+    /// The engine lets a command go on when nobody listens any more. So a shell waits for the end of its input, which comes when this process lets go of
+    /// the command or is gone itself, and then ends the command.
+    pub async fn exec_lines(&self, container: &str, command: &[&str]) -> Result<NodeLines, DockerError> {
+        let what = || format!("run {} in {container}", command.first().copied().unwrap_or_default());
+        let words = ["sh", "-c", "\"$@\" & read -r _; kill $!", "sh"].into_iter().chain(command.iter().copied());
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            cmd: Some(words.map(str::to_owned).collect()),
+            ..ExecConfig::default()
+        };
+        let id = ask(what(), self.docker.create_exec(container, config)).await?.id;
+        match ask(what(), self.docker.start_exec(&id, None::<StartExecOptions>)).await? {
+            StartExecResults::Attached { output, input } => {
+                Ok(NodeLines { output, _input: input, rest: String::new() })
+            }
+            StartExecResults::Detached => {
+                Err(DockerError::request(what())(io::Error::other("it has no output").into()))
+            }
+        }
+    }
+
     /// Runs a command in a container to its end, with `input` on its standard input.
     pub async fn exec(
         &self,

@@ -29,7 +29,7 @@ pub use containers::Node;
 pub use derive::{BUILD_LABEL, Derivation};
 pub use endpoint::{Chosen, Endpoint};
 pub use error::{DockerError, NO_ENGINE};
-pub use exec::ContainerOutput;
+pub use exec::{ContainerOutput, NodeLines};
 pub use images::LocalImage;
 pub use info::EngineFacts;
 pub use keep::{ContainerSpec, Kept, Place};

@@ -1,0 +1,73 @@
+//! `lab fault`: breaks something for a while.
+
+use std::time::Duration;
+
+use super::progress::shown;
+use super::{CliError, args, output, pause};
+use crate::context::{LabContext, StepError};
+use crate::exec::Events;
+use crate::fault;
+use crate::observe::verify;
+use crate::plan::{Action, Lab};
+use crate::report::faults_text;
+use crate::scenario::{Fault, FaultExpect, FaultKind, FaultProblem};
+use crate::sys::detached;
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+/// What is called meanwhile.
+const SERVICE: &str = "helloworld.sample:5000/hello";
+
+pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
+    let args::Fault { name, seconds, measure, output: form, kind } = args;
+    let kind = FaultKind::try_from(kind).map_err(|problem| refused(&name, &problem))?;
+    let root = State::open()?;
+    let lab: Lab = root.existing(&name)?.load()?;
+    refuse(&lab, &kind, seconds)?;
+    let _lock = root.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+    let ctx = output::open(&name).await?;
+    if measure {
+        return self::measure(&ctx, kind, seconds, form).await;
+    }
+    let record = fault::begin(&ctx, &kind, Duration::from_secs(seconds.into())).await?;
+    eprintln!("{}, for {seconds} s; `lab heal {name}` ends it before", record.kind);
+    Ok(())
+}
+
+/// Refuses what cannot be in this lab, before anything is touched.
+fn refuse(lab: &Lab, kind: &FaultKind, seconds: u32) -> Result<(), CliError> {
+    let wrong = lab.ground().refuse(kind, seconds);
+    wrong.into_iter().next().map_or(Ok(()), |(_, problem)| Err(refused(&lab.name, &problem)))
+}
+
+fn refused(lab: &str, problem: &FaultProblem) -> CliError {
+    let remedy = miette::Diagnostic::help(problem).map(|help| help.to_string()).unwrap_or_default();
+    CliError::Usage { problem: format!("lab {lab}: {problem}"), remedy }
+}
+
+async fn measure(ctx: &LabContext, kind: FaultKind, seconds: u32, form: args::Output) -> Result<(), CliError> {
+    pause::refuse_paused(ctx).await?;
+    let service = SERVICE.parse().map_err(|reason: &str| CliError::Usage {
+        problem: format!("{SERVICE} {reason}"),
+        remedy: "report this as a mistake in lab".to_owned(),
+    })?;
+    let fault = Fault { kind, seconds, service, expect: FaultExpect::default() };
+    let bear = async |events: &Events| verify::bear(ctx, &fault, &events.progress(&Action::Verify.id())).await;
+    let verdict = shown(bear).await?;
+    match form {
+        args::Output::Text => output::print(&faults_text(std::slice::from_ref(&verdict)))?,
+        args::Output::Json => output::print_json(&verdict)?,
+    }
+    if verdict.passed() { Ok(()) } else { Err(CliError::Red) }
+}
+
+/// Is the process that ends a fault in time.
+pub(super) async fn keep(args: args::KeepFault) -> Result<(), CliError> {
+    let state = State::open()?.existing(&args.name)?;
+    detached::settle();
+    let open = async || {
+        let lab: Lab = state.load()?;
+        Ok::<_, StepError>(LabContext::new(lab, Engine::connect().await?, state.clone()))
+    };
+    Ok(fault::watch(open, &state, &args.id).await?)
+}

@@ -1,0 +1,114 @@
+//! Calls that go on whatever becomes of the cluster that they come from: its node makes them in the namespaces of the calling pod, so no API server is
+//! needed while they last.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::traffic::{Replies, collect};
+use crate::context::{LabContext, StepError};
+use crate::plan::render::APP_NAMESPACE;
+use crate::scenario::{FAULT_RATE, ServiceUrl};
+use crate::sys::kube::KubeError;
+use crate::verdict::{Answer, Moment, REPLY_FORMAT};
+
+/// Who calls; its container has that name too.
+const CALLER: &str = "sleep";
+/// Seconds that one request may take. On a busy machine one that goes well may take more than one.
+const LIMIT: &str = "3";
+/// Runs the rest of its words in the namespaces of a container.
+const ENTER: &str = r#"id=$1
+shift
+pid=$(ctr --namespace k8s.io task ls | sed -n "s/^$id  *\([0-9]*\) .*/\1/p")
+exec nsenter --target "$pid" --mount --net -- "$@""#;
+
+/// A steady stream of calls.
+pub(super) struct Probe {
+    answers: UnboundedReceiver<(Instant, Answer)>,
+    /// When each answer came, and how many microseconds it took.
+    times: Arc<Mutex<Vec<(Instant, u64)>>>,
+}
+
+impl Probe {
+    /// Begins to call from the newest pod of sleep in a cluster, until this is dropped.
+    pub async fn begin(ctx: &LabContext, cluster: &str, service: &ServiceUrl) -> Result<Self, StepError> {
+        let selector = format!("app={CALLER}");
+        let pod = ctx.client(cluster).await?.pods(APP_NAMESPACE, &selector).await?.pop();
+        let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: APP_NAMESPACE.to_owned(), selector })?;
+        let lost = || StepError::Missing(format!("the container of {CALLER} in {cluster}"));
+        let (node, id) = place(&pod).ok_or_else(lost)?;
+        let of = ctx.cluster(cluster)?;
+        let node = of.nodes().find(|container| of.node_name(container) == node).ok_or_else(lost)?;
+        let (rate, url) = (format!("{FAULT_RATE}/s"), format!("http://{service}#[1-1000000]"));
+        let command =
+            ["sh", "-c", ENTER, "sh", &id, "curl", "-sN", "--rate", &rate, "-m", LIMIT, "-w", REPLY_FORMAT, &url];
+        let mut lines = ctx.engine.exec_lines(&node, &command).await?;
+        let (sender, answers) = unbounded_channel();
+        let times: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
+        let taken = Arc::clone(&times);
+        tokio::spawn(async move {
+            let mut replies = Replies::default();
+            while let Some(line) = lines.next().await {
+                let Some(reply) = replies.line(&line) else { continue };
+                let (now, answer) = (Instant::now(), Answer::of(&reply));
+                if matches!(answer, Answer::Version(_)) {
+                    taken.lock().unwrap_or_else(PoisonError::into_inner).push((now, reply.micros));
+                }
+                if sender.send((now, answer)).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { answers, times })
+    }
+
+    /// Within how many microseconds 95 of 100 answers came that came between two moments.
+    pub fn most_within(&self, from: Instant, to: Instant) -> Option<u64> {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<u64> = times.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, took)| *took).collect();
+        all.sort_unstable();
+        all.get((all.len() * 95).div_ceil(100).saturating_sub(1)).copied()
+    }
+
+    /// Answers with their times since `start`, until it is enough or time is up.
+    pub async fn collect(
+        &mut self,
+        start: Instant,
+        limit: Duration,
+        enough: impl Fn(&[Moment]) -> bool,
+    ) -> Vec<Moment> {
+        collect(&mut self.answers, start, limit, enough).await
+    }
+}
+
+/// The node of a pod, and what its runtime calls the container of the caller.
+fn place(pod: &Pod) -> Option<(String, String)> {
+    let node = pod.spec.as_ref()?.node_name.clone()?;
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let id = statuses.iter().find(|s| s.name == CALLER)?.container_id.as_ref()?;
+    let (_, id) = id.split_once("://")?;
+    // It is a word of a pattern.
+    (!id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| (node, id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_container_of_the_caller_is_found_among_others() {
+        let pod = |id: &str| -> Pod {
+            let sidecar = json!({ "name": "istio-proxy", "containerID": "containerd://b1", "image": "", "imageID": "", "ready": true, "restartCount": 0 });
+            let sleep = json!({ "name": "sleep", "containerID": id, "image": "", "imageID": "", "ready": true, "restartCount": 0 });
+            let pod = json!({ "spec": { "nodeName": "n", "containers": [] }, "status": { "containerStatuses": [sidecar, sleep] } });
+            serde_json::from_value(pod).expect("a pod")
+        };
+        assert_eq!(place(&pod("containerd://a0")), Some(("n".into(), "a0".into())));
+        assert_eq!(place(&pod("containerd://a/b")), None);
+        assert_eq!(place(&Pod::default()), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Faults: something is broken for a while, and mended again, while every cluster calls without a pause.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::{join_all, try_join_all};
+
+use super::super::probe::Probe;
+use super::undo::Undo;
+use crate::context::{LabContext, StepError};
+use crate::exec::Progress;
+use crate::fault::{self, Record};
+use crate::plan::render::{APP_NAMESPACE, ISTIO_NAMESPACE};
+use crate::scenario::{FAULT_BACK, Fault};
+use crate::sys::poll::poll_until;
+use crate::verdict::{FaultCalls, FaultJudge, FaultVerdict, Finding, WINDOW, is_settled};
+
+/// How long it may take until it is clear who answers before the fault.
+const BEFORE: Duration = Duration::from_secs(60);
+/// How much later a fault ends by itself than it is ended here.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long it may take until all is as before.
+const BACK: Duration = Duration::from_secs(FAULT_BACK as u64);
+/// Between two looks whether a lost cluster is well again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// All faults of the scenario, each mended before the next.
+pub(super) async fn all(ctx: &LabContext, progress: &Progress) -> Vec<FaultVerdict> {
+    let mut verdicts = Vec::new();
+    for fault in &ctx.lab.faults {
+        let verdict = bear(ctx, fault, progress).await.unwrap_or_else(|error| FaultVerdict {
+            fault: fault.kind.to_string(),
+            kind: fault.kind.name().to_owned(),
+            service: fault.service.to_string(),
+            seconds: fault.seconds,
+            problems: vec![format!("it could not be looked at: {error}")],
+            ..FaultVerdict::default()
+        });
+        verdicts.push(verdict);
+    }
+    verdicts
+}
+
+/// Breaks something for as long as it is said, and judges what callers see of it.
+///
+/// # Errors
+/// It cannot be broken, or not mended: then `lab heal` does it.
+pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Result<FaultVerdict, StepError> {
+    let judge = FaultJudge::of(&ctx.lab, fault);
+    progress.say(format!("calls to {}, before {}", fault.service, fault.kind));
+    let begin = judge.callers().into_iter().map(|from| async move {
+        let calls = FaultCalls { from: from.to_owned(), ..FaultCalls::default() };
+        Ok::<_, StepError>((Probe::begin(ctx, from, &fault.service).await?, calls))
+    });
+    let mut all = try_join_all(begin).await?;
+    let start = Instant::now();
+    join_all(all.iter_mut().map(|(probe, calls)| async move {
+        calls.before = probe.collect(start, BEFORE, is_settled).await;
+        calls.before.drain(..calls.before.len().saturating_sub(WINDOW));
+    }))
+    .await;
+    let calls = |all: Vec<(Probe, FaultCalls)>| all.into_iter().map(|(_, calls)| calls).collect::<Vec<_>>();
+    if !all.iter().all(|(_, calls)| is_settled(&calls.before)) {
+        return Ok(judge.judge(&calls(all), 0.0));
+    }
+
+    let lasts = Duration::from_secs(fault.seconds.into());
+    let calm = start;
+    let start = Instant::now();
+    let record = fault::begin(ctx, &fault.kind, lasts + GRACE).await?;
+    let undo = Undo::by({
+        let of = (Arc::new(LabContext::new(ctx.lab.clone(), ctx.engine.clone(), ctx.state.clone())), record.id);
+        move || {
+            let (ctx, id) = of.clone();
+            Box::pin(async move { fault::heal(&ctx, &id).await.map(|_| ()) })
+        }
+    });
+    progress.say(format!("{}, for {} s", fault.kind, fault.seconds));
+    join_all(all.iter_mut().map(|(probe, calls)| async move {
+        calls.away = probe.collect(start, lasts, |_| false).await;
+    }))
+    .await;
+
+    progress.say(format!("calls, until all is as before: {} no more", fault.kind));
+    let end = Instant::now();
+    let healed = end.duration_since(start).as_secs_f64();
+    let ended = undo.now().await;
+    join_all(all.iter_mut().map(|(probe, calls)| {
+        let judge = &judge;
+        async move {
+            let mut seen = std::mem::take(calls);
+            let before = seen.before.clone();
+            seen.back = probe.collect(end, BACK, |moments| judge.is_back(moments, &before)).await;
+            *calls = seen;
+        }
+    }))
+    .await;
+    for (probe, calls) in &mut all {
+        calls.within = [probe.most_within(calm, start), probe.most_within(start, end)];
+    }
+    ended?;
+    let mut verdict = judge.judge(&calls(all), (healed * 100.0).round() / 100.0);
+    if let Some(lost) = ctx.lab.ground().lost(&fault.kind)
+        && !is_well(ctx, &lost.name, BACK.saturating_sub(end.elapsed())).await
+    {
+        verdict.problems.push(format!("{FAULT_BACK} s after its end {} is not well again", lost.name));
+    }
+    Ok(verdict)
+}
+
+/// Waits until a cluster that was lost can call again, so that the next fault finds it as this one did.
+async fn is_well(ctx: &LabContext, cluster: &str, limit: Duration) -> bool {
+    let Some(of) = ctx.lab.cluster(cluster) else { return false };
+    let mut wanted = vec![(APP_NAMESPACE, "sleep")];
+    if ctx.lab.has_istio(of) && of.runs_istiod() {
+        wanted.push((ISTIO_NAMESPACE, "istiod"));
+    }
+    let well = poll_until(limit.max(LOOK), LOOK, async || {
+        let Ok(client) = ctx.client(cluster).await else { return Ok(None) };
+        for (namespace, deployment) in &wanted {
+            if !client.is_available(namespace, deployment).await.unwrap_or(false) {
+                return Ok(None);
+            }
+        }
+        Ok::<_, StepError>(Some(()))
+    });
+    matches!(well.await, Ok(Some(())))
+}
+
+/// That a verdict is about a lab in which something is broken by hand.
+pub(super) fn finding(ctx: &LabContext, record: &Record) -> Finding {
+    let left = record.until.saturating_sub(fault::now()) / 1000;
+    Finding {
+        cause: format!("a fault is there: {}", record.kind),
+        evidence: format!("`lab fault` has written it down; it ends by itself in {left} s"),
+        remedy: format!("lab heal {}", ctx.lab.name),
+    }
+}
