@@ -1,6 +1,7 @@
 //! Flags, as parsed.
 
 mod calls;
+mod change;
 mod eject;
 mod fault;
 mod itself;
@@ -20,6 +21,7 @@ use super::candidates::{files, files_and_labs, labs};
 use crate::images::Choice;
 
 pub use calls::{Explain, Trace};
+pub use change::{Diff, Down};
 pub use eject::Eject;
 pub use fault::{Fault, Heal, KeepFault};
 pub use itself::{Completions, Docs, Man, Version};
@@ -244,43 +246,12 @@ impl Up {
     }
 }
 
-/// `lab diff`.
-#[derive(Debug, ClapArgs)]
-pub struct Diff {
-    /// A scenario file, a directory with a scenario.yaml in it, or the name of a lab of this machine
-    #[arg(add = ArgValueCompleter::new(files_and_labs))]
-    pub scenario: PathBuf,
-    /// Name of the lab, instead of the one in the scenario
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Show also what `lab up --remove` would take away
-    #[arg(long)]
-    pub remove: bool,
-    /// Form of what is shown
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-    /// How it is read.
-    #[command(flatten)]
-    pub reading: Reading,
-}
-
 /// A verb about one lab.
 #[derive(Debug, ClapArgs)]
 pub struct Named {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-}
-
-/// `lab down`.
-#[derive(Debug, ClapArgs)]
-pub struct Down {
-    /// Names of labs
-    #[arg(required_unless_present = "all", add = ArgValueCandidates::new(labs))]
-    pub names: Vec<String>,
-    /// Every lab that `lab list` shows
-    #[arg(long, conflicts_with = "names")]
-    pub all: bool,
 }
 
 /// `lab verify`.

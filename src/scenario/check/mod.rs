@@ -1,6 +1,7 @@
 //! What a scenario asserts over its lab. Each kind of check has a file with what it is: its fields, its rules, its model and the way back.
 //! What was seen of it is judged in the file of that name in `verdict`.
 
+mod about;
 mod brought;
 mod expect;
 mod failover;
@@ -64,27 +65,6 @@ pub enum Check {
     Reachability,
     /// Where a federation runs the replicas of a Deployment.
     Federation(FederationCheck),
-}
-
-impl Check {
-    /// Whether it calls from outside through ingress gateways.
-    #[must_use]
-    pub fn is_through_ingress(&self) -> bool {
-        match self {
-            Self::Rotation { through, .. } => *through == Through::Ingress,
-            Self::Request(request) => request.through == Through::Ingress,
-            Self::Failover(_) | Self::Reachability | Self::Federation(_) => false,
-        }
-    }
-
-    /// The same check without taking anything away.
-    pub fn stop_exercising(&mut self) {
-        match self {
-            Self::Failover(check) => check.exercise.clear(),
-            Self::Federation(check) => check.exercise.clear(),
-            Self::Rotation { .. } | Self::Request(_) | Self::Reachability => {}
-        }
-    }
 }
 
 /// By which way a check calls.
