@@ -256,6 +256,8 @@ checks:
       headers: { a: b }
       times: 2
       expect: { status: 404, body: x, headers: { a: b }, weights: { v1: 80, v2-a: 20 }, within: 2s, atLeast: 1s, mirror: \"helloworld.sample:5000\", failures: 3, ejected: true }
+  - request: { service: \"grpc://helloworld.sample:5000/a.B/C\", body: x, headerBytes: 9, expect: { grpcStatus: 5 } }
+  - request: { service: helloworld.sample:5000/hello, bodyBytes: 9, expect: { bodyBytes: 9 } }
   - request: { service: helloworld.sample:5000/hello, through: ingress, expect: { versions: [v1] } }
   - request: { url: \"http://a/\", expect: { denied: true, reason: x } }
   - request: { service: helloworld.sample:5000/hello, expect: { clusters: [c1] } }

@@ -182,7 +182,9 @@ impl Caller {
             replies = replies.into_iter().map(grpc_reply).collect();
         }
         if call.counted.is_some() {
-            replies.iter_mut().for_each(|reply| reply.shorten(KEPT));
+            for reply in &mut replies {
+                reply.shorten(KEPT);
+            }
         }
         Ok(replies)
     }

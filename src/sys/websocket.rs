@@ -1,13 +1,13 @@
-//! WebSockets (RFC 6455) over a stream that is there already.
+//! The protocol `WebSocket` (RFC 6455) over a stream that is there already.
 
 use std::collections::BTreeMap;
 
 use futures::{SinkExt, StreamExt};
 use http::{HeaderMap, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::words;
 
@@ -62,21 +62,33 @@ where
         answer.error = in_words(&error);
         return answer;
     }
-    while waits {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => text.as_str().clone_into(&mut answer.body),
-            Some(Ok(Message::Binary(bytes))) => answer.body = String::from_utf8_lossy(&bytes).into_owned(),
-            Some(Ok(Message::Close(_))) | None => {
-                "the WebSocket was closed before a message came".clone_into(&mut answer.error);
-            }
-            Some(Ok(_)) => continue,
-            Some(Err(error)) => answer.error = in_words(&error),
+    if waits {
+        match first(&mut socket).await {
+            Ok(text) => answer.body = text,
+            Err(error) => answer.error = error,
         }
-        break;
     }
     // Whoever does not hear that it is over sees the connection end.
     let _ = socket.close(None).await;
     answer
+}
+
+/// The first message that comes, or why none does.
+async fn first<S>(socket: &mut WebSocketStream<S>) -> Result<String, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+            Some(Ok(Message::Binary(bytes))) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Some(Ok(Message::Close(_))) | None => {
+                return Err("the WebSocket was closed before a message came".to_owned());
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(in_words(&error)),
+        }
+    }
 }
 
 fn request(handshake: &Handshake<'_>) -> Result<Request<()>, http::Error> {

@@ -114,8 +114,8 @@ mod tests {
         rotation("rotation x", "c1", requests, &["v1".to_owned(), "v2".to_owned()], seen)
     }
 
-    const V1: &str = "Hello version: v1, instance: helloworld-v1-abc\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
-    const V2: &str = "Hello version: v2, instance: helloworld-v2-abc\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
+    const V1: &str = "Hello version: v1, instance: helloworld-v1-abc\n\n--lab-status--200 0.01 0 \n{}\n--lab-end--\n";
+    const V2: &str = "Hello version: v2, instance: helloworld-v2-abc\n\n--lab-status--200 0.01 0 \n{}\n--lab-end--\n";
 
     #[test]
     fn passes_when_every_version_answers() {
@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_red_even_if_every_version_answered() {
-        let refused = "upstream connect error\n\n--lab-status--503 0.01 \n{}\n--lab-end--\n";
-        let timeout = "--lab-status--000 2.0 Operation timed out after 2001 milliseconds\n{}\n--lab-end--\n";
-        let timeout_again = "--lab-status--000 2.0 Operation timed out after 2002 milliseconds\n{}\n--lab-end--\n";
+        let refused = "upstream connect error\n\n--lab-status--503 0.01 0 \n{}\n--lab-end--\n";
+        let timeout = "--lab-status--000 2.0 0 Operation timed out after 2001 milliseconds\n{}\n--lab-end--\n";
+        let timeout_again = "--lab-status--000 2.0 0 Operation timed out after 2002 milliseconds\n{}\n--lab-end--\n";
         let verdict = judge(&format!("{V1}{V2}{refused}{timeout}{timeout_again}"), 5);
         assert!(!verdict.passed);
         assert_eq!(verdict.failures, 3);
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_red() {
-        let stranger = "Hello version: v9, instance: x\n\n--lab-status--200 0.01 \n{}\n--lab-end--\n";
+        let stranger = "Hello version: v9, instance: x\n\n--lab-status--200 0.01 0 \n{}\n--lab-end--\n";
         let verdict = judge(&format!("{V1}{V2}{stranger}"), 3);
         assert!(!verdict.passed);
         assert_eq!(verdict.unexpected, ["v9"]);

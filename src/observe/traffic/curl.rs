@@ -151,9 +151,9 @@ impl Call<'_> {
     /// What curl reads from its standard input, once for all requests.
     pub(super) fn input(&self) -> Bytes {
         let by_input = self.headers.iter().filter(|(_, value)| self.is_by_input(value));
-        let lines: String = by_input.map(|(name, value)| format!("{name}: {value}\n")).collect();
+        let lines: Vec<String> = by_input.map(|(name, value)| format!("{name}: {value}\n")).collect();
         if !lines.is_empty() {
-            return Bytes::from(lines);
+            return Bytes::from(lines.concat());
         }
         let body = self.body.clone().unwrap_or_default();
         if self.protocol != Protocol::Grpc {

@@ -1,4 +1,4 @@
-//! Conversations over connections that a pod opens: by `nc`, since curl speaks no plain TCP, and not everywhere WebSockets.
+//! Conversations over connections that a pod opens: by `nc`, since curl speaks no plain TCP, and `WebSocket` not everywhere.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn over_tcp(connection: &mut Connection, call: &Call<'_>) -> Reply {
     let error = match ended {
         _ if !said.is_empty() => String::new(),
         Ok(_) => "the connection was closed before anything came".to_owned(),
-        Err(_) => format!("nothing came for {} s", call.limit),
+        Err(_) => "nothing came in time".to_owned(),
     };
     let body = String::from_utf8_lossy(&said).into_owned();
     Reply { bytes: said.len() as u64, body, error, ..Reply::default() }
@@ -114,6 +114,6 @@ async fn over_websocket(connection: &mut Connection, call: &Call<'_>, place: &st
         Ok(websocket::Answer { status, headers, body, error }) => {
             Reply { status, headers, bytes: body.len() as u64, body, error, ..Reply::default() }
         }
-        Err(_) => Reply { error: format!("nothing came for {} s", call.limit), ..Reply::default() },
+        Err(_) => Reply { error: "nothing came in time".to_owned(), ..Reply::default() },
     }
 }

@@ -192,9 +192,9 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
     let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
     let url_place = raw.url.as_ref().map(|u| u.span);
     let target_place = raw.service.as_ref().or(raw.url.as_ref()).map_or(span, |t| t.span);
-    let called = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
+    let spoken = target(raw.service, raw.url, span, raw.is_unreadable, raw_expect.is_denied(), scope, problems);
     let through_place = raw.through.as_ref().map(|t| t.span);
-    if let Some((protocol, _)) = &called {
+    if let Some((protocol, _)) = &spoken {
         let said = Said {
             method: raw.method.as_ref().map(|m| m.span),
             headers: raw.headers.as_ref().map(|h| h.span),
@@ -227,7 +227,7 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         problems.add(method.span, CheckProblem::BadMethod { value: method.value.clone() });
     }
     let headers = raw.headers.map(|h| headers(h, problems)).unwrap_or_default();
-    let (protocol, target) = called.map_or((Protocol::Http, None), |(protocol, target)| (protocol, Some(target)));
+    let (protocol, target) = spoken.map_or((Protocol::Http, None), |(protocol, target)| (protocol, Some(target)));
     let body = protocol::body(raw.body, raw.body_bytes, (protocol, raw.header_bytes.as_ref()), problems);
     let of_helloworld = matches!(&target, Some(Target::Service(service)) if is_helloworld(service));
     let times = raw.times.map_or(1, |t| t.value);
