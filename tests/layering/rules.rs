@@ -102,6 +102,7 @@ const LAYERS: &[Layer] = &[
     ),
     part("crate::observe::diagnose", "crate::observe", &[]),
     part("crate::observe::explain", "crate::observe", &["crate::observe::diagnose"]),
+    part("crate::observe::steady", "crate::observe", &[]),
     part("crate::observe::verify", "crate::observe", &["crate::observe::diagnose", "crate::observe::explain"]),
     effects(
         "crate::commands",
@@ -110,6 +111,7 @@ const LAYERS: &[Layer] = &[
             "crate::context::run",
             "crate::fault",
             "crate::steps",
+            "crate::observe::steady",
             "crate::observe::verify",
             "crate::sys",
             "crate::images",

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::{control_plane, load_balancer, network, trust};
 use crate::context::{LabContext, StepError};
-use crate::observe::explain;
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
@@ -319,10 +318,21 @@ fn endpoint(
     })
 }
 
+/// The command that explains a call.
+pub(in crate::observe) fn explain_command(
+    ctx: &LabContext,
+    (from, to): (&LabCluster, &LabCluster),
+    service: &ServiceUrl,
+    caller: &CallerPod,
+) -> String {
+    let command = format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name);
+    if *caller == CallerPod::sleep() { command } else { format!("{command} --caller {caller}") }
+}
+
 /// The command that follows a call closer; none for one that it cannot follow.
 fn explained_by(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
     let (service, caller) = source.explained()?;
-    Some(explain::command(ctx, (from, to), service, &caller))
+    Some(explain_command(ctx, (from, to), service, &caller))
 }
 
 /// The command that shows what the app of a pod says.

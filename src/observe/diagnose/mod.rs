@@ -9,7 +9,7 @@ mod load_balancer;
 mod network;
 mod trust;
 
-pub(super) use call::{Failed, Link, first_broken, is_denied, suspects};
+pub(super) use call::{Failed, Link, explain_command, first_broken, is_denied, suspects};
 pub(super) use control_plane::{runs as control_plane, watches};
 pub(super) use network::{gateway, routes};
 pub(super) use trust::trust;

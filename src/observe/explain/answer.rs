@@ -2,9 +2,8 @@
 
 use super::{Look, TracedCall};
 use crate::context::{LabContext, StepError};
+use crate::observe::diagnose;
 use crate::observe::traffic::{Call, counted};
-use crate::plan::LabCluster;
-use crate::scenario::{CallerPod, ServiceUrl};
 use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
@@ -99,20 +98,9 @@ fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said:
         None => Finding {
             cause: format!("{} answers {}, and {} does not", to.name, from.name, other.name),
             evidence: said.to_owned(),
-            remedy: command(ctx, (from, other), service, call.caller),
+            remedy: diagnose::explain_command(ctx, (from, other), service, call.caller),
         },
     })
-}
-
-/// The command that explains a call.
-pub(in crate::observe) fn command(
-    ctx: &LabContext,
-    (from, to): (&LabCluster, &LabCluster),
-    service: &ServiceUrl,
-    caller: &CallerPod,
-) -> String {
-    let command = format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name);
-    if *caller == CallerPod::sleep() { command } else { format!("{command} --caller {caller}") }
 }
 
 fn governs(ctx: &LabContext, call: &TracedCall<'_>) -> String {

@@ -5,8 +5,6 @@ mod caller;
 mod endpoint;
 mod path;
 
-pub(super) use answer::command;
-
 use tokio::sync::OnceCell;
 
 use super::diagnose;
