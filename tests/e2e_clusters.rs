@@ -131,7 +131,9 @@ fn a_remote_comes_and_goes_and_one_gets_a_control_plane_of_its_own_in_full() {
     let calls = ["c1", "c2"].map(|c| Calls::begin(&own, c, "remotes"));
     own.becomes(&remotes("c1, c2, c3"), &[]);
     let said = own.becomes(&remotes("c1, c2"), &["--remove"]);
-    calls.map(|calls| calls.end(&own));
+    for calls in calls {
+        calls.end(&own);
+    }
     assert!(said.contains("cluster c3 is removed: e2e-remotes-c3-control-plane"), "{said}");
     assert!(!containers().contains("e2e-remotes-c3"));
     assert_eq!(pods(&own, "c1") + &pods(&own, "c2"), before, "nothing of the others starts anew");
@@ -143,7 +145,9 @@ fn a_remote_comes_and_goes_and_one_gets_a_control_plane_of_its_own_in_full() {
     assert!(!shown.contains("delete   c2  MutatingWebhookConfiguration"), "its own istiod takes it over: {shown}");
     let calls = ["c1", "c2"].map(|c| Calls::begin(&own, c, "promoted"));
     own.becomes("clusters: [c1, c2]\n", &[]);
-    calls.map(|calls| calls.end(&own));
+    for calls in calls {
+        calls.end(&own);
+    }
     let slices = ["-n", "istio-system", "get", "endpointslices", "-l", "kubernetes.io/service-name=istiod", "-o"];
     let addresses = own.kubectl("c2", &[&slices[..], &["jsonpath={.items[*].endpoints[*].addresses[*]}"]].concat());
     assert!(addresses.starts_with("10.102.") && !addresses.contains(' '), "only its own istiod: {addresses}");
@@ -185,7 +189,9 @@ fn a_cluster_comes_to_a_hosted_mesh_with_listed_networks_and_goes_in_full() {
     let calls = ["w1", "w2"].map(|c| Calls::begin(&own, c, "hosted"));
     own.becomes(&hosted("host, w1, w2, w3"), &[]);
     own.becomes(&hosted("host, w1, w2"), &["--remove"]);
-    calls.map(|calls| calls.end(&own));
+    for calls in calls {
+        calls.end(&own);
+    }
     assert!(!containers().contains("e2e-hosted-w3"));
     assert_eq!(pods(&own, "w1") + &pods(&own, "w2"), before, "nothing of the mesh starts anew");
 

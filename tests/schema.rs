@@ -265,7 +265,9 @@ checks:
   - reachability
 ",
     ];
-    let written = texts.map(|text| {
+    let faults = FAULTS.replace("MORE", EXPECTED);
+    let [first, second] = texts;
+    let written = [first, second, &faults].map(|text| {
         let file = |path: String| {
             let text = std::fs::read_to_string(authority.join(&path)).expect("a file");
             (path.clone(), Ok(vec![ManifestFile { name: path, text }]))
@@ -277,9 +279,29 @@ checks:
     });
     let mut lacks = Vec::new();
     lacking(&schema(), &written.iter().collect::<Vec<_>>(), "scenario", &mut lacks);
-    // What was in files is in `objects` when it is written.
-    assert_eq!(lacks, ["scenario.apps.manifests.files", "scenario.federation.files"]);
+    // What was in files is in `objects` when it is written, and the clock is a fault that is known to be refused.
+    assert_eq!(lacks, ["scenario.apps.manifests.files", "scenario.federation.files", "scenario.faults.clockSkew"]);
 }
+
+/// Every kind of fault, with all that is its own.
+const FAULTS: &str = "name: a
+mesh: { ingressGateway: true }
+clusters: [c1, { name: c2, nodes: { workers: 1 } }]
+faults:
+  - partition: { between: [c1, c2], oneWay: true, how: refuse, MORE }
+  - network: { between: [c1, c2], oneWay: true, latency: 100ms, jitter: 20ms, loss: 5%, bandwidth: 64kbit, MORE }
+  - gateway: { cluster: c2, gateway: ingress, MORE }
+  - istiod: { cluster: c1, MORE }
+  - discovery: { cluster: c1, MORE }
+  - apiServer: { cluster: c1, MORE }
+  - node: { node: c2-worker, away: paused, MORE }
+  - cluster: { cluster: c2, away: paused, MORE }
+  - pressure: { node: c2-worker, cpu: 2, memory: 512Mi, MORE }
+  - dns: { cluster: c1, MORE }
+  - remoteSecret: { cluster: c1, of: c2, MORE }
+";
+/// What may be said of any of them.
+const EXPECTED: &str = "for: 30s, service: \"helloworld.sample:5000/hello\", expect: { lost: { c1: 9 }, answers: { c1: [c1] }, failoverWithin: 5s, backWithin: 90s }";
 
 /// Every mapping of the schema with fields of known names.
 fn mappings(schema: &Value) -> Vec<&Value> {

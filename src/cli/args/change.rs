@@ -7,7 +7,6 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use super::{Output, Reading};
 use crate::cli::candidates::{files_and_labs, labs};
-use crate::images::Choice;
 
 /// `lab diff`.
 #[derive(Debug, ClapArgs)]
