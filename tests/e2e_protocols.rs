@@ -24,9 +24,10 @@ fn protocols_in_full() {
         sample(cluster, &["patch", "service", "remote", "--type=json", "-p", &port(1, "http-grpc")]);
     }
     sample("c1", &["delete", "virtualservices.networking.istio.io", "secure"]);
-    let small = e2e::run_dir().join("small.yaml");
-    std::fs::write(&small, SMALL).expect("a file");
-    let small = small.to_str().expect("a path");
+    // kubectl runs in the node, and sees no file of the host.
+    let small = "/tmp/small.yaml";
+    let written = own.node("c2", &["sh", "-c", &format!("cat >{small} <<'END'\n{SMALL}\nEND")]);
+    assert!(written.status.success(), "{written:?}");
     sample("c2", &["apply", "-f", small]);
     let verdict = own.red("port 7000 of protocols.sample is declared as http, and is called over plain TCP");
     e2e::assert_cause(&verdict, "port 9090 of remote.sample is declared as http, and is called over gRPC");
