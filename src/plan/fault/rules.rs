@@ -57,8 +57,9 @@ pub(super) fn network(lab: &Lab, between: &[String], one_way: bool, link: Link, 
         ends.push(format!("-m statistic --mode random --probability 0.{loss:02} -j DROP"));
     }
     if let Some(bandwidth) = link.bandwidth {
-        // Bytes a second. A burst of a tenth of a second, and of a few packets at least, passes.
-        let (rate, burst) = (bandwidth.saturating_mul(125), bandwidth.saturating_mul(13).max(6000));
+        // Bytes a second. A burst of a second passes, than which iptables takes no smaller one, and of a few packets at least.
+        let rate = bandwidth.saturating_mul(125);
+        let burst = rate.max(6000);
         ends.push(format!(
             "-m hashlimit --hashlimit-name f{id} --hashlimit-above {rate}b/s --hashlimit-burst {burst}b -j DROP"
         ));
@@ -276,7 +277,7 @@ mod tests {
         let acts = network(&lab(TWO), &sides(&["c1", "c2"]), true, link, "a1");
         let scripts = scripts(&acts[..2]);
         assert!(scripts[0].1.contains("--probability 0.05 -j DROP"), "{}", scripts[0].1);
-        assert!(scripts[0].1.contains("--hashlimit-above 8000b/s --hashlimit-burst 6000b"), "{}", scripts[0].1);
+        assert!(scripts[0].1.contains("--hashlimit-above 8000b/s --hashlimit-burst 8000b"), "{}", scripts[0].1);
         assert_eq!(acts.len(), 3);
         assert!(
             matches!(&acts[2], Act::Shell { node, script, .. } if node == "x-c1-control-plane" && script.ends_with("netem delay 100ms 20ms"))
