@@ -43,7 +43,9 @@ impl Calls {
     fn begin(own: &Own, cluster: &'static str, name: &str) -> Self {
         let enough = format!("/tmp/enough-{name}");
         let calls = format!(
-            "while [ ! -e {enough} ]; do curl -s -o /dev/null -m 5 -w '%{{http_code}}\\n' helloworld:5000/hello; sleep 0.1; done"
+            "while [ ! -e {enough} ]; do \
+             said=$(curl -s -m 5 -w ' %{{http_code}}' helloworld:5000/hello | tr '\\n' ' '); \
+             code=${{said##* }}; [ \"$code\" = 200 ] && echo 200 || echo \"$code at $(date -u +%T.%N): $said\"; sleep 0.1; done"
         );
         let mut docker = Command::new("docker");
         docker.args([

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CliError, args, misnamed};
+use super::{CliError, args, misnamed, output};
 use crate::commands::down;
 use crate::fault;
 use crate::scenario;
@@ -32,7 +32,7 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
             continue;
         }
         let start = std::time::Instant::now();
-        let _lock = state.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+        let _lock = output::lock(&state, &name).await?;
         let lab = state.existing(&name).ok();
         if let Some(lab) = &lab {
             end_earlier(lab).await;

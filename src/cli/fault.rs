@@ -24,7 +24,7 @@ pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let root = State::open()?;
     let lab: Lab = root.existing(&name)?.load()?;
     refuse(&lab, &kind, seconds)?;
-    let _lock = root.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
+    let _lock = output::lock(&root, &name).await?;
     let ctx = output::open(&name).await?;
     if measure {
         return self::measure(&ctx, kind, seconds, form).await;

@@ -4,6 +4,7 @@ mod again;
 mod args;
 mod calls;
 mod candidates;
+mod change;
 mod completions;
 mod diff;
 mod docs;

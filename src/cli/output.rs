@@ -15,7 +15,7 @@ use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::input::{self, Refused};
-use crate::sys::state::{State, StateError};
+use crate::sys::state::{Lock, State, StateError};
 use crate::sys::words;
 use crate::verdict::Verdict;
 
@@ -235,6 +235,11 @@ pub(super) async fn open(name: &str) -> Result<LabContext, CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
     Ok(LabContext::new(lab, Engine::connect().await?, state))
+}
+
+/// Takes the lock of a lab, and says so if another process holds it.
+pub(super) async fn lock(state: &State, name: &str) -> Result<Lock, CliError> {
+    Ok(state.lock(name, || eprintln!("waiting: another lab process is working on {name}")).await?)
 }
 
 /// A cluster that the lab does not have.

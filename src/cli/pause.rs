@@ -10,7 +10,7 @@ use crate::exec::Events;
 use crate::observe::verify::{self, Waits};
 use crate::plan::Action;
 use crate::scenario::{Check, Through};
-use crate::sys::state::State;
+use crate::sys::state::{Lock, State};
 
 /// How long the mesh may take to be well after it goes on: nodes that were away for long are given up by their control plane first.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -41,10 +41,10 @@ pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn lock(name: &str) -> Result<crate::sys::state::Lock, CliError> {
+async fn lock(name: &str) -> Result<Lock, CliError> {
     let state = State::open()?;
     state.existing(name)?;
-    Ok(state.lock(name, || eprintln!("waiting: another lab process is working on {name}")).await?)
+    output::lock(&state, name).await
 }
 
 pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
@@ -56,8 +56,7 @@ pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
         ctx.lab.checks.retain(is_rotation);
     }
     // To go on is no occasion to take something away.
-    ctx.lab.faults.clear();
-    ctx.lab.checks.iter_mut().for_each(Check::stop_exercising);
+    ctx.lab = ctx.lab.at_rest();
     let start = Instant::now();
     let nodes = pause::unpause(&ctx).await?;
     if nodes.is_empty() {

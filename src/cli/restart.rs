@@ -19,8 +19,7 @@ pub(super) async fn run(args: args::Restart, interrupt: &CancellationToken) -> R
         return Err(super::output::no_cluster(&lab, &args.cluster));
     }
     {
-        let told = || eprintln!("waiting: another lab process is working on {}", args.name);
-        let _lock = root.lock(&args.name, told).await?;
+        let _lock = super::output::lock(&root, &args.name).await?;
         let ctx = LabContext::new(lab, Engine::connect().await?, state);
         pause::stop(&ctx, &args.cluster).await?;
     }

@@ -22,9 +22,8 @@ pub(super) async fn run(args: args::Restore, interrupt: &CancellationToken) -> R
     {
         let engine = Engine::connect().await?;
         let start = Instant::now();
-        let told = || eprintln!("waiting: another lab process is working on {lab}");
         let restored = async {
-            let _lock = state.lock(&lab, told).await?;
+            let _lock = output::lock(&state, &lab).await?;
             if lab == *own {
                 return Ok::<_, CliError>(restore(&engine, &state, &snapshot, &snapshot.about.lab).await?);
             }

@@ -2,49 +2,20 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::progress::shown;
-use super::{CliError, Output, args, output, pause, up};
-use crate::commands::rotate::{self, Stopped, Subject};
-use crate::commands::up::Up;
-use crate::context::{LabContext, RunContext};
-use crate::exec::{Event, Events};
-use crate::images::Choice;
-use crate::observe::verify::Waits;
+use super::{CliError, Output, args, change, output};
+use crate::commands::rotate::{self, Subject};
+use crate::exec::Events;
 use crate::plan::{Action, Lab, helloworlds};
-use crate::report::{passage_text, verdict_text};
+use crate::report::passage_text;
 use crate::scenario::App;
-use crate::sys::docker::Engine;
-use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Rotate, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let root = State::open()?;
-    let state = root.existing(&args.name)?;
-    let lab: Lab = state.load()?;
-    refuse(&lab, args.what)?;
-    let name = lab.name.clone();
-    let choice = up::keep_source(&state, &lab, Choice::Auto)?;
-    let engine = Engine::connect().await?;
-    let up = Up::new(RunContext::new(LabContext::new(lab, engine, state), choice), Waits::default());
-    let _lock = root.lock(&name, || eprintln!("waiting: another lab process is working on {name}")).await?;
-    pause::refuse_paused(&up.ctx).await?;
-    let step = Action::Verify.id();
-    let passage = shown(async |events: &Events| {
-        events.send(Event::StepStarted { step: step.clone(), at: std::time::Duration::ZERO });
-        rotate::run(&up, args.what, &events.progress(&step), interrupt).await
-    });
-    let again = format!("`lab rotate {name} {}` goes on", value(args.what));
-    let passage = match Box::pin(passage).await {
-        Ok(passage) => passage,
-        Err(Stopped::Interrupted) => return Err(CliError::Interrupted { remedy: again }),
-        Err(Stopped::Red(verdict)) => {
-            output::print(&verdict_text(&verdict))?;
-            eprintln!("stopped: not everything is well; mend it first, then {again}");
-            return Err(CliError::Red);
-        }
-        Err(Stopped::Failed(error)) => {
-            return Err(CliError::Build { lab: name, failures: vec![("rotate".to_owned(), error)] });
-        }
-    };
+    let up = change::open(&args.name).await?;
+    refuse(&up.ctx.lab, args.what)?;
+    let again = format!("`lab rotate {} {}` goes on", args.name, value(args.what));
+    let rotate =
+        async |events: &Events| rotate::run(&up, args.what, &events.progress(&Action::Verify.id()), interrupt).await;
+    let passage = change::run(&up, "rotate", &again, rotate).await?;
     match args.output {
         Output::Text => output::print(&passage_text(&passage))?,
         Output::Json => output::print_json(&passage)?,

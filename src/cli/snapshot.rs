@@ -16,9 +16,8 @@ pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> 
     let snapshots = state.snapshots()?;
     snapshots.refuse_taken(&name)?;
     let start = Instant::now();
-    let told = || eprintln!("waiting: another lab process is working on {}", args.name);
     let _lock = tokio::select! {
-        lock = state.lock(&args.name, told) => lock?,
+        lock = output::lock(&state, &args.name) => lock?,
         () = interrupt.cancelled() => return Err(nothing_kept()),
     };
     let ctx = output::open(&args.name).await?;

@@ -45,8 +45,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     }
     let before = async {
         let engine = Engine::connect().await?;
-        let told = || eprintln!("waiting: another lab process is working on {}", lab.name);
-        let lock = state.lock(&lab.name, told).await?;
+        let lock = output::lock(&state, &lab.name).await?;
         if clear_half(&engine, &state, &lab.name).await? {
             eprintln!("what an interrupted restore left of lab {} is removed", lab.name);
         }

@@ -9,6 +9,8 @@ pub mod leave;
 pub mod load;
 pub mod pause;
 pub mod prove;
+mod restart;
 pub mod rotate;
 pub mod snapshot;
+mod under_traffic;
 pub mod up;

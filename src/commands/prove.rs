@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::up::Up;
+use super::up::{Stopped, Up};
 use crate::context::{LabContext, StepError, karmada_api};
 use crate::exec::{Events, Progress};
-use crate::observe::verify::{self, Waits};
+use crate::observe::verify::Waits;
 use crate::plan::{Action, Break, Damage, breaks};
-use crate::scenario::Check;
 use crate::sys::kube::{Cluster, Manifest};
-use crate::verdict::{Noticed, Proof, Trial, Trialled, Verdict, judged};
+use crate::verdict::{Noticed, Proof, Trial, Trialled, judged};
 
 /// How long a break may take to be seen: proxies learn of most within seconds, and connections that are open carry on for a while.
 const RED: Duration = Duration::from_secs(60);
@@ -19,23 +18,6 @@ const RED: Duration = Duration::from_secs(60);
 const GREEN: Duration = Duration::from_secs(120);
 /// Between two looks at a lab that is still green.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// What stopped a proof.
-#[derive(Debug)]
-pub enum Stopped {
-    /// An interrupt. What was broken last may still be.
-    Interrupted,
-    /// The lab was not well before anything was broken.
-    Red(Box<Verdict>),
-    /// A break could not be made, or not be mended.
-    Failed(StepError),
-}
-
-impl From<StepError> for Stopped {
-    fn from(error: StepError) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// The breaks of a lab whose words contain `only`, all without it.
 #[must_use]
@@ -56,10 +38,7 @@ pub async fn run(
 ) -> Result<Proof, Stopped> {
     let progress = &events.progress(&Action::Verify.id());
     progress.say("looking whether all is well before anything is broken");
-    let before = judge(&up.ctx, Waits { retry: Duration::ZERO, settle: RED }, progress).await?;
-    if !before.passed {
-        return Err(Stopped::Red(Box::new(before)));
-    }
+    let before = up.until_well(Waits { retry: Duration::ZERO, settle: RED }, progress).await?;
     let mut trials = Vec::new();
     for (at, of) in planned.iter().enumerate() {
         progress.say(format!("{} of {}: {}", at + 1, planned.len(), of.what));
@@ -78,7 +57,7 @@ async fn trial(up: &Up, of: &Break, progress: &Progress, interrupt: &Cancellatio
     let mut noticed = Noticed::default();
     // A check that turns red before proxies have heard of all of it may be red for the wrong reason.
     while start.elapsed() < RED {
-        noticed = Noticed::of(&judge(&up.ctx, Waits::default(), progress).await?, of);
+        noticed = Noticed::of(&up.judge_at_rest(Waits::default(), progress).await?, of);
         if noticed.outcome() == Trialled::Named && noticed.strays.is_empty() {
             break;
         }
@@ -92,8 +71,8 @@ async fn trial(up: &Up, of: &Break, progress: &Progress, interrupt: &Cancellatio
 
     let start = Instant::now();
     progress.say(format!("mending: {}", of.what));
-    mend(up, interrupt).await?;
-    let after = judge(&up.ctx, Waits { retry: GREEN, settle: GREEN }, progress).await?;
+    up.build(interrupt).await?;
+    let after = up.judge_at_rest(Waits { retry: GREEN, settle: GREEN }, progress).await?;
     if !after.passed {
         problems.push(format!("the lab was not well {} s after it was mended", start.elapsed().as_secs()));
         return Err(Stopped::Failed(StepError::Failed {
@@ -121,15 +100,6 @@ fn in_words(outcome: Trialled) -> &'static str {
     }
 }
 
-/// A verdict of the lab without its exercises: those take apart what is broken here.
-async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
-    let mut lab = ctx.lab.clone();
-    lab.faults.clear();
-    lab.checks.iter_mut().for_each(Check::stop_exercising);
-    let ctx = LabContext::new(lab, ctx.engine.clone(), ctx.state.clone());
-    Box::pin(verify::judge(&ctx, waits, progress)).await
-}
-
 /// Where the objects of a cluster are: those for Karmada are in its own API.
 async fn place(ctx: &LabContext, of: &Break) -> Result<Cluster, StepError> {
     let is_manager = ctx.lab.cluster(&of.cluster).is_some_and(|c| ctx.lab.is_manager(c));
@@ -152,12 +122,4 @@ async fn damage(client: &Cluster, damage: &Damage) -> Result<(), StepError> {
         }
     }
     Ok(())
-}
-
-/// What `lab up` does but the verdict, without a word about each step.
-async fn mend(up: &Up, interrupt: &CancellationToken) -> Result<(), Stopped> {
-    match up.build(interrupt).await? {
-        true => Ok(()),
-        false => Err(Stopped::Interrupted),
-    }
 }

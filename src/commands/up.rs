@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{RunContext, StepError};
+use crate::context::{LabContext, RunContext, StepError};
 use crate::exec::{Events, Executor, Progress, execute};
 use crate::observe::verify::{self, Waits};
 use crate::plan::render;
@@ -13,6 +13,23 @@ use crate::plan::{Action, Plan, PlannedStep};
 use crate::steps::{self, metallb};
 use crate::sys::docker::LAB_LABEL;
 use crate::verdict::Verdict;
+
+/// What stopped a change of a lab that is up.
+#[derive(Debug)]
+pub enum Stopped {
+    /// An interrupt. What was begun last may be half done.
+    Interrupted,
+    /// The lab was not well, before or in between.
+    Red(Box<Verdict>),
+    /// Something could not be done.
+    Failed(StepError),
+}
+
+impl<E: Into<StepError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 /// What runs the steps of one run.
 #[derive(Debug)]
@@ -43,17 +60,38 @@ impl Up {
         self.verdict.get()
     }
 
-    /// Runs all steps of the lab but the verdict, and tells nobody of each. Gives whether it ran to the end: an interrupt ends it before.
+    /// Runs all steps of the lab but the verdict, and tells nobody of each.
     ///
     /// # Errors
-    /// That of the first step that failed.
-    pub async fn build(&self, interrupt: &CancellationToken) -> Result<bool, StepError> {
+    /// That of the first step that failed, or an interrupt.
+    pub async fn build(&self, interrupt: &CancellationToken) -> Result<(), Stopped> {
         let (events, _unread) = Events::channel();
         let mut plan = Plan::of(&self.ctx.lab);
         plan.steps.retain(|step| step.action.is_construction());
         let finished = Box::pin(execute(&plan, self, &events, interrupt)).await;
-        let failure = finished.failures.into_iter().next();
-        failure.map_or(Ok(!finished.interrupted), |failure| Err(failure.error))
+        match finished.failures.into_iter().next() {
+            Some(failure) => Err(Stopped::Failed(failure.error)),
+            None if finished.interrupted => Err(Stopped::Interrupted),
+            None => Ok(()),
+        }
+    }
+
+    /// The verdict of the lab while nothing is taken away from it.
+    ///
+    /// # Errors
+    /// The lab could not be asked.
+    pub async fn judge_at_rest(&self, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
+        let ctx = LabContext::new(self.ctx.lab.at_rest(), self.ctx.engine.clone(), self.ctx.state.clone());
+        Box::pin(verify::judge(&ctx, waits, progress)).await
+    }
+
+    /// The same; goes on only if all is well.
+    ///
+    /// # Errors
+    /// The lab could not be asked, or the verdict is red.
+    pub async fn until_well(&self, waits: Waits, progress: &Progress) -> Result<Verdict, Stopped> {
+        let verdict = self.judge_at_rest(waits, progress).await?;
+        if verdict.passed { Ok(verdict) } else { Err(Stopped::Red(Box::new(verdict))) }
     }
 
     async fn verify(&self, progress: &Progress) -> Result<bool, StepError> {

@@ -3,11 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::{Lab, LabCluster};
-use crate::scenario::{App, version_in};
+use crate::scenario::{App, Check, version_in};
 
 /// The clusters that a check over `all` is about.
 pub fn checked_clusters(lab: &Lab) -> impl Iterator<Item = &LabCluster> {
     lab.data_clusters()
+}
+
+impl Lab {
+    /// The same lab, whose checks take nothing away and which has no faults: for a verdict that is no occasion to break something.
+    #[must_use]
+    pub fn at_rest(&self) -> Self {
+        let mut lab = self.clone();
+        lab.faults.clear();
+        lab.checks.iter_mut().for_each(Check::stop_exercising);
+        lab
+    }
 }
 
 /// A helloworld that lab deploys.

@@ -1,0 +1,50 @@
+//! What verbs have in common that change a lab that is up.
+
+use super::progress::shown;
+use super::{CliError, output, pause, up};
+use crate::commands::up::{Stopped, Up};
+use crate::context::{LabContext, RunContext};
+use crate::exec::{Event, Events};
+use crate::images::Choice;
+use crate::observe::verify::Waits;
+use crate::plan::{Action, Lab};
+use crate::report::verdict_text;
+use crate::sys::docker::Engine;
+use crate::sys::state::State;
+
+/// A lab that is there, ready for its steps to be run again.
+pub(super) async fn open(name: &str) -> Result<Up, CliError> {
+    let state = State::open()?.existing(name)?;
+    let lab: Lab = state.load()?;
+    let choice = up::keep_source(&state, &lab, Choice::Auto)?;
+    let engine = Engine::connect().await?;
+    Ok(Up::new(RunContext::new(LabContext::new(lab, engine, state), choice), Waits::default()))
+}
+
+/// Does it while nobody else works on the lab, with one line of progress. `again` says what to do about a change that was interrupted, as a sentence.
+pub(super) async fn run<T>(
+    up: &Up,
+    verb: &str,
+    again: &str,
+    change: impl AsyncFnOnce(&Events) -> Result<T, Stopped>,
+) -> Result<T, CliError> {
+    let name = &up.ctx.lab.name;
+    let _lock = output::lock(&State::open()?, name).await?;
+    pause::refuse_paused(&up.ctx).await?;
+    let done = shown(async |events: &Events| {
+        events.send(Event::StepStarted { step: Action::Verify.id(), at: std::time::Duration::ZERO });
+        change(events).await
+    });
+    match Box::pin(done).await {
+        Ok(done) => Ok(done),
+        Err(Stopped::Interrupted) => Err(CliError::Interrupted { remedy: again.to_owned() }),
+        Err(Stopped::Red(verdict)) => {
+            output::print(&verdict_text(&verdict))?;
+            eprintln!("stopped: not everything is well; mend it first, as the verdict says");
+            Err(CliError::Red)
+        }
+        Err(Stopped::Failed(error)) => {
+            Err(CliError::Build { lab: name.clone(), failures: vec![(verb.to_owned(), error)] })
+        }
+    }
+}
