@@ -5,13 +5,6 @@ mod e2e;
 use base64::Engine as _;
 use e2e::Own;
 
-/// Applies an object from its JSON, which has no apostrophe.
-fn apply(own: &Own, cluster: &str, object: &str) {
-    let command = format!("echo '{object}' | kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -");
-    let output = own.node(cluster, &["sh", "-c", &command]);
-    assert!(output.status.success(), "{}", e2e::text(&output.stderr));
-}
-
 /// Breaks the mesh one way after the other; after each the explanation ends at what was broken, and `lab up` mends it.
 #[test]
 fn explains_a_sound_call_and_finds_what_is_broken() {
@@ -89,7 +82,7 @@ fn caller(own: &mut Own) {
             "name":"envoy.filters.network.http_connection_manager","subFilter":{"name":"envoy.filters.http.router"}}}}},
         "patch":{"operation":"INSERT_BEFORE","value":{"name":"wrong","typed_config":{
             "@type":"type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua","inlineCode":"this is no Lua"}}}}]}}"#;
-    apply(own, "c1", filter);
+    own.apply("c1", filter);
     own.settles("c1", "c2", "configuration");
     own.broken_at("c1", "c2", "configuration", "the sidecar in c1 rejects what istiod sends");
     own.kubectl("c1", &["-n", "sample", "delete", "envoyfilters.networking.istio.io", "wrong"]);
@@ -158,7 +151,7 @@ fn preference(own: &mut Own) {
         "spec":{"host":"helloworld.sample.svc.cluster.local","trafficPolicy":{
         "loadBalancer":{"localityLbSetting":{"enabled":true,"failoverPriority":["topology.istio.io/network"]}},
         "outlierDetection":{"consecutive5xxErrors":5}}}}"#;
-    apply(own, "c1", rule);
+    own.apply("c1", rule);
     own.settles("c1", "c2", "endpoint");
     own.broken_at("c1", "c2", "endpoint", "prefer nearer endpoints");
     own.kubectl("c1", &["-n", "sample", "delete", "destinationrules.networking.istio.io", "near"]);

@@ -147,12 +147,20 @@ fn gateway_loss_in_full() {
     let mut own = Own::up("gateway-loss");
     assert_eq!(answered(seen(&own.verdict, 0, "c2")), ["c1", "c2"], "it loses its network only");
     assert_eq!(seen(&own.verdict, 0, "c2")["lost"], 0);
-    // Callers that do not leave it out lose what goes there.
+    // Callers that neither leave it out nor try again lose what goes there.
+    let no_retries = r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService",
+        "metadata":{"name":"no-retries","namespace":"sample"},
+        "spec":{"hosts":["helloworld.sample.svc.cluster.local"],"http":[{"retries":{"attempts":0},
+        "route":[{"destination":{"host":"helloworld.sample.svc.cluster.local"}}]}]}}"#;
     for cluster in ["c1", "c2"] {
         own.kubectl(cluster, &["-n", "sample", "delete", "destinationrule", "helloworld"]);
+        own.apply(cluster, no_retries);
     }
     let verdict = verify_red(&own.name);
     assert!(wrong(&verdict).contains("requests from c1 were lost, and 5% may be"), "{}", wrong(&verdict));
+    for cluster in ["c1", "c2"] {
+        own.kubectl(cluster, &["-n", "sample", "delete", "virtualservice", "no-retries"]);
+    }
     own.mend();
 }
 

@@ -47,6 +47,29 @@ fn prove_and_rotate_in_full() {
     assert!(verdict.status.success(), "{}", text(&verdict.stdout));
 }
 
+/// A soak by a seed bears its faults; one whose callee goes meanwhile does not, and ends.
+#[test]
+fn soak_in_full() {
+    let mut own = Own::of("soak", "clusters: [c1, c2]\napps: [helloworld, sleep]\n");
+    let listed = lab(&["soak", "soak", "--seed", "5", "--list"]);
+    let (soak, code) = told(&["soak", "soak", "--seed", "5", "--for", "3m"]);
+    assert_eq!((code, &soak["passed"]), (Some(0), &Value::Bool(true)), "{soak:#}");
+    let rounds = soak["rounds"].as_array().expect("rounds");
+    assert!(rounds.len() >= 2, "{soak:#}");
+    for (round, line) in rounds.iter().zip(text(&listed.stdout).lines()) {
+        let fault = &round["fault"];
+        assert_eq!(format!("{}, for {} s", fault["fault"].as_str().expect("a fault"), fault["seconds"]), line);
+        assert_eq!(round["endpoints"], serde_json::json!({ "c1": 2, "c2": 2 }), "{round:#}");
+        assert!(round["held"]["memory"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{round:#}");
+    }
+
+    own.kubectl("c1", &["-n", "sample", "delete", "deployment", "helloworld-v1"]);
+    let output = lab(&["soak", "soak", "--seed", "5", "--for", "3m"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("FAILED"), "it breaks nothing in a lab that is red: {}", text(&output.stdout));
+    own.mend();
+}
+
 /// Root and intermediate of c1, as its istiod has them.
 fn fingerprints(own: &Own) -> (String, String) {
     let of = |key: &str| {

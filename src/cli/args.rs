@@ -25,7 +25,7 @@ pub use change::{Diff, Down};
 pub use eject::Eject;
 pub use fault::{Fault, Heal, KeepFault};
 pub use itself::{Completions, Docs, Man, Version};
-pub use prove::{Prove, Rotate};
+pub use prove::{Prove, Rotate, Soak};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
 pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
@@ -71,6 +71,9 @@ pub enum Command {
     /// Break a running lab in every way that its plan knows, one at a time, and see whether the checks notice, name the cause, and turn green again
     #[command(after_help = "What is broken is mended as `lab up` does. It takes half a minute a break.")]
     Prove(Prove),
+    /// Break a running lab at random, one fault after the other, with calls from every cluster all the while and a verdict after each fault
+    #[command(after_help = "Each fault ends within 20 s. The seed repeats them.")]
+    Soak(Soak),
     /// Replace what clusters trust each other by, while every cluster calls every other, and count what is lost
     #[command(
         after_help = "Pods are restarted, so that they take the new certificates. One that was interrupted goes on."

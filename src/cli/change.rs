@@ -7,10 +7,14 @@ use crate::context::{LabContext, RunContext};
 use crate::exec::{Event, Events};
 use crate::images::Choice;
 use crate::observe::verify::Waits;
-use crate::plan::{Action, Lab};
+use crate::plan::{Action, Lab, helloworlds};
 use crate::report::verdict_text;
+use crate::scenario::{App, ServiceUrl};
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
+
+/// What is called while a lab is changed.
+const SERVICE: &str = "helloworld.sample:5000/hello";
 
 /// A lab that is there, ready for its steps to be run again.
 pub(super) async fn open(name: &str) -> Result<Up, CliError> {
@@ -19,6 +23,25 @@ pub(super) async fn open(name: &str) -> Result<Up, CliError> {
     let choice = up::keep_source(&state, &lab, Choice::Auto)?;
     let engine = Engine::connect().await?;
     Ok(Up::new(RunContext::new(LabContext::new(lab, engine, state), choice), Waits::default()))
+}
+
+/// [`SERVICE`], read.
+pub(super) fn service() -> Result<ServiceUrl, CliError> {
+    SERVICE.parse().map_err(|reason: &str| CliError::Usage {
+        problem: format!("{SERVICE} {reason}"),
+        remedy: "report this as a mistake in lab".to_owned(),
+    })
+}
+
+/// Refuses a lab in which nobody calls `helloworld` while something happens, as `it has faults`.
+pub(super) fn refuse_without_callers(lab: &Lab, meanwhile: &str) -> Result<(), CliError> {
+    if lab.apps.iter().any(|app| matches!(app, App::Sleep)) && helloworlds(lab).next().is_some() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("lab {} has nobody who calls while {meanwhile}", lab.name),
+        remedy: "add helloworld and sleep to `apps` of its scenario, and run `lab up` with it".to_owned(),
+    })
 }
 
 /// Does it while nobody else works on the lab, with one line of progress. `again` says what to do about a change that was interrupted, as a sentence.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::progress::shown;
-use super::{CliError, args, output, pause};
+use super::{CliError, args, change, output, pause};
 use crate::context::{LabContext, StepError};
 use crate::exec::Events;
 use crate::fault;
@@ -14,9 +14,6 @@ use crate::scenario::{Fault, FaultExpect, FaultKind, FaultProblem};
 use crate::sys::detached;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
-
-/// What is called meanwhile.
-const SERVICE: &str = "helloworld.sample:5000/hello";
 
 pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let args::Fault { name, seconds, measure, output: form, kind } = args;
@@ -47,10 +44,7 @@ fn refused(lab: &str, problem: &FaultProblem) -> CliError {
 
 async fn measure(ctx: &LabContext, kind: FaultKind, seconds: u32, form: args::Output) -> Result<(), CliError> {
     pause::refuse_paused(ctx).await?;
-    let service = SERVICE.parse().map_err(|reason: &str| CliError::Usage {
-        problem: format!("{SERVICE} {reason}"),
-        remedy: "report this as a mistake in lab".to_owned(),
-    })?;
+    let service = change::service()?;
     let fault = Fault { kind, seconds, service, expect: FaultExpect::default() };
     let bear = async |events: &Events| verify::bear(ctx, &fault, &events.progress(&Action::Verify.id())).await;
     let verdict = shown(bear).await?;

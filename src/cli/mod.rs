@@ -41,6 +41,7 @@ mod self_check;
 mod shell;
 mod snapshot;
 mod snapshots;
+mod soak;
 mod status;
 mod trace;
 mod trust;
@@ -121,6 +122,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
             until(interrupt, "run `lab down` again to remove the rest", Box::pin(down::run(args))).await
         }
         Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
+        Command::Soak(args) => Box::pin(soak::run(args, interrupt)).await,
         Command::Prove(args) => Box::pin(prove::run(args, interrupt)).await,
         Command::Rotate(args) => Box::pin(rotate::run(args, interrupt)).await,
         Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,

@@ -5,16 +5,17 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, Output, args, change, output};
 use crate::commands::rotate::{self, Subject};
 use crate::exec::Events;
-use crate::plan::{Action, Lab, helloworlds};
+use crate::plan::{Action, Lab};
 use crate::report::passage_text;
-use crate::scenario::App;
 
 pub(super) async fn run(args: args::Rotate, interrupt: &CancellationToken) -> Result<(), CliError> {
     let up = change::open(&args.name).await?;
     refuse(&up.ctx.lab, args.what)?;
     let again = format!("`lab rotate {} {}` goes on", args.name, value(args.what));
-    let rotate =
-        async |events: &Events| rotate::run(&up, args.what, &events.progress(&Action::Verify.id()), interrupt).await;
+    let service = change::service()?;
+    let rotate = async |events: &Events| {
+        rotate::run(&up, args.what, &service, &events.progress(&Action::Verify.id()), interrupt).await
+    };
     let passage = change::run(&up, "rotate", &again, rotate).await?;
     match args.output {
         Output::Text => output::print(&passage_text(&passage))?,
@@ -41,13 +42,7 @@ fn refuse(lab: &Lab, what: Subject) -> Result<(), CliError> {
             "name a lab with a mesh".to_owned(),
         );
     }
-    let calls = lab.apps.iter().any(|app| matches!(app, App::Sleep)) && helloworlds(lab).next().is_some();
-    if !calls {
-        return refused(
-            format!("lab {} has nobody who calls while {what} are replaced", lab.name),
-            "add helloworld and sleep to `apps` of its scenario, and run `lab up` with it".to_owned(),
-        );
-    }
+    change::refuse_without_callers(lab, &format!("{what} are replaced"))?;
     if what == Subject::RemoteSecret && lab.data_clusters().count() < 2 {
         return refused(
             format!("lab {} has one cluster, and no remote secrets", lab.name),

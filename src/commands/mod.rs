@@ -12,5 +12,6 @@ pub mod prove;
 mod restart;
 pub mod rotate;
 pub mod snapshot;
+pub mod soak;
 mod under_traffic;
 pub mod up;

@@ -9,6 +9,7 @@ use super::up::{Stopped, Up};
 use crate::context::StepError;
 use crate::exec::Progress;
 use crate::plan::render;
+use crate::scenario::ServiceUrl;
 use crate::steps::reissue::{self, RootStage};
 use crate::sys::kube::Manifest;
 use crate::verdict::Passage;
@@ -41,11 +42,12 @@ impl std::fmt::Display for Subject {
 pub async fn run(
     up: &Up,
     subject: Subject,
+    service: &ServiceUrl,
     progress: &Progress,
     interrupt: &CancellationToken,
 ) -> Result<Passage, Stopped> {
     let work = async {
-        let mut change = Change::begin(up, progress, interrupt).await?;
+        let mut change = Change::begin(up, service, progress, interrupt).await?;
         match subject {
             Subject::RemoteSecret => remote_secrets(&mut change).await?,
             Subject::Intermediate => {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::up::{Stopped, Up};
-use crate::context::StepError;
 use crate::exec::Progress;
 use crate::observe::steady::Steady;
 use crate::observe::verify::Waits;
@@ -37,7 +36,7 @@ pub(super) struct Change<'a> {
     pub progress: &'a Progress,
     /// What ends it.
     pub interrupt: &'a CancellationToken,
-    service: ServiceUrl,
+    service: &'a ServiceUrl,
     steady: Option<Steady>,
     times: Vec<Stretch>,
     seen: BTreeMap<String, Vec<(Instant, Answer)>>,
@@ -45,9 +44,12 @@ pub(super) struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// Looks whether all is well, and begins to call.
-    pub async fn begin(up: &'a Up, progress: &'a Progress, interrupt: &'a CancellationToken) -> Result<Self, Stopped> {
-        let service = "helloworld.sample:5000/hello".parse::<ServiceUrl>();
-        let service = service.map_err(|reason| StepError::Missing(format!("a service: it {reason}")))?;
+    pub async fn begin(
+        up: &'a Up,
+        service: &'a ServiceUrl,
+        progress: &'a Progress,
+        interrupt: &'a CancellationToken,
+    ) -> Result<Self, Stopped> {
         let (times, seen) = (Vec::new(), BTreeMap::new());
         let mut begun = Self { up, progress, interrupt, service, steady: None, times, seen };
         progress.say("looking whether all is well before anything is changed");
@@ -59,7 +61,7 @@ impl<'a> Change<'a> {
     /// Begins to call, unless that goes on already.
     pub async fn call(&mut self) -> Result<(), Stopped> {
         if self.steady.is_none() {
-            self.steady = Some(Steady::begin(&self.up.ctx, &self.service).await?);
+            self.steady = Some(Steady::begin(&self.up.ctx, self.service).await?);
         }
         Ok(())
     }

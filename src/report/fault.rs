@@ -86,7 +86,7 @@ fn seconds(at: Option<f64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::verdict::FaultEvent;
 

@@ -300,6 +300,20 @@ impl Drop for Group {
     }
 }
 
+/// Bytes of memory that this process holds, where the system tells it.
+#[must_use]
+pub fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Files and connections that this process has open, where the system tells it.
+#[must_use]
+pub fn open_files() -> Option<u64> {
+    u64::try_from(std::fs::read_dir("/proc/self/fd").ok()?.count()).ok()
+}
+
 /// Whether this process has the rights of root.
 #[must_use]
 pub fn is_root() -> bool {

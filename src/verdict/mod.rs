@@ -17,6 +17,7 @@ mod reply;
 mod request;
 mod rotation;
 mod settling;
+mod soak;
 mod statistics;
 mod status;
 mod trace;
@@ -46,6 +47,7 @@ pub use reply::{REPLY_FORMAT, Reply, grpc_reply, parse_replies};
 pub use request::{Seen, is_all_said, request, request_failure, request_title, requests_for};
 pub use rotation::{Answer, Observation, rotation};
 pub use settling::{Settling, Standing};
+pub use soak::{Held, Round, Soak, endpoints};
 pub use statistics::{MAX_ERROR, requests_needed};
 pub use status::{
     AppStatus, ClusterStatus, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus,

@@ -340,6 +340,13 @@ impl Own {
         text(&output.stdout)
     }
 
+    /// Applies an object from its JSON, which has no apostrophe.
+    pub fn apply(&self, cluster: &str, object: &str) {
+        let command = format!("echo '{object}' | kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -");
+        let output = self.node(cluster, &["sh", "-c", &command]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+
     /// Replaces the pods of a Deployment and waits until they are gone, not until there are new ones.
     pub fn delete_pods(&self, cluster: &str, namespace: &str, selector: &str) {
         self.kubectl(cluster, &["-n", namespace, "delete", "pod", "-l", selector, "--wait=true"]);

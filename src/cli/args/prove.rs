@@ -1,4 +1,4 @@
-//! `lab prove` and `lab rotate`.
+//! `lab prove`, `lab soak` and `lab rotate`.
 
 use clap::Args as ClapArgs;
 use clap_complete::engine::ArgValueCandidates;
@@ -23,6 +23,37 @@ pub struct Prove {
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
 }
+
+/// `lab soak`.
+#[derive(Debug, ClapArgs)]
+pub struct Soak {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// After how long no further fault begins, as 90s or 30m
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = span)]
+    pub seconds: u64,
+    /// What the faults are drawn by; another one each time without it
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Show the first faults of the seed, and make none
+    #[arg(long)]
+    pub list: bool,
+    /// Form of what is told
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// Seconds, of a number with its unit.
+fn span(text: &str) -> Result<u64, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let read = |(unit, seconds): (&str, u64)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(seconds);
+    let span = units.into_iter().find_map(read);
+    span.filter(|s| (1..=LONGEST_SOAK).contains(s)).ok_or_else(|| "give a time of at most 24h, such as 30m".to_owned())
+}
+
+/// A day.
+const LONGEST_SOAK: u64 = 24 * 3600;
 
 /// `lab rotate`.
 #[derive(Debug, ClapArgs)]
