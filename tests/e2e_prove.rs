@@ -66,7 +66,11 @@ fn soak_in_full() {
     own.kubectl("c1", &["-n", "sample", "delete", "deployment", "helloworld-v1"]);
     let output = lab(&["soak", "soak", "--seed", "5", "--for", "3m"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("FAILED"), "it breaks nothing in a lab that is red: {}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("FAILED"),
+        "it breaks nothing in a lab that is red: {}",
+        text(&output.stdout)
+    );
     own.mend();
 }
 

@@ -97,6 +97,15 @@ checks:
   - federation: { deployment: demo/hello, replicas: { c1: 4, c2: 2 }, exercise: [c2] }
 ";
 
+/// Clusters in meshes of their own.
+const MESHES: &str = "\
+name: demo
+clusters: [{ name: c1, mesh: east }, { name: c2, mesh: west, network: n }, { name: c3, mesh: west, network: n }]
+checks:
+  - rotation: { from: [c2] }
+  - failover: { order: { c2: [c2, c3] } }
+";
+
 /// The Deployment that its check is about.
 const HELLO: &str = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }";
 
@@ -251,6 +260,15 @@ proptest! {
     #[test]
     fn no_mutation_of_a_valid_federation_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
         let mut text = FEDERATION.to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_valid_meshes_panics(mutations in proptest::collection::vec(mutation(), 0..4)) {
+        let mut text = MESHES.to_owned();
         for mutation in mutations {
             mutate(&mut text, mutation);
         }

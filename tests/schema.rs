@@ -267,7 +267,8 @@ checks:
     ];
     let faults = FAULTS.replace("MORE", EXPECTED);
     let [first, second] = texts;
-    let written = [first, second, &faults].map(|text| {
+    let meshes = "name: a\nclusters: [{ name: c1, mesh: east }]\n";
+    let written = [first, second, &faults, meshes].map(|text| {
         let file = |path: String| {
             let text = std::fs::read_to_string(authority.join(&path)).expect("a file");
             (path.clone(), Ok(vec![ManifestFile { name: path, text }]))

@@ -33,6 +33,20 @@ pub(super) fn service() -> Result<ServiceUrl, CliError> {
     })
 }
 
+/// Refuses to judge what a fault does to calls in a lab of several meshes: what they must come to is derived for one.
+pub(super) fn refuse_several_meshes(lab: &Lab) -> Result<(), CliError> {
+    if lab.meshes().len() < 2 {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("lab {} has several meshes, and what a fault must do to calls is derived for one", lab.name),
+        remedy: format!(
+            "`lab fault {0}` without --measure breaks something, and `lab verify {0}` judges meanwhile",
+            lab.name
+        ),
+    })
+}
+
 /// Refuses a lab in which nobody calls `helloworld` while something happens, as `it has faults`.
 pub(super) fn refuse_without_callers(lab: &Lab, meanwhile: &str) -> Result<(), CliError> {
     if lab.apps.iter().any(|app| matches!(app, App::Sleep)) && helloworlds(lab).next().is_some() {

@@ -26,6 +26,21 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
             return Err(output::no_mesh_cluster(&lab, cluster));
         }
     }
+    if let (Some(one), Some(other)) = (lab.cluster(&args.from), lab.cluster(to))
+        && !one.is_meshed_with(other)
+    {
+        return Err(CliError::Usage {
+            problem: format!(
+                "{} and {} are in different meshes, so neither knows the other's services",
+                one.name, other.name
+            ),
+            remedy: format!(
+                "name a cluster of mesh {}, or see what a call by a ServiceEntry comes to with `lab verify {}`",
+                lab.mesh_id(one),
+                lab.name
+            ),
+        });
+    }
     let ctx = LabContext::new(lab, Engine::connect().await?, state);
     let explanation = explain::run(&ctx, (&args.from, &caller), to, &service).await?;
     match args.output {

@@ -24,6 +24,7 @@ pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let _lock = output::lock(&root, &name).await?;
     let ctx = output::open(&name).await?;
     if measure {
+        change::refuse_several_meshes(&ctx.lab)?;
         return self::measure(&ctx, kind, seconds, form).await;
     }
     let record = fault::begin(&ctx, &kind, Duration::from_secs(seconds.into())).await?;

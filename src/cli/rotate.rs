@@ -43,10 +43,16 @@ fn refuse(lab: &Lab, what: Subject) -> Result<(), CliError> {
         );
     }
     change::refuse_without_callers(lab, &format!("{what} are replaced"))?;
-    if what == Subject::RemoteSecret && lab.data_clusters().count() < 2 {
+    if what == Subject::RemoteSecret && !lab.data_clusters().any(|c| lab.meshed_with(c).count() > 1) {
         return refused(
-            format!("lab {} has one cluster, and no remote secrets", lab.name),
-            "name a lab with several".to_owned(),
+            format!("no mesh of lab {} has more than one cluster, so it has no remote secrets", lab.name),
+            "name a lab with a mesh of several".to_owned(),
+        );
+    }
+    if what == Subject::Root && lab.meshes().len() > 1 {
+        return refused(
+            format!("lab {} has several meshes with a root each, and lab replaces that of an only mesh", lab.name),
+            format!("`lab rotate {} intermediate` works here too; or name a lab of one mesh", lab.name),
         );
     }
     if what != Subject::RemoteSecret && lab.mesh.ca.is_some() {

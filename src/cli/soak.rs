@@ -12,6 +12,7 @@ use crate::report::soak_text;
 
 pub(super) async fn run(args: args::Soak, interrupt: &CancellationToken) -> Result<(), CliError> {
     let up = change::open(&args.name).await?;
+    change::refuse_several_meshes(&up.ctx.lab)?;
     let (name, seed) = (&args.name, args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000)));
     if Draws::of(&up.ctx.lab, seed).next().is_none() {
         return Err(CliError::Usage {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::quoted;
 use crate::plan::render::{APP_NAMESPACE, INGRESS_PORT};
-use crate::plan::{Gateway, Lab, helloworlds, versions};
+use crate::plan::{Gateway, Lab, helloworlds};
 use crate::scenario::{Check, Expect, FailoverCheck, Protocol, RequestCheck, ServiceUrl, Target, Through, Who};
 
 /// Calls for each version that must answer: of versions that answer in turn, one is missed by chance in a thousand million scripts.
@@ -78,7 +78,7 @@ fn from_pod(cluster: &str, namespace: &str, app: &str) -> String {
 }
 
 fn rotation(lab: &Lab, service: &ServiceUrl, cluster: &str, through: Through) -> Option<Calls> {
-    let expected = versions(lab);
+    let expected = lab.versions_meshed_with(lab.cluster(cluster)?);
     let (caller, url) = match through {
         Through::Mesh => (from_pod(cluster, APP_NAMESPACE, "sleep"), format!("http://{service}")),
         Through::Ingress => {

@@ -57,7 +57,11 @@ fn mesh(lab: &Lab) -> String {
         Topology::External => "externally controlled",
         Topology::None => return "no mesh".to_owned(),
     };
-    format!("{topology} mesh {}, trust domain {}", lab.mesh.id, lab.mesh.trust_domain)
+    match lab.meshes()[..] {
+        [] => format!("{topology} mesh {}, trust domain {}", lab.mesh.id, lab.mesh.trust_domain),
+        [_] => format!("{topology} mesh {}", lab.meshes_in_words()),
+        _ => format!("{topology} meshes {}", lab.meshes_in_words()),
+    }
 }
 
 fn host(lab: &Lab, cluster: &LabCluster) -> Group {
@@ -146,7 +150,9 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
         workers => format!("{} nodes", workers + 1),
     };
     let versions = (!cluster.versions.is_default()).then(|| cluster.versions.to_string());
-    let said = lab.role_in_mesh(cluster).into_iter().chain(member_by(lab, cluster)).chain(place).chain(versions);
+    let mesh = cluster.mesh.as_ref().map(|mesh| format!("mesh {mesh}, trust domain {}", lab.trust_domain(cluster)));
+    let said =
+        mesh.into_iter().chain(lab.role_in_mesh(cluster)).chain(member_by(lab, cluster)).chain(place).chain(versions);
     let mut lines: Vec<String> = said.collect();
     lines.extend([format!("pods {}", cluster.pod_subnet), format!("services {}", cluster.service_subnet), nodes]);
     let mut inside = Vec::new();
@@ -239,7 +245,7 @@ fn gateway_id(cluster: &LabCluster, gateway: Gateway) -> String {
 fn watches(lab: &Lab) -> impl Iterator<Item = Edge> {
     let readers = lab.istio_clusters().filter(|c| c.runs_istiod());
     readers.flat_map(|reader| {
-        let others = lab.data_clusters().filter(|of| of.name != reader.name);
+        let others = lab.meshed_with(reader).filter(|of| of.name != reader.name);
         others.map(|of| Edge { from: inner(reader, "istiod"), to: inner(of, "api-server"), kind: EdgeKind::Watches })
     })
 }
@@ -256,7 +262,7 @@ fn configured(lab: &Lab) -> impl Iterator<Item = Edge> {
 /// Calls go to the east-west gateways of other networks.
 fn calls(lab: &Lab) -> impl Iterator<Item = Edge> {
     lab.data_clusters().flat_map(|from| {
-        let others = lab.data_clusters().filter(|to| to.network != from.network && to.east_west_endpoint().is_some());
+        let others = lab.meshed_with(from).filter(|to| to.network != from.network && to.east_west_endpoint().is_some());
         others.map(|to| Edge {
             from: cluster_id(from),
             to: gateway_id(to, Gateway::EastWestGateway),

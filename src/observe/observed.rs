@@ -141,7 +141,7 @@ impl Observed {
         };
         let known = of(from).filter(|s| !s.is_null());
         let mut places = Vec::new();
-        for to in ctx.lab.data_clusters() {
+        for to in ctx.lab.meshed_with(from) {
             for pod in self.behind(&to.name, service) {
                 let theirs = of(to).unwrap_or(&Value::Null);
                 let address = if from.network == to.network {

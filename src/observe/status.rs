@@ -156,7 +156,7 @@ async fn istiod(ctx: &LabContext, cluster: &LabCluster, client: &Cluster) -> Res
         if answer.status == 200 { Ok(answer.body) } else { Err(format!("{path}: it answered {}", answer.status)) }
     };
     let own = ctx.lab.config_cluster(cluster).name.as_str();
-    let expected: Vec<&str> = ctx.lab.data_clusters().map(|c| c.name.as_str()).collect();
+    let expected: Vec<&str> = ctx.lab.meshed_with(cluster).map(|c| c.name.as_str()).collect();
     let mut all: Istiod = (Vec::new(), Vec::new());
     let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
     let answers = join_all(

@@ -326,6 +326,9 @@ async fn expected_endpoints(
     let known = service_in(ctx, service, &source.name).await?;
     for Helloworld { cluster: name, zone, version } in helloworlds(&ctx.lab) {
         let target = ctx.cluster(name)?;
+        if !target.is_meshed_with(source) {
+            continue;
+        }
         let priority = priorities.and_then(|order| order.iter().position(|l| l.covers(name, zone))).map(|p| p as u64);
         if target.network == source.network {
             let selector = format!("app={},version={version}", service.service);

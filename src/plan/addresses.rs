@@ -143,6 +143,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 copy_of: None,
                 network: cluster.network.clone().unwrap_or_else(|| Cluster::default_network(&cluster.name)),
                 primary: cluster.primary.clone(),
+                mesh: cluster.mesh.clone(),
                 pod_subnet,
                 service_subnet,
                 ipv6: is_dual.then(|| ipv6::cluster(&scenario.name, position)),

@@ -175,7 +175,9 @@ fn gateways(lab: &Lab, cluster: &LabCluster) -> Vec<Break> {
         let closed = Break::of(cluster, "deleted", Damage::Deleted(opens));
         all.push(closed.noticed_by(callers).noticed_at(entrances).named(&["gateway", "listen"]));
     }
-    if !lab.mesh.mesh_networks && lab.is_multi_network() {
+    // Other meshes are told the address, and read no label.
+    let is_found = lab.meshed_with(cluster).any(|c| c.network != cluster.network);
+    if !lab.mesh.mesh_networks && is_found {
         let service = identity("v1", "Service", ISTIO_NAMESPACE, EAST_WEST_GATEWAY);
         let patch = json!({ "metadata": { "labels": { "topology.istio.io/network": "elsewhere" } } });
         let astray = Break::of(cluster, "labelled with another network", Damage::Changed { identity: service, patch });

@@ -1,5 +1,6 @@
 //! What of a lab stays as it was made, because a running cluster cannot take it on or something of the lab would be left behind.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ipnet::Ipv4Net;
@@ -43,6 +44,7 @@ enum Change {
     IpFamily,
     Mirror,
     Authority(String),
+    Meshes { was: String, is: String },
     NoFederation,
     Manager { was: String, is: String },
     NoMember { cluster: String },
@@ -77,6 +79,9 @@ impl fmt::Display for Change {
             Self::IpFamily => f.write_str("ipFamily would change"),
             Self::Mirror => f.write_str("images.mirror would change"),
             Self::Authority(change) => f.write_str(change),
+            Self::Meshes { was, is } => {
+                write!(f, "its meshes would change from {was} to {is}, each of which trusts the roots of all")
+            }
             Self::NoFederation => f.write_str("the scenario no longer has its federation"),
             Self::Manager { was, is } => write!(f, "the manager of its federation would change from {was} to {is}"),
             Self::NoMember { cluster } => {
@@ -118,6 +123,7 @@ pub fn refuse_changes(old: &Lab, new: &Lab, removes: bool) -> Result<(), FixedEr
                 |before, after: Option<&_>| cluster(old, before, after).filter(|_| after.is_some() || !removes);
             compared.find_map(|(before, after)| differs(before, after))
         })
+        .or_else(|| meshes(old, new))
         .or_else(|| old.clusters.iter().find_map(|before| published(old, before, new)));
     change.map_or(Ok(()), |change| Err(FixedError { lab: new.name.clone(), change }))
 }
@@ -155,6 +161,13 @@ fn network(old: &Lab, new: &Lab) -> Option<Change> {
 fn authority(old: &Lab, new: &Lab) -> Option<Change> {
     let clusters = old.istio_clusters().map(|c| c.name.as_str());
     Authority::change(old.mesh.ca.as_ref(), new.mesh.ca.as_ref(), clusters).map(Change::Authority)
+}
+
+/// Every workload has the roots of all.
+fn meshes(old: &Lab, new: &Lab) -> Option<Change> {
+    let sorted = |lab: &Lab| lab.meshes().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (was, is) = (sorted(old), sorted(new));
+    (was != is).then(|| Change::Meshes { was: listed(was), is: listed(is) })
 }
 
 /// Karmada is not moved, and no member is joined in another way, or leaves without being let go.
@@ -211,6 +224,7 @@ fn cluster(old: &Lab, before: &LabCluster, after: Option<&LabCluster>) -> Option
         ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
         ("network", before.network.clone(), after.network.clone()),
         ("primary", primary, after.primary.clone()),
+        ("mesh", listed(&before.mesh), listed(&after.mesh)),
         ("loadBalancer", balanced(before), balanced(after)),
     ];
     let (field, was, is) = fields.into_iter().find(|(_, was, is)| was != is)?;

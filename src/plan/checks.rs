@@ -1,7 +1,5 @@
 //! What checks of a lab are about.
 
-use std::collections::BTreeSet;
-
 use super::{Lab, LabCluster};
 use crate::scenario::{App, Check, version_in};
 
@@ -42,10 +40,4 @@ pub fn helloworlds(lab: &Lab) -> impl Iterator<Item = Helloworld<'_>> {
             if zones.is_empty() { vec![None] } else { zones.into_iter().map(Some).collect() };
         places.into_iter().map(move |zone| Helloworld { cluster, zone, version: version_in(version, zone) })
     })
-}
-
-/// Every version of helloworld once, in alphabetical order.
-#[must_use]
-pub fn versions(lab: &Lab) -> Vec<String> {
-    helloworlds(lab).map(|h| h.version).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -26,7 +26,8 @@ impl Plan {
             }
         }
         for of in lab.data_clusters().filter(|_| lab.has_mesh()) {
-            for to in lab.istio_clusters().filter(|to| to.runs_istiod() && to.name != of.name) {
+            for to in lab.istio_clusters().filter(|to| to.runs_istiod() && to.name != of.name && to.is_meshed_with(of))
+            {
                 let secret = Action::RemoteSecret { of: of.name.clone(), to: to.name.clone() };
                 let bases = [of, to].map(|c| Action::IstioBase { cluster: c.name.clone() });
                 // The pods of a network that an istiod does not find listed yet would be called as if they were next door. An external one finds

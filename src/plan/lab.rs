@@ -77,6 +77,9 @@ pub struct LabCluster {
     pub network: String,
     /// The cluster whose control plane it uses; itself for a primary.
     pub primary: String,
+    /// The mesh that it is in, in a lab that may have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<String>,
     /// Addresses of its pods.
     pub pod_subnet: Ipv4Net,
     /// Addresses of its services.
@@ -199,7 +202,8 @@ impl Lab {
         }
         let topology = serde_json::to_value(self.mesh.topology).ok();
         let topology = topology.and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-        format!("mesh {}, {topology}", self.mesh.id)
+        let s = if self.meshes().len() > 1 { "es" } else { "" };
+        format!("mesh{s} {}, {topology}", self.meshes_in_words())
     }
 
     /// Whether a cluster runs Karmada, outside the mesh.

@@ -1,6 +1,7 @@
 //! A lab's plan as one writes it down before anything is built: three tables of Markdown, with its clusters, its mesh, and its networks with every
 //! address.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 use std::net::Ipv4Addr;
 
@@ -48,8 +49,9 @@ fn mesh(lab: &Lab) -> String {
     if lab.has_mesh() {
         let entered = lab.data_clusters().filter(|c| c.addresses.contains_key(&Gateway::IngressGateway));
         let configured = lab.data_clusters().filter(|c| lab.is_config_cluster(c));
-        say("mesh ID", lab.mesh.id.clone());
-        say("trust domain", lab.mesh.trust_domain.clone());
+        let domains: BTreeSet<String> = lab.istio_clusters().map(|c| lab.trust_domain(c)).collect();
+        say("mesh ID", lab.meshes_in_words());
+        say("trust domain", domains.into_iter().collect::<Vec<_>>().join(", "));
         say("topology", topology(lab.mesh.topology).to_owned());
         say("Istio", istio(lab));
         say("control planes", control_planes(lab));
@@ -57,7 +59,8 @@ fn mesh(lab: &Lab) -> String {
         say("networks", network_mode(lab).to_owned());
         say("trust", trust(lab));
         say("ingress gateways", names(entered));
-        say("clusters of the mesh", names(lab.data_clusters()));
+        let of = if lab.meshes().len() > 1 { "clusters of the meshes" } else { "clusters of the mesh" };
+        say(of, names(lab.data_clusters()));
     } else {
         say("mesh", "none".to_owned());
     }
@@ -110,7 +113,8 @@ fn network_mode(lab: &Lab) -> &'static str {
 fn trust(lab: &Lab) -> String {
     let root = if lab.mesh.ca.is_some() { "the scenario's own root" } else { "a root that lab makes" };
     let signing = names(lab.istio_clusters().filter(|c| c.runs_istiod()));
-    format!("{root}, with an intermediate for {signing}")
+    let roots = if lab.meshes().len() > 1 { "a root for each mesh, all of which every cluster trusts" } else { root };
+    format!("{roots}, with an intermediate for {signing}")
 }
 
 /// What all nodes are on.

@@ -30,6 +30,7 @@ fn cluster(cluster: &LabCluster) -> Cluster {
         name: cluster.name.clone(),
         network: Some(cluster.network.clone()),
         primary: cluster.primary.clone(),
+        mesh: cluster.mesh.clone(),
         pod_subnet: Some(cluster.pod_subnet),
         service_subnet: Some(cluster.service_subnet),
         workers: cluster.workers,

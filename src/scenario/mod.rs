@@ -45,7 +45,7 @@ pub use model::{Federation, FederationFailover, Member, MemberMode};
 pub use pem::{decode as decode_pem, encode as encode_pem};
 pub use problem::{
     AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FaultProblem, FederationProblem, ManifestProblem,
-    NameProblem,
+    MeshProblem, NameProblem,
 };
 pub use problem::{Problem, TopologyProblem, VersionProblem};
 pub use render::render;

@@ -163,6 +163,8 @@ pub struct Cluster {
     pub network: Option<String>,
     /// Whose control plane it uses, as [`Topology::primary`] decides it.
     pub primary: String,
+    /// The mesh that it is in, where the file names one for each cluster.
+    pub mesh: Option<String>,
     /// Pod CIDR.
     pub pod_subnet: Option<Ipv4Net>,
     /// Service CIDR.

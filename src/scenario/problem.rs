@@ -10,6 +10,7 @@ mod checks;
 mod faults;
 mod federation;
 mod manifests;
+mod meshes;
 mod names;
 mod topology;
 mod versions;
@@ -24,6 +25,7 @@ pub use checks::CheckProblem;
 pub use faults::FaultProblem;
 pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
+pub use meshes::MeshProblem;
 pub use names::NameProblem;
 pub use topology::TopologyProblem;
 pub use versions::VersionProblem;
@@ -146,6 +148,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Topology(#[from] TopologyProblem),
+    /// Meshes that cannot be side by side.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Mesh(#[from] MeshProblem),
     /// Versions that there are not, or that do not fit each other.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -165,7 +165,7 @@ pub(super) fn of(scenario: &Scenario) -> RawScenario {
         name: Some(name.clone().into()),
         mesh: Some(match mesh.topology {
             Topology::None => OrWord::Word(Span::default()),
-            _ => OrWord::Value(mesh::of(mesh).into()),
+            _ => OrWord::Value(mesh::of(mesh, clusters.iter().all(|c| c.mesh.is_none())).into()),
         }),
         ip_family: (*ip_family != IpFamily::default()).then(|| (*ip_family).into()),
         docker_network,

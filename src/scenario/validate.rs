@@ -7,6 +7,7 @@ mod faults;
 mod federation;
 mod ip_family;
 mod manifests;
+mod meshes;
 pub(super) mod names;
 mod room;
 mod topology;
@@ -46,6 +47,7 @@ pub(super) struct Draft {
     pub(super) name: Located<String>,
     network: Option<Located<String>>,
     primary: Option<Located<String>>,
+    mesh: Option<Located<String>>,
     /// The cluster whose control plane it uses.
     uses: String,
     /// Whether it only hosts the control plane, outside the mesh.
@@ -95,6 +97,17 @@ impl Draft {
         self.addresses.iter().any(|(fixed, _)| *fixed == gateway)
     }
 
+    /// Whether it is put into a mesh of its own.
+    pub(super) fn names_mesh(&self) -> bool {
+        self.mesh.is_some()
+    }
+
+    /// Whether another cluster is in the same mesh.
+    pub(super) fn is_meshed_with(&self, other: &Self) -> bool {
+        let of = |draft: &Self| draft.mesh.as_ref().map(|mesh| mesh.value.clone());
+        of(self) == of(other)
+    }
+
     /// Whether another cluster is on the same network. Two of one name are not: that is a mistake of its own.
     fn shares_network(&self, other: &Self) -> bool {
         self.name.value != other.name.value && self.network() == other.network()
@@ -136,6 +149,7 @@ fn setting(cluster: &str, field: &str, value: impl Display) -> String {
 /// The scenario, if nothing is wrong with it; otherwise the problems say what.
 pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: &mut Problems) -> Option<Scenario> {
     let name = raw.name.filter(|n| names::lab(n, problems));
+    let of_one_mesh = meshes::excluded(raw.mesh.as_ref(), raw.federation.as_ref(), raw.faults.as_ref());
     let (has_mesh, raw_mesh) = match raw.mesh {
         Some(OrWord::Word(_)) => (false, RawMesh::default()),
         Some(OrWord::Value(mesh)) => (true, mesh.value),
@@ -199,6 +213,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
     topology::check(&mesh, topology.as_ref(), &drafts, problems);
+    meshes::check(&drafts, of_one_mesh, problems);
     topology::check_ingress(raw_mesh.ingress_gateway.as_ref(), &drafts, problems);
     versions::check(&mesh, versions, versions_at, &drafts, problems);
     mesh.ca = raw_mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
@@ -293,6 +308,7 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         name,
         network,
         primary: raw.primary,
+        mesh: raw.mesh,
         uses: String::new(),
         hosts: false,
         manages: false,
@@ -314,6 +330,7 @@ fn cluster(draft: Draft) -> Cluster {
         name: draft.name.value,
         network: draft.network.map(|n| n.value),
         primary: draft.uses,
+        mesh: draft.mesh.map(|m| m.value),
         pod_subnet: draft.pods.map(|s| s.value),
         service_subnet: draft.services.map(|s| s.value),
         workers: draft.workers,

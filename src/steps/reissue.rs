@@ -2,7 +2,7 @@
 
 use rcgen::{CertifiedIssuer, KeyPair};
 
-use super::root_ca::{ROOT_CERT, ROOT_KEY, issue, key, root_params};
+use super::root_ca::{ROOT_CERT, ROOT_KEY, authorities, issue, key, root_params};
 use crate::context::{RunContext, StepError};
 
 /// The root that follows, from when it is made until the old one is forgotten.
@@ -59,8 +59,11 @@ pub(crate) fn forget_old(ctx: &RunContext) -> Result<(), StepError> {
 
 /// Issues a new intermediate for each cluster, by the root that signs.
 pub(crate) fn intermediates(ctx: &RunContext) -> Result<(), StepError> {
-    let root_key = KeyPair::from_pem(&read(ctx, ROOT_KEY)?)?;
-    ctx.lab.istio_clusters().try_for_each(|cluster| issue(ctx, &cluster.name, &root_key))
+    for authority in authorities(ctx) {
+        let root_key = KeyPair::from_pem(&read(ctx, &authority.key)?)?;
+        authority.clusters.iter().try_for_each(|cluster| issue(ctx, &authority, &cluster.name, &root_key))?;
+    }
+    Ok(())
 }
 
 fn read(ctx: &RunContext, path: &str) -> Result<String, StepError> {

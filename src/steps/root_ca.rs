@@ -1,5 +1,6 @@
-//! `root-ca`: one root certificate for the mesh, and an intermediate for each cluster, kept in the lab's state.
+//! `root-ca`: one root certificate for each mesh, and an intermediate for each cluster, kept in the lab's state.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -20,6 +21,8 @@ use crate::plan::render::{ISTIO_NAMESPACE, Intermediate};
 
 pub(super) const ROOT_CERT: &str = "ca/root-cert.pem";
 pub(super) const ROOT_KEY: &str = "ca/root-key.pem";
+/// By which a certificate ends.
+const END: &str = "-----END CERTIFICATE-----\n";
 /// Secret with what a cluster uses.
 const CACERTS: &str = "cacerts";
 
@@ -49,11 +52,71 @@ fn is_whole(ctx: &RunContext, certificate: &str, key: &str) -> Result<bool, Step
     Ok(is_sound(ctx.state.read(certificate)?.as_deref(), ctx.state.read(key)?.as_deref()))
 }
 
-fn lack(ctx: &RunContext) -> Result<Vec<&LabCluster>, StepError> {
+/// A root, and whose intermediates it signs.
+pub(super) struct Authority<'c> {
+    /// The mesh, in a lab that names its meshes.
+    mesh: Option<&'c str>,
+    /// The clusters of the mesh.
+    pub(super) clusters: Vec<&'c LabCluster>,
+    /// Where its certificate is. That of the only mesh is what clusters trust; of several, they trust all.
+    cert: String,
+    /// Where its key is.
+    pub(super) key: String,
+}
+
+impl<'c> Authority<'c> {
+    fn of(ctx: &'c RunContext, mesh: Option<&'c str>) -> Self {
+        let clusters = ctx.lab.istio_clusters().filter(|c| c.mesh.as_deref() == mesh).collect();
+        let (cert, key) = match mesh {
+            None => (ROOT_CERT.to_owned(), ROOT_KEY.to_owned()),
+            Some(mesh) => (format!("ca/meshes/{mesh}/root-cert.pem"), format!("ca/meshes/{mesh}/root-key.pem")),
+        };
+        Self { mesh, clusters, cert, key }
+    }
+
+    /// What the root is called. Two of one name would be taken for each other by whoever looks for the one that has signed.
+    fn common_name(&self) -> String {
+        self.mesh.map_or_else(|| "Root CA".to_owned(), |mesh| format!("Root CA of {mesh}"))
+    }
+
+    /// The certificate that a cluster has of it.
+    fn of_secret(&self, root: Option<String>, chain: Option<&str>) -> Option<String> {
+        match self.mesh {
+            None => root,
+            Some(_) => chain.and_then(|chain| chain.split_inclusive(END).last()).map(str::to_owned),
+        }
+    }
+}
+
+/// The root of each mesh.
+pub(super) fn authorities(ctx: &RunContext) -> Vec<Authority<'_>> {
+    match ctx.lab.meshes()[..] {
+        [] => vec![Authority::of(ctx, None)],
+        ref meshes => meshes.iter().map(|mesh| Authority::of(ctx, Some(*mesh))).collect(),
+    }
+}
+
+/// Puts together what every cluster trusts, in a lab of several roots. Tells whether that is news.
+fn bundle(ctx: &RunContext, authorities: &[Authority<'_>]) -> Result<bool, StepError> {
+    if authorities.iter().any(|a| a.mesh.is_none()) {
+        return Ok(false);
+    }
+    let mut all = String::new();
+    for authority in authorities {
+        all += &ctx.state.read(&authority.cert)?.unwrap_or_default();
+    }
+    if ctx.state.read(ROOT_CERT)?.as_ref() == Some(&all) {
+        return Ok(false);
+    }
+    ctx.state.write(ROOT_CERT, &all)?;
+    Ok(true)
+}
+
+fn lack<'c>(ctx: &RunContext, clusters: &[&'c LabCluster]) -> Result<Vec<&'c LabCluster>, StepError> {
     let mut lack = Vec::new();
-    for cluster in ctx.lab.istio_clusters() {
+    for cluster in clusters {
         if !is_whole(ctx, &cert_path(&cluster.name), &key_path(&cluster.name))? {
-            lack.push(cluster);
+            lack.push(*cluster);
         }
     }
     Ok(lack)
@@ -68,63 +131,92 @@ fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::is_satisfied(ctx, own);
     }
-    Ok(is_whole(ctx, ROOT_CERT, ROOT_KEY)? && lack(ctx)?.is_empty())
+    let authorities = authorities(ctx);
+    let mut trusted = String::new();
+    for authority in &authorities {
+        if !is_made(ctx, authority)? {
+            return Ok(false);
+        }
+        trusted += &ctx.state.read(&authority.cert)?.unwrap_or_default();
+    }
+    Ok(ctx.state.read(ROOT_CERT)?.is_some_and(|roots| roots == trusted))
+}
+
+/// Whether a mesh has its root and all its intermediates.
+fn is_made(ctx: &RunContext, authority: &Authority<'_>) -> Result<bool, StepError> {
+    Ok(is_whole(ctx, &authority.cert, &authority.key)? && lack(ctx, &authority.clusters)?.is_empty())
 }
 
 async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     if let Some(own) = &ctx.lab.mesh.ca {
         return own_ca::run(ctx, own);
     }
+    let authorities = authorities(ctx);
+    let mut changed = false;
+    for authority in &authorities {
+        changed |= make(ctx, authority, progress).await?;
+    }
+    Ok(bundle(ctx, &authorities)? || changed)
+}
+
+/// Makes what is missing of the root of a mesh and of the intermediates that it signs. Tells whether that is anything.
+async fn make(ctx: &RunContext, authority: &Authority<'_>, progress: &Progress) -> Result<bool, StepError> {
+    let Authority { clusters, cert, key: key_at, .. } = authority;
     let mut changed = false;
     let mut is_used = false;
-    if !is_satisfied(ctx)? {
+    if !is_made(ctx, authority)? {
         // What a cluster has is what its workloads trust, so it comes back from there.
-        let of_root = is_whole(ctx, ROOT_CERT, ROOT_KEY)?;
-        for cluster in if of_root { lack(ctx)? } else { ctx.lab.istio_clusters().collect() } {
+        let of_root = is_whole(ctx, cert, key_at)?;
+        for cluster in if of_root { lack(ctx, clusters)? } else { clusters.clone() } {
             if let Some(secret) = used(ctx, cluster, progress).await? {
                 is_used = true;
-                changed |= restore(ctx, cluster, &secret)?;
+                changed |= restore(ctx, authority, cluster, &secret)?;
             }
         }
     }
-    let root_key = if is_whole(ctx, ROOT_CERT, ROOT_KEY)? {
-        ctx.state.read(ROOT_KEY)?.unwrap_or_default()
+    let root_key = if is_whole(ctx, cert, key_at)? {
+        ctx.state.read(key_at)?.unwrap_or_default()
     } else if is_used {
-        return match lack(ctx)?.first() {
+        return match lack(ctx, clusters)?.first() {
             // Only a new intermediate would need the root's key.
             None => Ok(changed),
-            Some(cluster) => Err(lost(ctx, cluster)),
+            Some(cluster) => Err(lost(ctx, authority, cluster)),
         };
     } else {
         // The key is written last, so that a root without its key is made anew together with all that it signed.
-        let root = CertifiedIssuer::self_signed(root_params("Root CA")?, key()?)?;
-        for cluster in ctx.lab.istio_clusters() {
+        let root = CertifiedIssuer::self_signed(root_params(&authority.common_name())?, key()?)?;
+        for cluster in clusters {
             ctx.state.write(&key_path(&cluster.name), "")?;
         }
-        ctx.state.write(ROOT_CERT, &root.pem())?;
+        ctx.state.write(cert, &root.pem())?;
         let pem = root.key().serialize_pem();
-        ctx.state.write(ROOT_KEY, &pem)?;
+        ctx.state.write(key_at, &pem)?;
         pem
     };
     let root_key = KeyPair::from_pem(&root_key)?;
-    for cluster in lack(ctx)? {
-        issue(ctx, &cluster.name, &root_key)?;
+    for cluster in lack(ctx, clusters)? {
+        issue(ctx, authority, &cluster.name, &root_key)?;
     }
     Ok(true)
 }
 
-/// Issues an intermediate for a cluster, by the root in the lab's state.
-pub(super) fn issue(ctx: &RunContext, cluster: &str, root_key: &KeyPair) -> Result<(), StepError> {
-    let root = signer(&ctx.state.read(ROOT_CERT)?.unwrap_or_default()).to_owned();
+/// Issues an intermediate for a cluster, by the root of its mesh in the lab's state.
+pub(super) fn issue(
+    ctx: &RunContext,
+    authority: &Authority<'_>,
+    cluster: &str,
+    root_key: &KeyPair,
+) -> Result<(), StepError> {
+    let root = signer(&ctx.state.read(&authority.cert)?.unwrap_or_default()).to_owned();
     let issued = own_ca::issue(cluster, &root, root_key)?;
-    let (certificate, key) = issued.ok_or_else(|| StepError::Missing(format!("certificate {ROOT_CERT}")))?;
+    let (certificate, key) = issued.ok_or_else(|| StepError::Missing(format!("certificate {}", authority.cert)))?;
     ctx.state.write(&cert_path(cluster), &certificate)?;
     Ok(ctx.state.write(&key_path(cluster), &key)?)
 }
 
 /// The root that has signed: the first, of the two that there are while it is changed.
 fn signer(roots: &str) -> &str {
-    roots.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap_or(roots)
+    roots.split_inclusive(END).next().unwrap_or(roots)
 }
 
 /// The certificates that a cluster of an earlier run uses; none if it has none yet, or this run makes it.
@@ -162,9 +254,15 @@ async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Re
 }
 
 /// Puts what a cluster uses where the state has lost it. Tells whether it had.
-fn restore(ctx: &RunContext, cluster: &LabCluster, secret: &Secret) -> Result<bool, StepError> {
+fn restore(
+    ctx: &RunContext,
+    authority: &Authority<'_>,
+    cluster: &LabCluster,
+    secret: &Secret,
+) -> Result<bool, StepError> {
     let pem = |name: &str| secret.data.as_ref()?.get(name).and_then(|d| String::from_utf8(d.0.clone()).ok());
-    let (certificate, key, root) = (pem("ca-cert.pem"), pem("ca-key.pem"), pem("root-cert.pem"));
+    let (certificate, key) = (pem("ca-cert.pem"), pem("ca-key.pem"));
+    let root = authority.of_secret(pem("root-cert.pem"), pem("cert-chain.pem").as_deref());
     let mut changed = false;
     let (cert_path, key_path) = (cert_path(&cluster.name), key_path(&cluster.name));
     if !is_whole(ctx, &cert_path, &key_path)?
@@ -176,20 +274,20 @@ fn restore(ctx: &RunContext, cluster: &LabCluster, secret: &Secret) -> Result<bo
         changed = true;
     }
     if let Some(root) = root
-        && ctx.state.read(ROOT_CERT)?.as_ref() != Some(&root)
+        && ctx.state.read(&authority.cert)?.as_ref() != Some(&root)
     {
-        ctx.state.write(ROOT_CERT, &root)?;
+        ctx.state.write(&authority.cert, &root)?;
         changed = true;
     }
     Ok(changed)
 }
 
-fn lost(ctx: &RunContext, cluster: &LabCluster) -> StepError {
+fn lost(ctx: &RunContext, authority: &Authority<'_>, cluster: &LabCluster) -> StepError {
     StepError::Machine {
         problem: format!(
             "the key of the lab's root certificate is lost, and {} needs a certificate signed by it: {} is damaged",
             cluster.name,
-            ctx.state.path(ROOT_KEY).display()
+            ctx.state.path(&authority.key).display()
         ),
         remedy: format!("make the lab again: `lab down {}`, then `lab up`", ctx.lab.name),
     }
@@ -202,7 +300,11 @@ pub(super) fn intermediate(ctx: &RunContext, cluster: &str) -> Result<Intermedia
     };
     let (certificate, root) = (read(&cert_path(cluster))?, read(ROOT_CERT)?);
     let is_brought = ctx.lab.mesh.ca.as_ref().is_some_and(|ca| ca.intermediates.contains_key(cluster));
-    let chain = if is_brought { read(&chain_path(cluster))? } else { format!("{certificate}{}", signer(&root)) };
+    let own = authorities(ctx).into_iter().find(|a| a.clusters.iter().any(|c| c.name == cluster));
+    let chain = match own {
+        Some(own) if !is_brought => format!("{certificate}{}", signer(&read(&own.cert)?)),
+        _ => read(&chain_path(cluster))?,
+    };
     Ok(Intermediate { certificate, key: read(&key_path(cluster))?, root, chain })
 }
 
@@ -212,7 +314,10 @@ pub(crate) fn paths(ctx: &RunContext) -> Vec<String> {
         return own_ca::paths(ctx, own);
     }
     let own = ctx.lab.istio_clusters().flat_map(|c| [cert_path(&c.name), key_path(&c.name)]);
-    [ROOT_CERT.to_owned(), ROOT_KEY.to_owned()].into_iter().chain(own).collect()
+    let roots = authorities(ctx).into_iter().flat_map(|a| [a.cert, a.key]);
+    // The first is that of the only mesh, too.
+    let all: BTreeSet<String> = [ROOT_CERT.to_owned()].into_iter().chain(roots).chain(own).collect();
+    all.into_iter().collect()
 }
 
 pub(super) fn key() -> Result<KeyPair, rcgen::Error> {

@@ -52,7 +52,9 @@ impl Failed {
 /// Clusters that run a version which is missing. All that run the service, where nothing is missing or no cluster is known to run it.
 pub(in crate::observe) fn suspects<'a>(ctx: &'a LabContext, seen: &Observed, source: &Failed) -> Vec<&'a LabCluster> {
     let missing = &source.verdict.missing;
-    let all = || ctx.lab.data_clusters();
+    // A service is known within its mesh; a URL may lead into another one.
+    let from = ctx.lab.cluster(&source.verdict.cluster).filter(|_| source.service.is_some());
+    let all = || ctx.lab.data_clusters().filter(move |c| from.is_none_or(|from| from.is_meshed_with(c)));
     let helloworld =
         |cluster: &LabCluster| helloworlds(&ctx.lab).any(|h| h.cluster == cluster.name && missing.contains(&h.version));
     let Some(service) = source.service.as_ref().filter(|_| !source.calls_helloworld()) else {
@@ -158,6 +160,10 @@ fn without_service(ctx: &LabContext, seen: &Observed, clusters: [&LabCluster; 2]
 async fn between(ctx: &LabContext, from: &LabCluster, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     if let Some(finding) = trust(ctx, from, to).await?.err() {
         return Ok(Some(finding));
+    }
+    if !from.is_meshed_with(to) {
+        // A ServiceEntry leads to the gateway, and no control plane knows the other cluster.
+        return network::gateway(ctx, to).await;
     }
     if let Some(finding) = control_plane::watches(ctx, from, to).await? {
         return Ok(Some(finding));

@@ -40,7 +40,7 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
         let address = spec.cluster_ip.unwrap_or_default();
         return Ok(Ok(format!("{alias}Service {named} of {} has the address {address}", from.name)));
     }
-    let elsewhere = ctx.lab.data_clusters().any(|c| call.seen.has(&c.name, service));
+    let elsewhere = ctx.lab.meshed_with(from).any(|c| call.seen.has(&c.name, service));
     if ctx.lab.mesh.dns_capture && elsewhere {
         return Ok(Ok(format!("{} does not know {named}, but its sidecars answer for it (DNS capture)", from.name)));
     }

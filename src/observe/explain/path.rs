@@ -18,7 +18,7 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let selector = found.and_then(|s| s.spec).and_then(|s| s.selector).unwrap_or_default();
     let selector: Vec<String> = selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let named = format!("{}/{}", service.namespace, service.service);
-    let others: Vec<&str> = ctx.lab.data_clusters().map(|c| c.name.as_str()).collect();
+    let others: Vec<&str> = ctx.lab.meshed_with(to).map(|c| c.name.as_str()).collect();
     let others: Vec<&str> =
         others.into_iter().filter(|c| *c != to.name && !call.seen.behind(c, service).is_empty()).collect();
     let pods = client.pods(&service.namespace, &selector.join(",")).await?;

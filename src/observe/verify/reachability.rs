@@ -138,16 +138,18 @@ async fn mesh(ctx: &LabContext, from: &LabCluster, sources: usize) -> Vec<Cell> 
     versions.into_iter().map(cell).collect()
 }
 
-/// Whether helloworld of one cluster must answer calls from another: everyone's does, unless a failover check says whose alone.
+/// Whether helloworld of one cluster must answer calls from another: everyone's of one mesh does, unless a failover check says whose alone.
 fn answers(ctx: &LabContext, (from, zone): (&str, Option<&str>), to: &str) -> bool {
     let caller = Site { cluster: from.to_owned(), zone: zone.map(str::to_owned) };
-    ctx.lab.checks.iter().all(|check| match check {
-        Check::Failover(check) => {
-            let first = check.order.get(&caller).and_then(|order| order.first());
-            first.is_none_or(|first| first.sites().iter().any(|site| site.cluster == to))
-        }
-        _ => true,
-    })
+    let of = |name: &str| ctx.lab.cluster(name).and_then(|c| c.mesh.as_ref());
+    of(from) == of(to)
+        && ctx.lab.checks.iter().all(|check| match check {
+            Check::Failover(check) => {
+                let first = check.order.get(&caller).and_then(|order| order.first());
+                first.is_none_or(|first| first.sites().iter().any(|site| site.cluster == to))
+            }
+            _ => true,
+        })
 }
 
 fn cell(kind: Way, from: &str, to: &str, expected: bool, found: bool, evidence: String) -> Cell {

@@ -1,13 +1,13 @@
 //! Rotation: the caller's endpoints, then real requests from the real sleep pods, or from this process through an ingress gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::traffic::{Call, Family, counted, settled};
 use super::way::{Way, caller_name};
 use super::{Round, Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
+use crate::plan::helloworlds;
 use crate::plan::render::APP_NAMESPACE;
-use crate::plan::versions;
 use crate::scenario::{CallerPod, Level, ServiceUrl, Through};
 use crate::verdict::{Answer, Observation, Reply, SourceVerdict, requests_needed, rotation};
 
@@ -50,8 +50,10 @@ pub(super) async fn source(
     sources: usize,
     run: &Run<'_>,
 ) -> Result<SourceVerdict, StepError> {
-    let expected = versions(&ctx.lab);
-    let requests = requests_needed(expected.len(), sources);
+    let expected = ctx.lab.versions_meshed_with(ctx.cluster(cluster)?);
+    // So many that somebody of another mesh, who must not answer, would be seen.
+    let all: BTreeSet<String> = helloworlds(&ctx.lab).map(|h| h.version).collect();
+    let requests = requests_needed(all.len(), sources);
     let way = through.words();
     let over = family.map_or_else(String::new, |family| format!(" over {}", family.name()));
     let title = format!("rotation {service}{way}{over}");

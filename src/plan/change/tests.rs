@@ -160,3 +160,21 @@ fn a_cluster_whose_containers_are_there_is_not_forgotten() {
         "lab a has containers of a cluster c2 that the scenario does not name: a-c2-control-plane, a-c2-worker"
     );
 }
+
+#[test]
+fn meshes_stay_since_every_workload_has_the_roots_of_all() {
+    let two = lab("clusters: [{ name: c1, mesh: east }, { name: c2, mesh: west }]\n");
+    let three = lab("clusters: [{ name: c1, mesh: east }, { name: c2, mesh: west }, { name: c3, mesh: north }]\n");
+    let longer = lab("clusters: [{ name: c1, mesh: east }, { name: c2, mesh: west }, { name: c3, mesh: west }]\n");
+    let moved = lab("clusters: [{ name: c1, mesh: west }, { name: c2, mesh: west }]\n");
+    let told = |new: &Lab| refuse_changes(&two, new, true).map_err(|e| e.to_string());
+    assert_eq!(told(&longer), Ok(()));
+    assert_eq!(
+        told(&three).expect_err("another root"),
+        "lab a exists, and its meshes would change from east, west to east, north, west, each of which trusts the roots of all"
+    );
+    assert_eq!(
+        told(&moved).expect_err("another mesh"),
+        "lab a exists, and mesh of its cluster c1 would change from east to west"
+    );
+}

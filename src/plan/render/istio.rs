@@ -40,9 +40,14 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
     merge(&mut values, &lab.mesh.values);
     let mut spec = json!({
         "profile": "minimal",
-        "meshConfig": { "trustDomain": lab.mesh.trust_domain },
+        "meshConfig": { "trustDomain": lab.trust_domain(cluster) },
         "values": values,
     });
+    let others = lab.trusted_domains(cluster);
+    if !others.is_empty() {
+        // Without it a sidecar takes no connection of a workload of another domain, whoever has signed its certificate.
+        spec["meshConfig"]["trustDomainAliases"] = json!(others);
+    }
     if lab.mesh.dns_capture {
         // Addresses for ServiceEntries that have none are given out by istiod itself nowadays.
         spec["meshConfig"]["defaultConfig"]["proxyMetadata"]["ISTIO_META_DNS_CAPTURE"] = json!("true");
@@ -82,7 +87,7 @@ fn base_values(lab: &Lab, cluster: &LabCluster, images: &Images) -> Value {
     let member = if lab.is_host(cluster) { config } else { cluster };
     json!({
         "global": {
-            "meshID": lab.mesh.id,
+            "meshID": lab.mesh_id(cluster),
             "multiCluster": { "clusterName": member.name },
             "network": member.network,
             // A preloaded image must not be pulled again.
@@ -113,7 +118,7 @@ fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
         values["pilot"] = json!({ "env": { DUAL_STACK: "true" }, "ipFamilyPolicy": policy });
     }
     if lab.mesh.mesh_networks {
-        values["global"]["meshNetworks"] = mesh_networks(lab);
+        values["global"]["meshNetworks"] = mesh_networks(lab, cluster);
     }
     if lab.is_host(cluster) {
         merge(
@@ -148,9 +153,9 @@ fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
 }
 
 /// Networks with their members and gateways, for a mesh that does not find them by labels.
-fn mesh_networks(lab: &Lab) -> Value {
+fn mesh_networks(lab: &Lab, of: &LabCluster) -> Value {
     let mut networks = json!({});
-    for cluster in lab.data_clusters() {
+    for cluster in lab.meshed_with(of) {
         let network = &mut networks[&cluster.network];
         if network.is_null() {
             *network = json!({ "endpoints": [], "gateways": [] });

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::form::{ANY_TEXT, Fields, List, Names, Pairs, Pairwise, Record, raw_names};
 use super::service::{self, HELLOWORLD, ServiceUrl};
 use super::site::{Level, ORDER, SITE, Site, level, raw_level};
-use super::{CheckProblem, Located, Problems, Scope, Span, named};
+use super::{CheckProblem, Located, MeshProblem, Problems, Scope, Span, named};
 
 /// Who answers whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,14 @@ pub(super) fn check(raw: RawFailover, span: Span, scope: &Scope<'_>, problems: &
     for (caller, levels) in raw_order.value {
         let from = scope.caller_site("order", &caller, problems);
         let levels = self::levels(levels, scope, problems);
-        order.extend(from.map(|from| (from, levels)));
+        if let Some(from) = from {
+            let sites = levels.iter().flat_map(Level::sites);
+            if let Some(site) = sites.clone().find(|site| !scope.are_meshed(&from.cluster, &site.cluster)) {
+                let (answering, calling) = (site.to_string(), from.to_string());
+                problems.add(caller.span, MeshProblem::OtherMesh { answering, calling });
+            }
+            order.insert(from, levels);
+        }
     }
     let (mut exercise, mut exercised) = (Vec::new(), HashSet::new());
     for text in raw.exercise.map(|e| e.value).unwrap_or_default() {

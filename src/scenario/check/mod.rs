@@ -32,7 +32,7 @@ use super::form::{
     raw_names,
 };
 use super::model::{Federation, IngressGateways, Mesh, Topology};
-use super::problem::{CheckProblem, FederationProblem};
+use super::problem::{CheckProblem, FederationProblem, MeshProblem};
 use super::raw::{RawApp, RawHelloworld};
 use super::tree::{Located, Span};
 use super::validate::{Draft, data_cluster, repeated};

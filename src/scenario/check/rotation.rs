@@ -30,6 +30,7 @@ pub(super) fn check(raw: RawRotation, span: Span, scope: &Scope<'_>, problems: &
     }
     let service = scope.helloworld(raw.service, span, problems);
     let from = scope.sources(raw.from, through, problems);
+    scope.somebody_answers(&from, span, problems);
     Some(Check::Rotation { service: service?, from, through })
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::form::{List, Names, OneOrMore, Text};
 use super::super::read::suggestion;
-use super::{CheckProblem, Located, Problems, Scope, data_cluster};
+use super::{CheckProblem, Draft, Located, MeshProblem, Problems, Scope, Span, data_cluster};
 
 /// A cluster, or one zone of it, as `c1` and `c1/a`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,6 +121,23 @@ impl Scope<'_> {
             return None;
         }
         Some(site)
+    }
+
+    /// Whether two clusters are in one mesh, so that one may know what the other serves.
+    pub(super) fn are_meshed(&self, one: &str, other: &str) -> bool {
+        let of = |name: &str| self.drafts.iter().find(|d| d.name.value == name);
+        of(one).zip(of(other)).is_none_or(|(one, other)| one.is_meshed_with(other))
+    }
+
+    /// Records a cluster that calls helloworld, and in whose mesh nobody runs it.
+    pub(super) fn somebody_answers(&self, callers: &[String], span: Span, problems: &mut Problems) {
+        let named = self.drafts.iter().any(Draft::names_mesh);
+        let Some(versions) = self.versions.as_ref().filter(|_| named) else { return };
+        for cluster in callers {
+            if !versions.keys().any(|answering| self.are_meshed(cluster, answering)) {
+                problems.add(span, MeshProblem::NobodyAnswers { cluster: cluster.clone() });
+            }
+        }
     }
 
     fn zones(&self, cluster: &str) -> Vec<&str> {

@@ -17,6 +17,7 @@ pub(in crate::scenario) struct RawCluster {
     pub name: Option<Located<String>>,
     pub network: Option<Located<String>>,
     pub primary: Option<Located<String>>,
+    pub mesh: Option<Located<String>>,
     pub pod_subnet: Option<Located<String>>,
     pub service_subnet: Option<Located<String>>,
     pub nodes: Option<Located<RawNodes>>,
@@ -33,6 +34,7 @@ impl Record for RawCluster {
     fn fields(f: &mut Fields<Self>) {
         let network = "Istio's network; clusters with the same one share it. By default network-NAME";
         let primary = "The cluster whose istiod it uses; by default its own or, where the topology has remotes and no cluster names a primary, that of the first cluster";
+        let mesh = "The mesh that it is in, where there are several: its mesh ID is this name, its trust domain NAME.local. Each has a root certificate of its own, which all of them trust; services are known within one only";
         let pods = "Addresses of pods; by default 10.101.0.0/16 for the first cluster, and so on";
         let services = "Addresses of services; by default 10.201.0.0/16 for the first cluster, and so on";
         let balancer = WordOr { word: "none", form: Part::FORM, expected: None };
@@ -41,6 +43,7 @@ impl Record for RawCluster {
             .example("c1");
         f.field("network", ANY_TEXT, |r| &mut r.network, network).example("network-c1");
         f.field("primary", LABEL, |r| &mut r.primary, primary).example("c1");
+        f.field("mesh", LABEL, |r| &mut r.mesh, mesh).example("east");
         f.field("podSubnet", SUBNET, |r| &mut r.pod_subnet, pods).example("10.101.0.0/16");
         f.field("serviceSubnet", SUBNET, |r| &mut r.service_subnet, services).example("10.201.0.0/16");
         f.part("nodes", |r| &mut r.nodes, "{ workers: 1 }");
@@ -153,6 +156,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         name,
         network,
         primary,
+        mesh,
         pod_subnet,
         service_subnet,
         workers,
@@ -178,6 +182,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         name: Some(name.clone().into()),
         network: network.clone().map(Into::into),
         primary: Some(primary.clone().into()),
+        mesh: mesh.clone().map(Into::into),
         pod_subnet: pod_subnet.map(|s| s.to_string().into()),
         service_subnet: service_subnet.map(|s| s.to_string().into()),
         nodes: Some(nodes.into()),

@@ -57,8 +57,8 @@ impl Record for RawMesh {
     }
 }
 
-/// The way back.
-pub(super) fn of(mesh: &Mesh) -> RawMesh {
+/// The way back. Where clusters are in meshes of their own, these have the names and the domains.
+pub(super) fn of(mesh: &Mesh, is_one: bool) -> RawMesh {
     let Mesh {
         id,
         trust_domain,
@@ -72,8 +72,8 @@ pub(super) fn of(mesh: &Mesh) -> RawMesh {
         values_at: _,
     } = mesh;
     RawMesh {
-        id: Some(id.clone().into()),
-        trust_domain: Some(trust_domain.clone().into()),
+        id: is_one.then(|| id.clone().into()),
+        trust_domain: is_one.then(|| trust_domain.clone().into()),
         topology: Some((*topology).into()),
         mesh_networks: Some((*mesh_networks).into()),
         dns_capture: Some((*dns_capture).into()),

@@ -1,0 +1,63 @@
+//! Several meshes in one lab.
+
+mod e2e;
+
+use base64::Engine as _;
+use e2e::{Own, assert_named, assert_red, lab, text};
+
+/// Two meshes that trust each other's roots and domains, and know of each other by ServiceEntry alone.
+#[test]
+fn two_meshes_in_full() {
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let mut own = Own::up("two-meshes");
+    for cluster in ["c1", "c2"] {
+        let secrets = own.kubectl(cluster, &["-n", "istio-system", "get", "secrets", "-o", "name"]);
+        assert!(!secrets.contains("/istio-remote-secret-"), "no control plane knows the other's cluster: {secrets}");
+        assert_eq!(own.endpoints(cluster).len(), 1, "a service is that of its own mesh");
+    }
+    own.kubectl("c1", &["-n", "sample", "delete", "serviceentry", "helloworld-of-west"]);
+    let verdict = own.red("c1 does not have what the scenario configures");
+    assert_named(&verdict, &["ServiceEntry sample/helloworld-of-west"]);
+    own.mend();
+    // The gateway passes a connection to what it asks for, and to nothing else.
+    let elsewhere = "outbound_.5000_._.helloworld.elsewhere.svc.cluster.local";
+    let patch = format!(r#"{{"spec": {{"trafficPolicy": {{"tls": {{"sni": "{elsewhere}"}}}}}}}}"#);
+    own.kubectl(
+        "c2",
+        &["-n", "sample", "patch", "destinationrule", "helloworld-of-east", "--type=merge", "-p", &patch],
+    );
+    let verdict = own.red("c2 does not have what the scenario configures");
+    assert_named(&verdict, &["DestinationRule sample/helloworld-of-east"]);
+    assert_red(&verdict, "west calls east", &["c2"]);
+    own.mend();
+    // Without its alias the other domain's certificates are refused, whoever has signed them.
+    let mesh = own.kubectl("c2", &["-n", "istio-system", "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"]);
+    assert!(mesh.contains("trustDomainAliases:\n- east.local"), "{mesh}");
+    let patch = serde_json::json!({ "data": { "mesh": mesh.replace("trustDomainAliases:\n- east.local", "") } });
+    let patch = patch.to_string();
+    own.kubectl("c2", &["-n", "istio-system", "patch", "configmap", "istio", "--type=merge", "-p", &patch]);
+    own.restart("c2", "sample", "helloworld-v2");
+    let verdict = own.red("istiod of c2 does not have the mesh configuration of the scenario");
+    assert_named(&verdict, &["trustDomainAliases"]);
+    assert_red(&verdict, "east calls west", &["c1"]);
+    own.mend();
+    // c1 trusts its own root alone.
+    let chain = ["-n", "istio-system", "get", "secret", "cacerts", "-o", r"jsonpath={.data.cert-chain\.pem}"];
+    let chain = base64.decode(own.kubectl("c1", &chain).trim()).expect("base64");
+    let root = text(&chain).split_inclusive("-----END CERTIFICATE-----\n").last().expect("a root").to_owned();
+    let patch = serde_json::json!({ "data": { "root-cert.pem": base64.encode(root) } }).to_string();
+    own.kubectl("c1", &["-n", "istio-system", "patch", "secret", "cacerts", "--type=merge", "-p", &patch]);
+    let restart = |own: &Own| {
+        for (namespace, deployment) in [("istio-system", "istiod"), ("sample", "sleep"), ("sample", "helloworld-v1")] {
+            own.restart("c1", namespace, deployment);
+        }
+    };
+    restart(&own);
+    let verdict = own.red("c1 and c2 trust different root certificates");
+    assert_red(&verdict, "east calls west", &["c1"]);
+    assert_red(&verdict, "west calls east", &["c2"]);
+    // As its remedy says: `lab up` puts the certificates back, and what has read the others must start anew.
+    lab(&["up", &own.name, "--no-verify"]);
+    restart(&own);
+    own.mend();
+}
