@@ -79,6 +79,7 @@ impl Observed {
             service: &service.service,
             namespace: &service.namespace,
             port: service.port,
+            path: &service.path,
             protocol,
             caller: Side {
                 cluster: &from.name,

@@ -64,6 +64,11 @@ impl Probe {
         Ok(Self { answers, times })
     }
 
+    /// Ends the calls. Gives each answer that nobody has collected, with the time at which it came.
+    pub fn end(mut self) -> Vec<(Instant, Answer)> {
+        std::iter::from_fn(|| self.answers.try_recv().ok()).collect()
+    }
+
     /// Within how many microseconds 95 of 100 answers came that came between two moments.
     pub fn most_within(&self, from: Instant, to: Instant) -> Option<u64> {
         let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,8 +13,8 @@ struct Identity {
     trust_domain: String,
 }
 
-/// A policy that does not let the caller in. What rules say of methods, paths, headers and the like is not looked at: a rule that may take the call is
-/// taken to take it if that lets it in, and not to take it if that keeps it out.
+/// A policy that does not let the caller in. What rules say of methods, headers and the like is not looked at: a rule that may take the call is taken to
+/// take it if that lets it in, and not to take it if that keeps it out.
 pub(super) fn denied(call: &CallFacts<'_>) -> Option<Finding> {
     let policies: Vec<&Value> =
         call.callee.rules.of("AuthorizationPolicy").filter(|policy| holds(policy, call.callee.pod)).collect();
@@ -39,7 +39,8 @@ pub(super) fn denied(call: &CallFacts<'_>) -> Option<Finding> {
     let allowing: Vec<&Value> = of("ALLOW").collect();
     let first = allowing.first()?;
     let mut rules = allowing.iter().flat_map(|policy| list(policy, "/spec/rules"));
-    if rules.any(|rule| takes(rule, caller.as_ref()) != Some(false)) {
+    let path = path(call);
+    if rules.any(|rule| takes(rule, caller.as_ref()) != Some(false) && path.is_none_or(|path| may_be_for(rule, path))) {
         return None;
     }
     let allowed: Vec<String> = allowing.iter().flat_map(|policy| list(policy, "/spec/rules")).map(sources).collect();
@@ -113,6 +114,24 @@ fn takes(rule: &Value, caller: Option<&Identity>) -> Option<bool> {
     if all.contains(&None) { None } else { Some(false) }
 }
 
+/// The path by which the callee knows the call; nothing where a route of the caller may change it, or there is none.
+fn path<'a>(call: &CallFacts<'a>) -> Option<&'a str> {
+    let rewrites = |route: &Value| list(route, "/spec/http").any(|http| !http["rewrite"].is_null());
+    let path = call.path.split('?').next().filter(|path| !path.is_empty())?;
+    (!call.caller.rules.of("VirtualService").any(rewrites)).then_some(path)
+}
+
+/// Whether a rule may be for a path, as far as its operations name paths. Templates as `/a/{*}` may be for any.
+fn may_be_for(rule: &Value, path: &str) -> bool {
+    let may_be = |operation: &Value| {
+        let among = |field: &str| texts(operation, field).iter().any(|p| p.contains('{') || matches(p, path));
+        let is_not = texts(operation, "/notPaths").iter().any(|p| !p.contains('{') && matches(p, path));
+        (texts(operation, "/paths").is_empty() || among("/paths")) && !is_not
+    };
+    let mut to = list(rule, "/to").peekable();
+    to.peek().is_none() || to.any(|to| may_be(&to["operation"]))
+}
+
 /// Whether the caller is a source: all that it says must hold.
 fn is_source(source: &Value, caller: Option<&Identity>) -> Option<bool> {
     let mut known = true;
@@ -152,7 +171,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Whom a rule takes, in words.
+/// Whom a rule takes, and to which paths, in words.
 fn sources(rule: &Value) -> String {
     let of = |source: &Value| {
         let fields = source.as_object().into_iter().flatten();
@@ -161,5 +180,7 @@ fn sources(rule: &Value) -> String {
             .collect::<Vec<_>>()
     };
     let all: Vec<String> = list(rule, "/from").map(|from| of(&from["source"]).join(" and ")).collect();
-    all.join(" or ")
+    let who = if all.is_empty() { "everybody".to_owned() } else { all.join(" or ") };
+    let paths: Vec<_> = list(rule, "/to").flat_map(|to| texts(&to["operation"], "/paths")).collect();
+    if paths.is_empty() { who } else { format!("{who} to {}", paths.join(", ")) }
 }

@@ -54,6 +54,8 @@ pub struct CallFacts<'a> {
     pub namespace: &'a str,
     /// The port that is called.
     pub port: u16,
+    /// The path that is asked for; empty where nothing has one.
+    pub path: &'a str,
     /// What is spoken there.
     pub protocol: Protocol,
     /// Who calls.

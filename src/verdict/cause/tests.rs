@@ -89,6 +89,7 @@ impl World {
             service: "web",
             namespace: "shop",
             port,
+            path: "/hello",
             protocol: self.protocol,
             caller,
             callee: target,

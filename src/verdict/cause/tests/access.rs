@@ -17,7 +17,10 @@ fn a_policy_that_does_not_let_the_caller_in_is_named() {
         "AuthorizationPolicy shop/it in c2, add a rule with `from: [{ source: { principals: [cluster.local/ns/sample/sa/default] } }]`",
     );
     let evidence = &denied.causes()[0].evidence;
-    assert_eq!(evidence, "AuthorizationPolicy shop/it in c2 allows only principals cluster.local/ns/sample/sa/clerk");
+    assert_eq!(
+        evidence,
+        "AuthorizationPolicy shop/it in c2 allows only principals cluster.local/ns/sample/sa/clerk to /hello"
+    );
     World::new().c2(policy("istio-system", &json!({}))).is_for("does not let", "AuthorizationPolicy istio-system/it");
     let nobody = World::new().c2(policy("shop", &json!({ "action": "ALLOW" })));
     assert!(nobody.causes()[0].evidence.ends_with("has no rule, so it allows nobody"), "{:?}", nobody.causes());
@@ -45,6 +48,26 @@ fn a_policy_that_lets_the_caller_in_or_is_about_others_explains_nothing() {
     let mut renamed = World::new().c2(policy("shop", &from(&json!({ "principals": ["cluster.local/ns/sample/*"] }))));
     renamed.c1.mesh = json!({ "trustDomain": "demo.example" });
     renamed.is_well();
+}
+
+#[test]
+fn a_rule_for_another_path_lets_nobody_in_to_this_one() {
+    let to = |operation: Value| json!({ "rules": [{ "from": [{ "source": { "principals": ["*"] } }], "to": [{ "operation": operation }] }] });
+    for other in [json!({ "paths": ["/health", "/admin/*"] }), json!({ "notPaths": ["/hel*"] })] {
+        World::new().c2(policy("shop", &to(other))).is_for("does not let service account sample/default", "shop/it");
+    }
+    for own in [
+        json!({ "paths": ["/health", "/hel*"] }),
+        json!({ "paths": ["/{*}"] }),
+        json!({ "methods": ["GET"] }),
+        json!({ "notPaths": ["/health"] }),
+    ] {
+        World::new().c2(policy("shop", &to(own))).is_well();
+    }
+    // Which path arrives is not known where a route changes it.
+    let route = json!({ "hosts": ["web.shop"], "http": [{ "rewrite": { "uri": "/health" }, "route": [{ "destination": { "host": "web.shop" } }] }] });
+    let health = policy("shop", &to(json!({ "paths": ["/health"] })));
+    World::new().c1(rule("VirtualService", "sample", route)).c2(health).is_well();
 }
 
 #[test]
