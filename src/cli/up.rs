@@ -12,7 +12,7 @@ use crate::commands::fixed;
 use crate::commands::leave::leave;
 use crate::commands::snapshot::clear_half;
 use crate::commands::up::Up;
-use crate::context::run::leftovers;
+use crate::context::run::{leftovers, newcomers};
 use crate::context::{LabContext, RunContext, StepError, files};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, ImagesError, Source, having};
@@ -148,6 +148,7 @@ impl Run<'_> {
         left.iter().for_each(|(cluster, _)| plan.retire(cluster));
         plan.unlink(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
         plan.promote(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
+        plan.admit(newcomers(&lab_state, &self.lab.clusters)?.iter().map(String::as_str));
         if self.args.remove {
             plan.let_members_leave();
         }

@@ -21,6 +21,12 @@ impl StepId {
     pub fn is_remote_secret(&self) -> bool {
         self.verb() == "remote-secret"
     }
+
+    /// Whether the step deploys apps.
+    #[must_use]
+    pub fn is_apps(&self) -> bool {
+        self.verb() == "apps"
+    }
 }
 
 impl std::fmt::Display for StepId {

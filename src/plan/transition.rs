@@ -40,6 +40,20 @@ impl Plan {
         self.add_before_late(Action::KarmadaLeave { cluster }, needs);
     }
 
+    /// Deploys apps to clusters that come to others only when their east-west gateway is there: the addresses of a network may be known before anything
+    /// answers at them, and whoever calls already would be sent there.
+    pub fn admit<'a>(&mut self, new: impl IntoIterator<Item = &'a str>) {
+        let mut steps = std::mem::take(&mut self.steps);
+        for cluster in new.into_iter().map(str::to_owned) {
+            let gateway = Action::EastWestGateway { cluster: cluster.clone() }.id();
+            if steps.iter().any(|s| s.id == gateway) {
+                let apps = |s: &&mut PlannedStep| matches!(&s.action, Action::Apps { cluster: c, .. } if *c == cluster);
+                steps.iter_mut().filter(apps).for_each(|s| s.needs.push(gateway.clone()));
+            }
+        }
+        self.steps = reduce(in_order(steps));
+    }
+
     /// Changes no control plane, and no way to one, before the clusters that get a control plane of their own have all of it: what they run leaves the
     /// old one when that changes, and must then find a new one that knows everything. `left` are, by cluster, the steps that were planned before.
     pub fn promote<'a>(&mut self, left: impl IntoIterator<Item = (&'a str, &'a [StepId])>) {
@@ -113,6 +127,19 @@ mod tests {
         let before = other.clone();
         other.promote([("c2", &[StepId("ingress-gateway/c2".to_owned())][..])]);
         assert_eq!(other, before);
+    }
+
+    #[test]
+    fn what_comes_is_called_when_its_gateway_is_there() {
+        let mut plan = Plan::of(&lab("clusters: [c1, c2, c3]"));
+        plan.admit(["c3"]);
+        assert!(needs(&plan, "apps/c3").contains(&"east-west-gateway/c3".to_owned()));
+        assert!(!needs(&plan, "apps/c2").contains(&"east-west-gateway/c2".to_owned()));
+        // On one network there is none.
+        let flat = Plan::of(&lab("clusters: [{ name: c1, network: n }, { name: c2, network: n }]"));
+        let mut admitted = flat.clone();
+        admitted.admit(["c2"]);
+        assert_eq!(admitted, flat);
     }
 
     #[test]

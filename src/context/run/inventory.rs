@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::super::StepError;
-use crate::plan::{Action, LabCluster, Plan, StepId};
+use crate::plan::{Action, StepId};
 use crate::sys::docker::LAB_LABEL;
 use crate::sys::kube::{Manager, Manifest, is_applied_by};
 use crate::sys::state::{LabState, StateError};
@@ -221,24 +221,8 @@ fn path(place: &str) -> String {
 }
 
 /// What a lab's state says of a place.
-fn read(state: &LabState, place: &str) -> Result<Inventory, StateError> {
+pub(super) fn read(state: &LabState, place: &str) -> Result<Inventory, StateError> {
     Ok(state.read_json(&path(place))?.unwrap_or_default())
-}
-
-/// The clusters of a lab to which something was applied by steps that the plan no longer has, with those steps.
-///
-/// # Errors
-/// The lab's state cannot be read.
-pub fn leftovers(state: &LabState, plan: &Plan, of: &[LabCluster]) -> Result<Vec<(String, Vec<StepId>)>, StateError> {
-    let mut found = Vec::new();
-    for cluster in of {
-        let mut left = read(state, &cluster.name)?.steps();
-        left.retain(|step| plan.step(step).is_none());
-        if !left.is_empty() {
-            found.push((cluster.name.clone(), left));
-        }
-    }
-    Ok(found)
 }
 
 /// The inventories of one run. Steps run side by side, so each change is made to the newest, and written at once.

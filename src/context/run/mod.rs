@@ -1,5 +1,6 @@
 //! What all steps of one run share.
 
+mod before;
 mod inventory;
 mod rendered;
 
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-pub use inventory::leftovers;
+pub use before::{leftovers, newcomers};
 pub(crate) use inventory::{Entry, Inventory, Owner, as_applied};
 pub(crate) use rendered::{Rendered, manifest_path};
 
