@@ -1,11 +1,12 @@
-//! `lab prove` and `lab rotate`: a lab is broken in every way that its plan knows, and what its clusters trust each other by is replaced.
+//! `lab prove`, `lab rotate` and `lab upgrade`: a lab is broken in every way that its plan knows, what its clusters trust each other by is replaced, and its
+//! Istio becomes another version.
 
 mod e2e;
 
 use std::fs;
 
 use e2e::{Own, lab, run_dir, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a verb printed as JSON, and its exit code.
 fn told(args: &[&str]) -> (Value, Option<i32>) {
@@ -32,7 +33,7 @@ fn prove_and_rotate_in_full() {
     assert!(trials.len() >= 12, "{proof:#}");
     for trial in trials {
         assert_eq!(trial["outcome"], "named", "{trial:#}");
-        assert_eq!(trial["problems"], serde_json::json!([]), "{trial:#}");
+        assert_eq!(trial["problems"], json!([]), "{trial:#}");
     }
 
     for what in ["remote-secret", "intermediate", "root"] {
@@ -81,4 +82,74 @@ fn fingerprints(own: &Own) -> (String, String) {
         own.kubectl("c1", &["-n", "istio-system", "get", "secret", "cacerts", "-o", &path])
     };
     (of("root-cert"), of("ca-cert"))
+}
+
+/// Istio becomes another version and the first one again, once from the end and once from half-way, and no control plane loses a request.
+#[test]
+fn upgrade_in_full() {
+    let text = "versions: { istio: '1.31' }\nclusters: [c1, c2]\n";
+    let mut own = Own::of("upgrade", text);
+    let listed = text_of(&["upgrade", "upgrade"]);
+    assert!(listed.lines().any(|l| l.starts_with("1.31") && l.contains("c1, c2")), "{listed}");
+
+    passes(&own, "1.32");
+    for cluster in ["c1", "c2"] {
+        assert_eq!(istiods(&own, cluster), ["istiod-1-32"]);
+        assert_eq!(revisions(&own, cluster), ["1-32"]);
+    }
+    let up = lab(&["up", "upgrade"]);
+    assert!(up.status.success(), "{}", e2e::text(&up.stderr));
+    assert_eq!(istiods(&own, "c1"), ["istiod-1-32"], "`lab up` keeps what it has become");
+    let refused = lab(&["up", &own.file]);
+    let said = e2e::text(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("lab upgrade"), "{said}");
+
+    // Half-way: the new istiod cannot start, since nothing may, so it stops, and goes back to what is still there.
+    own.kubectl("c1", &["-n", "istio-system", "create", "quota", "none", "--hard", "pods=0"]);
+    let stopped = lab(&["upgrade", "upgrade", "--istio", "1.31"]);
+    let said = e2e::text(&stopped.stderr);
+    assert!(!stopped.status.success() && said.contains("--istio 1.32` goes back"), "{said}");
+    own.kubectl("c1", &["-n", "istio-system", "delete", "quota", "none"]);
+    assert_eq!(istiods(&own, "c1"), ["istiod-1-31", "istiod-1-32"]);
+    passes(&own, "1.32");
+    assert_eq!(istiods(&own, "c1"), ["istiod-1-32"]);
+
+    passes(&own, "1.31");
+    assert_eq!((istiods(&own, "c2"), revisions(&own, "c2")), (vec!["istiod-1-31".to_owned()], vec!["1-31".to_owned()]));
+    own.mend();
+}
+
+fn text_of(args: &[&str]) -> String {
+    e2e::text(&lab(args).stdout)
+}
+
+/// Upgrades; every phase was called through, and none without restarts lost anything.
+fn passes(own: &Own, version: &str) {
+    let (passage, code) = told(&["upgrade", &own.name, "--istio", version]);
+    assert_eq!((code, &passage["passed"]), (Some(0), &Value::Bool(true)), "{passage:#}");
+    let phases = passage["phases"].as_array().expect("phases");
+    assert!(phases.last().is_some_and(|p| p["name"] == "the other istiods retired"), "{passage:#}");
+    for phase in phases.iter().filter(|p| p["restarts"] == false) {
+        for cluster in ["c1", "c2"] {
+            let calls = &phase["calls"][cluster];
+            assert!(calls["sent"].as_u64() > Some(0) && calls["lost"] == json!({}), "{phase:#}");
+        }
+    }
+}
+
+/// The control planes of a cluster.
+fn istiods(own: &Own, cluster: &str) -> Vec<String> {
+    let names = "jsonpath={.items[*].metadata.name}";
+    let args = ["-n", "istio-system", "get", "deployments", "-l", "app=istiod", "-o", names];
+    own.kubectl(cluster, &args).split_whitespace().map(str::to_owned).collect()
+}
+
+/// The revisions of which the pods of a cluster have their sidecars.
+fn revisions(own: &Own, cluster: &str) -> Vec<String> {
+    let path = r"jsonpath={.items[*].metadata.annotations.istio\.io/rev}";
+    let said = own.kubectl(cluster, &["-n", "sample", "get", "pods", "-o", path]);
+    let mut all: Vec<String> = said.split_whitespace().map(str::to_owned).collect();
+    all.sort();
+    all.dedup();
+    all
 }

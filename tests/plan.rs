@@ -85,7 +85,7 @@ fn joined(lab: &Lab, cluster: &LabCluster) -> Action {
     let c = cluster.name.clone();
     match (lab.is_host(cluster), cluster.primary == cluster.name) {
         (true, _) => Action::ExternalIstiod { cluster: c },
-        (_, true) => Action::Istiod { cluster: c },
+        (_, true) => Action::Istiod { cluster: c, revision: None },
         _ => Action::IstiodRemote { cluster: c },
     }
 }
@@ -133,8 +133,8 @@ fn uses(lab: &Lab) -> Vec<(Action, Action)> {
         }
         let joined = joined(lab, cluster);
         uses.extend([
-            (Action::RenderIstio { cluster: c() }, Action::Images),
-            (Action::IstioBase { cluster: c() }, Action::RenderIstio { cluster: c() }),
+            (Action::RenderIstio { cluster: c(), revision: None }, Action::Images),
+            (Action::IstioBase { cluster: c() }, Action::RenderIstio { cluster: c(), revision: None }),
             // istiod makes a root of its own when it starts without one.
             (joined.clone(), Action::RootCa),
         ]);

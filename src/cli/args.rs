@@ -25,7 +25,7 @@ pub use change::{Diff, Down};
 pub use eject::Eject;
 pub use fault::{Fault, Heal, KeepFault};
 pub use itself::{Completions, Docs, Man, Version};
-pub use prove::{Prove, Rotate, Soak};
+pub use prove::{Prove, Rotate, Soak, Upgrade};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart};
 pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
@@ -79,6 +79,12 @@ pub enum Command {
         after_help = "Pods are restarted, so that they take the new certificates. One that was interrupted goes on."
     )]
     Rotate(Rotate),
+    /// Have a lab run another version of Istio, while every cluster calls every other, and count what is lost
+    #[command(
+        after_help = "The new istiod comes beside the old one, and is made the one that pods get, cluster by cluster: gateways, then apps by namespace. \
+        When all is over and well, the old ones go. One that was interrupted or stopped goes on, and the old version goes back."
+    )]
+    Upgrade(Upgrade),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
     /// Send one request and follow it through caller, gateway and callee, by what their proxies write of it

@@ -21,8 +21,10 @@ use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
     let mut lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
-    // What it writes makes clusters anew, and they are copies of none.
-    lab.clusters.iter_mut().for_each(|cluster| cluster.copy_of = None);
+    // What it writes makes clusters anew: they are copies of none, and were never upgraded.
+    for cluster in &mut lab.clusters {
+        (cluster.copy_of, cluster.revision, cluster.beside) = (None, None, None);
+    }
     if lab.versions().len() > 1 {
         return Err(CliError::Usage {
             problem: format!(

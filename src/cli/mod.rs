@@ -46,6 +46,7 @@ mod status;
 mod trace;
 mod trust;
 mod up;
+mod upgrade;
 mod verify;
 mod version;
 
@@ -125,6 +126,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Soak(args) => Box::pin(soak::run(args, interrupt)).await,
         Command::Prove(args) => Box::pin(prove::run(args, interrupt)).await,
         Command::Rotate(args) => Box::pin(rotate::run(args, interrupt)).await,
+        Command::Upgrade(args) => Box::pin(upgrade::run(args, interrupt)).await,
         Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,
         Command::Trace(args) => until(interrupt, "the lab was not changed", Box::pin(trace::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,

@@ -11,15 +11,14 @@ use crate::commands::down::until_gone;
 use crate::commands::fixed;
 use crate::commands::leave::leave;
 use crate::commands::snapshot::clear_half;
-use crate::commands::up::Up;
-use crate::context::run::{leftovers, newcomers};
+use crate::commands::up::{Up, planned};
 use crate::context::{LabContext, RunContext, StepError, files};
 use crate::exec::{Event, Events, execute};
 use crate::images::{Choice, ImagesError, Source, having};
 use crate::machine::preflight;
 use crate::observe::verify::Waits;
 use crate::plan::render::unplaced;
-use crate::plan::{Action, Lab, Plan, refuse_changes, refuse_unnamed, undeclared_ports};
+use crate::plan::{Action, Lab, refuse_changes, refuse_unnamed, undeclared_ports};
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State};
@@ -143,12 +142,7 @@ impl Run<'_> {
         }
         marked::mark(lab_state.mark());
 
-        let mut plan = Plan::of(self.lab);
-        let left = leftovers(&lab_state, &plan, &self.lab.clusters)?;
-        left.iter().for_each(|(cluster, _)| plan.retire(cluster));
-        plan.unlink(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
-        plan.promote(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
-        plan.admit(newcomers(&lab_state, &self.lab.clusters)?.iter().map(String::as_str));
+        let mut plan = planned(self.lab, &lab_state).map_err(CliError::Before)?;
         if self.args.remove {
             plan.let_members_leave();
         }

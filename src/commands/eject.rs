@@ -44,7 +44,7 @@ fn manifest(ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepE
     else {
         return Ok(None);
     };
-    manifest(ctx, step::cluster(ctx, action)?).map(Some)
+    manifest(ctx, &*step::cluster(ctx, action)?).map(Some)
 }
 
 /// What each step waits for in its cluster.

@@ -15,3 +15,4 @@ pub mod snapshot;
 pub mod soak;
 mod under_traffic;
 pub mod up;
+pub mod upgrade;

@@ -55,7 +55,7 @@ pub async fn run(
             }
             Subject::Root => root(&mut change).await?,
         }
-        Ok(change.end(&subject.to_string()).await)
+        Ok(change.end(&format!("{subject} replaced")).await)
     };
     tokio::select! {
         passage = Box::pin(work) => passage,

@@ -50,10 +50,20 @@ impl<'a> Change<'a> {
         progress: &'a Progress,
         interrupt: &'a CancellationToken,
     ) -> Result<Self, Stopped> {
-        let (times, seen) = (Vec::new(), BTreeMap::new());
-        let mut begun = Self { up, progress, interrupt, service, steady: None, times, seen };
         progress.say("looking whether all is well before anything is changed");
         up.until_well(Waits { retry: Duration::ZERO, settle: SETTLE }, progress).await?;
+        Self::go_on(up, service, progress, interrupt).await
+    }
+
+    /// Begins to call, in a lab that may be in the midst of a change.
+    pub async fn go_on(
+        up: &'a Up,
+        service: &'a ServiceUrl,
+        progress: &'a Progress,
+        interrupt: &'a CancellationToken,
+    ) -> Result<Self, Stopped> {
+        let (times, seen) = (Vec::new(), BTreeMap::new());
+        let mut begun = Self { up, progress, interrupt, service, steady: None, times, seen };
         begun.call().await?;
         Ok(begun)
     }
@@ -95,7 +105,12 @@ impl<'a> Change<'a> {
 
     /// Goes on only if all is well.
     pub async fn until_well(&self) -> Result<(), Stopped> {
-        self.up.until_well(Waits { retry: SETTLE, settle: SETTLE }, self.progress).await.map(|_| ())
+        self.until(self.up).await
+    }
+
+    /// Goes on only if all is well with what the lab has become.
+    pub async fn until(&self, up: &Up) -> Result<(), Stopped> {
+        up.until_well(Waits { retry: SETTLE, settle: SETTLE }, self.progress).await.map(|_| ())
     }
 
     /// Ends the calls. Gives the phases with what callers saw in each.

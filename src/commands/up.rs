@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::context::run::{leftovers, newcomers};
 use crate::context::{LabContext, RunContext, StepError};
 use crate::exec::{Events, Executor, Progress, execute};
 use crate::observe::verify::{self, Waits};
 use crate::plan::render;
-use crate::plan::{Action, Plan, PlannedStep};
+use crate::plan::{Action, Lab, Plan, PlannedStep};
 use crate::steps::{self, metallb};
 use crate::sys::docker::LAB_LABEL;
+use crate::sys::state::LabState;
 use crate::verdict::Verdict;
 
 /// What stopped a change of a lab that is up.
@@ -29,6 +31,20 @@ impl<E: Into<StepError>> From<E> for Stopped {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// The steps of a lab, with those that take away what was planned before and is not any more.
+///
+/// # Errors
+/// The lab's state cannot be read.
+pub fn planned(lab: &Lab, state: &LabState) -> Result<Plan, StepError> {
+    let mut plan = Plan::of(lab);
+    let left = leftovers(state, &plan, &lab.clusters)?;
+    left.iter().for_each(|(cluster, _)| plan.retire(cluster));
+    plan.unlink(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
+    plan.promote(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
+    plan.admit(newcomers(state, &lab.clusters)?.iter().map(String::as_str));
+    Ok(plan)
 }
 
 /// What runs the steps of one run.
@@ -60,14 +76,36 @@ impl Up {
         self.verdict.get()
     }
 
+    /// The same with another lab, which is from now on what the lab is to be.
+    ///
+    /// # Errors
+    /// The lab's state cannot be written.
+    pub fn becoming(&self, lab: Lab) -> Result<Self, StepError> {
+        self.ctx.state.store(&lab)?;
+        let ctx = LabContext::new(lab, self.ctx.engine.clone(), self.ctx.state.clone());
+        Ok(Self::new(RunContext::new(ctx, self.ctx.choice), self.waits).with_processors(self.processors))
+    }
+
     /// Runs all steps of the lab but the verdict, and tells nobody of each.
     ///
     /// # Errors
     /// That of the first step that failed, or an interrupt.
     pub async fn build(&self, interrupt: &CancellationToken) -> Result<(), Stopped> {
+        self.build_only(|_| true, interrupt).await
+    }
+
+    /// The same of some steps, as if what the others do were done.
+    ///
+    /// # Errors
+    /// As of [`Self::build`].
+    pub async fn build_only(
+        &self,
+        is_meant: impl Fn(&Action) -> bool,
+        interrupt: &CancellationToken,
+    ) -> Result<(), Stopped> {
         let (events, _unread) = Events::channel();
-        let mut plan = Plan::of(&self.ctx.lab);
-        plan.steps.retain(|step| step.action.is_construction());
+        let mut plan = planned(&self.ctx.lab, &self.ctx.state)?;
+        plan.keep(|action| action.is_construction() && is_meant(action));
         let finished = Box::pin(execute(&plan, self, &events, interrupt)).await;
         match finished.failures.into_iter().next() {
             Some(failure) => Err(Stopped::Failed(failure.error)),

@@ -125,7 +125,7 @@ pub fn files(lab: &Lab, plan: &Plan, material: &Material) -> Vec<File> {
         }
     }
     if lab.has_mesh() {
-        files.push(file(PROBE, yaml(&[render::injection_probe()]), PLAIN));
+        files.push(file(PROBE, yaml(&[render::injection_probe(None)]), PLAIN));
     }
     let has_keys = files.iter().any(File::is_private);
     files.push(file("README.md", readme::readme(lab, plan, material, has_keys), PLAIN));

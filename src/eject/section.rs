@@ -52,6 +52,7 @@ pub(super) fn purpose(action: &Action) -> &'static str {
         Action::Istiod { .. } => {
             "istiod, until a pod that were created now would get its sidecar. A pod that came before that would have none."
         }
+        Action::IstioImages { .. } => "The images of a version of Istio that came after the nodes were made.",
         Action::IstiodRemote { .. } => {
             "A cluster without an istiod of its own gets webhooks that point to another cluster's. Once they inject, that istiod has\n\
              taken this cluster on."

@@ -23,6 +23,7 @@ mod go;
 mod identity;
 mod image;
 mod inventory;
+pub mod istio;
 mod jobs;
 pub mod karmada;
 mod kubectl;

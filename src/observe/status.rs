@@ -106,7 +106,7 @@ async fn cluster(
     let deployments = answer.take(deployments);
     let services = services.map_err(|why| answer.unanswered.push(why)).ok();
     let (sets, daemons) = (answer.take(sets), answer.take(daemons));
-    status.istiod = runs_istiod.then(|| replicas_of(&deployments, "istiod").unwrap_or_default());
+    status.istiod = runs_istiod.then(|| replicas_of(&deployments, &cluster.istiod()).unwrap_or_default());
     status.gateways = gateways(cluster, &deployments, services.as_deref());
     status.apps =
         deployments.iter().map(deployment).chain(sets.iter().map(stateful)).chain(daemons.iter().map(daemon)).collect();

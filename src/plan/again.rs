@@ -35,7 +35,9 @@ pub fn resolve_again(scenario: &Scenario, old: &Lab) -> Result<Lab, ResolveError
     let mut lab = resolve(&scenario)?;
     keep_published(&mut lab, old);
     for cluster in &mut lab.clusters {
-        cluster.copy_of = old.cluster(&cluster.name).and_then(|before| before.copy_of.clone());
+        let Some(before) = old.cluster(&cluster.name) else { continue };
+        cluster.copy_of.clone_from(&before.copy_of);
+        (cluster.revision, cluster.beside) = (before.revision.clone(), before.beside.clone());
     }
     Ok(lab)
 }

@@ -35,6 +35,9 @@ pub struct UnnamedError {
     containers: Vec<String>,
 }
 
+/// The field of the version of Istio.
+const ISTIO: &str = "versions.istio";
+
 /// The change, as what follows "the lab exists, and".
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
@@ -58,6 +61,9 @@ impl Change {
     /// What there is to do besides losing the lab.
     fn remedy(&self) -> &'static str {
         match self {
+            Self::Cluster { field: ISTIO, .. } => {
+                "see `lab upgrade`, which takes a lab to another version while it runs; or write the version that it runs into the scenario; or "
+            }
             Self::NoCluster { .. } => {
                 "see what `lab diff FILE --remove` shows, and take the cluster away with `lab up FILE --remove`; or "
             }
@@ -221,7 +227,7 @@ fn cluster(old: &Lab, before: &LabCluster, after: Option<&LabCluster>) -> Option
         ("nodes.workers", before.workers.to_string(), after.workers.to_string()),
         ("nodes.zones", zones.0, zones.1),
         ("versions.kubernetes", version(before, Product::Kubernetes), version(after, Product::Kubernetes)),
-        ("versions.istio", version(before, Product::Istio), version(after, Product::Istio)),
+        (ISTIO, version(before, Product::Istio), version(after, Product::Istio)),
         ("network", before.network.clone(), after.network.clone()),
         ("primary", primary, after.primary.clone()),
         ("mesh", listed(&before.mesh), listed(&after.mesh)),

@@ -84,14 +84,17 @@ fn machine(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
 /// Istio and the apps.
 fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
     let c = || cluster.name.clone();
-    let base = [Action::Cluster { cluster: c() }, Action::RenderIstio { cluster: c() }, Action::RootCa];
-    let mut steps = vec![
-        step(Action::RenderIstio { cluster: c() }, [Action::Images]),
-        step(Action::IstioBase { cluster: c() }, base),
-    ];
+    let render = |cluster: &LabCluster| Action::RenderIstio { cluster: c(), revision: cluster.revision.clone() };
+    let other = cluster.with_other();
+    let renders: Vec<Action> = std::iter::once(cluster).chain(&other).map(render).collect();
+    let base = [Action::Cluster { cluster: c() }, Action::RootCa].into_iter().chain(renders.clone());
+    let mut steps: Vec<PlannedStep> = renders.iter().map(|render| step(render.clone(), [Action::Images])).collect();
+    steps.push(step(Action::IstioBase { cluster: c() }, base));
     let pool = || cluster.pool.map(|_| Action::AddressPool { cluster: c() });
     let locality = cluster.locality.as_ref().map(|_| Action::Locality { cluster: c() });
-    let before: Vec<Action> = locality.into_iter().chain([Action::IstioBase { cluster: c() }]).collect();
+    let images = cluster.is_upgraded().then(|| Action::IstioImages { cluster: c() });
+    steps.extend(images.clone().map(|images| step(images, [Action::Cluster { cluster: c() }])));
+    let before: Vec<Action> = locality.into_iter().chain(images).chain([Action::IstioBase { cluster: c() }]).collect();
     if lab.is_host(cluster) {
         // It starts with the kubeconfig of the cluster that it reads its configuration from.
         let config = lab.config_cluster(cluster).name.clone();
@@ -100,9 +103,15 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
         steps.push(step(Action::ExternalIstiod { cluster: c() }, needs));
         return steps;
     }
-    let control_plane = control_plane(cluster);
+    let mut control_plane = control_plane(cluster);
     if cluster.runs_istiod() {
         steps.push(step(control_plane.clone(), before));
+        if let Some(other) = &other {
+            // Both would answer for new pods as long as it has not let go of them.
+            let beside = self::control_plane(other);
+            steps.push(step(beside.clone(), [control_plane]));
+            control_plane = beside;
+        }
         if cluster.addresses.contains_key(&Gateway::Istiod) {
             let address = Action::IstiodAddress { cluster: c() };
             steps.push(step(address, pool().into_iter().chain([control_plane.clone()])));
@@ -141,7 +150,7 @@ fn reached(lab: &Lab, host: &LabCluster) -> Action {
 fn control_plane(cluster: &LabCluster) -> Action {
     let cluster_name = cluster.name.clone();
     if cluster.runs_istiod() {
-        Action::Istiod { cluster: cluster_name }
+        Action::Istiod { cluster: cluster_name, revision: cluster.revision.clone() }
     } else {
         Action::IstiodRemote { cluster: cluster_name }
     }

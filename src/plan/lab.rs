@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ipv6::ClusterIpv6;
 use super::render::{EAST_WEST_PORT, ISTIOD_NODE_PORTS};
+use super::upgrade::Beside;
 use crate::scenario::{
     AddressRange, App, Check, Cluster, Fault, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
 };
@@ -97,6 +98,15 @@ pub struct LabCluster {
     /// What it runs, as far as the scenario says.
     #[serde(default, skip_serializing_if = "Versions::is_default")]
     pub versions: Versions,
+    /// The revision of its control plane; none where it came with the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Another control plane, while Istio is upgraded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+    /// Whether this is the cluster as the other control plane has it.
+    #[serde(skip)]
+    pub is_other: bool,
     /// MetalLB's pool; none for a cluster without a load balancer.
     pub pool: Option<AddressRange>,
     /// Load-balancer addresses; every gateway that the cluster has is here.
@@ -173,7 +183,12 @@ impl Lab {
     /// What its clusters run, each combination once.
     #[must_use]
     pub fn versions(&self) -> BTreeSet<Versions> {
-        self.clusters.iter().map(|c| c.versions).collect()
+        let all = self.clusters.iter().map(|c| (c.versions, &c.beside));
+        all.flat_map(|(own, beside)| {
+            let other = beside.as_ref().map(|beside| Versions { istio: beside.istio, ..own });
+            std::iter::once(own).chain(other)
+        })
+        .collect()
     }
 
     /// Whether its addresses are of two families.
@@ -235,7 +250,9 @@ impl Lab {
         if self.is_manager(cluster) {
             return "manages the federation".to_owned();
         }
-        let istiod = self.has_mesh().then(|| cluster.primary.clone());
+        let beside =
+            cluster.with_other().map(|other| format!(" by {}, with {} beside it", cluster.istiod(), other.istiod()));
+        let istiod = self.has_mesh().then(|| format!("{}{}", cluster.primary, beside.unwrap_or_default()));
         let member = self.federation.as_ref().and_then(|f| f.member(&cluster.name));
         let member = member.map(|m| format!("member by {}", m.mode.as_str()));
         let both: Vec<String> = istiod.into_iter().chain(member).collect();

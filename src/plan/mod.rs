@@ -23,6 +23,7 @@ mod scenario_yaml;
 mod soak;
 mod step;
 mod transition;
+mod upgrade;
 mod wait;
 mod zones;
 
@@ -44,4 +45,5 @@ pub use protocols::undeclared_ports;
 pub use scenario_yaml::scenario_yaml;
 pub use soak::Draws;
 pub use step::{Action, Plan, PlannedStep, StepId};
+pub use upgrade::{Beside, Upgrade, revision_of};
 pub use wait::{Wait, object_name};

@@ -49,6 +49,9 @@ pub enum Action {
     RenderIstio {
         /// For which cluster.
         cluster: String,
+        /// For which of its control planes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revision: Option<String>,
     },
     /// A kind cluster with its own kubeconfig.
     Cluster {
@@ -86,6 +89,9 @@ pub enum Action {
     Istiod {
         /// Which cluster.
         cluster: String,
+        /// Which of its control planes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revision: Option<String>,
     },
     /// What a cluster without a control plane of its own needs of Istio, until the other cluster's istiod injects sidecars here.
     IstiodRemote {
@@ -114,6 +120,11 @@ pub enum Action {
     },
     /// On every node: routes to the pods of other clusters on the same network, and none to those of other networks.
     NodeNetwork {
+        /// Which cluster.
+        cluster: String,
+    },
+    /// The images of Istio that a cluster was upgraded to are in its nodes.
+    IstioImages {
         /// Which cluster.
         cluster: String,
     },
@@ -186,8 +197,15 @@ enum On<'a> {
     Lab,
     /// One cluster.
     Cluster(&'a str),
+    /// One of the control planes of a cluster.
+    Revision(&'a str, &'a str),
     /// What one cluster gets of another.
     Pair { of: &'a str, to: &'a str },
+}
+
+/// The control plane of that revision; without one the only one of its cluster, or that with which it came.
+fn plane<'a>(cluster: &'a str, revision: &'a Option<String>) -> On<'a> {
+    revision.as_ref().map_or(On::Cluster(cluster), |revision| On::Revision(cluster, revision))
 }
 
 /// All that is said of a step in general.
@@ -218,14 +236,17 @@ impl Action {
             Self::Images => facts("images", Lab, "images and tools"),
             Self::DockerNetwork => facts("docker-network", Lab, "Docker network"),
             Self::RootCa => facts("root-ca", Lab, "root CA and intermediates"),
-            Self::RenderIstio { cluster: c } => facts("render-istio", Cluster(c), "render Istio's charts"),
+            Self::RenderIstio { cluster: c, revision: r } => {
+                facts("render-istio", plane(c, r), "render Istio's charts")
+            }
             Self::Cluster { cluster: c } => facts("cluster", Cluster(c), "kind cluster"),
             Self::Locality { cluster: c } => facts("locality", Cluster(c), "node locality labels"),
             Self::Metallb { cluster: c } => facts("metallb", Cluster(c), "MetalLB"),
             Self::AddressPool { cluster: c } => facts("address-pool", Cluster(c), "load-balancer pool"),
             Self::IstioBase { cluster: c } => facts("istio-base", Cluster(c), "Istio base and cacerts").of_mesh(),
             Self::RemoteSecret { of, to } => facts("remote-secret", Pair { of, to }, format!("remote secret of {of}")),
-            Self::Istiod { cluster: c } => facts("istiod", Cluster(c), "istiod").of_mesh(),
+            Self::Istiod { cluster: c, revision: r } => facts("istiod", plane(c, r), "istiod").of_mesh(),
+            Self::IstioImages { cluster: c } => facts("istio-images", Cluster(c), "Istio's images in its nodes"),
             Self::IstiodRemote { cluster: c } => facts("istiod-remote", Cluster(c), "join the control plane").of_mesh(),
             Self::ExternalIstiod { cluster: c } => facts("external-istiod", Cluster(c), "external istiod").of_mesh(),
             Self::IstiodAddress { cluster: c } => facts("istiod-address", Cluster(c), "istiod's own address"),
@@ -259,6 +280,7 @@ impl Action {
         StepId(match on {
             On::Lab => verb.to_owned(),
             On::Cluster(cluster) => format!("{verb}/{cluster}"),
+            On::Revision(cluster, revision) => format!("{verb}/{cluster}/{revision}"),
             On::Pair { of, to } => format!("{verb}/{of}/{to}"),
         })
     }
@@ -286,7 +308,7 @@ impl Action {
     pub fn cluster(&self) -> Option<&str> {
         match self.facts().on {
             On::Lab => None,
-            On::Cluster(cluster) | On::Pair { to: cluster, .. } => Some(cluster),
+            On::Cluster(cluster) | On::Revision(cluster, _) | On::Pair { to: cluster, .. } => Some(cluster),
         }
     }
 
@@ -295,7 +317,7 @@ impl Action {
     pub fn reads(&self) -> Option<&str> {
         match self.facts().on {
             On::Pair { of, .. } => Some(of),
-            On::Lab | On::Cluster(_) => None,
+            On::Lab | On::Cluster(_) | On::Revision(..) => None,
         }
     }
 
@@ -306,6 +328,7 @@ impl Action {
         match on {
             On::Lab => does.into_owned(),
             On::Cluster(cluster) | On::Pair { to: cluster, .. } => format!("{cluster}: {does}"),
+            On::Revision(cluster, revision) => format!("{cluster}: {does} of revision {revision}"),
         }
     }
 }

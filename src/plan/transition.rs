@@ -1,6 +1,6 @@
 //! What a plan has besides, because the lab was another one before. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{in_order, reduce};
 use super::{Action, Plan, PlannedStep, StepId};
@@ -28,6 +28,23 @@ impl Plan {
             steps.push(unlink);
         }
         self.steps = reduce(in_order(steps));
+    }
+
+    /// Keeps some steps, as if what the others do were done.
+    pub fn keep(&mut self, is_meant: impl Fn(&Action) -> bool) {
+        // Whoever waits for what is left out waits for what that waits for.
+        let mut left_out: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for mut step in std::mem::take(&mut self.steps) {
+            let through = |need: StepId| left_out.get(&need).cloned().unwrap_or_else(|| vec![need]);
+            step.needs = std::mem::take(&mut step.needs).into_iter().flat_map(through).collect();
+            if is_meant(&step.action) {
+                kept.push(step);
+            } else {
+                left_out.insert(step.id, step.needs);
+            }
+        }
+        self.steps = reduce(kept);
     }
 
     /// Adds the step that lets members leave the federation: after what Karmada is given runs without them.
@@ -58,8 +75,8 @@ impl Plan {
     /// old one when that changes, and must then find a new one that knows everything. `left` are, by cluster, the steps that were planned before.
     pub fn promote<'a>(&mut self, left: impl IntoIterator<Item = (&'a str, &'a [StepId])>) {
         let is_promoted = |plan: &Self, cluster: &str, steps: &[StepId]| {
-            let own = Action::Istiod { cluster: cluster.to_owned() };
-            plan.step(&own.id()).is_some() && steps.contains(&Action::IstiodRemote { cluster: cluster.to_owned() }.id())
+            let own = |s: &PlannedStep| s.action.verb() == "istiod" && s.action.cluster() == Some(cluster);
+            plan.steps.iter().any(own) && steps.contains(&Action::IstiodRemote { cluster: cluster.to_owned() }.id())
         };
         let promoted: BTreeSet<String> =
             left.into_iter().filter(|(c, steps)| is_promoted(self, c, steps)).map(|(c, _)| c.to_owned()).collect();
@@ -168,6 +185,15 @@ mod tests {
             assert!(needs(&plan, &format!("node-network/{cluster}")).contains(&"unlink/c1".to_owned()));
         }
         assert_eq!(plan.steps.len(), before.steps.len() + 1);
+    }
+
+    #[test]
+    fn who_waits_for_what_is_left_out_waits_for_what_that_waits_for() {
+        let mut plan = Plan::of(&lab("clusters: [c1, c2]"));
+        plan.keep(|action| !matches!(action, Action::IstioBase { .. } | Action::Verify));
+        let istiod = needs(&plan, "istiod/c1");
+        assert!(istiod.contains(&"render-istio/c1".to_owned()) && istiod.contains(&"root-ca".to_owned()), "{istiod:?}");
+        assert!(plan.steps.iter().flat_map(|s| &s.needs).all(|need| plan.step(need).is_some()));
     }
 
     #[test]

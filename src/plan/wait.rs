@@ -1,5 +1,6 @@
 //! What a step waits for, as data: what builds a lab awaits it, what looks asks whether it is so, and an ejected lab has it as commands.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 /// What a message calls an object, as `Deployment demo/hello`.
@@ -16,7 +17,7 @@ pub enum Wait {
         /// Its namespace.
         namespace: &'static str,
         /// Its name.
-        deployment: &'static str,
+        deployment: Cow<'static, str>,
     },
     /// A `DaemonSet` is ready on every node.
     OnEveryNode {
@@ -55,6 +56,10 @@ pub enum Wait {
     Injects {
         /// What a user calls the control plane whose webhook it is.
         istiod: String,
+        /// The revision that the pod must come from.
+        revision: Option<String>,
+        /// Whether the pod asks for that revision by name, rather than for what every pod gets.
+        by_name: bool,
     },
     /// Whatever the step applies and runs pods runs them.
     RolledOut {

@@ -24,7 +24,7 @@ pub fn passage_text(passage: &Passage) -> String {
     if lost > 0 && passage.passed {
         said.push_str(", all of them while the pods that should have answered were restarted");
     }
-    format!("{}\n{word}  {}: {} replaced; {said}\n", table_text(&rows), passage.lab, passage.what)
+    format!("{}\n{word}  {}: {}; {said}\n", table_text(&rows), passage.lab, passage.what)
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
             calls: BTreeMap::from([("c1".to_owned(), calls(lost))]),
         };
         let phases = vec![phase("istiod", &[]), phase("workloads", &[("status 503", 2)])];
-        let text = passage_text(&Passage::of("a", "root certificate", phases));
+        let text = passage_text(&Passage::of("a", "root certificate replaced", phases));
         assert!(text.contains("FAILED  a: root certificate replaced; of 80 requests 2 lost"), "{text}");
         let line = text.lines().find(|l| l.starts_with("workloads")).expect("the phase");
         assert!(line.contains("c1 2: ") && line.contains("status 503"), "{text}");

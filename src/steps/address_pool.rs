@@ -15,7 +15,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     is_lacking: |ctx, action| {
         Box::pin(async move {
             let client = step::client(ctx, action).await?;
-            for empty in render::empty_pools(&ctx.lab, step::cluster(ctx, action)?) {
+            for empty in render::empty_pools(&ctx.lab, &*step::cluster(ctx, action)?) {
                 if client.has(&Manifest::from_values([empty])?).await? {
                     return Ok(true);
                 }
@@ -25,7 +25,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     },
     before: |ctx, action, client| {
         Box::pin(async move {
-            let cluster = step::cluster(ctx, action)?;
+            let cluster = &*step::cluster(ctx, action)?;
             if !ctx.is_new(&cluster.name) {
                 for empty in Manifest::from_values(render::empty_pools(&ctx.lab, cluster))?.objects {
                     client.delete(&empty).await?;

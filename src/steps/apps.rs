@@ -17,7 +17,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     waits: |_, _| vec![Wait::RolledOut { but: Vec::new() }],
     before: |ctx, action, client| {
         Box::pin(async move {
-            if ctx.lab.has_istio(step::cluster(ctx, action)?) { ask_for_root(client).await } else { Ok(()) }
+            if ctx.lab.has_istio(&*step::cluster(ctx, action)?) { ask_for_root(client).await } else { Ok(()) }
         })
     },
     ..Applied::of(Sends::Planned(manifest))

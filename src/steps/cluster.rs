@@ -47,8 +47,8 @@ fn look(ctx: &RunContext, cluster: &LabCluster, nodes: &[Node]) -> Result<Found,
 }
 
 pub(super) const STEP: Step = Step::Custom(Custom {
-    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
-    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, &*cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, &*cluster(ctx, action)?, progress).await }),
 });
 
 async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {

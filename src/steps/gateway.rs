@@ -30,7 +30,8 @@ pub(super) fn waits(cluster: &LabCluster, gateway: Gateway, deployment: &'static
     let (namespace, service) = (ISTIO_NAMESPACE, name(gateway));
     let address = cluster.addresses.get(&gateway).map(|&address| Wait::Address { namespace, service, address });
     let is_published = gateway == Gateway::EastWestGateway && cluster.published_gateway.is_some();
-    let available = (address.is_some() || is_published).then_some(Wait::Available { namespace, deployment });
+    let available =
+        (address.is_some() || is_published).then(|| Wait::Available { namespace, deployment: deployment.into() });
     address.into_iter().chain(available).collect()
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn refuse_taken(
     client: &Cluster,
     gateway: Gateway,
 ) -> Result<(), StepError> {
-    let cluster = step::cluster(ctx, action)?;
+    let cluster = &*step::cluster(ctx, action)?;
     let Some(planned) = cluster.addresses.get(&gateway).filter(|_| !ctx.is_new(&cluster.name)) else { return Ok(()) };
     let services: Vec<Service> = client.everywhere().await?;
     match holder(&services, *planned, name(gateway)) {

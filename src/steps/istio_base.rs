@@ -22,7 +22,7 @@ fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepErro
         own.push(render::cacerts(&root_ca::intermediate(ctx, &cluster.name)?));
     }
     own.extend(render::lent_account(&ctx.lab, cluster).into_iter().map(render::account_token));
-    let mut manifest = ctx.rendered(cluster)?.base.clone();
+    let mut manifest = istios(ctx, cluster)?;
     manifest.extend(Manifest::from_values(own)?);
     if ctx.lab.wants_gateway_api(cluster) {
         let mut definitions = ctx.gateway_api()?.clone();
@@ -30,4 +30,15 @@ fn manifest(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepErro
         manifest.extend(definitions);
     }
     Ok(manifest)
+}
+
+/// Istio's own objects. Where a cluster has two control planes, what they share is that of the newer one, which the older one can do with.
+fn istios(ctx: &RunContext, cluster: &LabCluster) -> Result<Manifest, StepError> {
+    let own = ctx.rendered(cluster)?.base.clone();
+    let Some(other) = cluster.with_other() else { return Ok(own) };
+    let beside = ctx.rendered(&other)?.base.clone();
+    let is_newer = ctx.istio(&other)? > ctx.istio(cluster)?;
+    let (mut newer, older) = if is_newer { (beside, own) } else { (own, beside) };
+    newer.extend_missing(older);
+    Ok(newer)
 }

@@ -5,6 +5,8 @@ use super::step::{Applied, Sends, Step};
 use crate::plan::Wait;
 
 pub(super) const STEP: Step = Step::Applied(Applied {
-    waits: |_, cluster| vec![Wait::Injects { istiod: format!("istiod of {}", cluster.primary) }],
+    waits: |_, cluster| {
+        vec![Wait::Injects { istiod: format!("istiod of {}", cluster.primary), revision: None, by_name: false }]
+    },
     ..Applied::of(Sends::Rendered(|ctx, cluster| Ok(ctx.rendered(cluster)?.istiod.clone())))
 });

@@ -16,8 +16,8 @@ use crate::sys::kube::Manifest;
 use crate::sys::poll::poll_until;
 
 pub(super) const STEP: Step = Step::Custom(Custom {
-    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
-    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, &*cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, &*cluster(ctx, action)?, progress).await }),
 });
 
 async fn is_satisfied(ctx: &RunContext, manager: &LabCluster) -> Result<bool, StepError> {

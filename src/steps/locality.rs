@@ -13,7 +13,7 @@ use crate::sys::kube::{Cluster, Manifest};
 pub(super) const STEP: Step = Step::Applied(Applied::of(Sends::Asked(|ctx, action| {
     Box::pin(async move {
         let client = step::client(ctx, action).await?;
-        labels(&client, step::cluster(ctx, action)?).await.map(Some)
+        labels(&client, &*step::cluster(ctx, action)?).await.map(Some)
     })
 })));
 

@@ -23,7 +23,7 @@ pub(super) const STEP: Step = Step::Applied(Applied {
     waits: |_, _| {
         vec![
             Wait::Certificate { namespace: NAMESPACE, secret: WEBHOOK_CERT, pods: "app=metallb,component=controller" },
-            Wait::Available { namespace: NAMESPACE, deployment: "controller" },
+            Wait::Available { namespace: NAMESPACE, deployment: "controller".into() },
         ]
     },
     is_lacking: |ctx, action| {

@@ -12,6 +12,7 @@ pub(crate) mod gateway;
 pub(crate) mod half_made;
 mod images;
 mod istio_base;
+mod istio_images;
 mod istiod;
 mod istiod_address;
 mod istiod_remote;
@@ -58,6 +59,7 @@ pub(crate) fn of(action: &Action) -> &'static Step {
         Action::EastWestGateway { .. } => &gateway::EAST_WEST,
         Action::IngressGateway { .. } => &gateway::INGRESS,
         Action::NodeNetwork { .. } => &node_network::STEP,
+        Action::IstioImages { .. } => &istio_images::STEP,
         Action::AppImages { .. } => &app_images::STEP,
         Action::Apps { .. } => &apps::STEP,
         Action::Sidecars { .. } => &sidecars::STEP,
@@ -76,8 +78,8 @@ pub(crate) fn of(action: &Action) -> &'static Step {
 /// Does what a step is for, unless there is nothing to do. Tells whether anything changed.
 pub(crate) async fn perform(ctx: &RunContext, action: &Action, progress: &Progress) -> Result<bool, StepError> {
     let step = of(action);
-    if let (Step::Applied(step::Applied { sends: Sends::Rendered(_), .. }), Some(cluster)) = (step, action.cluster()) {
-        ctx.read_rendered(cluster).await?;
+    if let Step::Applied(step::Applied { sends: Sends::Rendered(_), .. }) = step {
+        ctx.read_rendered(&*self::step::cluster(ctx, action)?).await?;
     }
     // A cluster that this run has just made has nothing yet, so there is nothing to look for.
     let is_new = action.cluster().is_some_and(|cluster| ctx.is_new(cluster));
@@ -95,7 +97,7 @@ pub(crate) async fn perform(ctx: &RunContext, action: &Action, progress: &Progre
 #[must_use]
 pub fn waits(lab: &Lab, action: &Action) -> Vec<Wait> {
     match (of(action), action.cluster().and_then(|cluster| lab.cluster(cluster))) {
-        (Step::Applied(applied), Some(cluster)) => (applied.waits)(lab, cluster),
+        (Step::Applied(applied), Some(cluster)) => (applied.waits)(lab, &step::of_action(cluster, action)),
         _ => Vec::new(),
     }
 }

@@ -11,7 +11,8 @@ use crate::plan::{Lab, LabCluster};
 use crate::sys::process::{Process, ProcessError};
 
 fn operator_path(cluster: &LabCluster) -> String {
-    format!("manifests/{}/istio-operator.json", cluster.name)
+    let revision = cluster.revision.as_ref().map_or_else(String::new, |revision| format!("-{revision}"));
+    format!("manifests/{}/istio-operator{revision}.json", cluster.name)
 }
 
 /// The input of the rendering, and the program that renders it.
@@ -29,8 +30,8 @@ fn sealed(marked: &str, manifest: &str) -> String {
 }
 
 pub(super) const STEP: Step = Step::Custom(Custom {
-    is_satisfied: |ctx, action| at_once(cluster(ctx, action).and_then(|cluster| is_satisfied(ctx, cluster))),
-    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+    is_satisfied: |ctx, action| at_once(cluster(ctx, action).and_then(|cluster| is_satisfied(ctx, &cluster))),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, &*cluster(ctx, action)?, progress).await }),
 });
 
 fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {

@@ -1,5 +1,7 @@
 //! What a step is: one statement, from which follows whether there is anything to do, what is done, what `lab diff` compares and what `lab eject` writes.
 
+use std::borrow::Cow;
+
 use futures::future::LocalBoxFuture;
 
 use super::{applied, wait};
@@ -62,9 +64,19 @@ pub(crate) fn at_once<'a, T: 'a>(known: Result<T, StepError>) -> Doing<'a, T> {
     Box::pin(std::future::ready(known))
 }
 
-/// The cluster that a step is about.
-pub(crate) fn cluster<'a>(ctx: &'a RunContext, action: &Action) -> Result<&'a LabCluster, StepError> {
-    ctx.cluster(action.cluster().unwrap_or_default())
+/// The cluster that a step is about, as the control plane has it that the step is about, if it is about one.
+pub(crate) fn cluster<'a>(ctx: &'a RunContext, action: &Action) -> Result<Cow<'a, LabCluster>, StepError> {
+    Ok(of_action(ctx.cluster(action.cluster().unwrap_or_default())?, action))
+}
+
+/// The same of a cluster that is known.
+pub(super) fn of_action<'a>(cluster: &'a LabCluster, action: &Action) -> Cow<'a, LabCluster> {
+    match action {
+        Action::Istiod { revision, .. } | Action::RenderIstio { revision, .. } => {
+            cluster.of_revision(revision.as_deref())
+        }
+        _ => Cow::Borrowed(cluster),
+    }
 }
 
 /// Where a step applies its objects.
@@ -109,7 +121,7 @@ impl Applied {
     /// What is applied; nothing as long as that cannot be told.
     pub(crate) async fn manifest(&self, ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepError> {
         match &self.sends {
-            Sends::Planned(manifest) | Sends::Rendered(manifest) => manifest(ctx, cluster(ctx, action)?).map(Some),
+            Sends::Planned(manifest) | Sends::Rendered(manifest) => manifest(ctx, &*cluster(ctx, action)?).map(Some),
             Sends::Asked(manifest) => manifest(ctx, action).await,
         }
     }
@@ -120,7 +132,7 @@ impl Applied {
         }
         let Some(manifest) = self.manifest(ctx, action).await? else { return Ok(false) };
         let client = client(ctx, action).await?;
-        let waits = (self.waits)(&ctx.lab, cluster(ctx, action)?);
+        let waits = (self.waits)(&ctx.lab, &*cluster(ctx, action)?);
         Ok(applied::is_satisfied(ctx, &client, action, &manifest).await?
             && wait::are_over(&client, &waits, &manifest).await?)
     }
@@ -132,7 +144,7 @@ impl Applied {
         let manifest = manifest.ok_or_else(|| StepError::Missing(format!("what {} applies", action.id())))?;
         let mut changed = applied::apply_until(ctx, &client, action, &manifest, progress, self.passes).await?;
         changed |= (self.after)(ctx, action, &client).await?;
-        let waits = (self.waits)(&ctx.lab, cluster(ctx, action)?);
+        let waits = (self.waits)(&ctx.lab, &*cluster(ctx, action)?);
         wait::until_over(&client, &waits, &manifest, ctx.patience, progress).await?;
         Ok(changed)
     }

@@ -59,7 +59,7 @@ async fn is_over(client: &Cluster, wait: &Wait, manifest: &Manifest) -> Result<b
         Wait::Certificate { namespace, secret, .. } => {
             client.get(namespace, secret).await?.as_ref().is_some_and(has_certificate)
         }
-        Wait::Injects { .. } => injects(client).await?,
+        Wait::Injects { revision, by_name, .. } => injects(client, revision.as_deref(), *by_name).await?,
         Wait::RolledOut { but } => {
             let out = try_join_all(running(manifest, but).map(|object| client.is_rolled_out(object))).await?;
             !out.contains(&false)
@@ -97,7 +97,9 @@ async fn until(
                 client.annotate_pod(namespace, &name, CERTIFICATE, &version).await?;
             }
         }
-        Wait::Injects { istiod } => until_injects(client, istiod, limit, progress).await?,
+        Wait::Injects { istiod, revision, by_name } => {
+            until_injects(client, istiod, (revision.as_deref(), *by_name), limit, progress).await?;
+        }
         Wait::RolledOut { but } => {
             let waits = running(manifest, but).map(|object| client.until_rolled_out(object, limit, progress));
             try_join_all(waits).await?;
@@ -124,14 +126,20 @@ fn has_certificate(secret: &Secret) -> bool {
 
 /// Waits until injection works. A pod that comes too early is refused, and then its `ReplicaSet` holds back ever longer. What is awaited
 /// is kube-proxy's rules for istiod's Service, which nothing announces: so it is asked, as a dry run that creates nothing.
-async fn until_injects(client: &Cluster, istiod: &str, limit: Duration, progress: &Progress) -> Result<(), StepError> {
+async fn until_injects(
+    client: &Cluster,
+    istiod: &str,
+    (revision, by_name): (Option<&str>, bool),
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), StepError> {
     let mut asked = 0_u32;
     let injected = poll_until(limit, PAUSE, async || {
         asked += 1;
         if asked == TELL {
             progress.say(format!("waiting, the webhook of {istiod} does not inject yet"));
         }
-        Ok::<_, StepError>(injects(client).await?.then_some(()))
+        Ok::<_, StepError>(injects(client, revision, by_name).await?.then_some(()))
     });
     injected.await?.ok_or_else(|| {
         let what = format!("{istiod} is available, but its webhook injects no sidecar");
@@ -139,14 +147,24 @@ async fn until_injects(client: &Cluster, istiod: &str, limit: Duration, progress
     })
 }
 
-/// Whether a pod that were created now would get its sidecar.
-async fn injects(client: &Cluster) -> Result<bool, StepError> {
-    let pod: Pod = serde_json::from_value(render::injection_probe()).map_err(|e| KubeError::Manifest(e.to_string()))?;
+/// The annotation of a pod that names the revision of the control plane that gave it its sidecar.
+pub(super) const REVISION: &str = "istio.io/rev";
+
+/// The revision of a control plane that has none.
+pub(super) const NO_REVISION: &str = "default";
+
+/// Whether a pod that were created now would get its sidecar from the control plane of a revision.
+async fn injects(client: &Cluster, revision: Option<&str>, by_name: bool) -> Result<bool, StepError> {
+    let probe = render::injection_probe(revision.filter(|_| by_name));
+    let pod: Pod = serde_json::from_value(probe).map_err(|e| KubeError::Manifest(e.to_string()))?;
     // Any refusal means "not yet": the webhook's own errors come back in several shapes.
     Ok(client.dry_run(ISTIO_NAMESPACE, &pod).await.is_ok_and(|pod| {
-        pod.spec.is_some_and(|spec| {
-            let sidecars = spec.init_containers.into_iter().flatten();
-            spec.containers.into_iter().chain(sidecars).any(|c| c.name == "istio-proxy")
-        })
+        let by = pod.metadata.annotations.as_ref().and_then(|all| all.get(REVISION)).map(String::as_str);
+        let is_meant = by.is_none_or(|by| by == revision.unwrap_or(NO_REVISION));
+        is_meant
+            && pod.spec.is_some_and(|spec| {
+                let sidecars = spec.init_containers.into_iter().flatten();
+                spec.containers.into_iter().chain(sidecars).any(|c| c.name == "istio-proxy")
+            })
     }))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Passage {
     /// The lab.
     pub lab: String,
-    /// What was changed, as `root certificate`.
+    /// What was done, as `root certificate replaced`.
     pub what: String,
     /// Whether no request was lost where Istio promises that none is.
     pub passed: bool,

@@ -1,4 +1,4 @@
-//! `lab prove`, `lab soak` and `lab rotate`.
+//! `lab prove`, `lab soak`, `lab rotate` and `lab upgrade`.
 
 use clap::Args as ClapArgs;
 use clap_complete::engine::ArgValueCandidates;
@@ -6,6 +6,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::Output;
 use crate::cli::candidates::labs;
 use crate::commands::rotate::Subject;
+use crate::scenario::Minor;
 
 /// `lab prove`.
 #[derive(Debug, ClapArgs)]
@@ -64,6 +65,20 @@ pub struct Rotate {
     /// What is replaced
     #[arg(value_enum)]
     pub what: Subject,
+    /// Form of what is told
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `lab upgrade`.
+#[derive(Debug, ClapArgs)]
+pub struct Upgrade {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// The minor version, as 1.31; without it is told which there are, and which cluster runs which
+    #[arg(long, value_name = "VERSION")]
+    pub istio: Option<Minor>,
     /// Form of what is told
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,

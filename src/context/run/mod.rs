@@ -19,9 +19,9 @@ use super::StepError;
 use super::lab::{LabContext, PATIENCE, lock};
 use crate::exec::Progress;
 use crate::images::karmada::Karmada;
-use crate::images::{Choice, Prepared};
+use crate::images::{Choice, Prepared, Source};
 use crate::plan::LabCluster;
-use crate::scenario::Versions;
+use crate::scenario::{Matrix, Minor, Product, Versions};
 use crate::sys::kube::Manifest;
 
 /// How long control planes may take to read what they watch.
@@ -100,6 +100,13 @@ impl RunContext {
         of_versions.ok_or_else(|| StepError::Missing("the stack".to_owned()))
     }
 
+    /// The version of Istio that a control plane has.
+    pub(crate) fn istio(&self, cluster: &LabCluster) -> Result<Minor, StepError> {
+        let source = self.prepared_for(cluster)?.source;
+        let sources = (source == Source::Packages, source == Source::Registry);
+        Ok(Matrix::embedded().effective(Product::Istio, cluster.versions.istio, sources))
+    }
+
     pub(crate) fn set_prepared(&self, prepared: BTreeMap<Versions, Prepared>) {
         let _ = self.prepared.set(prepared);
     }
@@ -124,24 +131,26 @@ impl RunContext {
 
     /// Istio's objects of a cluster, read once: they are a megabyte of YAML. Only steps after `render-istio` ask.
     pub(crate) fn rendered(&self, cluster: &LabCluster) -> Result<Arc<Rendered>, StepError> {
-        if let Some(rendered) = lock(&self.rendered).get(&cluster.name) {
+        let path = manifest_path(cluster);
+        if let Some(rendered) = lock(&self.rendered).get(&path) {
             return Ok(Arc::clone(rendered));
         }
         let rendered = Arc::new(rendered::read(&rendered::written(&self.state, cluster)?, &self.lab.name)?);
-        lock(&self.rendered).insert(cluster.name.clone(), Arc::clone(&rendered));
+        lock(&self.rendered).insert(path, Arc::clone(&rendered));
         Ok(rendered)
     }
 
     /// Reads them on a thread of their own, so that an interrupt is seen meanwhile and other steps go on.
-    pub(crate) async fn read_rendered(&self, cluster: &str) -> Result<(), StepError> {
-        if lock(&self.rendered).contains_key(cluster) {
+    pub(crate) async fn read_rendered(&self, cluster: &LabCluster) -> Result<(), StepError> {
+        let path = manifest_path(cluster);
+        if lock(&self.rendered).contains_key(&path) {
             return Ok(());
         }
-        let (yaml, lab) = (rendered::written(&self.state, self.cluster(cluster)?)?, self.lab.name.clone());
+        let (yaml, lab) = (rendered::written(&self.state, cluster)?, self.lab.name.clone());
         let read = tokio::task::spawn_blocking(move || rendered::read(&yaml, &lab)).await;
         // A thread that panicked has nothing; whoever asks reads them itself.
         if let Ok(rendered) = read {
-            lock(&self.rendered).insert(cluster.to_owned(), Arc::new(rendered?));
+            lock(&self.rendered).insert(path, Arc::new(rendered?));
         }
         Ok(())
     }

@@ -18,9 +18,10 @@ pub(crate) struct Rendered {
     pub(crate) ingress_gateway: Manifest,
 }
 
-/// Where a cluster's are in the lab's state.
+/// Where those of a control plane are in the lab's state.
 pub(crate) fn manifest_path(cluster: &LabCluster) -> String {
-    format!("manifests/{}/istio.yaml", cluster.name)
+    let revision = cluster.revision.as_ref().map_or_else(String::new, |revision| format!("-{revision}"));
+    format!("manifests/{}/istio{revision}.yaml", cluster.name)
 }
 
 /// What is written for a cluster.

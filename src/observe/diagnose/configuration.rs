@@ -37,7 +37,9 @@ fn identity(object: &Value) -> Value {
 /// Whether the cluster's istiod has the mesh configuration that the scenario gives it. What istioctl adds is not compared, and a cluster whose istiod is
 /// elsewhere has none.
 pub(in crate::observe) async fn mesh(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
-    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(ISTIO_NAMESPACE, "istio").await?;
+    let revision = cluster.revision.as_ref().map_or_else(String::new, |revision| format!("-{revision}"));
+    let name = format!("istio{revision}");
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(ISTIO_NAMESPACE, &name).await?;
     let Some(text) = map.and_then(|map| map.data).and_then(|mut data| data.remove("mesh")) else { return Ok(None) };
     let found: Value = serde_yaml::from_str(&text).unwrap_or_default();
     let planned = render::istio_operator(&ctx.lab, cluster, &render::Images::new(), &Value::Null);
@@ -45,7 +47,7 @@ pub(in crate::observe) async fn mesh(ctx: &LabContext, cluster: &LabCluster) -> 
     Ok((!wrong.is_empty()).then(|| Finding {
         cause: format!("istiod of {} does not have the mesh configuration of the scenario", cluster.name),
         evidence: format!(
-            "ConfigMap {ISTIO_NAMESPACE}/istio in {}: missing or changed: {}",
+            "ConfigMap {ISTIO_NAMESPACE}/{name} in {}: missing or changed: {}",
             cluster.name,
             wrong.join(", ")
         ),

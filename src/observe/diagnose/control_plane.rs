@@ -16,14 +16,15 @@ pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> 
     let host = ctx.lab.control_plane(cluster);
     let client = ctx.client(&host.name).await?;
     let again = format!("lab up {} (it applies what is missing)", ctx.lab.name);
-    let istiod: Option<Deployment> = client.get(ISTIO_NAMESPACE, "istiod").await?;
+    let istiod: Option<Deployment> = client.get(ISTIO_NAMESPACE, &host.istiod()).await?;
     let wanted = istiod.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
     let available = istiod.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
     if available == 0 {
         return Ok(Some(Finding {
             cause: format!("istiod of {} does not run: no configuration for {}", host.name, served(ctx, host)),
             evidence: format!(
-                "Deployment {ISTIO_NAMESPACE}/istiod in {}: {available} of {wanted} replicas available",
+                "Deployment {ISTIO_NAMESPACE}/{} in {}: {available} of {wanted} replicas available",
+                host.istiod(),
                 host.name
             ),
             remedy: again,

@@ -111,9 +111,9 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
 /// Waits until a cluster that was lost can call again, so that the next fault finds it as this one did.
 async fn is_well(ctx: &LabContext, cluster: &str, limit: Duration) -> bool {
     let Some(of) = ctx.lab.cluster(cluster) else { return false };
-    let mut wanted = vec![(APP_NAMESPACE, "sleep")];
+    let mut wanted = vec![(APP_NAMESPACE, "sleep".to_owned())];
     if ctx.lab.has_istio(of) && of.runs_istiod() {
-        wanted.push((ISTIO_NAMESPACE, "istiod"));
+        wanted.push((ISTIO_NAMESPACE, of.istiod()));
     }
     let well = poll_until(limit.max(LOOK), LOOK, async || {
         let Ok(client) = ctx.client(cluster).await else { return Ok(None) };

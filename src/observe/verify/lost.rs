@@ -8,9 +8,6 @@ use crate::plan::render::{EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::sys::docker::LAB_LABEL;
 
-/// The control plane's Deployment.
-const ISTIOD: &str = "istiod";
-
 /// Whether there is anything of the kind. What cannot be asked is not lost by that: other looks tell it.
 pub(super) async fn is_anything(ctx: &LabContext) -> bool {
     let looks = join_all(ctx.lab.clusters.iter().map(|cluster| of_cluster(ctx, cluster))).await;
@@ -25,7 +22,7 @@ async fn of_cluster(ctx: &LabContext, cluster: &LabCluster) -> Result<Vec<String
     let client = ctx.client(&cluster.name).await?;
     let mut found = client.hopeless(&format!("{LAB_LABEL}={}", ctx.lab.name)).await?;
     for name in wanted(ctx, cluster) {
-        let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, name).await?;
+        let deployment: Option<Deployment> = client.get(ISTIO_NAMESPACE, &name).await?;
         if wants_none(deployment.as_ref()) {
             found.push(format!("{name} of {} has no pods, and gets none", cluster.name));
         }
@@ -34,14 +31,14 @@ async fn of_cluster(ctx: &LabContext, cluster: &LabCluster) -> Result<Vec<String
 }
 
 /// The Deployments of the mesh that a cluster cannot do without.
-fn wanted(ctx: &LabContext, cluster: &LabCluster) -> Vec<&'static str> {
+fn wanted(ctx: &LabContext, cluster: &LabCluster) -> Vec<String> {
     if !ctx.lab.has_istio(cluster) || ctx.lab.is_host(cluster) {
         return Vec::new();
     }
     let all = [
-        (cluster.runs_istiod(), ISTIOD),
-        (cluster.east_west_endpoint().is_some(), EAST_WEST_GATEWAY),
-        (cluster.addresses.contains_key(&Gateway::IngressGateway), INGRESS_GATEWAY),
+        (cluster.runs_istiod(), cluster.istiod()),
+        (cluster.east_west_endpoint().is_some(), EAST_WEST_GATEWAY.to_owned()),
+        (cluster.addresses.contains_key(&Gateway::IngressGateway), INGRESS_GATEWAY.to_owned()),
     ];
     all.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name)).collect()
 }

@@ -11,7 +11,6 @@ use super::{Gateway, Lab, LabCluster};
 use crate::scenario::{Away, FaultKind};
 
 /// The control plane's Deployment.
-const ISTIOD: &str = "istiod";
 /// Namespace and Deployment of a cluster's DNS server.
 const DNS: (&str, &str) = ("kube-system", "coredns");
 /// The program of the API server in a node.
@@ -108,7 +107,13 @@ pub fn acts(lab: &Lab, kind: &FaultKind, id: &str) -> Vec<Act> {
             let name = if *gateway == Gateway::IngressGateway { INGRESS_GATEWAY } else { EAST_WEST_GATEWAY };
             vec![scale(cluster, (ISTIO_NAMESPACE, name))]
         }
-        FaultKind::Istiod { cluster } => vec![scale(cluster, (ISTIO_NAMESPACE, ISTIOD))],
+        FaultKind::Istiod { cluster } => {
+            let planes = lab
+                .cluster(cluster)
+                .into_iter()
+                .flat_map(|c| std::iter::once(c.istiod()).chain(c.with_other().map(|c| c.istiod())));
+            planes.map(|istiod| scale(cluster, (ISTIO_NAMESPACE, &istiod))).collect()
+        }
         FaultKind::Dns { cluster } => vec![scale(cluster, DNS)],
         FaultKind::ApiServer { cluster } => {
             let halt = |node| Act::Shell {

@@ -122,16 +122,20 @@ pub(super) fn sleep(image: &str) -> Value {
     })
 }
 
-/// A pod that is created as a dry run only: when it comes back with a sidecar, injection works.
+/// A pod that is created as a dry run only: when it comes back with a sidecar, injection works. It asks for a revision, or for what every pod gets.
 #[must_use]
-pub fn injection_probe() -> Value {
+pub fn injection_probe(revision: Option<&str>) -> Value {
+    let mut labels = json!({ "sidecar.istio.io/inject": "true" });
+    if let Some(revision) = revision {
+        labels["istio.io/rev"] = json!(revision);
+    }
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": "lab-injection-probe",
             "namespace": super::ISTIO_NAMESPACE,
-            "labels": { "sidecar.istio.io/inject": "true" },
+            "labels": labels,
         },
         "spec": { "containers": [{ "name": "probe", "image": "probe" }] },
     })

@@ -36,6 +36,9 @@ pub fn istio_namespace(lab: &Lab, cluster: &LabCluster) -> Value {
 pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_values: &Value) -> Value {
     let mut values = base_values(lab, cluster, images);
     merge(&mut values, &role_values(lab, cluster));
+    if let Some(revision) = &cluster.revision {
+        merge(&mut values, &revision_values(revision, cluster.is_other));
+    }
     merge(&mut values, source_values);
     merge(&mut values, &lab.mesh.values);
     let mut spec = json!({
@@ -65,6 +68,9 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
         spec["components"] = json!({ "pilot": { "enabled": true } });
     } else if !cluster.runs_istiod() {
         spec["profile"] = json!("remote");
+    }
+    if let Some(revision) = &cluster.revision {
+        spec["revision"] = json!(revision);
     }
     let gateways: Vec<Value> = [
         cluster.east_west_endpoint().map(|_| east_west_gateway(lab, cluster)),
@@ -150,6 +156,15 @@ fn role_values(lab: &Lab, cluster: &LabCluster) -> Value {
         }
     }
     values
+}
+
+/// What a control plane with a revision has. By the tag `default` it is the one that pods get which ask for none, and by the default revision it looks at
+/// configuration that asks for none.
+fn revision_values(revision: &str, is_other: bool) -> Value {
+    if is_other {
+        return json!({ "defaultRevision": "" });
+    }
+    json!({ "revisionTags": ["default"], "defaultRevision": revision })
 }
 
 /// Networks with their members and gateways, for a mesh that does not find them by labels.

@@ -9,7 +9,8 @@ mod located;
 mod owner;
 
 pub(super) use located::remember as remember_located;
-use owner::{Owner, POD};
+pub(crate) use owner::Owner;
+use owner::POD;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use kube::api::DynamicObject;
 
 use super::apps;
 use super::step::{Custom, Step, cluster};
+use super::wait::{NO_REVISION, REVISION};
 use crate::context::{RunContext, StepError};
 use crate::exec::Progress;
 use crate::plan::LabCluster;
@@ -48,8 +50,8 @@ struct Stale {
 }
 
 pub(super) const STEP: Step = Step::Custom(Custom {
-    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, cluster(ctx, action)?).await }),
-    run: |ctx, action, progress| Box::pin(async move { run(ctx, cluster(ctx, action)?, progress).await }),
+    is_satisfied: |ctx, action| Box::pin(async move { is_satisfied(ctx, &*cluster(ctx, action)?).await }),
+    run: |ctx, action, progress| Box::pin(async move { run(ctx, &*cluster(ctx, action)?, progress).await }),
 });
 
 async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, StepError> {
@@ -125,11 +127,25 @@ pub(crate) async fn outdated(ctx: &RunContext, cluster: &LabCluster) -> Result<V
 
 /// What runs pods with sidecars, and would be restarted for them.
 pub(crate) async fn carriers(ctx: &RunContext, cluster: &LabCluster) -> Result<BTreeSet<Owner>, StepError> {
+    carriers_of(ctx, cluster, |_| true).await
+}
+
+/// The same, as far as their sidecars are of another control plane than the one that they would get now.
+pub(crate) async fn behind(ctx: &RunContext, cluster: &LabCluster) -> Result<BTreeSet<Owner>, StepError> {
+    let revision = cluster.revision.as_deref().unwrap_or(NO_REVISION);
+    carriers_of(ctx, cluster, |pod| pod.annotations().get(REVISION).is_none_or(|of| of != revision)).await
+}
+
+async fn carriers_of(
+    ctx: &RunContext,
+    cluster: &LabCluster,
+    is_meant: impl Fn(&Pod) -> bool,
+) -> Result<BTreeSet<Owner>, StepError> {
     let client = ctx.client(&cluster.name).await?;
     let pods: Vec<Pod> = client.everywhere().await?.into_iter().filter(is_of_interest).collect();
     let (templates, own) = (Templates::of(&client, &pods).await?, apps::manifest(ctx, cluster)?);
     let mut owners = BTreeSet::new();
-    for pod in pods.iter().filter(|pod| compare::has_sidecar(pod)) {
+    for pod in pods.iter().filter(|pod| compare::has_sidecar(pod) && is_meant(pod)) {
         let alone = alone(pod);
         match templates.owner(pod) {
             Some((owner, _)) => owners.extend([owner]),

@@ -8,7 +8,7 @@ pub(super) const POD: &str = "Pod";
 /// What makes pods of a template: kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Owner {
-    pub(super) namespace: String,
+    pub(crate) namespace: String,
     pub(super) kind: String,
     pub(super) name: String,
 }

@@ -43,6 +43,14 @@ impl Manifest {
         self.objects.sort_by_key(|o| rank(kind(o)));
     }
 
+    /// Adds those objects of another manifest that this one does not have, in their places.
+    pub fn extend_missing(&mut self, other: Self) {
+        let identity = |o: &DynamicObject| (kind(o).to_owned(), o.metadata.namespace.clone(), o.metadata.name.clone());
+        let own: std::collections::BTreeSet<_> = self.objects.iter().map(identity).collect();
+        let (missing, _) = other.split(|o| !own.contains(&identity(o)));
+        self.extend(missing);
+    }
+
     /// Splits off the objects for which `matches` holds.
     #[must_use]
     pub fn split(self, mut matches: impl FnMut(&DynamicObject) -> bool) -> (Self, Self) {
