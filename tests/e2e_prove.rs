@@ -104,12 +104,13 @@ fn upgrade_in_full() {
     let said = e2e::text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("lab upgrade"), "{said}");
 
-    // Half-way: the new istiod cannot start, since nothing may, so it stops, and goes back to what is still there.
-    own.kubectl("c1", &["-n", "istio-system", "create", "quota", "none", "--hard", "pods=0"]);
+    // Half-way: no node takes the new istiod, so it stops, and goes back to what is still there.
+    own.kubectl("c1", &["cordon", "upgrade-c1-control-plane"]);
     let stopped = lab(&["upgrade", "upgrade", "--istio", "1.31"]);
     let said = e2e::text(&stopped.stderr);
     assert!(!stopped.status.success() && said.contains("--istio 1.32` goes back"), "{said}");
-    own.kubectl("c1", &["-n", "istio-system", "delete", "quota", "none"]);
+    assert!(said.contains("istiod-1-31") && said.contains("fits on no node"), "{said}");
+    own.kubectl("c1", &["uncordon", "upgrade-c1-control-plane"]);
     assert_eq!(istiods(&own, "c1"), ["istiod-1-31", "istiod-1-32"]);
     passes(&own, "1.32");
     assert_eq!(istiods(&own, "c1"), ["istiod-1-32"]);
