@@ -5,6 +5,10 @@ mod e2e;
 use base64::Engine as _;
 use e2e::{Own, assert_named, assert_red, lab, text};
 
+/// What each mesh calls the other's helloworld.
+const WEST: &str = "http://helloworld.west.example:5000/hello";
+const EAST: &str = "http://helloworld.east.example:5000/hello";
+
 /// Two meshes that trust each other's roots and domains, and know of each other by ServiceEntry alone.
 #[test]
 fn two_meshes_in_full() {
@@ -15,9 +19,30 @@ fn two_meshes_in_full() {
         assert!(!secrets.contains("/istio-remote-secret-"), "no control plane knows the other's cluster: {secrets}");
         assert_eq!(own.endpoints(cluster).len(), 1, "a service is that of its own mesh");
     }
+    let well = own.explain("c1", WEST);
+    let hops: Vec<&str> = well["hops"].as_array().expect("hops").iter().filter_map(|h| h["name"].as_str()).collect();
+    assert_eq!(hops, ["caller", "control plane", "configuration", "ServiceEntry", "endpoint", "answer"]);
+    assert!(well["hops"][4]["found"].to_string().contains("172.22.143.30:15443 is healthy"), "{well:#}");
+    let visitor = lab(&["explain", &own.name, "c1", WEST, "--caller", "sample/visitor"]);
+    let said = text(&visitor.stdout);
+    assert!(visitor.status.code() == Some(1) && said.contains("does not let the caller in"), "{said}");
+    let between = lab(&["explain", &own.name, "c1", "c2"]);
+    assert!(between.status.code() == Some(2) && text(&between.stderr).contains("are in different meshes"));
+
+    let entry = ["-n", "sample", "patch", "serviceentry", "helloworld-of-west", "--type=merge", "-p"];
+    own.kubectl("c1", &[&entry[..], &[r#"{"spec": {"exportTo": ["istio-system"]}}"#]].concat());
+    own.settles("c1", WEST, "ServiceEntry");
+    own.broken_at("c1", WEST, "ServiceEntry", "is not for callers in namespace sample");
+    own.mend();
+    own.settles("c1", WEST, "answer");
+    own.kubectl("c1", &["-n", "sample", "delete", "destinationrule", "helloworld-of-west"]);
+    own.red("c1 does not have what the scenario configures");
+    own.broken_at("c1", WEST, "answer", "gateways of a mesh do so with what comes without TLS");
+    own.mend();
     own.kubectl("c1", &["-n", "sample", "delete", "serviceentry", "helloworld-of-west"]);
     let verdict = own.red("c1 does not have what the scenario configures");
     assert_named(&verdict, &["ServiceEntry sample/helloworld-of-west"]);
+    own.broken_at("c1", WEST, "ServiceEntry", "does not resolve in c1, and no ServiceEntry has it");
     own.mend();
     // The gateway passes a connection to what it asks for, and to nothing else.
     let elsewhere = "outbound_.5000_._.helloworld.elsewhere.svc.cluster.local";
@@ -29,6 +54,7 @@ fn two_meshes_in_full() {
     let verdict = own.red("c2 does not have what the scenario configures");
     assert_named(&verdict, &["DestinationRule sample/helloworld-of-east"]);
     assert_red(&verdict, "west calls east", &["c2"]);
+    own.broken_at("c2", EAST, "answer", "nobody there answers to the name that is asked for");
     own.mend();
     // Without its alias the other domain's certificates are refused, whoever has signed them.
     let mesh = own.kubectl("c2", &["-n", "istio-system", "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"]);
@@ -40,6 +66,7 @@ fn two_meshes_in_full() {
     let verdict = own.red("istiod of c2 does not have the mesh configuration of the scenario");
     assert_named(&verdict, &["trustDomainAliases"]);
     assert_red(&verdict, "east calls west", &["c1"]);
+    own.broken_at("c1", WEST, "answer", "one side refuses the other's certificate");
     own.mend();
     // c1 trusts its own root alone.
     let chain = ["-n", "istio-system", "get", "secret", "cacerts", "-o", r"jsonpath={.data.cert-chain\.pem}"];
@@ -56,6 +83,7 @@ fn two_meshes_in_full() {
     let verdict = own.red("c1 and c2 trust different root certificates");
     assert_red(&verdict, "east calls west", &["c1"]);
     assert_red(&verdict, "west calls east", &["c2"]);
+    own.broken_at("c1", WEST, "answer", "certificate");
     // As its remedy says: `lab up` puts the certificates back, and what has read the others must start anew.
     lab(&["up", &own.name, "--no-verify"]);
     restart(&own);

@@ -7,20 +7,20 @@ use crate::plan::Lab;
 use crate::report::explanation_text;
 use crate::sys::docker::Engine;
 use crate::sys::state::State;
+use crate::verdict::{CalledHost, Explanation};
 
 pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
+    // No cluster's name has a dot.
+    if args.to.contains("://") || args.to.split([':', '/']).next().is_some_and(|name| name.contains('.')) {
+        return host(args).await;
+    }
     let (to, port) = target(&args.to)?;
     let mut service = calls::service(&args.service, "--service ")?;
     let caller = calls::caller(&args.caller)?;
     service.port = port.unwrap_or(service.port);
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
-    if !lab.has_mesh() {
-        return Err(CliError::Usage {
-            problem: format!("lab {} has no mesh, and explain follows a call through one", lab.name),
-            remedy: format!("`lab verify {}` checks what it has", lab.name),
-        });
-    }
+    refuse_without_mesh(&lab)?;
     for cluster in [args.from.as_str(), to] {
         if !lab.data_clusters().any(|c| c.name == cluster) {
             return Err(output::no_mesh_cluster(&lab, cluster));
@@ -35,17 +35,49 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
                 one.name, other.name
             ),
             remedy: format!(
-                "name a cluster of mesh {}, or see what a call by a ServiceEntry comes to with `lab verify {}`",
+                "name a cluster of mesh {}, or the host of a ServiceEntry: `lab explain {} {} HOST`",
                 lab.mesh_id(one),
-                lab.name
+                lab.name,
+                one.name
             ),
         });
     }
     let ctx = LabContext::new(lab, Engine::connect().await?, state);
     let explanation = explain::run(&ctx, (&args.from, &caller), to, &service).await?;
-    match args.output {
-        Output::Text => output::print(&explanation_text(&explanation))?,
-        Output::Json => output::print_json(&explanation)?,
+    show(&explanation, args.output)
+}
+
+/// A call of a host rather than of a service.
+async fn host(args: args::Explain) -> Result<(), CliError> {
+    let called: CalledHost = args.to.parse().map_err(|reason| CliError::Usage {
+        problem: format!("{}: it {reason}", args.to),
+        remedy: "write a cluster, such as c2, or a host, such as http://legacy.example:8080/path".to_owned(),
+    })?;
+    let caller = calls::caller(&args.caller)?;
+    let state = State::open()?.existing(&args.name)?;
+    let lab: Lab = state.load()?;
+    refuse_without_mesh(&lab)?;
+    if !lab.data_clusters().any(|c| c.name == args.from) {
+        return Err(output::no_mesh_cluster(&lab, &args.from));
+    }
+    let ctx = LabContext::new(lab, Engine::connect().await?, state);
+    show(&explain::of_host(&ctx, (&args.from, &caller), &called).await?, args.output)
+}
+
+fn refuse_without_mesh(lab: &Lab) -> Result<(), CliError> {
+    if lab.has_mesh() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("lab {} has no mesh, and explain follows a call through one", lab.name),
+        remedy: format!("`lab verify {}` checks what it has", lab.name),
+    })
+}
+
+fn show(explanation: &Explanation, form: Output) -> Result<(), CliError> {
+    match form {
+        Output::Text => output::print(&explanation_text(explanation))?,
+        Output::Json => output::print_json(explanation)?,
     }
     if explanation.finding().is_none() { Ok(()) } else { Err(CliError::Red) }
 }

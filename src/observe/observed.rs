@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
-use crate::scenario::{Protocol, ServiceUrl};
+use crate::scenario::{CallerPod, Protocol, ServiceUrl};
 use crate::verdict::{
-    CallFacts, Finding, Objects, Place, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing,
+    CallFacts, CalledHost, Finding, HostFacts, Objects, Place, Side, alias_of, behind, causes, endpoint_port, has_host,
+    is_meant, selects_nothing,
 };
 
 /// Group and plural name of what is looked at.
-const KINDS: [(&str, &str); 16] = [
+const KINDS: [(&str, &str); 17] = [
     ("", "namespaces"),
     ("", "pods"),
     ("", "services"),
@@ -30,6 +31,7 @@ const KINDS: [(&str, &str); 16] = [
     ("networking.istio.io", "gateways"),
     ("networking.istio.io", "sidecars"),
     ("networking.istio.io", "destinationrules"),
+    ("networking.istio.io", "serviceentries"),
     ("networking.istio.io", "virtualservices"),
     ("security.istio.io", "authorizationpolicies"),
     ("security.istio.io", "peerauthentications"),
@@ -99,6 +101,29 @@ impl Observed {
             },
             gateway: to.east_west_endpoint().filter(|_| from.network != to.network),
             enters: (namespace, app) == ENTRANCE,
+        })
+    }
+
+    /// What is configured about calls of a host; none where the cluster that configures the caller could not be asked.
+    pub fn host_facts<'s>(
+        &'s self,
+        ctx: &'s LabContext,
+        from: &'s LabCluster,
+        caller: &'s CallerPod,
+        called: &'s CalledHost,
+    ) -> Option<HostFacts<'s>> {
+        let config = ctx.lab.config_cluster(from);
+        let has = |objects: &Objects| objects.of("ServiceEntry").any(|entry| has_host(entry, &called.host));
+        let others = self.0.iter().filter(|(name, objects)| **name != config.name && has(objects));
+        Some(HostFacts {
+            lab: &ctx.lab.name,
+            cluster: &from.name,
+            namespace: &caller.namespace,
+            config: &config.name,
+            rules: self.0.get(&config.name)?,
+            elsewhere: others.map(|(name, _)| name.as_str()).collect(),
+            called,
+            captures_dns: ctx.lab.mesh.dns_capture,
         })
     }
 

@@ -19,7 +19,7 @@ use crate::scenario::{Level, Protocol, ServiceUrl};
 use crate::sys::kube::{ANSWER, Cluster, ExecOutput, KubeError};
 use crate::verdict::{
     Answer, Endpoint, Expected, Moment, REPLY_FORMAT, Rejected, Reply, at_port, differences, endpoint_port,
-    envoy_endpoints, grpc_reply, parse_replies, rejected, since,
+    envoy_endpoints, grpc_reply, knows_host, parse_replies, rejected, since,
 };
 
 /// Envoy's admin port inside every sidecar and gateway.
@@ -197,6 +197,18 @@ impl Caller {
         }
     }
 
+    /// What its Envoy has of a host by which no Service is known.
+    pub(in crate::observe) async fn endpoints_of_host(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<EnvoyEndpoints, StepError> {
+        let EnvoyPod { namespace, name } = &self.pod;
+        let body = self.client.http_get(namespace, name, ENVOY_ADMIN, "/clusters?format=json").await?.body;
+        let endpoints = envoy_endpoints(&body, host, port);
+        Ok(EnvoyEndpoints { is_known: knows_host(&body, host, port), endpoints })
+    }
+
     /// What its Envoy has been sent and rejects.
     pub(in crate::observe) async fn rejected(&self) -> Result<Vec<Rejected>, StepError> {
         let EnvoyPod { namespace, name } = &self.pod;
@@ -260,6 +272,15 @@ pub(in crate::observe) fn has_sidecar(pod: &Pod) -> bool {
     let spec = pod.spec.as_ref();
     let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
     first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
+}
+
+/// What an Envoy has of a host.
+#[derive(Default)]
+pub(in crate::observe) struct EnvoyEndpoints {
+    /// Whether it knows the host at all.
+    pub is_known: bool,
+    /// The endpoints, with their counters.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// A pod with an Envoy in it.

@@ -7,7 +7,9 @@ use crate::verdict::Explanation;
 /// The explanation as text, legible without colour: a line a hop, then the cause, or that the call is answered.
 #[must_use]
 pub fn explanation_text(explanation: &Explanation) -> String {
-    let mut text = format!("{} calls {} in {}\n\n", explanation.from, explanation.service, explanation.to);
+    let Explanation { from, to, service, .. } = explanation;
+    let place = if explanation.is_of_host() { String::new() } else { format!(" in {to}") };
+    let mut text = format!("{from} calls {service}{place}\n\n");
     let width = explanation.hops.iter().map(|h| h.name.len()).max().unwrap_or(0);
     for hop in &explanation.hops {
         let (mark, found) = match &hop.finding {
@@ -34,6 +36,7 @@ fn sentence(explanation: &Explanation) -> String {
     let clusters = explanation.answered.iter().flat_map(|a| a.clusters.keys());
     let others: Vec<&str> = clusters.map(String::as_str).filter(|c| c != to).collect();
     match &explanation.answered {
+        _ if explanation.is_of_host() => format!("{to} answers {from}: nothing on the way is broken"),
         Some(answered) if !answered.is_from(to) && others.is_empty() => {
             format!("{from} gets an answer; which cluster sent it is unknown")
         }
@@ -85,6 +88,12 @@ mod tests {
             let answered = Answered { requests: 31, clusters, ..Answered::default() };
             explanation_text(&Explanation { answered: Some(answered), ..explanation(None) })
         };
+        let host = Explanation { to: "a.example".into(), service: "http://a.example:80/".into(), ..explanation(None) };
+        let told = explanation_text(&host);
+        assert!(
+            told.starts_with("c1 calls http://a.example:80/\n") && told.contains("\na.example answers c1"),
+            "{told}"
+        );
         assert!(by("c2").ends_with("c2 answers c1: nothing on the way is broken\n"));
         assert!(by("c1").ends_with("c1 gets an answer, from c1 and not from c2: nothing on the way is broken\n"));
     }

@@ -107,6 +107,14 @@ pub fn envoy_endpoints(clusters: &str, host: &str, port: u16) -> Vec<Endpoint> {
     endpoints
 }
 
+/// Whether an Envoy knows a host at a port, with endpoints or without; from the same answer.
+#[must_use]
+pub fn knows_host(clusters: &str, host: &str, port: u16) -> bool {
+    let name = format!("outbound|{port}||{host}");
+    let answer: Value = serde_json::from_str(clusters).unwrap_or_default();
+    answer["cluster_statuses"].as_array().is_some_and(|all| all.iter().any(|cluster| cluster["name"] == name.as_str()))
+}
+
 /// What was sent between two looks: the later endpoints with the difference of the counters. One that is new, or whose counters began
 /// anew, has them whole.
 #[must_use]
@@ -274,6 +282,13 @@ mod tests {
         let found = envoy_endpoints(&clusters.to_string(), "a", 5000);
         let gateway: std::net::SocketAddr = "[fd00::172.30.255.20]:15443".parse().expect("an address");
         assert_eq!(found[0].address, gateway.to_string());
+    }
+
+    #[test]
+    fn a_host_without_endpoints_is_known() {
+        let clusters = serde_json::json!({ "cluster_statuses": [{ "name": "outbound|80||a.example" }] }).to_string();
+        assert!(knows_host(&clusters, "a.example", 80) && envoy_endpoints(&clusters, "a.example", 80).is_empty());
+        assert!(!knows_host(&clusters, "a.example", 81) && !knows_host("upstream connect error", "a.example", 80));
     }
 
     #[test]

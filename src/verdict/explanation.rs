@@ -14,9 +14,9 @@ pub struct Explanation {
     pub lab: String,
     /// The calling cluster.
     pub from: String,
-    /// The cluster that must answer.
+    /// The cluster that must answer, or the host that is called.
     pub to: String,
-    /// What is called, as `helloworld.sample:5000/hello`.
+    /// What is called, as `helloworld.sample:5000/hello`; of a host, its URL.
     pub service: String,
     /// What was looked at, in the order in which causes precede each other; the last is the broken one, if any is.
     pub hops: Vec<Hop>,
@@ -37,6 +37,12 @@ pub struct Hop {
 }
 
 impl Explanation {
+    /// Whether a host is called rather than a service.
+    #[must_use]
+    pub fn is_of_host(&self) -> bool {
+        self.service.contains("://")
+    }
+
     /// What is wrong, if anything is.
     #[must_use]
     pub fn finding(&self) -> Option<&Finding> {

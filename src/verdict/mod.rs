@@ -1,6 +1,7 @@
 //! The verdict: what was expected, what was seen, and whether they agree. No I/O.
 
 mod access_line;
+mod called;
 mod cause;
 mod endpoints;
 mod explanation;
@@ -29,10 +30,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use access_line::AccessLine;
+pub use called::{CalledHost, Speaks};
 pub use cause::{
-    CallFacts, Objects, Side, alias_of, behind, causes, endpoint_port, is_meant, selects_nothing, target_port,
+    CallFacts, HostFacts, Objects, Side, alias_of, behind, causes, endpoint_port, has_host, is_meant, selects_nothing,
+    target_port,
 };
-pub use endpoints::{Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, reached, silent, since};
+pub use endpoints::{
+    Endpoint, Expected, at_port, differences, envoy_endpoints, is_answered, knows_host, reached, silent, since,
+};
 pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{AWAY_ANSWERS, Answering, FAILED_MEANWHILE, Moment, Outage};
 pub use fault::{FaultCalls, FaultEvent, FaultJudge, FaultSource, FaultVerdict};

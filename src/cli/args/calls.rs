@@ -15,7 +15,8 @@ pub struct Explain {
     /// The cluster that calls
     #[arg(add = ArgValueCandidates::new(clusters))]
     pub from: String,
-    /// The cluster that must answer, with :PORT for another port of the service
+    /// The cluster that must answer, with :PORT for another port of the service; or a host that no Service has, as
+    /// http://legacy.example:8080/path
     #[arg(value_name = "TO[:PORT]", add = ArgValueCandidates::new(clusters))]
     pub to: String,
     /// What is called

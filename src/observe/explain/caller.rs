@@ -5,8 +5,10 @@ use kube::ResourceExt;
 
 use super::{Look, TracedCall};
 use crate::context::LabContext;
-use crate::observe::traffic::has_sidecar;
+use crate::observe::traffic::{Caller, has_sidecar};
+use crate::plan::LabCluster;
 use crate::plan::render::ROOT_CERT;
+use crate::scenario::CallerPod;
 use crate::verdict::Finding;
 
 /// Whether the name resolves where the caller is.
@@ -59,14 +61,13 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
 }
 
 /// Whether the caller is there, with an Envoy beside it.
-pub(super) async fn sidecar(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
-    let TracedCall { from, caller, .. } = call;
+pub(super) async fn sidecar(ctx: &LabContext, (from, caller): (&LabCluster, &CallerPod)) -> Look {
     let namespace = &caller.namespace;
     let client = ctx.client(&from.name).await?;
     let pods = client.pods(namespace, &format!("app={}", caller.app)).await?;
     let Some(pod) = pods.last() else {
         if client.get::<ConfigMap>(namespace, ROOT_CERT).await?.is_none() {
-            return Ok(Err(no_root(ctx, call)));
+            return Ok(Err(no_root(ctx, from, namespace)));
         }
         return Ok(Err(Finding {
             cause: format!("nothing in {} calls: there is no pod of {}", from.name, caller.app),
@@ -94,14 +95,13 @@ pub(super) async fn sidecar(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
 }
 
 /// Sidecars mount the root certificate from a `ConfigMap` that istiod writes into every namespace of every cluster that it manages.
-fn no_root(ctx: &LabContext, call: &TracedCall<'_>) -> Finding {
-    let from = call.from;
+fn no_root(ctx: &LabContext, from: &LabCluster, namespace: &str) -> Finding {
     let istiod = &ctx.lab.control_plane(from).name;
     Finding {
         cause: format!("no new sidecar of {} can start: nobody gives it the root certificate", from.name),
         evidence: format!(
-            "in {}, namespace {} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
-            from.name, call.caller.namespace
+            "in {}, namespace {namespace} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
+            from.name
         ),
         remedy: format!(
             "lab up {} (it applies the annotation of istio-system and the rights of istiod's account in {1} again)",
@@ -111,9 +111,9 @@ fn no_root(ctx: &LabContext, call: &TracedCall<'_>) -> Finding {
 }
 
 /// Whether the caller's Envoy has taken all that istiod sent.
-pub(super) async fn configuration(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
-    let from = call.from;
-    let rejected = call.calling(ctx).await?.rejected().await?;
+pub(super) async fn configuration(ctx: &LabContext, (from, caller): (&LabCluster, &CallerPod)) -> Look {
+    let calling = Caller::find(ctx, &from.name, &caller.namespace, &caller.app).await?;
+    let rejected = calling.rejected().await?;
     let Some(first) = rejected.first() else {
         return Ok(Ok("its Envoy has accepted all that istiod sent".to_owned()));
     };

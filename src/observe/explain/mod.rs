@@ -3,8 +3,10 @@
 mod answer;
 mod caller;
 mod endpoint;
+mod host;
 mod path;
 
+pub use host::of_host;
 use tokio::sync::OnceCell;
 
 use super::diagnose;
@@ -173,13 +175,13 @@ async fn look(ctx: &LabContext, call: &TracedCall<'_>, kind: HopKind) -> Option<
         HopKind::TrustRoots | HopKind::RemoteSecret | HopKind::Way if !elsewhere => return None,
         HopKind::Reachable if !networks => return None,
         HopKind::Name => caller::name(ctx, call).await,
-        HopKind::Caller => caller::sidecar(ctx, call).await,
+        HopKind::Caller => caller::sidecar(ctx, (from, call.caller)).await,
         HopKind::ControlPlane => {
             let host = ctx.lab.control_plane(from);
             let well = format!("istiod of {} runs and serves {}", host.name, from.name);
             finding_or(diagnose::control_plane(ctx, from).await, well)
         }
-        HopKind::Configuration => caller::configuration(ctx, call).await,
+        HopKind::Configuration => caller::configuration(ctx, (from, call.caller)).await,
         HopKind::Callee => path::callee(ctx, call).await,
         HopKind::TrustRoots => diagnose::trust(ctx, from, to).await,
         HopKind::RemoteSecret => {

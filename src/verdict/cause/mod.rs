@@ -3,6 +3,7 @@
 
 mod access;
 mod gateway_api;
+mod host;
 mod network_policy;
 mod object;
 mod ports;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::scenario::Protocol;
+pub use host::{HostFacts, has_host};
 use object::{kubectl, named};
 pub use ports::selects_nothing;
 pub use sides::{Objects, alias_of, behind, endpoint_port, is_meant, target_port};

@@ -1,4 +1,5 @@
 mod access;
+mod host;
 mod outside;
 mod services;
 
