@@ -104,6 +104,7 @@ fn the_release_runs_in_an_empty_root_file_system_in_full() {
         "SHA256SUMS",
         "completions/lab.bash",
         "man/lab.1",
+        "lab.cdx.json",
         "scenarios/two-network.yaml",
         "labs",
     ] {

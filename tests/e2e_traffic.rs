@@ -211,7 +211,7 @@ fn access_rules_in_full() {
     let (clerk, sleep) = (explained("sample/clerk"), explained("sample/sleep"));
     assert!(clerk.status.success() && e2e::text(&clerk.stdout).contains("pod sample/clerk-"), "{clerk:?}");
     let said = e2e::text(&sleep.stdout);
-    assert!(!sleep.status.success() && said.contains("does not let service account sample/sleep of c1 in"), "{said}");
+    assert!(!sleep.status.success() && said.contains("does not let service account sample/default of c1 in"), "{said}");
 
     // c1 lets nobody in, and c2 everybody.
     let policies = "authorizationpolicies.security.istio.io";

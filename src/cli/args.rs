@@ -23,7 +23,7 @@ use crate::images::Choice;
 pub use calls::{Explain, Trace};
 pub use change::{Diff, Down};
 pub use eject::Eject;
-pub use fault::{Fault, Heal, KeepFault};
+pub use fault::{Fault, Heal, KeepFault, with_marked_name};
 pub use itself::{Completions, Docs, Man, Version};
 pub use prove::{Prove, Rotate, Soak, Upgrade};
 pub use reading::Reading;

@@ -74,7 +74,7 @@ pub fn keep_child() -> Option<u8> {
 /// # Errors
 /// There is nothing to run.
 pub fn parse() -> Result<Args, u8> {
-    Args::try_parse().map_err(|told| match told.print() {
+    Args::try_parse_from(args::with_marked_name(std::env::args_os())).map_err(|told| match told.print() {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => end(&CliError::Print { source: e.into() }),
         // clap has no other codes than 0 and 2.
         _ => u8::from(told.use_stderr()) * 2,
@@ -233,10 +233,14 @@ fn watch_signals(interrupt: &CancellationToken) {
     }
     let interrupt = interrupt.clone();
     tokio::spawn(async move {
-        signals.recv().await;
+        // Nobody listens any more when the runtime ends, which is no signal: the process would end by it with a code that is not its own.
+        if signals.recv().await.is_none() {
+            return;
+        }
         interrupt.cancel();
-        signals.recv().await;
-        unfinished::remove_all();
-        std::process::exit(130);
+        if signals.recv().await.is_some() {
+            unfinished::remove_all();
+            std::process::exit(130);
+        }
     });
 }

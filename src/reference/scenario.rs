@@ -86,6 +86,7 @@ fn value<'a>(schema: &'a Value, path: &str, inner: &mut Vec<Section<'a>>) -> Str
     }
     match schema["type"].as_str() {
         _ if !schema["const"].is_null() => code(&schema["const"]),
+        Some("integer") if schema["maximum"].is_null() => format!("a number from {}", schema["minimum"]),
         Some("integer") => format!("a number from {} to {}", schema["minimum"], schema["maximum"]),
         Some("boolean") => "`true` or `false`".to_owned(),
         Some("array") => format!("a list, each {}", value(&schema["items"], &format!("{path}[]"), inner)),

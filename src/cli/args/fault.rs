@@ -1,5 +1,7 @@
 //! Verbs that break a lab for a while, and mend it.
 
+use std::ffi::OsString;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
@@ -12,7 +14,7 @@ use crate::scenario::{Away, FAULT_LONGEST, FAULT_SHORTEST, FaultKind, FaultProbl
 #[derive(Debug, ClapArgs)]
 pub struct Fault {
     /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
+    #[arg(add = ArgValueCandidates::new(labs), value_parser = unmarked)]
     pub name: String,
     /// How long it lasts, in seconds from 5s to 600s
     #[arg(long = "for", value_name = "SECONDS", default_value = "60s", value_parser = lasting, global = true)]
@@ -177,9 +179,54 @@ pub struct KeepFault {
     pub id: String,
 }
 
+/// The name of a lab, without its mark.
+fn unmarked(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
+}
+
+/// Before the name of a lab that is called like a kind of fault; no name begins so.
+const MARK: &str = "name=";
+
+/// The words of a command line, where the name of a lab after `fault` is not taken for a kind. Labs may be called `partition` or `gateway`: where two kinds
+/// follow each other, the first is the lab.
+#[must_use]
+pub fn with_marked_name(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    let is_kind = |at: usize| words.get(at).and_then(|w| w.to_str()).is_some_and(|w| FaultKind::WORDS.contains(&w));
+    if words.get(1).is_some_and(|word| word == "fault") && is_kind(2) && is_kind(3) {
+        let mut marked = OsString::from(MARK);
+        marked.push(&words[2]);
+        words[2] = marked;
+    }
+    words
+}
+
 /// Reads `20s`.
 fn lasting(text: &str) -> Result<u32, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
     let fits = |s: &u32| (FAULT_SHORTEST..=FAULT_LONGEST).contains(s);
     seconds.filter(fits).ok_or_else(|| format!("give seconds from {FAULT_SHORTEST} to {FAULT_LONGEST}, such as 60s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Args, Command};
+
+    #[test]
+    fn a_lab_may_be_called_like_a_kind() {
+        let name = |words: &str| {
+            let words = with_marked_name(words.split(' ').map(OsString::from));
+            match Args::try_parse_from(words).map(|args| args.command) {
+                Ok(Command::Fault(fault)) => Some(fault.name),
+                _ => None,
+            }
+        };
+        assert_eq!(name("lab fault partition gateway c2 --for 300s").as_deref(), Some("partition"));
+        assert_eq!(name("lab fault gateway partition c1 c2").as_deref(), Some("gateway"));
+        assert_eq!(name("lab fault demo gateway c2").as_deref(), Some("demo"));
+        assert_eq!(name("lab fault gateway c2"), None, "no lab is named");
+    }
 }

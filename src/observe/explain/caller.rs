@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::ResourceExt;
+use serde_json::json;
 
 use super::{Look, TracedCall};
 use crate::context::LabContext;
@@ -48,7 +49,14 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     }
     Ok(Err(Finding {
         cause: format!("{}.{} does not resolve in {}", service.service, service.namespace, from.name),
-        evidence: format!("Service {named} does not exist in {}, and sidecars do not answer DNS queries", from.name),
+        evidence: if ctx.lab.mesh.dns_capture {
+            format!(
+                "Service {named} does not exist in {}, nor in a cluster for which its sidecars would answer",
+                from.name
+            )
+        } else {
+            format!("Service {named} does not exist in {}, and sidecars do not answer DNS queries", from.name)
+        },
         remedy: if elsewhere {
             format!(
                 "create the Service in {} as well (`lab up {}` does for helloworld), or write `mesh: {{ dnsCapture: true }}`",
@@ -66,6 +74,14 @@ pub(super) async fn sidecar(ctx: &LabContext, (from, caller): (&LabCluster, &Cal
     let client = ctx.client(&from.name).await?;
     let pods = client.pods(namespace, &format!("app={}", caller.app)).await?;
     let Some(pod) = pods.last() else {
+        let place = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        if client.read(&place).await?.is_none() {
+            return Ok(Err(Finding {
+                cause: format!("nothing in {} calls: it has no namespace {namespace}", from.name),
+                evidence: format!("Namespace {namespace} does not exist in {}", from.name),
+                remedy: "name a caller that is there: `--caller NAMESPACE/APP`".to_owned(),
+            }));
+        }
         if client.get::<ConfigMap>(namespace, ROOT_CERT).await?.is_none() {
             return Ok(Err(no_root(ctx, from, namespace)));
         }

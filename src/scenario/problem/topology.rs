@@ -80,6 +80,10 @@ pub enum TopologyProblem {
         /// What the scenario says instead.
         instead: &'static str,
     },
+    /// Ambient mode.
+    #[error("`mesh.values.profile: ambient` needs ztunnel and Istio's CNI plugin, which lab does not install")]
+    #[diagnostic(help("leave it out: lab's meshes have sidecars"))]
+    Ambient,
     /// A cluster that is no primary where every cluster is one.
     #[error("cluster `{cluster}` uses the control plane of `{primary}`, but in a multi-primary mesh each has its own")]
     #[diagnostic(help("leave `primary` out, or write `primary: {cluster}`"))]

@@ -140,6 +140,11 @@ fn not_derived(values: &Node, problems: &mut Problems) {
             problems.add(node.span, derived(path, instead));
         }
     }
+    if let Some(node) = at(values, &["profile"])
+        && matches!(&node.value, Value::Scalar { text, .. } if text == "ambient")
+    {
+        problems.add(node.span, TopologyProblem::Ambient);
+    }
 }
 
 fn derived(path: &[&str], instead: &'static str) -> TopologyProblem {
