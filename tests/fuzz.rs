@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lab::graph;
-use lab::plan::{Draws, Plan, breaks, plan_markdown, resolve, scenario_yaml, undeclared_ports};
+use lab::plan::{Draws, Plan, StepId, breaks, plan_markdown, resolve, scenario_yaml, undeclared_ports};
 use lab::scenario::{parse, render};
 use lab::sys::kube::Manifest;
 
@@ -79,12 +79,12 @@ fn through(text: &str) -> usize {
             Ok(lab) => {
                 let plan = Plan::of(&lab);
                 for (at, step) in plan.steps.iter().enumerate() {
-                    let is_before = |need| plan.steps[..at].iter().any(|s| s.id == *need);
+                    let is_before = |need: &StepId| plan.steps[..at].iter().any(|s| s.id == *need);
                     assert!(step.needs.iter().all(is_before), "{} comes before what it needs", step.id);
                 }
                 let _ =
                     (plan_markdown(&lab), undeclared_ports(&lab), breaks(&lab), Draws::of(&lab, 1).take(20).count());
-                let _ = (graph::dot(&graph::topology(&lab)), graph::mermaid(&graph::steps(&plan)));
+                let _ = (graph::dot(&graph::topology(&lab)), graph::mermaid(&graph::steps(&lab, &plan)));
                 let again = parse(&scenario_yaml(&lab), "written.yaml").unwrap_or_else(|e| panic!("{}", render(&e)));
                 assert_eq!(resolve(&again).expect("room for it"), lab);
                 2
@@ -139,7 +139,7 @@ fn fuzz(seed: u64, enough: impl Fn(usize) -> bool) -> [usize; 3] {
     let mut rng = fastrand::Rng::with_seed(seed);
     while !enough(reached.iter().sum()) {
         let mut text = corpus[rng.usize(..corpus.len())].clone();
-        for _ in 0..rng.usize(1..6) {
+        for _ in 0..rng.usize(1..4) {
             mutate(&mut rng, &mut text, &corpus);
         }
         let tried = std::panic::catch_unwind(|| through(&text));
@@ -158,7 +158,7 @@ fn what_was_found_once_and_what_is_shipped_is_borne() {
 #[test]
 fn changed_scenarios_are_refused_or_planned() {
     let reached = fuzz(1, |tried| tried >= 400);
-    assert!(reached[0] > 50 && reached[2] > 50, "all ends are seen: {reached:?}");
+    assert!(reached[0] > 50 && reached[2] > 20, "all ends are seen: {reached:?}");
 }
 
 /// A minute, with another seed each time.

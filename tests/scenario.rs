@@ -202,8 +202,7 @@ fn refuses_values_that_istio_does_not_know_or_takes_otherwise() {
 fn refuses_values_that_lab_derives_from_the_rest() {
     refused(&[
         "name: demo\nmesh:\n  values:\n    global: { meshID: other, network: n1, multiCluster: { clusterName: c9 }, externalIstiod: true }\n    pilot: { env: { EXTERNAL_ISTIOD: \"true\" } }\n    meshConfig: { trustDomain: a.b, defaultConfig: { proxyMetadata: { ISTIO_META_DNS_CAPTURE: \"true\" } } }\nclusters: [c1]\n",
-        "name: demo\nmesh: { meshNetworks: true, values: { global: { meshNetworks: {} } } }\nclusters: [c1]\n",
-        "name: demo\nmesh: { values: { profile: ambient } }\nclusters: [c1]\n",
+        "name: demo\nmesh: { meshNetworks: true, values: { profile: ambient, global: { meshNetworks: {} } } }\nclusters: [c1]\n",
     ]);
     accepted("name: demo\nmesh: { values: { global: { meshNetworks: { n: { endpoints: [] } } } } }\nclusters: [c1]\n");
 }
