@@ -343,7 +343,7 @@ impl<'a> HostFacts<'a> {
                 ),
             });
         }
-        if let Some(address) = first(Speaks::Closes) {
+        if let Some(address) = first(Speaks::Closes).filter(|_| !answered.is_app) {
             return Err(Finding {
                 cause: format!(
                     "{address} closes connections for {host}: gateways of a mesh do so with what comes without TLS"

@@ -162,6 +162,14 @@ fn what_an_endpoint_speaks_is_held_against_the_mode_of_tls() {
         "who answers for web.west.example does not let the caller in"
     );
     assert_eq!(mutual.told(&reset, None), "the ServiceEntry of web.west.example has no endpoint");
+    // A path that the app does not have is no fault of the way.
+    let mut unknown = failed(404, "404 page not found", "");
+    let by_envoy = ("x-envoy-upstream-service-time".to_owned(), vec!["1".to_owned()]);
+    unknown.iter_mut().for_each(|reply| reply.headers.extend([by_envoy.clone()]));
+    assert_eq!(
+        mutual.told(&unknown, Some(Speaks::Closes)),
+        "calls from c1 reach web.west.example, and it answers so itself"
+    );
 }
 
 #[test]
