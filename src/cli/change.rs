@@ -1,7 +1,7 @@
 //! What verbs have in common that change a lab that is up.
 
 use super::progress::shown;
-use super::{CliError, output, pause, up};
+use super::{CliError, Output, output, pause, up};
 use crate::commands::up::{Stopped, Up};
 use crate::context::{LabContext, RunContext};
 use crate::exec::{Event, Events};
@@ -11,12 +11,18 @@ use crate::plan::{Action, Lab, helloworlds};
 use crate::report::verdict_text;
 use crate::scenario::{App, ServiceUrl};
 use crate::sys::docker::Engine;
-use crate::sys::state::State;
+use crate::sys::state::{Lock, State};
 
 /// What is called while a lab is changed.
 const SERVICE: &str = "helloworld.sample:5000/hello";
 
-/// A lab that is there, ready for its steps to be run again.
+/// A lab that is there, read once nobody else works on it, so that what another process made of it is known.
+pub(super) async fn locked(name: &str) -> Result<(Up, Lock), CliError> {
+    let lock = output::lock_existing(name).await?;
+    Ok((open(name).await?, lock))
+}
+
+/// A lab that is there, ready for its steps to be run again: to be looked at, or to be changed by who holds its lock.
 pub(super) async fn open(name: &str) -> Result<Up, CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
@@ -58,15 +64,15 @@ pub(super) fn refuse_without_callers(lab: &Lab, meanwhile: &str) -> Result<(), C
     })
 }
 
-/// Does it while nobody else works on the lab, with one line of progress. `again` says what to do about a change that was interrupted, as a sentence.
+/// Does it with one line of progress, while `_lock` keeps others from the lab. `again` says what to do about a change that was interrupted, as a
+/// sentence.
 pub(super) async fn run<T>(
-    up: &Up,
+    (up, _lock): &(Up, Lock),
     verb: &str,
     again: &str,
     change: impl AsyncFnOnce(&Events) -> Result<T, Stopped>,
 ) -> Result<T, CliError> {
     let name = &up.ctx.lab.name;
-    let _lock = output::lock(&State::open()?, name).await?;
     pause::refuse_paused(&up.ctx).await?;
     let done = shown(async |events: &Events| {
         events.send(Event::StepStarted { step: Action::Verify.id(), at: std::time::Duration::ZERO });
@@ -84,4 +90,18 @@ pub(super) async fn run<T>(
             Err(CliError::Build { lab: name.clone(), failures: vec![(verb.to_owned(), error)] })
         }
     }
+}
+
+/// Prints what a change came to. Red, if it did not pass.
+pub(super) fn tell<T: serde::Serialize>(
+    format: Output,
+    done: &T,
+    text: impl FnOnce(&T) -> String,
+    passed: bool,
+) -> Result<(), CliError> {
+    match format {
+        Output::Text => output::print(&text(done))?,
+        Output::Json => output::print_json(done)?,
+    }
+    if passed { Ok(()) } else { Err(CliError::Red) }
 }

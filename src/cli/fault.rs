@@ -18,11 +18,9 @@ use crate::sys::state::State;
 pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let args::Fault { name, seconds, measure, output: form, kind } = args;
     let kind = FaultKind::try_from(kind).map_err(|problem| refused(&name, &problem))?;
-    let root = State::open()?;
-    let lab: Lab = root.existing(&name)?.load()?;
-    refuse(&lab, &kind, seconds)?;
-    let _lock = output::lock(&root, &name).await?;
+    let _lock = output::lock_existing(&name).await?;
     let ctx = output::open(&name).await?;
+    refuse(&ctx.lab, &kind, seconds)?;
     if measure {
         change::refuse_several_meshes(&ctx.lab)?;
         return self::measure(&ctx, kind, seconds, form).await;

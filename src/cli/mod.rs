@@ -124,7 +124,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         }
         Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
         Command::Soak(args) => Box::pin(soak::run(args, interrupt)).await,
-        Command::Prove(args) => Box::pin(prove::run(args, interrupt)).await,
+        Command::Prove(args) => Box::pin(prove::run(&args, interrupt)).await,
         Command::Rotate(args) => Box::pin(rotate::run(args, interrupt)).await,
         Command::Upgrade(args) => Box::pin(upgrade::run(args, interrupt)).await,
         Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,

@@ -242,6 +242,13 @@ pub(super) async fn lock(state: &State, name: &str) -> Result<Lock, CliError> {
     Ok(state.lock(name, || eprintln!("waiting: another lab process is working on {name}")).await?)
 }
 
+/// Keeps other processes from a lab that is there.
+pub(super) async fn lock_existing(name: &str) -> Result<Lock, CliError> {
+    let state = State::open()?;
+    state.existing(name)?;
+    lock(&state, name).await
+}
+
 /// A cluster that the lab does not have.
 pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
     let names: Vec<&str> = lab.clusters.iter().map(|c| c.name.as_str()).collect();

@@ -10,7 +10,6 @@ use crate::exec::Events;
 use crate::observe::verify::{self, Waits};
 use crate::plan::Action;
 use crate::scenario::{Check, Through};
-use crate::sys::state::{Lock, State};
 
 /// How long the mesh may take to be well after it goes on: nodes that were away for long are given up by their control plane first.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -32,7 +31,7 @@ pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
 }
 
 pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
-    let _lock = lock(&args.name).await?;
+    let _lock = output::lock_existing(&args.name).await?;
     let paused = pause::pause(&output::open(&args.name).await?).await?;
     match paused.len() {
         0 => eprintln!("no node of lab {} is running", args.name),
@@ -41,14 +40,8 @@ pub(super) async fn pause(args: &args::Named) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn lock(name: &str) -> Result<Lock, CliError> {
-    let state = State::open()?;
-    state.existing(name)?;
-    output::lock(&state, name).await
-}
-
 pub(super) async fn resume(args: &args::Named) -> Result<(), CliError> {
-    let _lock = lock(&args.name).await?;
+    let _lock = output::lock_existing(&args.name).await?;
     let mut ctx = output::open(&args.name).await?;
     let is_rotation = |c: &Check| matches!(c, Check::Rotation { through: Through::Mesh, .. });
     let rotates = ctx.lab.checks.iter().any(is_rotation);

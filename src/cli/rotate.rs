@@ -2,26 +2,23 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output, args, change, output};
+use super::{CliError, args, change};
 use crate::commands::rotate::{self, Subject};
 use crate::exec::Events;
 use crate::plan::{Action, Lab};
 use crate::report::passage_text;
 
 pub(super) async fn run(args: args::Rotate, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let up = change::open(&args.name).await?;
+    let locked = change::locked(&args.name).await?;
+    let (up, _) = &locked;
     refuse(&up.ctx.lab, args.what)?;
     let again = format!("`lab rotate {} {}` goes on", args.name, value(args.what));
     let service = change::service()?;
     let rotate = async |events: &Events| {
-        rotate::run(&up, args.what, &service, &events.progress(&Action::Verify.id()), interrupt).await
+        rotate::run(up, args.what, &service, &events.progress(&Action::Verify.id()), interrupt).await
     };
-    let passage = change::run(&up, "rotate", &again, rotate).await?;
-    match args.output {
-        Output::Text => output::print(&passage_text(&passage))?,
-        Output::Json => output::print_json(&passage)?,
-    }
-    if passage.passed { Ok(()) } else { Err(CliError::Red) }
+    let passage = change::run(&locked, "rotate", &again, rotate).await?;
+    change::tell(args.output, &passage, passage_text, passage.passed)
 }
 
 /// As the command line has it.

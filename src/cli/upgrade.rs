@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output, args, change, output};
+use super::{CliError, args, change, output};
 use crate::commands::up::Up;
 use crate::commands::upgrade;
 use crate::context::files;
@@ -13,10 +13,14 @@ use crate::report::{passage_text, table, table_text};
 use crate::scenario::{Available, Matrix, Minor, Product};
 
 pub(super) async fn run(args: args::Upgrade, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let up = change::open(&args.name).await?;
-    let (lab, source) = (&up.ctx.lab, source(&up)?);
+    let Some(to) = args.istio else {
+        let up = change::open(&args.name).await?;
+        return output::print(&there_is(&up.ctx.lab, source(&up)?));
+    };
+    let locked = change::locked(&args.name).await?;
+    let (up, _) = &locked;
+    let (lab, source) = (&up.ctx.lab, source(up)?);
     let sources = (source == Source::Packages, source == Source::Registry);
-    let Some(to) = args.istio else { return output::print(&there_is(lab, source)) };
     let upgrade = Upgrade { to, sources };
     refuse(lab, source, upgrade)?;
     if upgrade.is_done(lab) {
@@ -28,18 +32,14 @@ pub(super) async fn run(args: args::Upgrade, interrupt: &CancellationToken) -> R
     let again = format!("`lab upgrade {} --istio {to}` goes on{from}", lab.name);
     let service = change::service()?;
     let run = async |events: &Events| {
-        upgrade::run(&up, upgrade, &service, &events.progress(&Action::Verify.id()), interrupt).await
+        upgrade::run(up, upgrade, &service, &events.progress(&Action::Verify.id()), interrupt).await
     };
-    let passage = change::run(&up, "upgrade", &again, run).await.inspect_err(|error| {
+    let passage = change::run(&locked, "upgrade", &again, run).await.inspect_err(|error| {
         if !matches!(error, CliError::Interrupted { .. }) {
             eprintln!("{again}");
         }
     })?;
-    match args.output {
-        Output::Text => output::print(&passage_text(&passage))?,
-        Output::Json => output::print_json(&passage)?,
-    }
-    if passage.passed { Ok(()) } else { Err(CliError::Red) }
+    change::tell(args.output, &passage, passage_text, passage.passed)
 }
 
 /// Where the lab's images are from.
