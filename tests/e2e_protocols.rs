@@ -15,6 +15,23 @@ fn protocols_in_full() {
             assert!(["v1", "v2"].iter().all(|v| source["versions"][v].as_u64() > Some(0)), "{words}: {source:#}");
         }
     }
+    // A call that is explained speaks them too; of a server that says nothing first, a connection that stays open is enough.
+    let explained = |to: &str, service: &str| {
+        let output = e2e::lab(&["explain", "protocols", "c1", to, "--service", service]);
+        (output.status.code(), e2e::text(&output.stdout))
+    };
+    for service in [
+        "tcp://protocols.sample:7000",
+        "grpc://protocols.sample:9090/lab.Protocols/Hello",
+        "ws://protocols.sample:8080/ws",
+        "tcp://remote.sample:7000",
+    ] {
+        let (code, said) = explained("c2", service);
+        assert_eq!(code, Some(0), "{service}: {said}");
+        assert!(said.starts_with(&format!("c1 calls {service} in c2\n")) && said.contains("c2 answers c1"), "{said}");
+    }
+    let (code, said) = explained("c2", "grpc://remote.sample:9090/lab.Protocols/Fail/9");
+    assert!(code == Some(1) && said.contains("reach the app, and it fails"), "{said}");
     let sample = |cluster: &str, arguments: &[&str]| own.kubectl(cluster, &[&["-n", "sample"], arguments].concat());
     for cluster in ["c1", "c2"] {
         let port = |at: u32, name: &str| {
@@ -50,6 +67,10 @@ fn protocols_in_full() {
 
     own.kubectl("c2", &["-n", "sample", "scale", "deployment", "remote", "--replicas=0"]);
     let verdict = own.red("nothing behind remote.sample is ready in c2");
+    for service in ["tcp://remote.sample:7000", "grpc://remote.sample:9090/lab.Protocols/Hello"] {
+        let (code, said) = explained("c2", service);
+        assert!(code == Some(1) && said.contains("BROKEN  callee"), "{service}: {said}");
+    }
     for words in ["alone answers over TCP", "alone answers over gRPC", "over a WebSocket", "alone answers over TLS"] {
         assert_red(&verdict, words, &["c1", "c2"]);
     }

@@ -77,12 +77,11 @@ checks:
   - request: { url: "https://10.0.0.1:443/x", expect: { denied: true, reason: "Could not resolve host" } }
   - request: { service: nothere.sample:80/, expect: { denied: true, reason: "resolve host" } }
   - request: { service: helloworld.sample:5000/hello, through: ingress, from: [c2] }
-  - request: { service: helloworld.sample:5000/hello, through: loadBalancer, from: [c1] }
   - failover: { order: { c1: [c1, c2], c2: [c2, c1] }, exercise: [c1] }
   - reachability
 "#,
     );
-    assert_eq!(all.len(), 11);
+    assert_eq!(all.len(), 10);
     assert!(matches!(&all[0], Check::Rotation { through: Through::Ingress, from, .. } if from == &["c2"]));
     let Check::Request(request) = &all[1] else { panic!("{all:?}") };
     assert_eq!((request.times, request.method.as_deref()), (10, Some("POST")));
@@ -101,8 +100,51 @@ checks:
     assert_eq!(url.target, Target::Url("https://10.0.0.1:443/x".into()));
     assert!(matches!(&url.expect, Expect::Denied { reason: Some(_) }));
     assert!(matches!(&all[7], Check::Request(r) if r.through == Through::Ingress));
-    assert!(matches!(&all[8], Check::Request(r) if r.through == Through::LoadBalancer && r.from == ["c1"]));
-    assert_eq!(all[10], Check::Reachability);
+    assert_eq!(all[9], Check::Reachability);
+}
+
+#[test]
+fn what_could_never_come_true_is_refused() {
+    let service = |kind: &str| {
+        format!(
+            "apps:\n  - helloworld\n  - sleep\n  - manifests: {{ objects: [{{ apiVersion: v1, kind: Service, metadata: {{ name: api, namespace: shop }}, spec: {{ {kind}ports: [{{ port: 80 }}] }} }}] }}\n"
+        )
+    };
+    let outside = "checks:\n  - request: { service: \"api.shop:80/\", through: loadBalancer, from: [c1] }\n";
+    let all = checks(&format!("{}{outside}", service("type: LoadBalancer, ")));
+    assert!(matches!(&all[0], Check::Request(r) if r.through == Through::LoadBalancer && r.from == ["c1"]));
+    let request =
+        |fields: &str| format!("checks:\n  - request: {{ service: helloworld.sample:5000/hello, {fields} }}\n");
+    refused(
+        "never",
+        &[
+            &format!("{}{outside}", service("")),
+            &request("through: loadBalancer"),
+            &request("method: HEAD, expect: { bodyBytes: 5 }"),
+            &request("method: HEAD, expect: { body: Hello }"),
+            &request("name: \"a\\e[31m\""),
+            &request("name: \" \""),
+            "checks:\n  - request: { name: a, service: helloworld.sample:5000/hello }\n  - request: { name: a, service: helloworld.sample:5000/other }\n",
+            "checks:\n  - request: { url: \"grpc://10.0.0.1:80/\" }\n  - request: { url: \"grpc://10.0.0.1:80/Only\" }\n",
+            "mesh: { accessLogs: true, values: { meshConfig: { accessLogFile: /dev/stderr } } }\n",
+        ],
+    );
+    let two = |expect: &str| {
+        let text = format!(
+            "name: demo\nclusters: [{{ name: c1, mesh: east }}, {{ name: c2, mesh: west }}]\nchecks:\n  - request: {{ service: helloworld.sample:5000/hello, from: [c1], expect: {{ {expect} }} }}\n"
+        );
+        parse(&text, "lab.yaml").map_or_else(|errors| render(&errors), |_| "accepted".to_owned())
+    };
+    for expect in ["versions: [v1, v2]", "weights: { v1: 50, v2: 50 }", "clusters: [c2]"] {
+        assert!(
+            two(expect).contains("is to answer calls from cluster `c1`, which is in another mesh"),
+            "{}",
+            two(expect)
+        );
+    }
+    for expect in ["versions: [v1]", "weights: { v1: 100, v2: 0 }", "clusters: [c1]"] {
+        assert_eq!(two(expect), "accepted");
+    }
 }
 
 #[test]

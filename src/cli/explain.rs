@@ -15,9 +15,9 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
         return host(args).await;
     }
     let (to, port) = target(&args.to)?;
-    let mut service = calls::service(&args.service, "--service ")?;
+    let mut spoken = calls::spoken(&args.service, "--service ")?;
     let caller = calls::caller(&args.caller)?;
-    service.port = port.unwrap_or(service.port);
+    spoken.service.port = port.unwrap_or(spoken.service.port);
     let state = State::open()?.existing(&args.name)?;
     let lab: Lab = state.load()?;
     refuse_without_mesh(&lab)?;
@@ -43,7 +43,7 @@ pub(super) async fn run(args: args::Explain) -> Result<(), CliError> {
         });
     }
     let ctx = LabContext::new(lab, Engine::connect().await?, state);
-    let explanation = explain::run(&ctx, (&args.from, &caller), to, &service).await?;
+    let explanation = explain::run(&ctx, (&args.from, &caller), to, &spoken).await?;
     show(&explanation, args.output)
 }
 

@@ -101,6 +101,13 @@ impl Caller {
         match tokio::time::timeout(limit, run).await {
             Ok(output) => {
                 let ExecOutput { stdout, stderr, .. } = output?;
+                if stdout.is_empty() && talk::is_missing(&stderr) {
+                    return Err(self.broken(format!(
+                        "container {} has no curl: let `sleep` call, or add it to its image ({})",
+                        self.container,
+                        stderr.trim()
+                    )));
+                }
                 Ok(if stdout.is_empty() { stderr } else { stdout })
             }
             Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),

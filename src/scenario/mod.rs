@@ -27,7 +27,7 @@ mod versions;
 pub use certificate::Certificate;
 pub use check::{
     Answers, Body, CallerPod, Check, Expect, FailoverCheck, FederationCheck, Level, Protocol, RequestCheck, ServiceUrl,
-    Site, Target, Through, Who,
+    Site, SpokenService, Target, Through, Who,
 };
 pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};

@@ -15,7 +15,7 @@ pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
 pub(super) use cluster::{MAX_WORKERS, RawCluster, RawLoadBalancer, RawLocality, RawNodes};
 pub(super) use federation::{RawFederation, RawMember, TOLERATION};
 pub(super) use mesh::RawMesh;
-pub(super) use values::one_list_of_networks;
+pub(super) use values::refuse_asked_for;
 pub(super) use versions::RawVersions;
 
 use super::check::RawCheck;

@@ -5,6 +5,7 @@ mod apps;
 mod authority;
 mod faults;
 mod federation;
+mod gateway_api;
 mod ip_family;
 mod manifests;
 mod meshes;
@@ -33,7 +34,7 @@ use super::model::{
     AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology, version_in,
 };
 use super::problem::{NameProblem, TopologyProblem};
-use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, one_list_of_networks};
+use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, refuse_asked_for};
 use super::read::suggestion;
 use super::tree::{Located, Span};
 use super::versions::Versions;
@@ -159,8 +160,12 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     let ip_family = raw.ip_family.map(|family| family.value).unwrap_or_default();
     let topology = raw_mesh.topology;
     let has_networks = raw_mesh.mesh_networks.is_some_and(|m| m.value);
-    if let Some(values) = raw_mesh.values.as_ref().filter(|_| has_networks) {
-        one_list_of_networks(values, problems);
+    let has_logs = raw_mesh.access_logs.is_some_and(|d| d.value);
+    if let Some(values) = &raw_mesh.values {
+        for (_, field) in [(has_networks, "meshNetworks"), (has_logs, "accessLogs")].iter().filter(|(asked, _)| *asked)
+        {
+            refuse_asked_for(values, field, problems);
+        }
     }
     let (values, values_at) = raw_mesh.values.map_or_else(
         || (serde_json::Value::Object(serde_json::Map::new()), Places::default()),
@@ -182,7 +187,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
         },
         mesh_networks: has_networks,
         dns_capture: raw_mesh.dns_capture.is_some_and(|d| d.value),
-        access_logs: raw_mesh.access_logs.is_some_and(|d| d.value),
+        access_logs: has_logs,
         ingress_gateway: topology::ingress(raw_mesh.ingress_gateway.as_ref()),
         ca: None,
         values,

@@ -69,7 +69,7 @@ pub struct Place {
 pub struct Answered {
     /// Requests sent.
     pub requests: u32,
-    /// Answers with a status below 400: by version, where they name one.
+    /// What was no failure: by version, where an answer names one.
     pub answers: BTreeMap<String, u32>,
     /// All others, by reason.
     pub failures: BTreeMap<String, u32>,
@@ -92,13 +92,12 @@ impl Answered {
         let mut unknown = false;
         let mut is_app = true;
         for reply in replies {
-            if !(200..400).contains(&reply.status) {
+            if !reply.is_reached() {
                 *seen.failures.entry(reply.reason()).or_default() += 1;
                 is_app &= is_of_app(reply);
                 continue;
             }
-            let said = reply.version().map_or_else(|| format!("status {}", reply.status), str::to_owned);
-            *seen.answers.entry(said).or_default() += 1;
+            *seen.answers.entry(reply.said()).or_default() += 1;
             match cluster_of(reply, places) {
                 Some(cluster) => *seen.clusters.entry(cluster.to_owned()).or_default() += 1,
                 None => unknown = true,
@@ -168,11 +167,20 @@ fn cluster_of<'a>(reply: &Reply, places: &'a [Place]) -> Option<&'a str> {
     clusters.all(|c| c == first).then_some(first)
 }
 
+/// The status of gRPC that Envoy gives a call which nobody answers.
+const UNAVAILABLE: u8 = 14;
+
 /// Whether a failure is the app's own answer. What an Envoy answers in its place is none, nor what an Envoy beside it says.
 fn is_of_app(reply: &Reply) -> bool {
-    let by_envoy = matches!(reply.status, 0 | 502..=504) || reply.body.starts_with("RBAC:");
-    // Envoy adds this to what it has from elsewhere.
-    !by_envoy && reply.headers.contains_key("x-envoy-upstream-service-time")
+    let is_told = |text: &str| text.starts_with("RBAC:");
+    let by_envoy = match &reply.grpc {
+        Some((UNAVAILABLE, _)) => true,
+        Some((_, message)) => is_told(message),
+        None => matches!(reply.status, 0 | 502..=504) || is_told(&reply.body),
+    };
+    // Envoy adds the first to what it has from elsewhere, and the second to whatever it reads as HTTP. What it passes on as bytes has neither.
+    let passed_on = || !reply.headers.get("server").into_iter().flatten().any(|server| server.ends_with("envoy"));
+    !by_envoy && (reply.headers.contains_key("x-envoy-upstream-service-time") || passed_on())
 }
 
 #[cfg(test)]
@@ -245,7 +253,14 @@ mod tests {
     fn an_app_that_says_no_was_reached() {
         assert!(Answered::of(&[reply(404, "not found")], &places(), &[]).is_app);
         assert!(!Answered::of(&[reply(403, "RBAC: access denied")], &places(), &[]).is_app);
-        let local = Reply { status: 404, ..Reply::default() };
+        let by_envoy = [("server".to_owned(), vec!["envoy".to_owned()])].into();
+        let local = Reply { status: 404, headers: by_envoy, ..Reply::default() };
+        assert!(
+            Answered::of(&[Reply { status: 403, ..Reply::default() }], &places(), &[]).is_app,
+            "passed on as bytes"
+        );
+        let grpc = |status| Reply { grpc: Some((status, String::new())), ..reply(200, "") };
+        assert!(Answered::of(&[grpc(12)], &places(), &[]).is_app && !Answered::of(&[grpc(14)], &places(), &[]).is_app);
         assert!(!Answered::of(&[reply(404, "not found"), local], &places(), &[]).is_app);
     }
 }

@@ -48,7 +48,7 @@ pub use passage::{Calls, Passage, Phase};
 pub use proof::{Noticed, Proof, Trial, Trialled, judged};
 pub use reachability::{Cell, Way};
 pub use rejected::{Rejected, rejected};
-pub use reply::{REPLY_FORMAT, Reply, grpc_reply, parse_replies};
+pub use reply::{NOTHING_IN_TIME, REPLY_FORMAT, Reply, grpc_reply, parse_replies};
 pub use request::{Seen, is_all_said, request, request_failure, request_title, requests_for};
 pub use rotation::{Answer, Observation, rotation};
 pub use settling::{Settling, Standing};

@@ -9,6 +9,9 @@ use serde_json::Value;
 pub const REPLY_FORMAT: &str =
     "\n--lab-status--%{http_code} %{time_total} %{size_download} %{errormsg}\n%{header_json}\n--lab-end--\n";
 
+/// What is said of a conversation over TCP in which nothing came, and which nobody ended.
+pub const NOTHING_IN_TIME: &str = "nothing came in time";
+
 const STATUS: &str = "--lab-status--";
 const END: &str = "--lab-end--";
 
@@ -144,6 +147,31 @@ impl Reply {
         }
     }
 
+    /// Whether it shows that somebody was reached: an answer, or a connection over TCP that was kept open, as by a server that waits to be spoken to. An
+    /// Envoy that finds nobody closes it.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        self.is_answer() || self.is_kept_open()
+    }
+
+    fn is_kept_open(&self) -> bool {
+        self.status == 0 && self.error == NOTHING_IN_TIME
+    }
+
+    /// What an answer says of itself, in a few words that group equal ones.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match (self.version(), self.status) {
+            (Some(version), _) => version.to_owned(),
+            (None, 0) if self.is_kept_open() => "a connection that is kept open".to_owned(),
+            (None, 0) => first_line(&self.body),
+            (None, status) => match &self.grpc {
+                Some((status, _)) => format!("gRPC status {status}"),
+                None => format!("status {status}"),
+            },
+        }
+    }
+
     /// Keeps no more of the body than the beginning.
     pub fn shorten(&mut self, most: usize) {
         let end = (0..=most.min(self.body.len())).rev().find(|at| self.body.is_char_boundary(*at));
@@ -191,6 +219,20 @@ pub(super) fn without_numbers(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn somebody_is_reached_who_waits_to_be_spoken_to() {
+        let silent = Reply { error: NOTHING_IN_TIME.to_owned(), ..Reply::default() };
+        assert!(silent.is_reached() && !silent.is_answer());
+        assert_eq!(silent.said(), "a connection that is kept open");
+        let closed = Reply { error: "the connection was closed before anything came".to_owned(), ..Reply::default() };
+        assert!(!closed.is_reached());
+        let grpc = |status| Reply { status: 200, grpc: Some((status, String::new())), ..Reply::default() };
+        assert!(grpc(0).is_reached() && !grpc(5).is_reached());
+        assert_eq!(grpc(0).said(), "gRPC status 0");
+        assert_eq!(Reply { status: 101, ..Reply::default() }.said(), "status 101");
+        assert_eq!(Reply { body: "hello\nworld".to_owned(), ..Reply::default() }.said(), "hello");
+    }
 
     #[test]
     fn reads_bodies_headers_times_and_errors() {

@@ -19,7 +19,7 @@ pub struct Explain {
     /// http://legacy.example:8080/path
     #[arg(value_name = "TO[:PORT]", add = ArgValueCandidates::new(clusters))]
     pub to: String,
-    /// What is called
+    /// What is called; with grpc:// or ws:// (a WebSocket) before it, or tcp:// and without a path, when that is spoken
     #[arg(long, value_name = "SERVICE.NAMESPACE:PORT/PATH", default_value = "helloworld.sample:5000/hello")]
     pub service: String,
     /// Who calls: an app whose container has its name, and curl in it

@@ -7,7 +7,7 @@ use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
-use crate::scenario::{CallerPod, Protocol, ServiceUrl, Through};
+use crate::scenario::{CallerPod, Protocol, ServiceUrl, SpokenService, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// How a call is told that an Envoy's rules about who may call have denied, over HTTP and over gRPC.
@@ -36,11 +36,12 @@ impl Failed {
         self.verdict.caller.split_once('/').filter(|_| self.verdict.caller != OUTSIDE)
     }
 
-    /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls, or not by HTTP.
-    pub fn explained(&self) -> Option<(&ServiceUrl, CallerPod)> {
+    /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls, or nothing that is a service.
+    pub fn explained(&self) -> Option<(SpokenService, CallerPod)> {
         let (namespace, app) = self.caller().filter(|(namespace, _)| *namespace != LEGACY_NAMESPACE)?;
         let caller = CallerPod { namespace: namespace.to_owned(), app: app.to_owned() };
-        self.service.as_ref().filter(|_| self.protocol == Protocol::Http).map(|service| (service, caller))
+        let service = self.service.clone()?;
+        Some((SpokenService { protocol: self.protocol, service }, caller))
     }
 
     /// Whether lab's own helloworld was called.
@@ -328,17 +329,17 @@ fn endpoint(
 pub(in crate::observe) fn explain_command(
     ctx: &LabContext,
     (from, to): (&LabCluster, &LabCluster),
-    service: &ServiceUrl,
+    spoken: &SpokenService,
     caller: &CallerPod,
 ) -> String {
-    let command = format!("lab explain {} {} {} --service {service}", ctx.lab.name, from.name, to.name);
+    let command = format!("lab explain {} {} {} --service {spoken}", ctx.lab.name, from.name, to.name);
     if *caller == CallerPod::sleep() { command } else { format!("{command} --caller {caller}") }
 }
 
 /// The command that follows a call closer; none for one that it cannot follow.
 fn explained_by(ctx: &LabContext, (from, to): (&LabCluster, &LabCluster), source: &Failed) -> Option<String> {
-    let (service, caller) = source.explained()?;
-    Some(explain_command(ctx, (from, to), service, &caller))
+    let (spoken, caller) = source.explained()?;
+    Some(explain_command(ctx, (from, to), &spoken, &caller))
 }
 
 /// The command that shows what the app of a pod says.

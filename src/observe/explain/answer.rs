@@ -4,6 +4,7 @@ use super::{Look, TracedCall};
 use crate::context::{LabContext, StepError};
 use crate::observe::diagnose;
 use crate::observe::traffic::{Call, counted};
+use crate::scenario::Protocol;
 use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
@@ -15,14 +16,14 @@ pub(super) async fn of<'j>(ctx: &LabContext, call: &'j TracedCall<'_>) -> Result
 }
 
 async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepError> {
-    let TracedCall { from, called, service, .. } = call;
+    let TracedCall { from, protocol, called, service, .. } = call;
     let caller = call.calling(ctx).await?;
     let places = call.seen.places(ctx, from, service);
     // As many as show everybody who rotates.
     let requests = requests_needed(places.len().max(2), 1);
-    let failed = |reply: &crate::verdict::Reply| !(200..400).contains(&reply.status);
-    let get = Call::get(format!("http://{called}"));
-    let calls = caller.send(&get, requests, ENOUGH_FAILURES, failed);
+    let url = format!("{}{called}", if *protocol == Protocol::Http { "http://" } else { protocol.scheme() });
+    let get = Call { protocol: *protocol, ..Call::get(url) };
+    let calls = caller.send(&get, requests, ENOUGH_FAILURES, |reply| !reply.is_reached());
     let (replies, endpoints) = counted(caller.envoy(), Some(service), calls).await?;
     Ok(Answered::of(&replies, &places, &endpoints))
 }
@@ -50,8 +51,8 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             ),
             evidence: said,
             remedy: format!(
-                "check the path {}, and see what the app says: kubectl --context {} -n {} logs service/{}",
-                service.path,
+                "check what is called, {}, and see what the app says: kubectl --context {} -n {} logs service/{}",
+                call.called,
                 ctx.lab.context(to),
                 service.namespace,
                 service.service
@@ -88,7 +89,7 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
 
 /// What is wrong where the called cluster answers all that comes to it, and another one does not.
 fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said: &str) -> Option<Finding> {
-    let TracedCall { from, to, service, .. } = call;
+    let TracedCall { from, to, .. } = call;
     if !answered.is_from(&to.name) || answered.unanswered.contains_key(&to.name) {
         return None;
     }
@@ -98,7 +99,7 @@ fn elsewhere(ctx: &LabContext, call: &TracedCall<'_>, answered: &Answered, said:
         None => Finding {
             cause: format!("{} answers {}, and {} does not", to.name, from.name, other.name),
             evidence: said.to_owned(),
-            remedy: diagnose::explain_command(ctx, (from, other), service, call.caller),
+            remedy: diagnose::explain_command(ctx, (from, other), &call.spoken(), call.caller),
         },
     })
 }

@@ -14,7 +14,7 @@ use super::observed::Observed;
 use super::traffic::Caller;
 use crate::context::{LabContext, StepError, nodes};
 use crate::plan::LabCluster;
-use crate::scenario::{CallerPod, Protocol, ServiceUrl};
+use crate::scenario::{CallerPod, Protocol, ServiceUrl, SpokenService};
 use crate::verdict::{Answered, Explanation, Finding, Hop};
 
 /// The call that is explained.
@@ -25,6 +25,8 @@ pub(super) struct TracedCall<'a> {
     pub caller: &'a CallerPod,
     /// The cluster that must answer.
     pub to: &'a LabCluster,
+    /// What is spoken there.
+    pub protocol: Protocol,
     /// What is called, as it is called.
     pub called: &'a ServiceUrl,
     /// The same, or what that is an alias of.
@@ -44,7 +46,12 @@ impl TracedCall<'_> {
     /// The likeliest cause in what is configured about the call, or about the same to another cluster.
     fn cause(&self, ctx: &LabContext, to: &LabCluster) -> Option<Finding> {
         let CallerPod { namespace, app } = self.caller;
-        self.seen.causes(ctx, (self.from, to), (self.service, Protocol::Http), (namespace, app)).into_iter().next()
+        self.seen.causes(ctx, (self.from, to), (self.service, self.protocol), (namespace, app)).into_iter().next()
+    }
+
+    /// What is called, with what is spoken there.
+    fn spoken(&self) -> SpokenService {
+        SpokenService { protocol: self.protocol, service: self.called.clone() }
     }
 
     /// The caller's pod with its Envoy.
@@ -61,7 +68,7 @@ pub async fn run(
     ctx: &LabContext,
     (from, caller): (&str, &CallerPod),
     to: &str,
-    service: &ServiceUrl,
+    spoken: &SpokenService,
 ) -> Result<Explanation, StepError> {
     // Before anything is asked that cannot answer.
     if let Some(finding) = nodes::findings(ctx).await?.into_iter().next() {
@@ -69,12 +76,12 @@ pub async fn run(
             lab: ctx.lab.name.clone(),
             from: from.to_owned(),
             to: to.to_owned(),
-            service: service.to_string(),
+            service: spoken.to_string(),
             hops: vec![Hop { name: "nodes", found: String::new(), finding: Some(finding) }],
             answered: None,
         });
     }
-    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), caller, service).await
+    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, ctx.cluster(to)?), caller, spoken).await
 }
 
 /// The same with what was seen before.
@@ -83,11 +90,21 @@ pub(super) async fn walk(
     seen: &Observed,
     (from, to): (&LabCluster, &LabCluster),
     caller: &CallerPod,
-    service: &ServiceUrl,
+    spoken: &SpokenService,
 ) -> Result<Explanation, StepError> {
+    let SpokenService { protocol, service } = spoken;
     let alias = seen.alias(&from.name, service);
     let behind = alias.as_ref().unwrap_or(service);
-    let call = TracedCall { from, caller, to, called: service, service: behind, seen, answered: OnceCell::new() };
+    let call = TracedCall {
+        from,
+        caller,
+        to,
+        protocol: *protocol,
+        called: service,
+        service: behind,
+        seen,
+        answered: OnceCell::new(),
+    };
     let mut hops = Vec::new();
     for kind in HopKind::ALL {
         let name = kind.title();
@@ -111,7 +128,7 @@ pub(super) async fn walk(
         lab: ctx.lab.name.clone(),
         from: from.name.clone(),
         to: to.name.clone(),
-        service: service.to_string(),
+        service: spoken.to_string(),
         hops,
         answered: call.answered.into_inner(),
     })

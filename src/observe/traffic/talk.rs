@@ -10,7 +10,7 @@ use crate::context::StepError;
 use crate::scenario::Protocol;
 use crate::sys::kube::{ANSWER, Connection};
 use crate::sys::websocket::{self, Handshake};
-use crate::verdict::{Reply, is_all_said};
+use crate::verdict::{NOTHING_IN_TIME, Reply, is_all_said};
 
 /// Bytes of an answer over TCP that are read at most.
 const LONGEST: usize = 1 << 20;
@@ -71,7 +71,7 @@ impl Caller {
 }
 
 /// Whether a program is not there, by what is said of one that cannot be started.
-fn is_missing(told: &str) -> bool {
+pub(super) fn is_missing(told: &str) -> bool {
     ["executable file not found", "can't execute", "failed to run command", "no such file or directory"]
         .iter()
         .any(|words| told.contains(words))
@@ -97,7 +97,7 @@ async fn over_tcp(connection: &mut Connection, call: &Call<'_>) -> Reply {
     let error = match ended {
         _ if !said.is_empty() => String::new(),
         Ok(_) => "the connection was closed before anything came".to_owned(),
-        Err(_) => "nothing came in time".to_owned(),
+        Err(_) => NOTHING_IN_TIME.to_owned(),
     };
     let body = String::from_utf8_lossy(&said).into_owned();
     Reply { bytes: said.len() as u64, body, error, ..Reply::default() }
@@ -114,6 +114,6 @@ async fn over_websocket(connection: &mut Connection, call: &Call<'_>, place: &st
         Ok(websocket::Answer { status, headers, body, error }) => {
             Reply { status, headers, bytes: body.len() as u64, body, error, ..Reply::default() }
         }
-        Err(_) => Reply { error: "nothing came in time".to_owned(), ..Reply::default() },
+        Err(_) => Reply { error: "no answer came in time".to_owned(), ..Reply::default() },
     }
 }

@@ -125,7 +125,7 @@ async fn explained(
     pair: (&LabCluster, &LabCluster),
     source: &Failed,
 ) -> Result<Option<Finding>, StepError> {
-    let Some((service, caller)) = source.explained() else { return Ok(None) };
-    let explanation = explain::walk(ctx, seen, pair, &caller, service).await?;
+    let Some((spoken, caller)) = source.explained() else { return Ok(None) };
+    let explanation = explain::walk(ctx, seen, pair, &caller, &spoken).await?;
     Ok(explanation.hops.into_iter().find_map(|hop| hop.finding))
 }

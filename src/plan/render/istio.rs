@@ -48,8 +48,16 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
     });
     let others = lab.trusted_domains(cluster);
     if !others.is_empty() {
-        // Without it a sidecar takes no connection of a workload of another domain, whoever has signed its certificate.
-        spec["meshConfig"]["trustDomainAliases"] = json!(others);
+        // Without it a sidecar takes no connection of a workload of another domain, whoever has signed its certificate. Those that the scenario trusts
+        // besides stay: a value of `meshConfig` here would replace them.
+        let own = lab.mesh.values["meshConfig"]["trustDomainAliases"].as_array().into_iter().flatten();
+        let mut all: Vec<Value> = others.into_iter().map(Value::from).collect();
+        own.for_each(|alias| {
+            if !all.contains(alias) {
+                all.push(alias.clone())
+            }
+        });
+        spec["meshConfig"]["trustDomainAliases"] = Value::from(all);
     }
     if lab.mesh.dns_capture {
         // Addresses for ServiceEntries that have none are given out by istiod itself nowadays.

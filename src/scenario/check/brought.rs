@@ -51,6 +51,15 @@ impl Brought {
         self.may_be_more || self.objects.iter().any(is_it)
     }
 
+    /// Whether a Service is there, and every one of that name is of another type than `LoadBalancer`.
+    pub fn is_inside_only(&self, namespace: &str, name: &str) -> bool {
+        let is_it = |(place, o): &&(String, Value)| {
+            place == namespace && o["kind"] == "Service" && o["metadata"]["name"] == name
+        };
+        let mut found = self.objects.iter().filter(is_it).peekable();
+        found.peek().is_some() && found.all(|(_, service)| service["spec"]["type"] != "LoadBalancer")
+    }
+
     /// Whether there may be a pod that can call: with the label `app`, and with a container of that name.
     pub fn can_call(&self, namespace: &str, app: &str) -> bool {
         let calls = |(place, object): &(String, Value)| {

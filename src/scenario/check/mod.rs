@@ -3,9 +3,11 @@
 
 mod about;
 mod brought;
+mod caller;
 mod expect;
 mod failover;
 mod federation;
+mod never;
 mod protocol;
 mod reachability;
 mod request;
@@ -13,11 +15,12 @@ mod rotation;
 mod service;
 mod site;
 
+pub use caller::CallerPod;
 pub use expect::{Answers, Expect, Who};
 pub use failover::FailoverCheck;
 pub use federation::FederationCheck;
-pub use protocol::{Body, Protocol};
-pub use request::{CallerPod, RequestCheck, Target};
+pub use protocol::{Body, Protocol, SpokenService};
+pub use request::{RequestCheck, Target};
 pub use service::ServiceUrl;
 pub(super) use service::{HELLOWORLD, raw as raw_service};
 pub use site::{Level, Site};
@@ -35,7 +38,8 @@ use super::model::{Federation, IngressGateways, Mesh, Topology};
 use super::problem::{CheckProblem, FederationProblem, MeshProblem};
 use super::raw::{RawApp, RawHelloworld};
 use super::tree::{Located, Span};
-use super::validate::{Draft, data_cluster, repeated};
+use super::validate::{Draft, data_cluster};
+pub(super) use about::named;
 use brought::Brought;
 use failover::RawFailover;
 use federation::RawFederationCheck;
@@ -241,7 +245,10 @@ pub(super) fn read(
     if checks.iter().any(|c| c.value.tells_clusters_apart()) {
         refuse_same_versions(apps, drafts, problems);
     }
-    checks.into_iter().filter_map(|c| c.value.check(c.span, scope, problems)).collect()
+    let spans: Vec<Span> = checks.iter().map(|check| check.span).collect();
+    let read: Vec<Option<Check>> = checks.into_iter().map(|c| c.value.check(c.span, scope, problems)).collect();
+    about::names(spans.into_iter().zip(&read), problems);
+    read.into_iter().flatten().collect()
 }
 
 /// Records clusters that answer alike, where somebody tells clusters apart by who answers.
@@ -371,23 +378,6 @@ impl Scope<'_> {
         if data_cluster(field, cluster, self.drafts, problems) && !runs {
             problems.add(cluster.span, CheckProblem::RunsNothing { field, cluster: cluster.value.clone() });
         }
-    }
-}
-
-/// Records a list that names nothing, or something twice.
-pub(super) fn named(
-    field: &'static str,
-    what: &'static str,
-    remedy: &'static str,
-    names: &Names,
-    problems: &mut Problems,
-) {
-    if names.value.is_empty() {
-        problems.add(names.span, CheckProblem::NamesNothing { field, what, remedy });
-    }
-    for (name, first) in repeated(&names.value) {
-        let problem = CheckProblem::Duplicate { field, what, name: name.value.clone() };
-        problems.add(name.span, problem).also(first, "first named here");
     }
 }
 

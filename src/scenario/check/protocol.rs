@@ -71,17 +71,46 @@ pub enum Body {
     Bytes(u32),
 }
 
-/// A service as a request names it: with what is spoken there, and without a path where nothing has one.
-pub(super) fn service(named: &Located<String>, problems: &mut Problems) -> Option<(Protocol, ServiceUrl)> {
-    let (protocol, rest) = Protocol::split(&named.value);
-    let parsed: Result<ServiceUrl, &'static str> = match protocol {
+/// A service with what is spoken there: `SERVICE.NAMESPACE:PORT/PATH` over HTTP, or with `grpc://`, `ws://` or `tcp://` before it; TCP knows no path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpokenService {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Where.
+    pub service: ServiceUrl,
+}
+
+impl std::fmt::Display for SpokenService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.protocol.scheme(), self.service)
+    }
+}
+
+impl std::str::FromStr for SpokenService {
+    type Err = &'static str;
+
+    /// The error is what is wrong with it, in words that follow it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (protocol, rest) = Protocol::split(text);
+        let service = parse(protocol, rest)?;
+        Ok(Self { protocol, service })
+    }
+}
+
+fn parse(protocol: Protocol, rest: &str) -> Result<ServiceUrl, &'static str> {
+    match protocol {
         Protocol::Tcp if rest.contains('/') => Err("has a path, and TCP knows none"),
         Protocol::Tcp => format!("{rest}/").parse().map(|service| ServiceUrl { path: String::new(), ..service }),
         _ if rest.contains("://") => Err("has a scheme that is none of `grpc://`, `ws://` and `tcp://`"),
+        Protocol::Grpc if !rest.split_once('/').is_some_and(|(_, path)| is_method(path)) => Err(NO_METHOD),
         _ => rest.parse(),
-    };
-    match parsed {
-        Ok(service) => Some((protocol, service)),
+    }
+}
+
+/// A service as a request names it.
+pub(super) fn service(named: &Located<String>, problems: &mut Problems) -> Option<(Protocol, ServiceUrl)> {
+    match named.value.parse() {
+        Ok(SpokenService { protocol, service }) => Some((protocol, service)),
         Err(reason) => {
             problems.add(named.span, CheckProblem::BadService { value: named.value.clone(), reason });
             None
@@ -102,6 +131,9 @@ pub(super) fn url(named: Located<String>, problems: &mut Problems) -> Option<(Pr
         Some(rest) if !is_url_text(rest) => "has characters that a URL must escape",
         Some(rest) if protocol == Protocol::Tcp && rest.contains(['/', '?']) => "has a path, and TCP knows none",
         Some(rest) if protocol == Protocol::Tcp && !rest.contains(':') => "has no port",
+        Some(rest) if protocol == Protocol::Grpc && !rest.split_once('/').is_some_and(|(_, path)| is_method(path)) => {
+            NO_METHOD
+        }
         Some(rest) => match authority(rest) {
             Some(reason) => reason,
             None => return Some((protocol, Target::Url(value))),
@@ -110,6 +142,13 @@ pub(super) fn url(named: Located<String>, problems: &mut Problems) -> Option<(Pr
     problems.add(span, CheckProblem::BadUrl { value, reason });
     None
 }
+
+/// Whether a path without its first slash is that of a method of gRPC: `PACKAGE.SERVICE/METHOD`.
+fn is_method(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(service, method)| !service.is_empty() && !method.is_empty())
+}
+
+const NO_METHOD: &str = "names no method of gRPC, which is `/PACKAGE.SERVICE/METHOD` after the port";
 
 /// What is wrong with the host and the port that a URL begins with after its scheme; nothing where they can be called.
 fn authority(rest: &str) -> Option<&'static str> {

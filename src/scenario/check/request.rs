@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, Names, Number, OneOf, OrWord, Pairs, Pairwise, Record, Text};
+use super::caller::{CallerPod, LEGACY, RawCaller, caller};
 use super::expect::{self, Expect, RawExpect};
+use super::never::{self, Places};
 use super::protocol::{self, BODY_BYTES, Body, HEADER_BYTES, Protocol, Said};
 use super::service::{HELLOWORLD, ServiceUrl};
 use super::{CheckProblem, Located, Problems, Scope, Span, Through, WAYS, from, raw_clusters};
 
 /// Enough for any statistics, few enough to wait for.
 pub(super) const MOST_REQUESTS: u32 = 10_000;
-/// The namespace whose apps have no sidecar.
-const LEGACY: &str = "legacy";
-
 /// The user's own requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,44 +69,6 @@ pub enum Target {
     Url(String),
 }
 
-/// The pod that calls: the newest with the label `app=APP`, in its container of that name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CallerPod {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its label `app`.
-    pub app: String,
-}
-
-impl CallerPod {
-    /// The app that calls where nothing else is said.
-    #[must_use]
-    pub fn sleep() -> Self {
-        Self { namespace: "sample".to_owned(), app: "sleep".to_owned() }
-    }
-}
-
-impl std::fmt::Display for CallerPod {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.app)
-    }
-}
-
-impl std::str::FromStr for CallerPod {
-    type Err = &'static str;
-
-    /// Reads `NAMESPACE/APP`; the error is what is wrong with it.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('/') {
-            Some((namespace, app)) if !namespace.is_empty() && !app.is_empty() && !app.contains('/') => {
-                Ok(Self { namespace: namespace.to_owned(), app: app.to_owned() })
-            }
-            _ => Err("is not a namespace and an app"),
-        }
-    }
-}
-
 /// As the file has it.
 #[derive(Default)]
 pub(in crate::scenario) struct RawRequest {
@@ -126,13 +87,6 @@ pub(in crate::scenario) struct RawRequest {
     expect: Option<Located<RawExpect>>,
     /// Whether what is called is there and cannot be read.
     is_unreadable: bool,
-}
-
-/// The field `caller`.
-#[derive(Default)]
-pub(super) struct RawCaller {
-    namespace: Option<Located<String>>,
-    app: Option<Located<String>>,
 }
 
 impl Record for RawRequest {
@@ -169,17 +123,6 @@ impl Record for RawRequest {
     }
 }
 
-impl Record for RawCaller {
-    const ABOUT: &'static str =
-        "The pod that calls: one with this label app, and with a container of that name that has curl";
-
-    fn fields(f: &mut Fields<Self>) {
-        let namespace = "Its namespace; the apps of legacy have no sidecar";
-        f.field("namespace", ANY_TEXT, |r| &mut r.namespace, namespace).default("sample");
-        f.field("app", ANY_TEXT, |r| &mut r.app, "Its label app").default("sleep");
-    }
-}
-
 impl RawRequest {
     /// Whether it takes a version for the cluster that runs it.
     pub(super) fn tells_clusters_apart(&self) -> bool {
@@ -189,6 +132,7 @@ impl RawRequest {
 
 /// The rules.
 pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> Option<RequestCheck> {
+    let (expect_place, method_place) = (raw.expect.as_ref().map(|e| e.span), raw.method.as_ref().map(|m| m.span));
     let raw_expect = raw.expect.map(|e| e.value).unwrap_or_default();
     let url_place = raw.url.as_ref().map(|u| u.span);
     let target_place = raw.service.as_ref().or(raw.url.as_ref()).map_or(span, |t| t.span);
@@ -242,7 +186,14 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         let remedy = "say why it is denied, such as `reason: Could not resolve host`, or call what is there".to_owned();
         problems.add(target_place, CheckProblem::CannotFail { why, remedy });
     }
-    Some(RequestCheck {
+    if let Some(name) = &raw.name {
+        let is_empty = name.value.trim().is_empty();
+        let reason = if is_empty { "is empty" } else { "has a character that is no text" };
+        if is_empty || name.value.chars().any(char::is_control) {
+            problems.add(name.span, CheckProblem::BadName { reason });
+        }
+    }
+    let check = RequestCheck {
         name: raw.name.map(|n| n.value),
         target: target?,
         protocol,
@@ -255,7 +206,10 @@ pub(super) fn check(raw: RawRequest, span: Span, scope: &Scope<'_>, problems: &m
         body,
         times,
         expect,
-    })
+    };
+    let places = Places { target: target_place, method: method_place, expect: expect_place };
+    never::check(&check, &places, scope, problems);
+    Some(check)
 }
 
 /// Whether a service is what helloworld serves, at whatever path.
@@ -297,29 +251,6 @@ fn target(
             None
         }
     }
-}
-
-fn caller(raw: Option<Located<RawCaller>>, span: Span, scope: &Scope<'_>, problems: &mut Problems) -> CallerPod {
-    let given = raw.as_ref().map(|c| c.span);
-    let RawCaller { namespace, app } = raw.map(|c| c.value).unwrap_or_default();
-    let or = |name: Option<Located<String>>, default: &str| name.map_or_else(|| default.to_owned(), |n| n.value);
-    let caller = CallerPod { namespace: or(namespace, "sample"), app: or(app, "sleep") };
-    let known = match (caller.namespace.as_str(), caller.app.as_str()) {
-        ("sample", "sleep") if scope.sleep => true,
-        (LEGACY, "sleep") => true,
-        (namespace, app) => scope.brought.can_call(namespace, app),
-    };
-    match given {
-        _ if known => {}
-        None => {
-            problems.add(span, CheckProblem::NoCaller { check: "request" });
-        }
-        Some(place) => {
-            let CallerPod { namespace, app } = caller.clone();
-            problems.add(place, CheckProblem::UnknownCaller { namespace, app });
-        }
-    }
-    caller
 }
 
 /// Headers that are sent or expected.

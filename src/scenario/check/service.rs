@@ -109,6 +109,16 @@ impl Scope<'_> {
         own || self.brought.has("Service", &service.namespace, &service.service)
     }
 
+    /// Whether a Service of the scenario is of another type than `LoadBalancer`.
+    pub(super) fn has_no_load_balancer(&self, service: &ServiceUrl) -> bool {
+        let own = match (service.namespace.as_str(), service.service.as_str()) {
+            ("sample", "helloworld") => self.versions.is_some(),
+            ("legacy", "helloworld") => self.reachability,
+            _ => false,
+        };
+        own || self.brought.is_inside_only(&service.namespace, &service.service)
+    }
+
     pub(super) fn service(service: &Located<String>, problems: &mut Problems) -> Option<ServiceUrl> {
         let parsed = service.value.parse();
         if let Err(reason) = parsed {

@@ -139,7 +139,8 @@ impl Form for Amount {
             let problem = FaultProblem::BadAmount { value: text.value, what: self.what, example: self.example };
             problems.add(text.span, problem);
         }
-        amount.map(|value| Located { value, span: node.span })
+        // Rules go on with one that can be.
+        Some(Located { value: amount.unwrap_or(self.least), span: node.span })
     }
 
     fn write(&self, amount: Located<u32>) -> Written {

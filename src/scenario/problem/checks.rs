@@ -31,7 +31,9 @@ pub enum CheckProblem {
     },
     /// Not a URL that curl can be given.
     #[error("`{value}` {reason}")]
-    #[diagnostic(help("write http://HOST:PORT/PATH, such as `http://10.0.0.1:80/hello`"))]
+    #[diagnostic(help(
+        "write http://HOST:PORT/PATH, such as `http://10.0.0.1:80/hello` or `grpc://10.0.0.1:80/shop.Orders/List`"
+    ))]
     BadUrl {
         /// The value.
         value: String,
@@ -193,6 +195,40 @@ pub enum CheckProblem {
     #[error("`reason` says why a request is denied, and nothing is denied here")]
     #[diagnostic(help("add `denied: true`, or expect a `status` or a `body`"))]
     ReasonForNothing,
+    /// Two checks that reports could not tell apart.
+    #[error("there are two checks called `{name}`")]
+    #[diagnostic(help("give each a name of its own, or leave the names out"))]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A name that nobody could read, or that a terminal would obey.
+    #[error("this name {reason}")]
+    #[diagnostic(help("write in one line of text what reports call the check, or leave `name` out"))]
+    BadName {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A way in to a Service that has no address of its own.
+    #[error("`through: loadBalancer` calls the address of Service {service}, which is of another type")]
+    #[diagnostic(help("give it `type: LoadBalancer`, or leave `through` out to call it in the mesh"))]
+    NoLoadBalancer {
+        /// Its namespace and name.
+        service: String,
+    },
+    /// Somebody who is to answer calls that do not know him.
+    #[error(
+        "`{answering}` is to answer calls from cluster `{caller}`, which is in another mesh and does not know its services"
+    )]
+    #[diagnostic(help(
+        "expect who is in the caller's mesh, or name other clusters by `from`; a `url` can call the other mesh by a ServiceEntry"
+    ))]
+    OfAnotherMesh {
+        /// A cluster or a version.
+        answering: String,
+        /// The cluster that calls.
+        caller: String,
+    },
     /// A check that passes whatever comes back.
     #[error("this cannot fail: {why}")]
     #[diagnostic(help("{remedy}"))]

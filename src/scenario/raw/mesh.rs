@@ -84,11 +84,6 @@ pub(super) fn of(mesh: &Mesh, is_one: bool) -> RawMesh {
             IngressGateways::Of(clusters) => TruthOr::Value(raw_names(clusters)),
         }),
         ca: ca.as_ref().map(|ca| authority::of(ca).into()),
-        values: Some(RawValues {
-            value: values.clone(),
-            span: Span::default(),
-            at: String::new(),
-            mesh_networks: None,
-        }),
+        values: Some(RawValues { value: values.clone(), span: Span::default(), at: String::new(), said: Vec::new() }),
     }
 }

@@ -31,8 +31,15 @@ const DERIVED: [(&[&str], &str); 11] = [
     (&["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"], "write `mesh: { dnsCapture: true }`"),
 ];
 const OF_TOPOLOGY: &str = "write `mesh: { topology: ... }`, and `primary: ...` in the entries of clusters";
-/// What lab derives if `mesh.meshNetworks` asks for it.
-const MESH_NETWORKS: [&str; 2] = ["global", "meshNetworks"];
+/// Values that lab derives if a field of the mesh asks for it, with that field and what to do.
+const ASKED_FOR: [(&[&str], &str, &str); 4] = [
+    (&["global", "meshNetworks"], "meshNetworks", "keep `mesh: { meshNetworks: true }`"),
+    (&["meshConfig", "accessLogFile"], "accessLogs", OF_LOGS),
+    (&["meshConfig", "accessLogEncoding"], "accessLogs", OF_LOGS),
+    (&["meshConfig", "accessLogFormat"], "accessLogs", OF_LOGS),
+];
+const OF_LOGS: &str =
+    "keep `mesh: { accessLogs: true }`, whose lines `lab trace` reads; or keep it, and leave `accessLogs` out";
 
 /// After so many mistakes nobody reads what one was meant to be.
 const MANY: usize = 50;
@@ -43,8 +50,8 @@ pub(in crate::scenario) struct RawValues {
     pub span: Span,
     /// Where they are, as `FILE:LINE:COLUMN`.
     pub at: String,
-    /// Where they list networks.
-    pub mesh_networks: Option<Span>,
+    /// Where they say what lab derives if a field of the mesh asks for it, by place in [`ASKED_FOR`].
+    pub(super) said: Vec<(usize, Span)>,
 }
 
 /// Fields of one type, by type.
@@ -107,8 +114,8 @@ impl Form for Values {
         names_stay(node, problems);
         not_derived(node, problems);
         fields(entries, known::VALUES, "mesh.values", problems);
-        let mesh_networks = at(node, &MESH_NETWORKS).map(|node| node.span);
-        Some(RawValues { value: read::json(node), span: node.span, at: String::new(), mesh_networks })
+        let said = ASKED_FOR.iter().enumerate().filter_map(|(i, (path, ..))| Some((i, at(node, path)?.span))).collect();
+        Some(RawValues { value: read::json(node), span: node.span, at: String::new(), said })
     }
 
     fn write(&self, values: RawValues) -> Written {
@@ -151,10 +158,13 @@ fn derived(path: &[&str], instead: &'static str) -> TopologyProblem {
     TopologyProblem::Derived { field: format!("mesh.values.{}", path.join(".")), instead }
 }
 
-/// Refuses a list of networks beside the one that `mesh.meshNetworks` asks for.
-pub(in crate::scenario) fn one_list_of_networks(values: &RawValues, problems: &mut Problems) {
-    if let Some(span) = values.mesh_networks {
-        problems.add(span, derived(&MESH_NETWORKS, "keep `mesh: { meshNetworks: true }`"));
+/// Refuses values beside the field of the mesh that has lab derive them.
+pub(in crate::scenario) fn refuse_asked_for(values: &RawValues, field: &str, problems: &mut Problems) {
+    for (i, span) in &values.said {
+        let (path, by, instead) = ASKED_FOR[*i];
+        if by == field {
+            problems.add(*span, derived(path, instead));
+        }
     }
 }
 

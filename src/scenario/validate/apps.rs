@@ -38,6 +38,7 @@ pub(super) fn read(apps: Vec<Located<RawApp>>, mesh: &Mesh, drafts: &[Draft], pr
         .into_iter()
         .map(|(i, span, raw)| (i, App::Manifests(reader.read(raw, span, &taken, &own_apps, drafts, problems))))
         .collect();
+    reader.together(problems);
     room::check(reader.balanced(), mesh, drafts, problems);
     let mut apps: Vec<(usize, App)> = own.into_iter().chain(others).collect();
     apps.sort_by_key(|(i, _)| *i);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
+use super::gateway_api::GatewayApi;
 use super::{Draft, Located, Mesh, Problems, Topology, data_cluster, names, repeated, room};
 use crate::scenario::form::OrWord;
 use crate::scenario::model::{App, Manifests, Places};
@@ -33,6 +34,7 @@ pub(super) struct Reader {
     seen: BTreeMap<(String, Identity), Seen>,
     has_mesh: bool,
     balanced: Vec<Balanced>,
+    gateway_api: GatewayApi,
 }
 
 /// A Service that wants a load balancer's address.
@@ -46,6 +48,11 @@ pub(super) struct Balanced {
 impl Reader {
     pub(super) fn of(mesh: &Mesh) -> Self {
         Self { has_mesh: mesh.topology != Topology::None, ..Self::default() }
+    }
+
+    /// Records what is wrong with objects once all are read.
+    pub(super) fn together(&self, problems: &mut Problems) {
+        self.gateway_api.check(self.has_mesh, problems);
     }
 
     /// The Services that each want an address of their own, in the order in which they were read.
@@ -84,6 +91,7 @@ impl Reader {
             let Err(reason) = identity(&value) else {
                 give_namespace(&mut value, namespace.as_deref());
                 if let Ok(identity) = identity(&value) {
+                    self.gateway_api.see(&value, &clusters, span, place.as_ref());
                     self.once(&identity, &clusters, &Seen { span, place: place.clone() }, problems);
                     not_own(&identity, own, (&clusters, drafts), span, place.clone(), problems);
                     if self.has_mesh {
