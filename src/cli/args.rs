@@ -6,6 +6,7 @@ mod eject;
 mod fault;
 mod itself;
 mod number;
+mod outside;
 mod prove;
 mod reading;
 mod sandbox;
@@ -25,9 +26,10 @@ pub use change::{Diff, Down};
 pub use eject::Eject;
 pub use fault::{Fault, Heal, KeepFault, with_marked_name};
 pub use itself::{Completions, Docs, Man, Version};
+pub use outside::{Kubeconfig, Scenario};
 pub use prove::{Prove, Rotate, Soak, Upgrade};
 pub use reading::Reading;
-pub use sandbox::{Exec, Load, Logs, Open, Restart};
+pub use sandbox::{Exec, Load, Logs, Open, Restart, Run};
 pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
 
 /// What a new user needs next, and what a script needs to know.
@@ -43,7 +45,7 @@ Exit codes:
   4    building the lab failed
   5    `lab up` would change something (lab diff, lab up --dry-run)
   130  interrupted
-`lab exec` ends as its command does.";
+`lab exec` and `lab run` end as their commands do.";
 
 /// One file, one command, a real multicluster Istio mesh on kind, and a verdict that can be trusted.
 #[derive(Debug, Parser)]
@@ -118,6 +120,11 @@ pub enum Command {
     Logs(Logs),
     /// Run a command in the newest pod of an app; its exit code is that of the command
     Exec(Exec),
+    /// Run a command of this machine that reaches the clusters by the names that they have among each other, as in `lab run NAME -- istioctl ...`
+    #[command(
+        after_help = "KUBECONFIG has the clusters' names as contexts. istioctl is lab's own where PATH has none."
+    )]
+    Run(Run),
     /// Put images of the local Docker engine into every node of a lab
     Load(Load),
     /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
@@ -154,6 +161,8 @@ pub enum Command {
     Snapshots(Snapshots),
     /// List, build, export, import or push what a lab is made of
     Images(super::images::Images),
+    /// Print a scenario made of a file by which Istio's own tests know their clusters
+    Scenario(Scenario),
     /// Print the JSON schema of scenario files, for editors
     Schema,
     /// Print a completion script for a shell, as in `source <(lab completions bash)`
@@ -379,12 +388,4 @@ pub struct Dump {
     /// The archive to write; by default lab-dump-NAME-TIME.tar.gz in the working directory
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-/// `lab kubeconfig`.
-#[derive(Debug, ClapArgs)]
-pub struct Kubeconfig {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
 }

@@ -36,6 +36,8 @@ mod report;
 mod restart;
 mod restore;
 mod rotate;
+mod run;
+mod scenario;
 mod schema;
 mod self_check;
 mod shell;
@@ -102,12 +104,13 @@ fn end(error: &CliError) -> u8 {
 /// Runs the command and tells errors; gives the exit code:
 ///
 /// 0 all well, 1 a check failed, 2 the scenario or the command line is wrong, 3 the machine lacks something, 4 building the lab failed,
-/// 5 `lab up` would change something (`lab diff`, `lab up --dry-run`), 130 interrupted. `lab exec` ends as its command does.
+/// 5 `lab up` would change something (`lab diff`, `lab up --dry-run`), 130 interrupted. `lab exec` and `lab run` end as their commands do.
 pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
     watch_signals(&interrupt);
-    let ended = obeying(&interrupt, Box::pin(dispatch(args, &interrupt))).await;
+    let last_words = if matches!(args.command, Command::Run(_)) { OTHERS_LAST_WORDS } else { LAST_WORDS };
+    let ended = obeying(&interrupt, last_words, Box::pin(dispatch(args, &interrupt))).await;
     // A thread that an interrupt does not reach may still write.
     unfinished::remove_all();
     match ended {
@@ -143,6 +146,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Exec(args) => {
             until(interrupt, "the command may still be running in its pod", Box::pin(exec::run(args))).await
         }
+        Command::Run(args) => Box::pin(run::run(args, interrupt)).await,
         Command::Load(args) => {
             until(interrupt, "run `lab load` again to load the rest", Box::pin(load::run(args))).await
         }
@@ -170,6 +174,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Restore(args) => Box::pin(restore::run(args, interrupt)).await,
         Command::Snapshots(args) => until(interrupt, "nothing was changed", snapshots::run(args)).await,
         Command::Images(args) => Box::pin(images::run(args, interrupt)).await,
+        Command::Scenario(args) => scenario::run(&args),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -181,17 +186,20 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
 
 /// How long a verb may take to end in order after an interrupt.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a program may take that somebody else has written.
+const OTHERS_LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Runs any verb. The first interrupt is obeyed wherever it is: what does not end in order in a moment is dropped.
 async fn obeying(
     interrupt: &CancellationToken,
+    last_words: Duration,
     mut verb: Pin<Box<impl Future<Output = Result<(), CliError>>>>,
 ) -> Result<(), CliError> {
     tokio::select! {
         result = &mut verb => return result,
         () = interrupt.cancelled() => {}
     }
-    tokio::time::timeout(LAST_WORDS, verb).await.unwrap_or_else(|_| {
+    tokio::time::timeout(last_words, verb).await.unwrap_or_else(|_| {
         let remedy = "what was done so far is kept: the same command continues from there".to_owned();
         Err(CliError::Interrupted { remedy })
     })

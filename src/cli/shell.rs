@@ -15,7 +15,7 @@ const FILE: &str = "kubeconfig.yaml";
 fn write(name: &str) -> Result<(Lab, PathBuf), CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
-    let merged = kubeconfig::merged(&state, &lab, "")?;
+    let merged = kubeconfig::merged(&state, &lab, "", kubeconfig::Reached::Published)?;
     state.write(FILE, &merged)?;
     Ok((lab, state.path(FILE)))
 }

@@ -10,6 +10,7 @@ mod error;
 mod fault;
 mod form;
 mod guard;
+mod istio;
 pub mod kustomization;
 pub mod layout;
 mod manifests;
@@ -35,6 +36,7 @@ pub use fault::{
     Away, BACK as FAULT_BACK, DEFAULT as FAULT_SECONDS, Fault, FaultExpect, FaultKind, Ground, GroundCluster,
     LONGEST as FAULT_LONGEST, Limit, Link, Path, RATE as FAULT_RATE, SHORTEST as FAULT_SHORTEST,
 };
+pub use istio::from_istio_topology;
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
     AddressRange, App, Cluster, GATEWAY_API, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests,

@@ -112,6 +112,14 @@ pub fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// Writes a text file that only this user can read, in the place of the one that was there.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => write_new(path, text, 0o600),
+    }
+}
+
 /// Whether something is there that can be read: a file, or a pipe as in `lab up <(generate)`.
 #[must_use]
 pub fn is_readable(path: &Path) -> bool {

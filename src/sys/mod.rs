@@ -1,5 +1,6 @@
 //! The only place that does I/O: Docker, Kubernetes, processes, files.
 
+pub mod attended;
 pub mod cache;
 pub mod detached;
 pub mod docker;
@@ -12,6 +13,7 @@ pub mod keeper;
 pub mod kube;
 mod lock;
 pub mod marked;
+pub mod name_proxy;
 pub mod pipe;
 pub mod poll;
 pub mod process;

@@ -30,6 +30,30 @@ pub fn for_nodes(
     nodes(hosts, gateway, |name| of_environment(name).or_else(|| configured(name)))
 }
 
+/// The user's own proxy for HTTPS; none where nothing is to go by it.
+#[must_use]
+pub fn for_https() -> Option<String> {
+    let named = HANDED_ON[1].into_iter().chain(ANY).find_map(of_environment)?;
+    let excepts_all = NONE.into_iter().filter_map(of_environment).any(|list| list.split(',').any(|h| h.trim() == "*"));
+    (!excepts_all).then_some(named)
+}
+
+/// Variables that have a child ask `proxy` for all that is reached by HTTPS, but for `hosts` and what the user has excepted.
+#[must_use]
+pub fn by(proxy: &str, hosts: &[String]) -> Vec<(&'static str, String)> {
+    asking(proxy, hosts, of_environment)
+}
+
+fn asking(proxy: &str, hosts: &[String], variable: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    let asked = |name: &str| HANDED_ON[1].contains(&name).then(|| proxy.to_owned());
+    let excepted = exceptions(hosts, |name| {
+        let given = asked(name).or_else(|| variable(name))?;
+        // With everything excepted, nothing would be asked of this proxy either.
+        Some(if NONE.contains(&name) { given.replace('*', "") } else { given })
+    });
+    HANDED_ON[1].map(|name| (name, proxy.to_owned())).into_iter().chain(excepted).collect()
+}
+
 fn of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -99,6 +123,17 @@ mod tests {
             asked(&[("ALL_PROXY", "p"), ("NO_PROXY", "a, localhost"), ("no_proxy", "b")]),
             both("a,localhost,b,172.30.0.0/16")
         );
+    }
+
+    #[test]
+    fn all_but_a_labs_addresses_is_asked_of_its_own_proxy() {
+        let told = |variables: &[(&str, &str)]| asking("http://own:1", &hosts(), set(variables));
+        let own = |list: &str| {
+            let own = ["HTTPS_PROXY", "https_proxy"].map(|name| (name, "http://own:1".to_owned()));
+            own.into_iter().chain(["NO_PROXY", "no_proxy"].map(|name| (name, list.to_owned()))).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[]), own("localhost,172.30.0.0/16"));
+        assert_eq!(told(&[("https_proxy", "p"), ("NO_PROXY", "a,*")]), own("a,localhost,172.30.0.0/16"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Flags of what a developer does with a lab that is up.
 
+use std::ffi::OsString;
+
 use clap::Args as ClapArgs;
 use clap_complete::engine::ArgValueCandidates;
 
@@ -54,6 +56,17 @@ pub struct Exec {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// `lab run`.
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
 }
 
 /// `lab load`.

@@ -29,6 +29,28 @@ pub enum TopologyProblem {
         /// How many there may be.
         limit: u8,
     },
+    /// A topology of Istio's tests with more than one external control plane, or with one beside others.
+    #[error(
+        "cluster `{cluster}` does not use the external control plane in `{host}` with the configuration in `{config}`"
+    )]
+    #[diagnostic(help(
+        "lab builds one external control plane for all: write `primaryClusterName: {host}` and `configClusterName: {config}` here too, or leave the cluster out"
+    ))]
+    OtherControlPlane {
+        /// The cluster.
+        cluster: String,
+        /// Where the external control plane runs.
+        host: String,
+        /// Where its configuration is.
+        config: String,
+    },
+    /// An external control plane whose configuration is nowhere.
+    #[error("there is no cluster `{config}` to read the configuration from")]
+    #[diagnostic(help("name one of the file as `configClusterName`"))]
+    NoConfigCluster {
+        /// Its name.
+        config: String,
+    },
     /// Nodes in no zone.
     #[error("`zones` names no zone")]
     #[diagnostic(help("write one for each node, such as `zones: [a, b]`, or leave it out"))]

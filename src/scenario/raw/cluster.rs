@@ -38,7 +38,7 @@ impl Record for RawCluster {
         let pods = "Addresses of pods; by default 10.101.0.0/16 for the first cluster, and so on";
         let services = "Addresses of services; by default 10.201.0.0/16 for the first cluster, and so on";
         let balancer = WordOr { word: "none", form: Part::FORM, expected: None };
-        f.field("name", LABEL, |r| &mut r.name, "Name of the cluster: a DNS label of at most 20 characters")
+        f.field("name", LABEL, |r| &mut r.name, "Name of the cluster: a DNS label of at most 24 characters")
             .required()
             .example("c1");
         f.field("network", ANY_TEXT, |r| &mut r.network, network).example("network-c1");

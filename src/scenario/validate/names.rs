@@ -7,7 +7,8 @@ use crate::scenario::model::Cluster;
 
 /// A lab's name and a cluster's make a host name together with `-control-plane`, of at most 63 characters.
 const MAX_LAB_NAME: usize = 30;
-const MAX_CLUSTER_NAME: usize = 20;
+const MAX_CLUSTER_NAME: usize = 24;
+const MAX_VERSION: usize = 20;
 /// RFC 1123 for host name labels, and Kubernetes for label values.
 const MAX_LABEL: usize = 63;
 /// RFC 1035 for a whole name.
@@ -41,7 +42,7 @@ pub(super) fn clusters(lab: Option<&Located<String>>, drafts: &[Draft], problems
 
 /// Checks a version of an app, which becomes part of a Deployment's name.
 pub(super) fn version(version: &Located<String>, problems: &mut Problems) -> bool {
-    dns_label("version", version, MAX_CLUSTER_NAME, problems)
+    dns_label("version", version, MAX_VERSION, problems)
 }
 
 /// Checks a DNS label of limited length.
