@@ -84,6 +84,50 @@ fn ports_of_nodes_are_closed_to_other_networks() {
     });
 }
 
+/// What the examples for scripts print of this lab, and how they end.
+fn scripts() -> [(&'static str, Option<i32>, String); 2] {
+    let binary = std::path::Path::new(e2e::LAB).parent().expect("a folder").display();
+    let path = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+    let run = |words: [&'static str; 2]| {
+        let mut command = Command::new(words[0]);
+        // `go run` ends with 1 whatever the program has ended with, which here is the same.
+        let verb = if words[0] == "go" { &["run"][..] } else { &[] };
+        command.args(verb).args([words[1], "scenarios/two-network.yaml"]).env("PATH", &path).env_remove("CI");
+        let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("it starts");
+        eprintln!("{words:?}: {}\n{}{}", output.status, text(&output.stdout), text(&output.stderr));
+        (words[0], output.status.code(), text(&output.stdout))
+    };
+    [["python3", "examples/python/mesh.py"], ["go", "examples/go/mesh.go"]].map(run)
+}
+
+/// Scripts in other languages see by JSON what people see, and what `lab up` cannot mend.
+#[test]
+fn mutate_scripts_see_green_and_red_in_full() {
+    running();
+    for (language, code, printed) in scripts() {
+        assert_eq!(code, Some(0), "{language}: {printed}");
+        for cluster in ["c1", "c2"] {
+            assert!(printed.contains(&format!("{cluster}: API server ready")), "{language}: {printed}");
+            assert!(printed.contains(&format!("{cluster}: 57 requests, 0 failed, answers ")), "{language}: {printed}");
+        }
+    }
+    // Strict rules of somebody else: no call without an identity that is not there.
+    let deny = serde_json::json!({
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": { "name": "nobody", "namespace": "sample" },
+        "spec": { "selector": { "matchLabels": { "app": "helloworld", "version": "v2" } } },
+    });
+    let deny = Manifest::from_values([deny]).expect("a manifest");
+    block_on(async { client(NAME, "c2").await.apply(&deny).await.expect("applied") });
+    let scripts = scripts();
+    block_on(async { client(NAME, "c2").await.delete(&deny.objects[0]).await.expect("deleted") });
+    for (language, code, printed) in scripts {
+        assert_eq!(code, Some(1), "{language}: {printed}");
+        assert!(printed.contains("AuthorizationPolicy"), "{language}: {printed}");
+    }
+    mend(NAME);
+}
+
 /// Another root in one cluster: discovery works, every endpoint is healthy, and mutual TLS fails.
 #[test]
 fn mutate_a_wrong_root_is_red() {

@@ -25,7 +25,7 @@ pub use calls::{Explain, Trace};
 pub use change::{Diff, Down};
 pub use eject::Eject;
 pub use fault::{Fault, Heal, KeepFault, with_marked_name};
-pub use itself::{Completions, Docs, Man, Version};
+pub use itself::{Completions, Docs, Man, Schema, Version};
 pub use outside::{Kubeconfig, Scenario};
 pub use prove::{Prove, Rotate, Soak, Upgrade};
 pub use reading::Reading;
@@ -163,8 +163,8 @@ pub enum Command {
     Images(super::images::Images),
     /// Print a scenario made of a file by which Istio's own tests know their clusters
     Scenario(Scenario),
-    /// Print the JSON schema of scenario files, for editors
-    Schema,
+    /// Print the JSON schema of scenario files, for editors, or of what a verb prints, for scripts
+    Schema(Schema),
     /// Print a completion script for a shell, as in `source <(lab completions bash)`
     Completions(Completions),
     /// Print the manual page of lab, or write that of every verb into a directory

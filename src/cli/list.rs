@@ -1,5 +1,6 @@
 //! `lab list`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
@@ -10,13 +11,19 @@ use crate::sys::docker::Engine;
 use crate::sys::state::State;
 use crate::verdict::Verdict;
 
-#[derive(Serialize)]
+/// A lab of this machine.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
+    /// Name of the lab.
     name: String,
+    /// How many clusters it has; 0 where its state cannot be read.
     clusters: usize,
+    /// How many of its nodes run.
     nodes_running: usize,
+    /// How many nodes it has.
     nodes: usize,
+    /// `passed` or `failed`, or else what to do to know; nothing where the checks never ran.
     last_verdict: Option<&'static str>,
 }
 

@@ -175,7 +175,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Snapshots(args) => until(interrupt, "nothing was changed", snapshots::run(args)).await,
         Command::Images(args) => Box::pin(images::run(args, interrupt)).await,
         Command::Scenario(args) => scenario::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Version(args) => version::run(&args),

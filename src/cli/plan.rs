@@ -2,11 +2,22 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, args, graph, output};
-use crate::plan::{Action, Lab, LabCluster, Plan, plan_markdown};
+use crate::plan::{Action, Lab, LabCluster, Plan, PlannedStep, plan_markdown};
 use crate::report;
+
+/// A scenario with every address decided, and what `lab up` does with it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Planned<'a> {
+    /// The lab.
+    lab: &'a Lab,
+    /// The steps that build it, in an order in which each comes after those that it needs.
+    steps: &'a [PlannedStep],
+}
 
 pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
@@ -15,7 +26,7 @@ pub(super) async fn run(args: &args::Plan, interrupt: &CancellationToken) -> Res
         return output::print(&graph::written(&crate::graph::steps(&lab, &plan), form));
     }
     match args.output {
-        args::PlanOutput::Json => output::print_json(&serde_json::json!({ "lab": lab, "steps": plan.steps })),
+        args::PlanOutput::Json => output::print_json(&Planned { lab: &lab, steps: &plan.steps }),
         args::PlanOutput::Text => output::print(&text(&lab, &plan)),
         args::PlanOutput::Markdown => output::print(&plan_markdown(&lab)),
     }

@@ -1,5 +1,6 @@
 //! `lab snapshots`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::SnapshotsVerb;
@@ -12,15 +13,22 @@ use crate::sys::docker::Engine;
 use crate::sys::state::{Snapshots, State};
 
 /// A snapshot in the list; of one that cannot be read, only the name is known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
+    /// Its name.
     name: String,
+    /// The lab that it is of; nothing where it is spoiled, and then nothing else is known.
     lab: Option<String>,
+    /// How many clusters the lab has.
     clusters: usize,
+    /// How many nodes they have.
     nodes: usize,
+    /// Bytes on the disk.
     bytes: u64,
+    /// When it was taken, RFC 3339 in UTC.
     taken: Option<String>,
+    /// The command that took it: `lab snapshot`, or `lab up` where that keeps it by itself.
     by: &'static str,
 }
 

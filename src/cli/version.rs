@@ -1,5 +1,6 @@
 //! `lab version`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CliError, Output, args, output};
@@ -10,11 +11,14 @@ use crate::images::{self, Identity};
 const COMMIT: Option<&str> = option_env!("LAB_COMMIT");
 
 /// What of lab runs here.
-#[derive(Serialize)]
-struct Version {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Version {
+    /// Version of lab.
     #[serde(rename = "version")]
     lab: &'static str,
+    /// The commit that it was released from; nothing for a binary that was built in another way.
     commit: Option<&'static str>,
+    /// What its labs are made of.
     stack: Identity,
 }
 

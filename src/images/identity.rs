@@ -6,7 +6,7 @@ use super::stack::Stack;
 use super::tree::EMBEDDED;
 
 /// The stack that this binary carries, by what a cache of images or a bug report needs to know.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Identity {
     /// Digest of all that is under `stack/`: an archive of images made by a lab with another one is of no use.
     pub digest: String,

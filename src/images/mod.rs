@@ -73,7 +73,7 @@ pub const SOURCE_LABEL: &str = "dev.lab.source";
 pub const IMAGE_LABEL: &str = "dev.lab.image";
 
 /// Where images come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// Upstream images pulled from their registries.

@@ -11,6 +11,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::Ipv6Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -20,12 +21,14 @@ use super::{DockerNetwork, LabCluster};
 const NODES: u8 = 112;
 
 /// The IPv6 subnets of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterIpv6 {
     /// Addresses of its pods.
+    #[schemars(with = "String")]
     pub pod_subnet: Ipv6Net,
     /// Addresses of its services.
+    #[schemars(with = "String")]
     pub service_subnet: Ipv6Net,
 }
 

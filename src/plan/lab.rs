@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::{Ipv4Net, Ipv6Net};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ipv6::ClusterIpv6;
@@ -14,7 +15,7 @@ use crate::scenario::{
 };
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lab {
     /// Name of the lab: a DNS label of at most 30 characters.
@@ -40,19 +41,22 @@ pub struct Lab {
 }
 
 /// The Docker network of a lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DockerNetwork {
     /// `lab-NAME`.
     pub name: String,
     /// Its IPv4 subnet.
+    #[schemars(with = "String")]
     pub subnet: Ipv4Net,
     /// Address of the bridge on the host: the first of the subnet.
     pub gateway: Ipv4Addr,
     /// Docker deals node addresses from here only, so that they never meet a load balancer's.
+    #[schemars(with = "String")]
     pub node_range: Ipv4Net,
     /// Its IPv6 subnet, in a lab of two families.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub ipv6_subnet: Option<Ipv6Net>,
     /// The address of the engine's machine at which it publishes API servers; none for its loopback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +67,7 @@ pub struct DockerNetwork {
 }
 
 /// One cluster, resolved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabCluster {
     /// Name in the scenario and in Istio (`global.multiCluster.clusterName`).
@@ -82,8 +86,10 @@ pub struct LabCluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh: Option<String>,
     /// Addresses of its pods.
+    #[schemars(with = "String")]
     pub pod_subnet: Ipv4Net,
     /// Addresses of its services.
+    #[schemars(with = "String")]
     pub service_subnet: Ipv4Net,
     /// Its IPv6 subnets, in a lab of two families.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Identifier of a step, unique in a plan: the verb, and the clusters that it is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StepId(pub String);
 
@@ -36,7 +37,7 @@ impl std::fmt::Display for StepId {
 }
 
 /// What a step does. Clusters are named as in the scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "verb", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Action {
     /// Tools and the node image with every image in it are on this machine.
@@ -343,7 +344,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// A step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
     /// Unique identifier.
@@ -355,7 +356,7 @@ pub struct PlannedStep {
 }
 
 /// An acyclic graph of steps, in an order in which each step comes after those that it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Plan {
     /// The steps.
     pub steps: Vec<PlannedStep>,

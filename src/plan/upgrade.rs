@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Lab, LabCluster};
 use crate::scenario::{Matrix, Minor, Product};
 
 /// A control plane beside the one that new pods of a cluster get.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Beside {
     /// Its version, as [`crate::scenario::Versions`] has it.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use federation::{Federation, FederationFailover, Member, MemberMode};
@@ -35,6 +36,7 @@ pub struct Scenario {
     /// Which addresses it has.
     pub ip_family: IpFamily,
     /// Subnet of the lab's Docker network.
+    #[schemars(with = "Option<String>")]
     pub docker_subnet: Option<Ipv4Net>,
     /// Where the engine publishes API servers; its loopback when the file does not say.
     pub api_server_address: Option<std::net::Ipv4Addr>,
@@ -95,7 +97,7 @@ impl Scenario {
 }
 
 /// The mesh over all clusters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mesh {
     /// Istio's mesh ID, `mesh1` by default.
@@ -127,7 +129,7 @@ pub struct Mesh {
 }
 
 /// How control planes and clusters relate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
     /// Every cluster runs istiod.
@@ -166,8 +168,10 @@ pub struct Cluster {
     /// The mesh that it is in, where the file names one for each cluster.
     pub mesh: Option<String>,
     /// Pod CIDR.
+    #[schemars(with = "Option<String>")]
     pub pod_subnet: Option<Ipv4Net>,
     /// Service CIDR.
+    #[schemars(with = "Option<String>")]
     pub service_subnet: Option<Ipv4Net>,
     /// Worker nodes besides the control plane.
     pub workers: u8,
@@ -186,7 +190,7 @@ pub struct Cluster {
 }
 
 /// What has a load-balancer address that a scenario may fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Gateway {
     /// Takes traffic from other networks.
@@ -258,7 +262,7 @@ impl Cluster {
 }
 
 /// Where a cluster's nodes are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Locality {
     /// `topology.kubernetes.io/region`.
@@ -272,7 +276,7 @@ pub struct Locality {
 }
 
 /// Consecutive IPv4 addresses, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressRange {
     /// The first address.
@@ -282,7 +286,7 @@ pub struct AddressRange {
 }
 
 /// Where images come from, as far as a scenario may say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageSettings {
     /// A registry (`HOST:PORT`) that nodes pull every image from instead of the image's own registry. Images are then not preloaded.

@@ -1,12 +1,13 @@
 //! Endpoints of a service as a caller's Envoy has them, against those that the topology demands.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Place, SourceVerdict};
 
 /// One endpoint in Envoy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// `ADDRESS:PORT`.

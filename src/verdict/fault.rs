@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Measure, Moment};
@@ -9,7 +10,7 @@ use crate::plan::{Lab, helloworlds};
 use crate::scenario::{FAULT_BACK, Fault, FaultKind, Ground, Limit, Path};
 
 /// How one fault was borne.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultVerdict {
     /// What was so, as `the network between c1 and c2 is cut`.
@@ -29,7 +30,7 @@ pub struct FaultVerdict {
 }
 
 /// What calls from one cluster saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultSource {
     /// The cluster that called.
@@ -55,7 +56,7 @@ pub struct FaultSource {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultEvent {
     /// Seconds since the fault began.

@@ -1,9 +1,10 @@
 //! What a machine has, judged against what a lab needs.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How much a fact about a machine matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Level {
     /// It is as it must be.
@@ -26,7 +27,7 @@ pub struct Raise {
 }
 
 /// One judgement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     /// What is judged, in a word or two.
@@ -76,7 +77,7 @@ impl Judgement {
 }
 
 /// Everything that was judged about one machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineReport {
     /// For which lab, in words.

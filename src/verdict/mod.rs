@@ -27,6 +27,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access_line::AccessLine;
@@ -62,7 +63,7 @@ pub use trace::{Known, Logged, Role, Span, Trace, TracedRequest, is_whole, spans
 pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};
 
 /// The outcome of all checks of a lab.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// The lab.
@@ -87,7 +88,7 @@ pub struct Verdict {
 }
 
 /// What kind of check calls were judged by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CallCheck {
     /// Every version must answer.
@@ -100,7 +101,7 @@ pub enum CallCheck {
 }
 
 /// What calls from one cluster saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceVerdict {
     /// The check, as `rotation helloworld.sample:5000/hello`.
@@ -162,7 +163,7 @@ impl SourceVerdict {
 pub const OUTSIDE: &str = "outside";
 
 /// Something that was measured, beside what was judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Measure {
     /// What it is.
@@ -190,7 +191,7 @@ impl std::fmt::Display for Measure {
 }
 
 /// A cause that was found, with its evidence and its remedy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// What is wrong, in one sentence.

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OUTSIDE, SourceVerdict, Verdict};
 use crate::plan::Break;
 
 /// What came of breaking a lab in every way that its plan knows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
     /// The lab.
@@ -22,7 +23,7 @@ pub struct Proof {
 }
 
 /// One break, and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trial {
     /// What was done, as `Deployment sample/helloworld-v2 of c2 stopped`.
@@ -44,7 +45,7 @@ pub struct Trial {
 }
 
 /// What came of a break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Trialled {
     /// A check turned red, and a finding named it.

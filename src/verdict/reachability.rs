@@ -1,9 +1,10 @@
 //! The reachability matrix: who reaches what in which cluster, and who must not.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// By which way one cluster is called from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Way {
     /// helloworld by its name, from a pod in the mesh.
@@ -31,7 +32,7 @@ impl std::fmt::Display for Way {
 }
 
 /// One entry of the matrix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
     /// The cluster that called.

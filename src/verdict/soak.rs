@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FaultVerdict, Verdict};
@@ -14,7 +15,7 @@ const LEAKED_FILES: u64 = 8;
 const WARM: usize = 2;
 
 /// A soak.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Soak {
     /// The lab.
@@ -36,7 +37,7 @@ pub struct Soak {
 }
 
 /// One fault, and what came after it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Round {
     /// When it began, in seconds since the soak did.
@@ -54,7 +55,7 @@ pub struct Round {
 }
 
 /// What a process holds; nothing where the system does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     /// Bytes of memory.

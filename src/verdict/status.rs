@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One look at a lab.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabStatus {
     /// The lab.
@@ -25,7 +26,7 @@ pub struct LabStatus {
 }
 
 /// One cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Its name in the scenario.
@@ -57,7 +58,7 @@ pub struct ClusterStatus {
 }
 
 /// A node of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
     /// Its name, which is its container's too.
@@ -73,7 +74,7 @@ pub struct NodeStatus {
 }
 
 /// How many replicas are ready, and how many must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replicas {
     /// So many are ready.
@@ -89,7 +90,7 @@ impl std::fmt::Display for Replicas {
 }
 
 /// A cluster that an istiod watches, or should.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteCluster {
     /// Its name.
@@ -99,7 +100,7 @@ pub struct RemoteCluster {
 }
 
 /// A gateway of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
     /// What it is, in words.
@@ -113,7 +114,7 @@ pub struct GatewayStatus {
 }
 
 /// Something that runs pods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppStatus {
     /// Its namespace.
@@ -127,7 +128,7 @@ pub struct AppStatus {
 }
 
 /// An Envoy, as its istiod sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
     /// `POD.NAMESPACE`.
@@ -143,7 +144,7 @@ pub struct ProxyStatus {
 }
 
 /// Karmada and its members.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FederationStatus {
     /// The cluster that runs it.
@@ -155,7 +156,7 @@ pub struct FederationStatus {
 }
 
 /// A member of a federation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {
     /// The cluster.
@@ -167,7 +168,7 @@ pub struct MemberStatus {
 }
 
 /// A fault that is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultStatus {
     /// What is so, as `istiod of c1 is gone`.
@@ -179,7 +180,7 @@ pub struct FaultStatus {
 }
 
 /// The end of the last run of the checks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastVerdict {
     /// Whether every check passed.

@@ -1,6 +1,9 @@
 //! What the end-to-end tests share: one lab for all tests of a scenario, brought up by the first of them, and the `lab` binary itself.
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../validator/mod.rs"]
+mod validator;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,10 +45,25 @@ pub fn lab_as_is(args: &[&str]) -> Output {
     let thread = std::thread::current().name().unwrap_or("test").replace("::", "-");
     let log = File::options().create(true).append(true).open(run_dir().join(format!("{thread}.log")));
     let _ = log.and_then(|mut log| write!(log, "{head}\n{said}{}\n", text(&output.stdout)));
+    fits_its_schema(args, &output.stdout);
     let lines: Vec<&str> = said.lines().filter(|l| !l.is_empty()).collect();
     let last = if output.status.success() { 1 } else { 15 };
     eprintln!("{head}\n{}", lines[lines.len().saturating_sub(last)..].join("\n"));
     output
+}
+
+/// Holds what a verb printed as JSON against the schema that scripts have of it.
+fn fits_its_schema(args: &[&str], printed: &[u8]) {
+    let Some(Ok(value)) = args.contains(&"json").then(|| serde_json::from_slice::<Value>(printed)) else { return };
+    let verb = match args {
+        ["images" | "snapshots", verb, ..] => format!("{}-{verb}", args[0]),
+        ["up", ..] if args.contains(&"--dry-run") => "diff".to_owned(),
+        [verb, ..] => (*verb).to_owned(),
+        [] => return,
+    };
+    let schema = Command::new(LAB).args(["schema", "--output", &verb]).output().expect("lab starts");
+    let schema = serde_json::from_slice(&schema.stdout).unwrap_or_else(|e| panic!("schema of {verb}: {e}"));
+    assert_eq!(validator::mistakes(&schema, &value, &verb), [""; 0], "{value:#}");
 }
 
 /// What of a verdict a reader needs who wants to know why it is red: sources that are not as expected, cells that are wrong, findings.

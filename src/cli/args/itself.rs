@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use clap::builder::PossibleValuesParser;
 
 use super::Output;
 
@@ -12,6 +13,14 @@ pub struct Version {
     /// Form of what is printed
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+/// `lab schema`.
+#[derive(Debug, ClapArgs)]
+pub struct Schema {
+    /// The schema of what this verb prints with `--output json`, rather than of scenarios
+    #[arg(long, value_name = "VERB", value_parser = PossibleValuesParser::new(crate::cli::schema::verbs()))]
+    pub output: Option<String>,
 }
 
 /// `lab completions`.

@@ -1,12 +1,13 @@
 //! What would change, and how it is told.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::steps::applied::line;
 use crate::sys::kube::{ByHand, FieldChange};
 
 /// What would change.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// Docker networks that would be made.
@@ -29,7 +30,7 @@ pub struct Difference {
 }
 
 /// What a person has set in an object of the scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct HandChange {
     /// The cluster, or `karmada/api`.
     pub cluster: String,
@@ -40,7 +41,7 @@ pub struct HandChange {
 }
 
 /// A Docker network that would be made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct NetworkChange {
     /// Its name.
     pub network: String,
@@ -49,7 +50,7 @@ pub struct NetworkChange {
 }
 
 /// A cluster whose nodes would get other routes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RouteChange {
     /// The cluster.
     pub cluster: String,
@@ -58,7 +59,7 @@ pub struct RouteChange {
 }
 
 /// What runs pods that would be restarted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Restart {
     /// The cluster.
     pub cluster: String,
@@ -71,7 +72,7 @@ pub struct Restart {
 }
 
 /// What would be done to a cluster as a whole.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ClusterChange {
     /// Its name.
     pub cluster: String,
@@ -83,7 +84,7 @@ pub struct ClusterChange {
 }
 
 /// What would be done to a cluster as a whole. Its objects are not compared then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClusterVerb {
     /// It is not there.
@@ -95,7 +96,7 @@ pub enum ClusterVerb {
 }
 
 /// What would be done to an object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
     /// The cluster, or `karmada/api`.
@@ -113,7 +114,7 @@ pub struct ObjectChange {
 }
 
 /// What would be done to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectVerb {
     /// It is not there.

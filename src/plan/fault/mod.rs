@@ -4,6 +4,7 @@ mod ground;
 mod load;
 mod rules;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::render::{CONFIG_SECRET, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE, remote_secret_name};
@@ -17,7 +18,7 @@ const DNS: (&str, &str) = ("kube-system", "coredns");
 const API_SERVER: &str = "kube-apiserver";
 
 /// Whether a node can do something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Look {
     /// What succeeds if it can, for a shell.
@@ -29,7 +30,7 @@ pub struct Look {
 }
 
 /// One thing that is done to a lab, and can be undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Act {
     /// Something in a node: rules in chains of its own, a program that stands still, a load.

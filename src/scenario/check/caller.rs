@@ -1,5 +1,6 @@
 //! The pod that calls.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, Record};
@@ -9,7 +10,7 @@ use super::{CheckProblem, Located, Problems, Scope, Span};
 pub(super) const LEGACY: &str = "legacy";
 
 /// The pod that calls: the newest with the label `app=APP`, in its container of that name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallerPod {
     /// Its namespace.

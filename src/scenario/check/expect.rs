@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -16,7 +17,7 @@ use super::service::ServiceUrl;
 use super::{CheckProblem, Located, Problems, Scope, named, plain, raw_names};
 
 /// What must come back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Expect {
     /// Answers like this.
@@ -29,7 +30,7 @@ pub enum Expect {
 }
 
 /// What answers must be like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Answers {
     /// HTTP status of each answer; 0 over TCP, which has none.
@@ -61,7 +62,7 @@ pub struct Answers {
 }
 
 /// Who may answer, told apart by helloworld's version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Who {
     /// Anybody.

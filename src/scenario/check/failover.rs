@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, List, Names, Pairs, Pairwise, Record, raw_names};
@@ -10,7 +11,7 @@ use super::site::{Level, ORDER, SITE, Site, level, raw_level};
 use super::{CheckProblem, Located, MeshProblem, Problems, Scope, Span, named};
 
 /// Who answers whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailoverCheck {
     /// What to call.

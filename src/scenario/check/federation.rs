@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, LABEL, List, Names, Number, Pairs, Pairwise, Record, Text};
@@ -14,7 +15,7 @@ use super::{CheckProblem, FederationProblem, Located, Problems, Scope, Span, Top
 const MAX_REPLICAS: u32 = 100;
 
 /// Where the replicas of a Deployment are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FederationCheck {
     /// Namespace of the Deployment.

@@ -27,6 +27,7 @@ pub use site::{Level, Site};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problems;
@@ -48,7 +49,7 @@ use request::RawRequest;
 use rotation::RawRotation;
 
 /// An assertion over the running lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
     /// Calls from each source reach every version, and nothing fails.
@@ -72,7 +73,7 @@ pub enum Check {
 }
 
 /// By which way a check calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Through {
     /// From pods in the mesh.

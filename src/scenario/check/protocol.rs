@@ -1,5 +1,6 @@
 //! What a request speaks, what it sends, and what of a request goes with which protocol.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::Number;
@@ -13,7 +14,7 @@ pub(super) const BODY_BYTES: Number<u32> = Number::new(1, 64 << 20);
 pub(super) const HEADER_BYTES: Number<u32> = Number::new(1, 100_000);
 
 /// What a request speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Protocol {
     /// HTTP/1.1, over TLS where a URL says so.
@@ -62,7 +63,7 @@ impl Protocol {
 }
 
 /// What a request sends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Body {
     /// This text.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{ANY_TEXT, Fields, Names, Number, OneOf, OrWord, Pairs, Pairwise, Record, Text};
@@ -15,7 +16,7 @@ use super::{CheckProblem, Located, Problems, Scope, Span, Through, WAYS, from, r
 /// Enough for any statistics, few enough to wait for.
 pub(super) const MOST_REQUESTS: u32 = 10_000;
 /// The user's own requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestCheck {
     /// What reports call it.
@@ -60,7 +61,7 @@ impl RequestCheck {
 }
 
 /// What a request goes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// A service of the mesh, without TLS of the caller's own.

@@ -1,5 +1,6 @@
 //! What checks call.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::validate::names::is_dns_label;
@@ -9,7 +10,7 @@ use super::{CheckProblem, Located, Problems, Scope, Span};
 pub(in crate::scenario) const HELLOWORLD: &str = "helloworld.sample:5000/hello";
 
 /// `SERVICE.NAMESPACE:PORT/PATH`, as a check names what it calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceUrl {
     /// Kubernetes Service.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::form::{List, Names, OneOrMore, Text};
@@ -9,7 +10,7 @@ use super::super::read::suggestion;
 use super::{CheckProblem, Draft, Located, MeshProblem, Problems, Scope, Span, data_cluster};
 
 /// A cluster, or one zone of it, as `c1` and `c1/a`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
 pub struct Site {
     /// The cluster.
@@ -51,7 +52,7 @@ impl fmt::Display for Site {
 }
 
 /// An entry of an order: those that answer in turn while nobody before them does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Level {
     /// One.

@@ -14,6 +14,7 @@ pub use kind::{Away, FaultKind, Link};
 
 pub(super) use entry::{RawFault, read};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::ServiceUrl;
@@ -29,7 +30,7 @@ pub const LONGEST_FROZEN: u32 = 90;
 pub const DEFAULT: u32 = 20;
 
 /// A fault of a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// What breaks.

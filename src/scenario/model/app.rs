@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something to deploy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum App {
     /// Istio's helloworld in namespace `sample`; each cluster that is named runs the version given.
@@ -26,7 +27,7 @@ pub fn version_in(version: &str, zone: Option<&str>) -> String {
 }
 
 /// Kubernetes objects of the user's own: apps, configuration of Istio, anything that a cluster accepts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifests {
     /// Unique among the manifests of a scenario.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -10,7 +11,7 @@ use crate::scenario::certificate::Certificate;
 use crate::scenario::pem;
 
 /// The certificate authority of a mesh, where the scenario brings one. What is stored of it are names of files and fingerprints: never a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authority {
     /// The root certificate, which all clusters trust.
@@ -24,7 +25,7 @@ pub struct Authority {
 }
 
 /// The authority by which one cluster's istiod signs its workloads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnIntermediate {
     /// Its certificate.
@@ -40,7 +41,7 @@ pub struct OwnIntermediate {
 }
 
 /// A file with a certificate or a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PemFile {
     /// As the scenario names it.

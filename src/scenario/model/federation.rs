@@ -1,9 +1,10 @@
 //! The federation: Karmada on a cluster of its own, which spreads apps over others.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A federation as the scenario has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Federation {
     /// The cluster that runs Karmada's control plane. It is no part of the mesh.
@@ -17,7 +18,7 @@ pub struct Federation {
 }
 
 /// A cluster of a federation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The cluster.
@@ -27,7 +28,7 @@ pub struct Member {
 }
 
 /// Who carries work to a member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MemberMode {
     /// The control plane calls the member's API server.
@@ -49,7 +50,7 @@ impl MemberMode {
 }
 
 /// What becomes of a member that is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FederationFailover {
     /// Seconds that apps wait for it before they are moved, unless their policy says otherwise.

@@ -1,10 +1,11 @@
 //! Which clusters have an ingress gateway.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Which clusters of the mesh have an ingress gateway. It is stored as a scenario says it: `true`, `false`, or a list of names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "Value", try_from = "Value")]
 pub enum IngressGateways {
     /// None of them.

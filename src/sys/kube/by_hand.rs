@@ -1,6 +1,7 @@
 //! Fields of an object that a person has set with kubectl and that the object, as it is wanted, leaves to its default. Pure.
 
 use kube::api::DynamicObject;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ const KEPT_BY_KUBECTL: [&str; 2] =
     ["f:kubectl.kubernetes.io/last-applied-configuration", "f:kubectl.kubernetes.io/restartedAt"];
 
 /// A field that a person has set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ByHand {
     /// Who has set it, as the API server names it.
     pub manager: String,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use kube::api::DynamicObject;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ const KEPT_BY_SERVER: [&str; 6] =
 const MAX_SHOWN: usize = 40;
 
 /// A field that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldChange {
     /// Where it is, as `spec.replicas`, `data["a.b"]` or `spec.containers[web].image`.
     pub field: String,
@@ -29,7 +30,7 @@ pub struct FieldChange {
 }
 
 /// How a field changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// It was not there.
