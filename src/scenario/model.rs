@@ -36,7 +36,6 @@ pub struct Scenario {
     /// Which addresses it has.
     pub ip_family: IpFamily,
     /// Subnet of the lab's Docker network.
-    #[schemars(with = "Option<String>")]
     pub docker_subnet: Option<Ipv4Net>,
     /// Where the engine publishes API servers; its loopback when the file does not say.
     pub api_server_address: Option<std::net::Ipv4Addr>,
@@ -168,10 +167,8 @@ pub struct Cluster {
     /// The mesh that it is in, where the file names one for each cluster.
     pub mesh: Option<String>,
     /// Pod CIDR.
-    #[schemars(with = "Option<String>")]
     pub pod_subnet: Option<Ipv4Net>,
     /// Service CIDR.
-    #[schemars(with = "Option<String>")]
     pub service_subnet: Option<Ipv4Net>,
     /// Worker nodes besides the control plane.
     pub workers: u8,
