@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use lab::commands::diff::Difference;
 use lab::verdict::{
     AppStatus, Calls, Cell, ClusterStatus, Endpoint, Explanation, FaultEvent, FaultSource, FaultStatus, FaultVerdict,
-    FederationStatus, Finding, GatewayStatus, Held, Hop, LabStatus, LastVerdict, MachineReport, Judgement, Measure,
+    FederationStatus, Finding, GatewayStatus, Held, Hop, Judgement, LabStatus, LastVerdict, MachineReport, Measure,
     MemberReplicas, MemberStatus, NodeStatus, Passage, Phase, Proof, ProxyStatus, RemoteCluster, Replicas, Role, Round,
     Soak, SourceVerdict, Span, Spread, Trace, Trial, Trialled, Verdict, Way,
 };
@@ -20,8 +20,25 @@ use serde_json::{Value, json};
 use validator::mistakes;
 
 const VERBS: [&str; 19] = [
-    "up", "diff", "verify", "prove", "soak", "rotate", "upgrade", "explain", "trace", "doctor", "plan", "list",
-    "status", "fault", "restore", "snapshots-list", "images-list", "version", "self-check",
+    "up",
+    "diff",
+    "verify",
+    "prove",
+    "soak",
+    "rotate",
+    "upgrade",
+    "explain",
+    "trace",
+    "doctor",
+    "plan",
+    "list",
+    "status",
+    "fault",
+    "restore",
+    "snapshots-list",
+    "images-list",
+    "version",
+    "self-check",
 ];
 
 fn schema(verb: &str) -> Value {
@@ -99,7 +116,11 @@ fn text(text: &str) -> String {
 }
 
 fn finding() -> Finding {
-    Finding { cause: text("c1 and c2 trust different roots"), evidence: text("two digests"), remedy: text("run lab up") }
+    Finding {
+        cause: text("c1 and c2 trust different roots"),
+        evidence: text("two digests"),
+        remedy: text("run lab up"),
+    }
 }
 
 fn counts<const N: usize>(of: [(&str, u32); N]) -> BTreeMap<String, u32> {
@@ -241,7 +262,10 @@ fn what_looks_at_a_lab_fits() {
         spans: vec![span],
     };
     fits("trace", &printed(&trace));
-    fits("doctor", &printed(&MachineReport::new(text("demo"), vec![], vec![Judgement::warning("disk", "full", "free some")])));
+    fits(
+        "doctor",
+        &printed(&MachineReport::new(text("demo"), vec![], vec![Judgement::warning("disk", "full", "free some")])),
+    );
     fits("status", &printed(&status()));
 }
 

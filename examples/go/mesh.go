@@ -35,9 +35,11 @@ func lab(into any, words ...string) {
 
 func main() {
 	var plan struct{ Lab struct{ Name string } }
-	var status struct{ Clusters []struct{ Name, APIServer string } }
-	var verdict Verdict
-	lab(&verdict, "up", os.Args[1])
+	var status struct {
+		Clusters []struct{ Name, APIServer string }
+	}
+	var built, verdict Verdict
+	lab(&built, "up", os.Args[1])
 	lab(&plan, "plan", os.Args[1])
 	lab(&status, "status", plan.Lab.Name)
 	for _, c := range status.Clusters {

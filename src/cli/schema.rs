@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::{CliError, args, list, output, plan, snapshots, version};
 use crate::commands::diff::Difference;
 use crate::images::Entry;
-use crate::verdict::{Explanation, FaultVerdict, Judgement, LabStatus, MachineReport, Passage, Proof, Soak, Trace, Verdict};
+use crate::verdict::{
+    Explanation, FaultVerdict, Judgement, LabStatus, MachineReport, Passage, Proof, Soak, Trace, Verdict,
+};
 
 pub(super) fn run(args: &args::Schema) -> Result<(), CliError> {
     match &args.output {

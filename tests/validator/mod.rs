@@ -26,7 +26,9 @@ fn within(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                 let of = says.as_str().and_then(|s| root.pointer(s.trim_start_matches('#'))).expect("a definition");
                 inner.extend(within(root, of, value, place));
             }
-            "allOf" => inner.extend(says.as_array().expect("a list").iter().flat_map(|s| within(root, s, value, place))),
+            "allOf" => {
+                inner.extend(says.as_array().expect("a list").iter().flat_map(|s| within(root, s, value, place)))
+            }
             "oneOf" => {
                 let all = says.as_array().expect("a list").iter().map(|s| within(root, s, value, place));
                 let all: Vec<_> = all.collect();
@@ -43,8 +45,16 @@ fn within(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                 let text = value.as_str().unwrap_or_default();
                 check(matches(says.as_str().expect("text"), text), format!("{text} does not match {says}"));
             }
-            "minimum" => check(value.as_f64() >= says.as_f64(), format!("is less than {says}")),
-            "maximum" => check(value.as_f64() <= says.as_f64(), format!("is more than {says}")),
+            "minimum" => check(value.as_f64().is_none_or(|n| Some(n) >= says.as_f64()), format!("is less than {says}")),
+            "maximum" => check(value.as_f64().is_none_or(|n| Some(n) <= says.as_f64()), format!("is more than {says}")),
+            "minItems" => check(
+                value.as_array().is_none_or(|all| all.len() as u64 >= says.as_u64().unwrap()),
+                "has too few".to_owned(),
+            ),
+            "maxItems" => check(
+                value.as_array().is_none_or(|all| all.len() as u64 <= says.as_u64().unwrap()),
+                "has too many".to_owned(),
+            ),
             "minProperties" => check(
                 value.as_object().is_none_or(|o| o.len() as u64 >= says.as_u64().unwrap()),
                 "has too few".to_owned(),
@@ -86,7 +96,8 @@ fn within(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                 }
             }
             "anyOf" => {
-                let all: Vec<_> = says.as_array().expect("a list").iter().map(|s| within(root, s, value, place)).collect();
+                let all: Vec<_> =
+                    says.as_array().expect("a list").iter().map(|s| within(root, s, value, place)).collect();
                 check(all.iter().any(Vec::is_empty), format!("fits none: {all:?}"));
             }
             other => panic!("{place}: this test does not know {other}"),
