@@ -38,10 +38,10 @@ pub struct Hop {
 }
 
 impl Explanation {
-    /// Whether a host is called rather than a service.
+    /// Whether a host is called rather than a service: a host has a dot, and a cluster has none.
     #[must_use]
     pub fn is_of_host(&self) -> bool {
-        self.service.contains("://")
+        self.to.contains('.')
     }
 
     /// What is wrong, if anything is.
