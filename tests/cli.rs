@@ -10,7 +10,7 @@ mod machine;
 use machine::{Machine, Ran, ran, scenario, snapshot};
 
 /// Every verb that is shown, in the order of the snapshot.
-const VERBS: &str = "up, down, diff, verify, prove, soak, rotate, upgrade, doctor, explain, trace, plan, graph, report, list, status, dump, kubeconfig, images, \
+const VERBS: &str = "up, down, diff, verify, prove, soak, rotate, upgrade, doctor, inspect, attach, explain, trace, plan, graph, report, list, status, dump, kubeconfig, images, \
     images list, images build, images export, images import, images push, logs, exec, run, load, shell, env, \
     pause, resume, restart, fault, fault partition, fault network, fault gateway, fault istiod, fault discovery, fault api-server, \
     fault node, fault cluster, fault pressure, fault dns, fault remote-secret, fault clock-skew, heal, snapshot, restore, snapshots, snapshots list, snapshots remove, \

@@ -37,6 +37,7 @@ fn what_clusters_say_is_text() {
         at: String::new(),
         sources: vec![source],
         reachability: Vec::new(),
+        links: Vec::new(),
         federation: Vec::new(),
         faults: Vec::new(),
         findings: vec![finding],

@@ -106,6 +106,32 @@ checks:
   - failover: { order: { c2: [c2, c3] } }
 ";
 
+/// A mesh that somebody else installed, with all that may be said of it.
+const EXISTING: &str = "\
+name: demo
+mesh: { existing: true, id: m, trustDomain: a.b, topology: primary-remote, meshNetworks: true, dnsCapture: true, accessLogs: true }
+clusters:
+  - name: c1
+    network: n
+    locality: { region: r, zone: z }
+    existing:
+      kubeconfig: config
+      context: \"a@b: c\"
+      clusterId: Kubernetes
+      revision: 1-31
+      eastWestGateway: { service: a/b, address: \"10.0.0.1:31443\" }
+      ingressGateway: { service: a/c, address: gateway.example }
+  - { name: c2, primary: c1, existing: { kubeconfig: config, context: c2, eastWestGateway: { service: a/b, address: 10.0.0.2 } } }
+checks:
+  - request: { service: \"web.shop:80/\", caller: { namespace: shop, app: cart } }
+";
+
+#[test]
+fn a_mesh_that_is_there_survives() {
+    survives(EXISTING);
+    assert!(parse(EXISTING, "lab.yaml").is_ok());
+}
+
 /// The Deployment that its check is about.
 const HELLO: &str = "{ apiVersion: apps/v1, kind: Deployment, metadata: { name: hello, namespace: demo }, spec: { selector: { matchLabels: { app: hello } }, template: { metadata: { labels: { app: hello } }, spec: { containers: [{ name: hello, image: hello }] } } } }";
 
@@ -242,6 +268,15 @@ proptest! {
     #[test]
     fn no_mutation_of_a_valid_file_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
         let mut text = include_str!("../scenarios/three-network.yaml").to_owned();
+        for mutation in mutations {
+            mutate(&mut text, mutation);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_mesh_that_is_there_panics(mutations in proptest::collection::vec(mutation(), 1..4)) {
+        let mut text = EXISTING.to_owned();
         for mutation in mutations {
             mutate(&mut text, mutation);
         }

@@ -3,6 +3,7 @@
 mod calls;
 mod change;
 mod eject;
+mod existing;
 mod fault;
 mod itself;
 mod number;
@@ -17,17 +18,17 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
-use self::number::seconds;
 use super::candidates::{files, files_and_labs, labs};
 use crate::images::Choice;
 
 pub use calls::{Explain, Trace};
 pub use change::{Diff, Down};
 pub use eject::Eject;
+pub use existing::{Attach, Inspect};
 pub use fault::{Fault, Heal, KeepFault, with_marked_name};
 pub use itself::{Completions, Docs, Man, Schema, Version};
 pub use outside::{Kubeconfig, Scenario};
-pub use prove::{Prove, Rotate, Soak, Upgrade};
+pub use prove::{Prove, Rotate, Soak, Upgrade, Verify};
 pub use reading::Reading;
 pub use sandbox::{Exec, Load, Logs, Open, Restart, Run};
 pub use snapshots::{Restore, Snapshot, Snapshots, SnapshotsVerb};
@@ -87,6 +88,12 @@ pub enum Command {
         When all is over and well, the old ones go. One that was interrupted or stopped goes on, and the old version goes back."
     )]
     Upgrade(Upgrade),
+    /// Look at a mesh that somebody else installed, and write its scenario
+    #[command(after_help = "It only reads. What it cannot tell is a comment of the scenario, and a warning.")]
+    Inspect(Inspect),
+    /// Make a lab of the mesh of such a scenario, at which lab only looks: verify, explain, status, dump
+    #[command(after_help = "`lab down` forgets it, and changes nothing in the clusters.")]
+    Attach(Attach),
     /// Walk one call hop by hop and stop at what is broken: why does only the local version answer?
     Explain(Explain),
     /// Send one request and follow it through caller, gateway and callee, by what their proxies write of it
@@ -270,23 +277,6 @@ pub struct Named {
     /// Name of the lab
     #[arg(add = ArgValueCandidates::new(labs))]
     pub name: String,
-}
-
-/// `lab verify`.
-#[derive(Debug, ClapArgs)]
-pub struct Verify {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Seconds that endpoints may take to settle
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = seconds)]
-    pub settle: u64,
-    /// Write the verdict as JUnit XML to this file
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-    /// Form of the verdict on standard output
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
 }
 
 /// `lab doctor`.

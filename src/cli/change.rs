@@ -26,6 +26,7 @@ pub(super) async fn locked(name: &str) -> Result<(Up, Lock), CliError> {
 pub(super) async fn open(name: &str) -> Result<Up, CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
+    output::refuse_existing(&lab)?;
     let choice = up::keep_source(&state, &lab, Choice::Auto)?;
     let engine = Engine::connect().await?;
     Ok(Up::new(RunContext::new(LabContext::new(lab, engine, state), choice), Waits::default()))

@@ -43,6 +43,7 @@ pub(super) async fn tell(
 }
 
 async fn look(lab: Lab, choice: Choice, removes: bool, interrupt: &CancellationToken) -> Result<Difference, CliError> {
+    output::refuse_existing(&lab)?;
     let engine = Engine::connect().await?;
     let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
     let before: Lab = existing.load()?;

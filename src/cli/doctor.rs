@@ -15,6 +15,7 @@ const ANY_LAB: &str = "name: any\nclusters: [c1, c2]\n";
 pub(super) async fn run(args: args::Doctor, interrupt: &CancellationToken) -> Result<(), CliError> {
     let (lab, judged_for) = if let Some(file) = &args.scenario {
         let lab = output::load(file, args.name.as_deref(), args.reading, interrupt).await?;
+        output::refuse_existing(&lab)?;
         let nodes: usize = lab.clusters.iter().map(|c| 1 + usize::from(c.workers)).sum();
         let judged_for = format!("lab {}: {} clusters, {nodes} nodes", lab.name, lab.clusters.len());
         (lab, judged_for)

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{CliError, args, misnamed, output};
-use crate::commands::down;
+use crate::commands::{down, probes};
 use crate::fault;
+use crate::plan::Lab;
+use crate::plan::render::PROBES_NAMESPACE;
 use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::marked;
@@ -12,13 +14,25 @@ use crate::sys::state::{LabState, State, nearest};
 
 pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     let state = State::open()?;
+    let names = if args.all { state.names()? } else { args.names };
+    // Of what lab did not make it removes nothing, and no engine is asked.
+    let is_found = |name: &String| {
+        let stored = state.existing(name).ok().and_then(|s| s.load::<Lab>().ok());
+        stored.is_some_and(|lab| lab.is_existing())
+    };
+    let (found, names): (Vec<String>, Vec<String>) = names.into_iter().partition(is_found);
+    for name in &found {
+        forget(&state, name).await?;
+    }
+    if !found.is_empty() && names.is_empty() {
+        return Ok(());
+    }
     let engine = Engine::connect().await?;
     // What carries a lab's label is a lab's, also when its state is lost.
     let mut known: BTreeSet<String> = state.names()?.into_iter().collect();
     known.extend(engine.nodes(None).await?.into_iter().map(|n| n.lab));
     known.extend(engine.networks().await?.into_iter().filter_map(|n| n.lab));
     // Another user, or another state directory, has labs of its own on the same engine: those go by name only.
-    let names = if args.all { state.names()? } else { args.names };
     for name in &names {
         refuse_no_name(name, &known)?;
     }
@@ -48,6 +62,22 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
             [removed.nodes, removed.networks].concat().join(", ")
         );
     }
+    Ok(())
+}
+
+/// Forgets a lab of a mesh that somebody else installed. Probes that an aborted run has left are removed.
+async fn forget(state: &State, name: &str) -> Result<(), CliError> {
+    let _lock = output::lock(state, name).await?;
+    let ctx = output::open(name).await?;
+    match probes::remove(&ctx).await {
+        Ok(true) => eprintln!("namespace {PROBES_NAMESPACE} is removed from the clusters of {name}"),
+        Ok(false) => {}
+        Err(error) => eprintln!(
+            "warning: probes may be left in the clusters of {name}: {error}; kubectl delete namespace {PROBES_NAMESPACE} removes them"
+        ),
+    }
+    state.existing(name)?.remove()?;
+    eprintln!("lab {name} is forgotten; nothing was changed in its clusters");
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Eject, interrupt: &CancellationToken) -> Result<(), CliError> {
     let mut lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    output::refuse_existing(&lab)?;
     // What it writes makes clusters anew: they are copies of none, and were never upgraded.
     for cluster in &mut lab.clusters {
         (cluster.copy_of, cluster.revision, cluster.beside) = (None, None, None);

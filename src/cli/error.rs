@@ -132,7 +132,7 @@ impl CliError {
                     | StateError::SnapshotTaken { .. }
                     | StateError::OtherArchive { .. },
                 )
-                | StepError::Kube(KubeError::Fixed { .. }),
+                | StepError::Kube(KubeError::Fixed { .. } | KubeError::Context { .. }),
             ) => 2,
             Self::Before(StepError::Images(error)) if error.is_wrong_file() => 2,
             Self::Before(error) if error.is_scenario() => 2,

@@ -6,7 +6,6 @@ use super::{CliError, args, output, pause};
 use crate::commands::attach;
 use crate::context::LabContext;
 use crate::plan::Lab;
-use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Exec) -> Result<(), CliError> {
@@ -16,7 +15,7 @@ pub(super) async fn run(args: args::Exec) -> Result<(), CliError> {
     if lab.cluster(cluster).is_none() {
         return Err(output::no_cluster(&lab, cluster));
     }
-    let ctx = LabContext::new(lab, Engine::connect().await?, state);
+    let ctx = LabContext::open(lab, state).await?;
     pause::refuse_paused(&ctx).await?;
     let (namespace, app) = (&args.namespace, &args.app);
     let among = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };

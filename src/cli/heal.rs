@@ -5,7 +5,7 @@ use crate::context::{LabContext, StepError};
 use crate::fault;
 
 pub(super) async fn run(args: args::Heal) -> Result<(), CliError> {
-    let ctx = output::open(&args.name).await?;
+    let ctx = output::open_own(&args.name).await?;
     let healed = heal(&ctx, args.kind.as_deref()).await?;
     if healed == 0 {
         let kind = args.kind.map(|kind| format!(" of kind {kind}")).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CliError, args, output};
+use crate::context::kubeconfig::text;
 use crate::context::{StepError, files};
 use crate::plan::{Lab, LabCluster, istio_topology, merge_kubeconfigs, reached_at};
 use crate::sys::fs;
@@ -39,8 +40,7 @@ pub(super) fn merged(state: &LabState, lab: &Lab, prefix: &str, reached: Reached
 }
 
 fn of_cluster(state: &LabState, lab: &Lab, cluster: &LabCluster, reached: Reached) -> Result<String, CliError> {
-    let path = format!("kubeconfigs/{}.yaml", cluster.name);
-    let text = state.read(&path)?.ok_or_else(|| StepError::Machine {
+    let text = text(state, cluster)?.ok_or_else(|| StepError::Machine {
         problem: format!("cluster {} of lab {} is not built", cluster.name, lab.name),
         remedy: format!("run `lab up {}`", lab.name),
     })?;
@@ -62,6 +62,8 @@ const TOPOLOGY: &str = "topology.json";
 
 /// Writes the topology, and a kubeconfig for each cluster in it, into a directory.
 fn write_istio_topology(state: &LabState, lab: &Lab, dir: &Path) -> Result<(), CliError> {
+    // Its API servers are known by no names of lab's.
+    output::refuse_existing(lab)?;
     if !lab.has_mesh() || lab.meshes().len() > 1 {
         return Err(CliError::Usage {
             problem: format!("lab {} is not one mesh, which is what Istio's tests know", lab.name),

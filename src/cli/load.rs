@@ -6,7 +6,7 @@ use super::{CliError, args, output, pause};
 use crate::commands::load;
 
 pub(super) async fn run(args: args::Load) -> Result<(), CliError> {
-    let ctx = output::open(&args.name).await?;
+    let ctx = output::open_own(&args.name).await?;
     pause::refuse_paused(&ctx).await?;
     let start = Instant::now();
     let names = load::names(&ctx, &args.images).await?.map_err(|a| absent(&a))?;

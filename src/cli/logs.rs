@@ -6,7 +6,6 @@ use super::{CliError, args, output, pause};
 use crate::context::LabContext;
 use crate::observe::logs;
 use crate::plan::Lab;
-use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 /// What is shown when no component is named.
@@ -26,7 +25,7 @@ pub(super) async fn run(args: args::Logs) -> Result<(), CliError> {
         None => lab.clusters.iter().map(|c| c.name.clone()).collect(),
     };
     let components = component.map_or_else(|| COMPONENTS.map(str::to_owned).to_vec(), |c| vec![c]);
-    let ctx = LabContext::new(lab, Engine::connect().await?, state);
+    let ctx = LabContext::open(lab, state).await?;
     pause::refuse_paused(&ctx).await?;
     let Some(mut lines) = logs::lines(&ctx, &clusters, &components, args.follow, args.tail).await? else {
         return Err(CliError::Usage {

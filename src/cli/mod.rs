@@ -2,6 +2,7 @@
 
 mod again;
 mod args;
+mod attach;
 mod calls;
 mod candidates;
 mod change;
@@ -19,6 +20,7 @@ mod fault;
 mod graph;
 mod heal;
 mod images;
+mod inspect;
 mod kubeconfig;
 mod list;
 mod load;
@@ -30,6 +32,7 @@ mod open;
 mod output;
 mod pause;
 mod plan;
+mod probes;
 mod progress;
 mod prove;
 mod report;
@@ -125,12 +128,14 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Down(args) => {
             until(interrupt, "run `lab down` again to remove the rest", Box::pin(down::run(args))).await
         }
-        Command::Verify(args) => until(interrupt, "the lab was not changed", Box::pin(verify::run(args))).await,
+        Command::Verify(args) => Box::pin(verify::run(args, interrupt)).await,
         Command::Soak(args) => Box::pin(soak::run(args, interrupt)).await,
         Command::Prove(args) => Box::pin(prove::run(&args, interrupt)).await,
         Command::Rotate(args) => Box::pin(rotate::run(args, interrupt)).await,
         Command::Upgrade(args) => Box::pin(upgrade::run(args, interrupt)).await,
-        Command::Explain(args) => until(interrupt, "the lab was not changed", Box::pin(explain::run(args))).await,
+        Command::Inspect(args) => until(interrupt, "nothing was changed", Box::pin(inspect::run(args))).await,
+        Command::Attach(args) => Box::pin(attach::run(args, interrupt)).await,
+        Command::Explain(args) => Box::pin(explain::run(args, interrupt)).await,
         Command::Trace(args) => until(interrupt, "the lab was not changed", Box::pin(trace::run(args))).await,
         Command::Doctor(args) => doctor::run(args, interrupt).await,
         Command::Diff(args) => Box::pin(diff::run(args, interrupt)).await,

@@ -13,7 +13,6 @@ use crate::context::LabContext;
 use crate::plan::{Lab, resolve, resolve_again};
 use crate::report::{junit, table_text, verdict_text};
 use crate::scenario;
-use crate::sys::docker::Engine;
 use crate::sys::input::{self, Refused};
 use crate::sys::state::{Lock, State, StateError};
 use crate::sys::words;
@@ -234,7 +233,31 @@ pub(super) async fn load_file_or_lab(
 pub(super) async fn open(name: &str) -> Result<LabContext, CliError> {
     let state = State::open()?.existing(name)?;
     let lab: Lab = state.load()?;
-    Ok(LabContext::new(lab, Engine::connect().await?, state))
+    Ok(LabContext::open(lab, state).await?)
+}
+
+/// The same, to be changed: which is refused for a mesh that somebody else installed.
+pub(super) async fn open_own(name: &str) -> Result<LabContext, CliError> {
+    let ctx = open(name).await?;
+    refuse_existing(&ctx.lab)?;
+    Ok(ctx)
+}
+
+/// Refuses to change what lab did not make.
+pub(super) fn refuse_existing(lab: &Lab) -> Result<(), CliError> {
+    if !lab.is_existing() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!(
+            "the mesh of {} is `existing`: somebody else installed it, and lab changes nothing of it",
+            lab.name
+        ),
+        remedy: format!(
+            "`lab attach FILE` makes a lab of it, and these verbs look at it: verify, explain, status, graph, report, dump, logs, kubeconfig; `lab down {}` forgets it",
+            lab.name
+        ),
+    })
 }
 
 /// Takes the lock of a lab, and says so if another process holds it.
@@ -245,7 +268,10 @@ pub(super) async fn lock(state: &State, name: &str) -> Result<Lock, CliError> {
 /// Keeps other processes from a lab that is there.
 pub(super) async fn lock_existing(name: &str) -> Result<Lock, CliError> {
     let state = State::open()?;
-    state.existing(name)?;
+    // What cannot be read is told by who reads it.
+    if let Ok(lab) = state.existing(name)?.load::<Lab>() {
+        refuse_existing(&lab)?;
+    }
     lock(&state, name).await
 }
 

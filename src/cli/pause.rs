@@ -16,7 +16,7 @@ const SETTLE: Duration = Duration::from_secs(60);
 
 /// Says that a lab is paused, before something waits for an answer that cannot come.
 pub(super) async fn refuse_paused(ctx: &LabContext) -> Result<(), CliError> {
-    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    let nodes = ctx.nodes().await?;
     let paused: Vec<&str> = nodes.iter().filter(|n| n.paused).map(|n| n.name.as_str()).collect();
     let lab = &ctx.lab.name;
     let (problem, remedy) = match &paused[..] {

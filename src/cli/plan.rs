@@ -43,22 +43,20 @@ fn gateways(cluster: &LabCluster) -> String {
 
 fn text(lab: &Lab, plan: &Plan) -> String {
     let network = &lab.docker_network;
-    let mut text = format!(
-        "lab {}: {}\nDocker network {}: {}, nodes from {}\n\n",
-        lab.name,
-        lab.mesh_in_words(),
-        network.name,
-        network.subnet,
-        network.node_range
-    );
+    let machines = if lab.is_existing() {
+        "somebody else installed it: lab makes nothing, and changes nothing".to_owned()
+    } else {
+        format!("Docker network {}: {}, nodes from {}", network.name, network.subnet, network.node_range)
+    };
+    let mut text = format!("lab {}: {}\n{machines}\n\n", lab.name, lab.mesh_in_words());
     let mut table = report::table(["CLUSTER", "NETWORK", "PODS", "SERVICES", "CONTROL PLANE", "POOL", "ADDRESSES"]);
     for cluster in &lab.clusters {
         let gateway = gateways(cluster);
         table.add_row([
             cluster.name.clone(),
             cluster.network.clone(),
-            cluster.pod_subnets(),
-            cluster.service_subnets(),
+            if lab.is_existing() { "as found".to_owned() } else { cluster.pod_subnets() },
+            if lab.is_existing() { "as found".to_owned() } else { cluster.service_subnets() },
             lab.controlled_by(cluster),
             cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string()),
             gateway,

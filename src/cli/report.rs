@@ -11,7 +11,6 @@ use crate::images::{self, Kind, Source};
 use crate::observe::warnings;
 use crate::plan::Lab;
 use crate::report::{Page, Part, Timeline, Warning, Warnings, page};
-use crate::sys::docker::Engine;
 use crate::sys::state::State;
 use crate::verdict::Verdict;
 
@@ -27,9 +26,10 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
     let verdict: Option<Verdict> = state.recall(files::VERDICT)?;
     let timeline: Option<Timeline> = state.recall(TIMELINE_FILE)?;
     let source: Option<Source> = state.recall(files::SOURCE)?;
-    let engine = Engine::connect().await?;
-    let inventory = images::inventory(&engine).await.map_err(StepError::from)?;
-    let ctx = LabContext::new(lab.clone(), engine, state);
+    let ctx = LabContext::open(lab.clone(), state).await?;
+    // Nothing of what lab makes is in clusters that it did not make.
+    let inventory =
+        if lab.is_existing() { Vec::new() } else { images::inventory(&ctx.engine).await.map_err(StepError::from)? };
     let warnings = tokio::select! {
         found = warnings(&ctx) => sorted(found),
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "no page was written".to_owned() }),

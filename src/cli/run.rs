@@ -23,7 +23,7 @@ const PORT: u16 = 6443;
 const ISTIOCTL: &str = "istioctl";
 
 pub(super) async fn run(args: args::Run, interrupt: &CancellationToken) -> Result<(), CliError> {
-    let ctx = output::open(&args.name).await?;
+    let ctx = output::open_own(&args.name).await?;
     pause::refuse_paused(&ctx).await?;
     let onward =
         proxy::for_https().map(|text| Onward::parse(&text)).transpose().map_err(|problem| CliError::Usage {

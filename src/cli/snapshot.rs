@@ -20,7 +20,7 @@ pub(super) async fn run(args: args::Snapshot, interrupt: &CancellationToken) -> 
         lock = output::lock(&state, &args.name) => lock?,
         () = interrupt.cancelled() => return Err(nothing_kept()),
     };
-    let ctx = output::open(&args.name).await?;
+    let ctx = output::open_own(&args.name).await?;
     heal::refuse_broken(&ctx)?;
     let saved = save(&ctx, &snapshots, &name, output::now(), interrupt).await?.ok_or_else(nothing_kept)?;
     let bytes = snapshots.get::<About>(&name)?.bytes();

@@ -7,7 +7,6 @@ use crate::context::LabContext;
 use crate::observe::trace;
 use crate::plan::Lab;
 use crate::report::trace_text;
-use crate::sys::docker::Engine;
 use crate::sys::state::State;
 
 pub(super) async fn run(args: args::Trace) -> Result<(), CliError> {
@@ -33,7 +32,7 @@ pub(super) async fn run(args: args::Trace) -> Result<(), CliError> {
                     .to_owned(),
         });
     }
-    let ctx = LabContext::new(lab, Engine::connect().await?, state);
+    let ctx = LabContext::open(lab, state).await?;
     pause::refuse_paused(&ctx).await?;
     let trace = trace::run(&ctx, &args.from, &caller, &service, &headers).await?;
     match args.output {

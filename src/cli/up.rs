@@ -39,6 +39,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     }
     let state = State::open()?;
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    output::refuse_existing(&lab)?;
     if args.dry_run {
         return diff::tell(lab, args.images, args.output, args.remove, interrupt).await;
     }

@@ -8,6 +8,7 @@ pub mod fixed;
 pub mod leave;
 pub mod load;
 pub mod pause;
+pub mod probes;
 pub mod prove;
 mod restart;
 pub mod rotate;

@@ -1,24 +1,50 @@
-//! The kubeconfig of a cluster, asked from its node: the file in the lab's state may be lost, or that of a cluster that is no more.
+//! How the API server of a cluster is reached: by the kubeconfig in the lab's state or, where that is lost or of a cluster that is no more, by what
+//! the node says; of a cluster that lab did not make, by the context that the scenario names.
+
+use std::path::Path;
 
 use super::{LabContext, StepError};
-use crate::plan::reached_at;
-use crate::sys::kube::Cluster;
+use crate::plan::{LabCluster, reached_at};
+use crate::sys::kube::{Cluster, one_context};
+use crate::sys::state::LabState;
 
 /// Where a node has it.
 const IN_NODE: &str = "/etc/kubernetes/admin.conf";
 /// Port of the API server in a node.
 const PORT: u16 = 6443;
 
-pub(super) fn path(cluster: &str) -> String {
+fn path(cluster: &str) -> String {
     format!("kubeconfigs/{cluster}.yaml")
+}
+
+/// The kubeconfig of a cluster, if there is one.
+///
+/// # Errors
+/// The context of a cluster that lab did not make is not there, or the state cannot be read.
+pub(crate) fn text(state: &LabState, cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    match existing(cluster)? {
+        Some(text) => Ok(Some(text)),
+        None => Ok(state.read(&path(&cluster.name))?),
+    }
+}
+
+/// That of a cluster that lab did not make. It is read each time, since what it lets in with may change.
+pub(super) fn existing(cluster: &LabCluster) -> Result<Option<String>, StepError> {
+    let Some(existing) = &cluster.existing else { return Ok(None) };
+    Ok(Some(one_context(Path::new(&existing.kubeconfig), &existing.context, &cluster.name)?))
 }
 
 /// A client by the file in the lab's state or, where that is no kubeconfig, by what the node says.
 pub(super) async fn client(ctx: &LabContext, cluster: &str) -> Result<Cluster, StepError> {
-    if let Some(text) = ctx.state.read(&path(cluster))?
-        && let Ok(client) = Cluster::connect(&text).await
-    {
-        return Ok(client);
+    let planned = ctx.cluster(cluster)?;
+    if let Some(text) = text(&ctx.state, planned)? {
+        let client = Cluster::connect(&text).await;
+        if planned.existing.is_some() {
+            return Ok(client?);
+        }
+        if let Ok(client) = client {
+            return Ok(client);
+        }
     }
     ask(ctx, cluster).await
 }

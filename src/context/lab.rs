@@ -32,14 +32,41 @@ impl LabContext {
         Self { lab, engine, state, clients: Mutex::default() }
     }
 
+    /// A lab with the engine that it needs: none where lab made none of the clusters.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn open(lab: Lab, state: LabState) -> Result<Self, StepError> {
+        let engine = if lab.is_existing() { Engine::none()? } else { Engine::connect().await? };
+        Ok(Self::new(lab, engine, state))
+    }
+
+    /// A client of a cluster that lab did not make, without any lab.
+    ///
+    /// # Errors
+    /// Its context is not there.
+    pub async fn reach(cluster: &LabCluster) -> Result<Cluster, StepError> {
+        let text = kubeconfig::existing(cluster)?
+            .ok_or_else(|| StepError::Missing(format!("a context of {}", cluster.name)))?;
+        Ok(Cluster::connect(&text).await?)
+    }
+
     /// The cluster of that name.
     pub fn cluster(&self, name: &str) -> Result<&LabCluster, StepError> {
         self.lab.cluster(name).ok_or_else(|| StepError::Missing(format!("cluster {name}")))
     }
 
+    /// The nodes that are containers of lab's: none of those of clusters that it did not make.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StepError> {
+        if self.lab.is_existing() {
+            return Ok(Vec::new());
+        }
+        Ok(self.engine.nodes(Some(&self.lab.name)).await?)
+    }
+
     /// The nodes of a cluster.
     pub(crate) async fn nodes_of(&self, cluster: &str) -> Result<Vec<Node>, StepError> {
-        let mut nodes = self.engine.nodes(Some(&self.lab.name)).await?;
+        let mut nodes = self.nodes().await?;
         nodes.retain(|n| n.cluster == cluster);
         Ok(nodes)
     }
@@ -57,7 +84,11 @@ impl LabContext {
     /// A client by what the cluster's node says now, whatever the state says: that may be of an earlier cluster of the same name.
     pub(crate) async fn fresh_client(&self, cluster: &str) -> Result<Cluster, StepError> {
         self.forget_client(cluster);
-        let client = kubeconfig::ask(self, cluster).await?;
+        let client = if self.cluster(cluster)?.existing.is_some() {
+            kubeconfig::client(self, cluster).await?
+        } else {
+            kubeconfig::ask(self, cluster).await?
+        };
         self.remember_client(cluster, &client);
         Ok(client)
     }

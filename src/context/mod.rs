@@ -5,7 +5,7 @@
 mod error;
 pub(crate) mod files;
 pub(crate) mod karmada_api;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod lab;
 pub(crate) mod nodes;
 pub(crate) mod run;

@@ -9,7 +9,7 @@ use crate::verdict::Finding;
 
 /// What is wrong with nodes and API servers; nothing when all of them can answer. It takes no longer than an API server may be silent.
 pub(crate) async fn findings(ctx: &LabContext) -> Result<Vec<Finding>, StepError> {
-    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    let nodes = ctx.nodes().await?;
     let mut findings = amiss(&ctx.lab, &nodes, &foreign(ctx, &nodes).await?);
     let down: Vec<&str> = findings.iter().map(|(cluster, _)| *cluster).collect();
     // What runs on a node that is stopped need not be asked.
@@ -30,14 +30,13 @@ pub(crate) async fn explained(ctx: &LabContext, error: StepError) -> StepError {
 
 /// Whether the container of every node is as it must be.
 pub(crate) async fn are_up(ctx: &LabContext) -> Result<bool, StepError> {
-    let nodes = ctx.engine.nodes(Some(&ctx.lab.name)).await?;
+    let nodes = ctx.nodes().await?;
     Ok(amiss(&ctx.lab, &nodes, &foreign(ctx, &nodes).await?).is_empty())
 }
 
 /// The nodes that are there without lab's labels: somebody else made them, such as the script of `lab eject`.
 async fn foreign(ctx: &LabContext, nodes: &[Node]) -> Result<Vec<String>, StepError> {
-    let unlabelled =
-        ctx.lab.clusters.iter().flat_map(LabCluster::nodes).filter(|name| !nodes.iter().any(|n| &n.name == name));
+    let unlabelled = made(&ctx.lab).flat_map(LabCluster::nodes).filter(|name| !nodes.iter().any(|n| &n.name == name));
     let looks = unlabelled.map(|name| async move { Ok(ctx.engine.labels(&name).await?.map(|_| name)) });
     let found: Result<Vec<Option<String>>, StepError> = join_all(looks).await.into_iter().collect();
     Ok(found?.into_iter().flatten().collect())
@@ -48,8 +47,26 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
     let error = match ctx.client(&cluster.name).await {
         // A refusal is an answer: it is for whoever asks something to be told.
         Ok(client) => client.readiness().await.err().filter(crate::sys::kube::KubeError::is_no_answer)?,
-        Err(_) => return None,
+        // Of a cluster that lab did not make nothing else leads there.
+        Err(error) => {
+            let existing = cluster.existing.as_ref()?;
+            return Some(Finding {
+                cause: format!("{} cannot be asked", cluster.name),
+                evidence: error.to_string(),
+                remedy: format!("correct context {} of {}", existing.context, existing.kubeconfig),
+            });
+        }
     };
+    if let Some(existing) = &cluster.existing {
+        return Some(Finding {
+            cause: format!("the API server of {} does not answer", cluster.name),
+            evidence: error.cause(),
+            remedy: format!(
+                "see whether it answers kubectl, and where it is: kubectl --kubeconfig {} --context {} version",
+                existing.kubeconfig, existing.context
+            ),
+        });
+    }
     Some(Finding {
         cause: format!("the API server of {} does not answer, though its nodes run", cluster.name),
         evidence: error.cause(),
@@ -57,10 +74,15 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
     })
 }
 
+/// The clusters that lab made.
+fn made(lab: &Lab) -> impl Iterator<Item = &LabCluster> {
+    lab.clusters.iter().filter(|c| c.existing.is_none())
+}
+
 /// The nodes that are not as expected, each with its cluster. Of those that are `foreign` it is enough that they are there.
 fn amiss<'a>(lab: &'a Lab, nodes: &[Node], foreign: &[String]) -> Vec<(&'a str, Finding)> {
     let mut found = Vec::new();
-    for cluster in &lab.clusters {
+    for cluster in made(lab) {
         let own: Vec<&Node> = nodes.iter().filter(|n| n.cluster == cluster.name).collect();
         let absent = |name: &String| !own.iter().any(|n| &n.name == name) && !foreign.contains(name);
         let missing = cluster.nodes().filter(absent).map(|name| {
@@ -102,7 +124,7 @@ fn finding(lab: &Lab, node: &str, cluster: &LabCluster, condition: &str, evidenc
 
 /// A node of the lab that is not among those found.
 pub(crate) fn missing(lab: &Lab, found: &[Node]) -> Option<String> {
-    lab.clusters.iter().flat_map(LabCluster::nodes).find(|name| !found.iter().any(|n| &n.name == name))
+    made(lab).flat_map(LabCluster::nodes).find(|name| !found.iter().any(|n| &n.name == name))
 }
 
 #[cfg(test)]

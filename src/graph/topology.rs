@@ -44,7 +44,11 @@ pub fn topology(lab: &Lab) -> Graph {
     Graph {
         subject: Subject::Topology,
         title: lab.name.clone(),
-        subtitle: format!("{}, Docker network {}", mesh(lab), lab.docker_network.subnet),
+        subtitle: if lab.is_existing() {
+            mesh(lab)
+        } else {
+            format!("{}, Docker network {}", mesh(lab), lab.docker_network.subnet)
+        },
         groups,
         edges: edges.collect(),
     }
@@ -154,7 +158,16 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
     let said =
         mesh.into_iter().chain(lab.role_in_mesh(cluster)).chain(member_by(lab, cluster)).chain(place).chain(versions);
     let mut lines: Vec<String> = said.collect();
-    lines.extend([format!("pods {}", cluster.pod_subnet), format!("services {}", cluster.service_subnet), nodes]);
+    match &cluster.existing {
+        Some(existing) => lines.push(format!("context {}", existing.context)),
+        None => {
+            lines.extend([
+                format!("pods {}", cluster.pod_subnet),
+                format!("services {}", cluster.service_subnet),
+                nodes,
+            ]);
+        }
+    }
     let mut inside = Vec::new();
     if lab.has_istio(cluster) && cluster.runs_istiod() {
         inside.push(node(inner(cluster, "istiod"), NodeKind::ControlPlane, "istiod".to_owned(), None));

@@ -3,6 +3,7 @@
 mod diagnose;
 pub mod dump;
 pub mod explain;
+pub mod inspect;
 pub mod logs;
 mod observed;
 mod probe;

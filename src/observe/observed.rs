@@ -66,7 +66,10 @@ impl Observed {
         (namespace, app): (&str, &str),
     ) -> Vec<Finding> {
         let pods = self.0.get(&from.name).into_iter().flat_map(|o| o.of("Pod"));
-        let is_caller = |p: &&Value| p["metadata"]["namespace"] == namespace && p["metadata"]["labels"]["app"] == app;
+        let is_caller = |p: &&Value| {
+            let metadata = &p["metadata"];
+            metadata["namespace"] == namespace && (metadata["labels"]["app"] == app || metadata["name"] == app)
+        };
         let Some(caller) = pods.filter(is_caller).last() else { return Vec::new() };
         let answering = self.behind(&to.name, service).first().copied().unwrap_or(&Value::Null);
         let side = |cluster: &'_ LabCluster| {

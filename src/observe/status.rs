@@ -11,6 +11,7 @@ use crate::context::{LabContext, StepError, files, karmada_api};
 use crate::fault::{Record, now, records};
 use crate::plan::render::{self, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
+use crate::scenario::{Existing, FoundGateway};
 use crate::sys::docker::Node;
 use crate::sys::kube::{Cluster, Condition, condition, load_balancer_addresses};
 use crate::verdict::{
@@ -30,12 +31,13 @@ const ISTIOD_DEBUG: u16 = 15014;
 /// The engine does not answer, or the lab's state cannot be read.
 pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
     let lab = &ctx.lab;
-    let nodes = ctx.engine.nodes(Some(&lab.name)).await?;
+    let nodes = ctx.nodes().await?;
     let (looks, federation) =
         tokio::join!(join_all(lab.clusters.iter().map(|c| cluster(ctx, c, &nodes))), federation(ctx));
     let (mut clusters, mut known): (Vec<ClusterStatus>, Vec<Vec<(String, ProxyStatus)>>) = looks.into_iter().unzip();
     for (cluster, proxy) in known.drain(..).flatten() {
-        if let Some(status) = clusters.iter_mut().find(|c| c.name == cluster) {
+        let name = lab.clusters.iter().find(|c| c.id() == cluster).map_or(cluster.as_str(), |c| c.name.as_str());
+        if let Some(status) = clusters.iter_mut().find(|c| c.name == name) {
             status.proxies.push(proxy);
         }
     }
@@ -46,7 +48,11 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
     Ok(LabStatus {
         lab: lab.name.clone(),
         mesh: lab.mesh_in_words(),
-        docker_network: format!("{} {}", lab.docker_network.name, lab.docker_network.subnet),
+        docker_network: if lab.is_existing() {
+            "none: lab did not make these clusters".to_owned()
+        } else {
+            format!("{} {}", lab.docker_network.name, lab.docker_network.subnet)
+        },
         clusters,
         federation,
         faults: records(&ctx.state)?.iter().map(fault).collect(),
@@ -99,6 +105,9 @@ async fn cluster(
     );
     let mut answer = Answers { unanswered: Vec::new() };
     let kube_nodes = answer.take(kube_nodes);
+    if cluster.existing.is_some() {
+        status.nodes = kube_nodes.iter().map(found_node).collect();
+    }
     for node in &mut status.nodes {
         let name = cluster.node_name(&node.name);
         node.ready = kube_nodes.iter().find(|n| n.name_any() == name).map(is_ready);
@@ -155,8 +164,8 @@ async fn istiod(ctx: &LabContext, cluster: &LabCluster, client: &Cluster) -> Res
         let answer = asked(path, client.http_get(ISTIO_NAMESPACE, pod, ISTIOD_DEBUG, path)).await?;
         if answer.status == 200 { Ok(answer.body) } else { Err(format!("{path}: it answered {}", answer.status)) }
     };
-    let own = ctx.lab.config_cluster(cluster).name.as_str();
-    let expected: Vec<&str> = ctx.lab.meshed_with(cluster).map(|c| c.name.as_str()).collect();
+    let own = ctx.lab.config_cluster(cluster).id();
+    let expected: Vec<&str> = ctx.lab.meshed_with(cluster).map(LabCluster::id).collect();
     let mut all: Istiod = (Vec::new(), Vec::new());
     let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
     let answers = join_all(
@@ -168,6 +177,19 @@ async fn istiod(ctx: &LabContext, cluster: &LabCluster, client: &Cluster) -> Res
         all.1.extend(proxies(&syncz).map_err(|e| format!("/debug/syncz: {e}"))?);
     }
     Ok(all)
+}
+
+/// A node that is no container of lab's.
+fn found_node(node: &KubeNode) -> NodeStatus {
+    let addresses = node.status.as_ref().and_then(|s| s.addresses.as_ref());
+    let inside = addresses.into_iter().flatten().find(|a| a.type_ == "InternalIP");
+    NodeStatus {
+        name: node.name_any(),
+        running: is_ready(node),
+        status: "not lab's".to_owned(),
+        address: inside.map(|a| a.address.clone()),
+        ready: Some(is_ready(node)),
+    }
 }
 
 fn node(node: &Node) -> NodeStatus {
@@ -187,6 +209,9 @@ fn is_ready(node: &KubeNode) -> bool {
 
 /// The gateways that were planned, with what became of them.
 fn gateways(cluster: &LabCluster, deployments: &[Deployment], services: Option<&[Service]>) -> Vec<GatewayStatus> {
+    if let Some(existing) = &cluster.existing {
+        return found(existing, deployments, services);
+    }
     let service = |name: &str| {
         let found =
             services?.iter().find(|s| s.name_any() == name && s.namespace().as_deref() == Some(ISTIO_NAMESPACE));
@@ -212,6 +237,30 @@ fn gateways(cluster: &LabCluster, deployments: &[Deployment], services: Option<&
         replicas: replicas_of(deployments, EAST_WEST_GATEWAY),
     });
     balanced.chain(published).collect()
+}
+
+/// The gateways of a cluster that lab did not make. What runs behind them is a Deployment that has the labels by which the Service selects.
+fn found(existing: &Existing, deployments: &[Deployment], services: Option<&[Service]>) -> Vec<GatewayStatus> {
+    let gateway = |name: &'static str, gateway: &FoundGateway| {
+        let (namespace, service) = gateway.place();
+        let is_it = |s: &&Service| s.name_any() == service && s.namespace().as_deref() == Some(namespace);
+        let service = services.and_then(|all| all.iter().find(is_it));
+        let selector = service.and_then(|s| s.spec.as_ref()).and_then(|s| s.selector.clone()).unwrap_or_default();
+        let is_behind = |d: &&Deployment| {
+            let labels = d.spec.template.metadata.as_ref().and_then(|m| m.labels.as_ref());
+            let has = |(k, v): (&String, &String)| labels.is_some_and(|labels| labels.get(k) == Some(v));
+            d.namespace().as_deref() == Some(namespace) && !selector.is_empty() && selector.iter().all(has)
+        };
+        let behind = deployments.iter().find(is_behind).map(|d| deployment(d).replicas);
+        GatewayStatus {
+            name,
+            planned: gateway.address.clone().unwrap_or_default(),
+            addresses: services.map(|_| service.map(load_balancer_addresses).unwrap_or_default()),
+            replicas: behind,
+        }
+    };
+    let east_west = existing.east_west_gateway.iter().map(|g| gateway(Gateway::EastWestGateway.title(), g));
+    east_west.chain(existing.ingress_gateway.iter().map(|g| gateway(Gateway::IngressGateway.title(), g))).collect()
 }
 
 fn replicas_of(deployments: &[Deployment], name: &str) -> Option<Replicas> {

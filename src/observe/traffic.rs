@@ -1,9 +1,12 @@
 //! Who calls, what it sends, and what its Envoy knows.
 
 mod curl;
+mod pods;
 mod talk;
 
 pub(in crate::observe) use curl::{Call, Family};
+use pods::container_of;
+pub(in crate::observe) use pods::{any_caller, callers, has_sidecar};
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +45,7 @@ pub(in crate::observe) struct Caller {
 }
 
 impl Caller {
-    /// The newest running pod of `app` in a cluster. Its container is named like the app.
+    /// The newest running pod of `app` in a cluster, or the pod of that name.
     pub(in crate::observe) async fn find(
         ctx: &LabContext,
         cluster: &str,
@@ -61,7 +64,7 @@ impl Caller {
     ) -> Result<Self, StepError> {
         let client = ctx.client(cluster).await?;
         let mut selector = format!("app={app}");
-        let mut pods = client.pods(namespace, &selector).await?;
+        let mut pods = callers(&client, namespace, app).await?;
         if let Some(zone) = zone {
             let nodes = ctx.cluster(cluster)?.nodes_in(zone);
             let node = |pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.clone());
@@ -71,8 +74,9 @@ impl Caller {
         let pod = pods.pop();
         let pod = pod.ok_or_else(|| KubeError::NoPod { namespace: namespace.to_owned(), selector })?;
         let has_sidecar = has_sidecar(&pod);
+        let container = container_of(&pod, app);
         let pod = EnvoyPod { namespace: namespace.to_owned(), name: pod.name_any() };
-        Ok(Self { client, pod, container: app.to_owned(), has_sidecar })
+        Ok(Self { client, pod, container, has_sidecar })
     }
 
     /// Runs curl with these arguments and gives what it printed, whatever its exit status: failures are part of what is printed. `silence` is how
@@ -112,6 +116,13 @@ impl Caller {
             }
             Err(_) => Err(self.broken(format!("curl did not end within {} s", limit.as_secs()))),
         }
+    }
+
+    /// Whether curl is in its container.
+    pub(in crate::observe) async fn has_curl(&self) -> bool {
+        let EnvoyPod { namespace, name } = &self.pod;
+        let ran = self.client.exec(namespace, name, &self.container, &["curl", "--version"]).await;
+        ran.is_ok_and(|output| output.success)
     }
 
     fn broken(&self, reason: String) -> StepError {
@@ -272,13 +283,6 @@ pub(super) async fn collect(
         moments.push(Moment { millis: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), answer });
     }
     moments
-}
-
-/// Whether an Envoy is beside a pod's app. It is an init container that keeps running, or a plain container where the mesh says so.
-pub(in crate::observe) fn has_sidecar(pod: &Pod) -> bool {
-    let spec = pod.spec.as_ref();
-    let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
-    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
 }
 
 /// What an Envoy has of a host.

@@ -23,7 +23,7 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, conflicts, gateways, ipv6, names};
+use super::{DockerNetwork, Lab, LabCluster, conflicts, found, gateways, ipv6, names};
 use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, IpFamily, Scenario, Topology};
 
@@ -158,6 +158,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 addresses: cluster.addresses.clone(),
                 reserved: BTreeMap::new(),
                 published_gateway: None,
+                existing: None,
             })
         })
         .collect::<Result<_, _>>()?;
@@ -190,6 +191,11 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
     }
     gateways::assign(&mut lab)?;
     conflicts::refuse(&lab)?;
+    for (cluster, said) in lab.clusters.iter_mut().zip(&scenario.clusters) {
+        if let Some(existing) = &said.existing {
+            found::place(cluster, existing);
+        }
+    }
     Ok(lab)
 }
 

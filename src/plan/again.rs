@@ -36,6 +36,10 @@ pub fn resolve_again(scenario: &Scenario, old: &Lab) -> Result<Lab, ResolveError
     keep_published(&mut lab, old);
     for cluster in &mut lab.clusters {
         let Some(before) = old.cluster(&cluster.name) else { continue };
+        // What was found now counts.
+        if cluster.existing.is_some() {
+            continue;
+        }
         cluster.copy_of.clone_from(&before.copy_of);
         (cluster.revision, cluster.beside) = (before.revision.clone(), before.beside.clone());
     }

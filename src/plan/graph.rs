@@ -12,6 +12,9 @@ impl Plan {
     /// The steps that build `lab`. Steps depend on no more than what they use, so that everything else runs side by side.
     #[must_use]
     pub fn of(lab: &Lab) -> Self {
+        if lab.is_existing() {
+            return Self { steps: vec![step(Action::Verify, [])] };
+        }
         let mut steps = vec![step(Action::Images, []), step(Action::DockerNetwork, [])];
         if lab.has_mesh() {
             steps.push(step(Action::RootCa, []));

@@ -11,7 +11,8 @@ use super::ipv6::ClusterIpv6;
 use super::render::{EAST_WEST_PORT, ISTIOD_NODE_PORTS};
 use super::upgrade::Beside;
 use crate::scenario::{
-    AddressRange, App, Check, Cluster, Fault, Federation, Gateway, ImageSettings, Locality, Mesh, Topology, Versions,
+    AddressRange, App, Check, Cluster, Existing, Fault, Federation, Gateway, ImageSettings, Locality, Mesh, Topology,
+    Versions,
 };
 
 /// A lab as it will be built. It is stored in the lab's state, so that later commands need no scenario file.
@@ -124,6 +125,9 @@ pub struct LabCluster {
     /// the node port.
     #[serde(default)]
     pub published_gateway: Option<SocketAddrV4>,
+    /// How it is reached and what was found in it, if lab did not make it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
 }
 
 impl LabCluster {
@@ -195,6 +199,18 @@ impl Lab {
             std::iter::once(own).chain(other)
         })
         .collect()
+    }
+
+    /// Whether somebody else has installed the mesh, in clusters that lab did not make: then lab looks, and changes nothing.
+    #[must_use]
+    pub fn is_existing(&self) -> bool {
+        self.mesh.existing
+    }
+
+    /// What mends something: lab applies what it has made, as `what` says, and what others have made they must mend themselves.
+    #[must_use]
+    pub fn mended(&self, what: &str, by_hand: impl FnOnce() -> String) -> String {
+        if self.is_existing() { by_hand() } else { format!("lab up {} ({what})", self.name) }
     }
 
     /// Whether its addresses are of two families.

@@ -12,7 +12,7 @@ pub fn scenario_yaml(lab: &Lab) -> String {
         name: lab.name.clone(),
         mesh: lab.mesh.clone(),
         ip_family: if lab.is_dual() { IpFamily::Dual } else { IpFamily::Ipv4 },
-        docker_subnet: Some(lab.docker_network.subnet),
+        docker_subnet: (!lab.is_existing()).then_some(lab.docker_network.subnet),
         api_server_address: lab.docker_network.api_server_address,
         mtu: lab.docker_network.mtu,
         images: lab.images.clone(),
@@ -26,20 +26,22 @@ pub fn scenario_yaml(lab: &Lab) -> String {
 }
 
 fn cluster(cluster: &LabCluster) -> Cluster {
+    let is_own = cluster.existing.is_none();
     Cluster {
         name: cluster.name.clone(),
         network: Some(cluster.network.clone()),
         primary: cluster.primary.clone(),
         mesh: cluster.mesh.clone(),
-        pod_subnet: Some(cluster.pod_subnet),
-        service_subnet: Some(cluster.service_subnet),
+        pod_subnet: is_own.then_some(cluster.pod_subnet),
+        service_subnet: is_own.then_some(cluster.service_subnet),
         workers: cluster.workers,
         zones: cluster.zones.clone(),
         locality: cluster.locality.clone(),
         versions: cluster.versions,
-        load_balancer: cluster.pool.is_some(),
+        load_balancer: cluster.pool.is_some() || !is_own,
         pool: cluster.pool,
         // Without a load balancer none can be fixed.
         addresses: if cluster.pool.is_some() { cluster.addresses.clone() } else { BTreeMap::new() },
+        existing: cluster.existing.clone(),
     }
 }

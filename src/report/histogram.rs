@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::fault::faults_text;
 use super::federation::spreads;
+use super::links::links_text;
 use super::reachability::matrix;
 use super::summary::sentence;
 use crate::verdict::{Endpoint, OUTSIDE, SourceVerdict, Verdict, silent};
@@ -22,6 +23,7 @@ pub fn verdict_text(verdict: &Verdict) -> String {
             finding.cause, finding.evidence, finding.remedy
         );
     }
+    text.push_str(&links_text(&verdict.links));
     let mut check = "";
     for source in &verdict.sources {
         if source.check != check {
@@ -130,6 +132,7 @@ mod tests {
             at: String::new(),
             sources,
             reachability,
+            links: Vec::new(),
             federation,
             faults: Vec::new(),
             findings,

@@ -1,11 +1,12 @@
 //! A verdict as JUnit XML. For each source: a case for each version, one for failed requests, one for its endpoints and, unless it is of a
-//! rotation, one for all else that is expected. For the matrix: a case for each cell. For a federation: a case for
+//! rotation, one for all else that is expected. For the matrix: a case for each cell. For ways between clusters: a case
+//! for each. For a federation: a case for
 //! each member, and one for those that are lost. For faults: a case for each.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::fault::faults_text;
-use crate::verdict::{CallCheck, Cell, FaultVerdict, MemberReplicas, SourceVerdict, Verdict};
+use crate::verdict::{CallCheck, Cell, FaultVerdict, LinkVerdict, MemberReplicas, SourceVerdict, Verdict};
 
 /// The report as XML text.
 pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
@@ -24,6 +25,11 @@ pub fn junit(verdict: &Verdict) -> Result<String, quick_junit::SerializeError> {
                 suite.add_test_case(case(source, "expectations", &source.problems, verdict));
             }
         }
+        report.add_test_suite(suite);
+    }
+    if !verdict.links.is_empty() {
+        let mut suite = TestSuite::new("configuration");
+        suite.add_test_cases(verdict.links.iter().map(|link| link_case(link, verdict)));
         report.add_test_suite(suite);
     }
     if !verdict.reachability.is_empty() {
@@ -56,6 +62,14 @@ fn fault_case(fault: &FaultVerdict, verdict: &Verdict) -> TestCase {
     let mut case = TestCase::new(fault.fault.clone(), status);
     case.set_classname(format!("{}.{}", verdict.lab, fault.kind));
     case.set_system_out(faults_text(std::slice::from_ref(fault)));
+    case
+}
+
+fn link_case(link: &LinkVerdict, verdict: &Verdict) -> TestCase {
+    let problem = link.finding.iter().map(|finding| finding.cause.clone()).collect::<Vec<_>>();
+    let status = if problem.is_empty() { TestCaseStatus::success() } else { failure(&problem, verdict) };
+    let mut case = TestCase::new(format!("{} to {}", link.from, link.to), status);
+    case.set_classname(format!("{}.{}", verdict.lab, link.from));
     case
 }
 
@@ -133,6 +147,7 @@ mod tests {
             at: String::new(),
             sources: vec![source],
             reachability: Vec::new(),
+            links: Vec::new(),
             federation: Vec::new(),
             faults: Vec::new(),
             findings: vec![finding],
@@ -168,6 +183,7 @@ mod tests {
             at: String::new(),
             sources: vec![source],
             reachability: vec![cell("c1", true), cell("c2", true)],
+            links: Vec::new(),
             federation: Vec::new(),
             faults: Vec::new(),
             findings: Vec::new(),

@@ -5,6 +5,7 @@ mod fault;
 mod federation;
 mod histogram;
 mod junit;
+mod links;
 mod machine;
 mod page;
 mod passage;

@@ -5,7 +5,7 @@ use crate::verdict::{CallCheck, Cell, FAILED_MEANWHILE, OUTSIDE, SourceVerdict, 
 /// PASSED, FAILED or NO CHECKS, and what was proved by it.
 pub(super) fn sentence(verdict: &Verdict) -> String {
     let has_none = verdict.sources.is_empty() && verdict.reachability.is_empty() && verdict.federation.is_empty();
-    let has_none = has_none && verdict.faults.is_empty();
+    let has_none = has_none && verdict.faults.is_empty() && verdict.links.is_empty();
     if has_none && verdict.passed {
         return format!("NO CHECKS  {}: the scenario asks for none, so nothing is proved", verdict.lab);
     }
@@ -14,6 +14,10 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
 
 fn passed(verdict: &Verdict) -> String {
     let mut said = Vec::new();
+    if !verdict.links.is_empty() {
+        let none = if verdict.sources.is_empty() { "; no call was made (`--probes` makes some)" } else { "" };
+        said.push(format!("what is configured lets every cluster call every other{none}"));
+    }
     if !verdict.sources.is_empty() {
         let only_rotations = verdict.sources.iter().all(|s| s.kind == CallCheck::Rotation && s.caller != OUTSIDE);
         let are = if only_rotations { "reach every version" } else { "are as expected" };
@@ -44,6 +48,11 @@ fn failed(verdict: &Verdict) -> String {
     let mut said = Vec::new();
     if !red.is_empty() {
         said.push(format!("calls {red} are not as expected"));
+    }
+    let (links, broken) = (verdict.links.len(), verdict.links.iter().filter(|l| !l.passed()).count());
+    if broken > 0 {
+        let are = if broken == 1 { "is" } else { "are" };
+        said.push(format!("{broken} of {links} ways between clusters {are} not configured as they must be"));
     }
     let (cells, wrong) = (verdict.reachability.len(), verdict.reachability.iter().filter(|c| !c.passed()).count());
     if wrong > 0 {

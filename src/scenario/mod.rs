@@ -39,15 +39,15 @@ pub use fault::{
 pub use istio::from_istio_topology;
 pub use manifests::{Files, ManifestFile, Unusable};
 pub use model::{
-    AddressRange, App, Cluster, GATEWAY_API, Gateway, ImageSettings, IngressGateways, IpFamily, Locality, Manifests,
-    Mesh, Places, Scenario, Topology, version_in,
+    AddressRange, App, Cluster, Existing, FoundGateway, GATEWAY_API, Gateway, ImageSettings, IngressGateways, IpFamily,
+    Locality, Manifests, Mesh, Places, Scenario, Topology, version_in,
 };
 pub use model::{Authority, OwnIntermediate, Pem, PemFile};
 pub use model::{Federation, FederationFailover, Member, MemberMode};
 pub use pem::{decode as decode_pem, encode as encode_pem};
 pub use problem::{
-    AddressProblem, AppProblem, AuthorityProblem, CheckProblem, FaultProblem, FederationProblem, ManifestProblem,
-    MeshProblem, NameProblem,
+    AddressProblem, AppProblem, AuthorityProblem, CheckProblem, ExistingProblem, FaultProblem, FederationProblem,
+    ManifestProblem, MeshProblem, NameProblem,
 };
 pub use problem::{Problem, TopologyProblem, VersionProblem};
 pub use render::render;

@@ -2,6 +2,7 @@
 
 mod app;
 mod authority;
+mod existing;
 mod ingress;
 mod ip_family;
 
@@ -18,6 +19,7 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use existing::{Existing, FoundGateway};
 pub use federation::{Federation, FederationFailover, Member, MemberMode};
 pub use ingress::IngressGateways;
 
@@ -103,6 +105,9 @@ pub struct Mesh {
     pub id: String,
     /// Trust domain, `cluster.local` by default.
     pub trust_domain: String,
+    /// Whether somebody else has installed it: then lab only looks at it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub existing: bool,
     /// Topology, multi-primary by default.
     pub topology: Topology,
     /// Whether networks and their gateways are listed in `meshNetworks`, rather than found by labels.
@@ -125,6 +130,11 @@ pub struct Mesh {
     /// Where they are written, as `FILE:LINE:COLUMN`; none in a lab that was stored.
     #[serde(skip)]
     pub values_at: Places,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How control planes and clusters relate.
@@ -184,6 +194,8 @@ pub struct Cluster {
     pub pool: Option<AddressRange>,
     /// Fixed load-balancer addresses.
     pub addresses: BTreeMap<Gateway, Ipv4Addr>,
+    /// How it is reached, if lab did not make it.
+    pub existing: Option<Existing>,
 }
 
 /// What has a load-balancer address that a scenario may fix.

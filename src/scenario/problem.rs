@@ -7,6 +7,7 @@ mod addresses;
 mod apps;
 mod authority;
 mod checks;
+mod existing;
 mod faults;
 mod federation;
 mod manifests;
@@ -22,6 +23,7 @@ pub use addresses::AddressProblem;
 pub use apps::AppProblem;
 pub use authority::AuthorityProblem;
 pub use checks::CheckProblem;
+pub use existing::ExistingProblem;
 pub use faults::FaultProblem;
 pub use federation::FederationProblem;
 pub use manifests::ManifestProblem;
@@ -152,6 +154,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Mesh(#[from] MeshProblem),
+    /// What cannot be said of clusters that lab did not make.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Existing(#[from] ExistingProblem),
     /// Versions that there are not, or that do not fit each other.
     #[error(transparent)]
     #[diagnostic(transparent)]

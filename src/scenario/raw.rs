@@ -4,6 +4,7 @@
 mod apps;
 mod authority;
 mod cluster;
+mod existing;
 mod federation;
 mod ip_family;
 mod mesh;
@@ -13,6 +14,7 @@ mod versions;
 pub(super) use apps::{RawApp, RawHelloworld, RawManifests, RawObject, RawSleep};
 pub(super) use authority::{RawAuthority, RawIntermediate, RawPem};
 pub(super) use cluster::{MAX_WORKERS, RawCluster, RawLoadBalancer, RawLocality, RawNodes};
+pub(super) use existing::{RawExisting, RawFoundGateway};
 pub(super) use federation::{RawFederation, RawMember, TOLERATION};
 pub(super) use mesh::RawMesh;
 pub(super) use values::refuse_asked_for;

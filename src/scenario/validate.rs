@@ -3,6 +3,7 @@
 mod addresses;
 mod apps;
 mod authority;
+mod existing;
 mod faults;
 mod federation;
 mod gateway_api;
@@ -31,7 +32,7 @@ use super::error::Problems;
 use super::fault;
 use super::form::OrWord;
 use super::model::{
-    AddressRange, Cluster, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology, version_in,
+    AddressRange, Cluster, Existing, Gateway, ImageSettings, Locality, Mesh, Places, Scenario, Topology, version_in,
 };
 use super::problem::{NameProblem, TopologyProblem};
 use super::raw::{RawCluster, RawLoadBalancer, RawMesh, RawScenario, refuse_asked_for};
@@ -67,6 +68,8 @@ pub(super) struct Draft {
     no_load_balancer: Option<Span>,
     pool: Option<Located<AddressRange>>,
     addresses: Vec<(Gateway, Located<Ipv4Addr>)>,
+    existing: Option<Existing>,
+    existing_at: Option<Span>,
 }
 
 impl Draft {
@@ -149,6 +152,7 @@ fn setting(cluster: &str, field: &str, value: impl Display) -> String {
 
 /// The scenario, if nothing is wrong with it; otherwise the problems say what.
 pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: &mut Problems) -> Option<Scenario> {
+    let is_existing = existing::read_mesh(&raw, problems);
     let name = raw.name.filter(|n| names::lab(n, problems));
     let of_one_mesh = meshes::excluded(raw.mesh.as_ref(), raw.federation.as_ref(), raw.faults.as_ref());
     let (has_mesh, raw_mesh) = match raw.mesh {
@@ -180,6 +184,7 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
                 domain.value
             },
         ),
+        existing: is_existing,
         topology: match &topology {
             _ if !has_mesh => Topology::None,
             Some(topology) => topology.value,
@@ -223,7 +228,8 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     versions::check(&mesh, versions, versions_at, &drafts, problems);
     mesh.ca = raw_mesh.ca.as_ref().and_then(|ca| authority::read(ca, &drafts, now, problems));
     addresses::check(docker_subnet.as_ref(), &drafts, problems);
-    let apps = apps::or_default(raw.apps.map(|apps| apps.value), mesh.topology);
+    existing::check(is_existing, &drafts, problems);
+    let apps = if is_existing { Vec::new() } else { apps::or_default(raw.apps.map(|apps| apps.value), mesh.topology) };
     let is_federation = raw.federation.is_some();
     let federation = raw.federation.and_then(|f| federation::read(f, &mesh, &drafts, problems));
     // Of a federation that cannot be read nothing can be said.
@@ -281,6 +287,11 @@ fn count(count: usize, span: Span, problems: &mut Problems) {
 }
 
 fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
+    let existing_at = raw.existing.as_ref().map(|e| e.span);
+    if existing_at.is_some() {
+        existing::refuse_made(&raw, problems);
+    }
+    let existing = raw.existing.and_then(|e| existing::read(e.value, problems));
     let name = raw.name.unwrap_or(Located { value: String::new(), span: Span::default() });
     let of = |field: &str, value: &str| setting(&name.value, field, value);
     let subnet = |field, value: Option<Located<String>>, problems: &mut Problems| {
@@ -327,6 +338,8 @@ fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
         no_load_balancer,
         pool,
         addresses,
+        existing,
+        existing_at,
     }
 }
 
@@ -345,6 +358,7 @@ fn cluster(draft: Draft) -> Cluster {
         load_balancer: draft.no_load_balancer.is_none(),
         pool: draft.pool.map(|p| p.value),
         addresses: draft.addresses.into_iter().map(|(gateway, a)| (gateway, a.value)).collect(),
+        existing: draft.existing,
     }
 }
 

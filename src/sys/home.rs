@@ -2,7 +2,14 @@
 
 use std::path::PathBuf;
 
+use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::Xdg;
+
+/// Where kubectl looks for clusters when nothing else is said.
+#[must_use]
+pub fn kubeconfig() -> Option<PathBuf> {
+    dir(|base| base.home_dir().join(".kube/config")).ok()
+}
 
 /// A directory of this user's. Variables `XDG_*` with a relative path are ignored, as the specification has it; of a relative `HOME` it says nothing, and what
 /// is kept there would be lost with the next working directory.

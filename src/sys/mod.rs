@@ -5,7 +5,7 @@ pub mod cache;
 pub mod detached;
 pub mod docker;
 pub mod fs;
-mod home;
+pub mod home;
 pub mod host;
 pub mod http;
 pub mod input;

@@ -8,6 +8,7 @@ mod explanation;
 mod failover;
 mod fault;
 mod federation;
+mod link;
 mod loss;
 mod machine;
 mod passage;
@@ -43,6 +44,7 @@ pub use explanation::{Answered, Explanation, Hop, Place};
 pub use failover::{AWAY_ANSWERS, Answering, FAILED_MEANWHILE, Moment, Outage};
 pub use fault::{FaultCalls, FaultEvent, FaultJudge, FaultSource, FaultVerdict};
 pub use federation::{MemberReplicas, Spread};
+pub use link::LinkVerdict;
 pub use loss::{Loss, WINDOW, is_as_before, is_calm, is_settled};
 pub use machine::{Judgement, Level, MachineReport, Raise};
 pub use passage::{Calls, Passage, Phase};
@@ -77,6 +79,9 @@ pub struct Verdict {
     /// Who reaches what, if the scenario asks for the matrix.
     #[serde(default)]
     pub reachability: Vec<Cell>,
+    /// What is configured between clusters, in a mesh that somebody else installed; one entry a direction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkVerdict>,
     /// Where the replicas of a federation are; one entry a check.
     #[serde(default)]
     pub federation: Vec<Spread>,

@@ -165,6 +165,7 @@ mod tests {
             at: String::new(),
             sources: vec![source("c1"), source("c2")],
             reachability: Vec::new(),
+            links: Vec::new(),
             federation: Vec::new(),
             faults: Vec::new(),
             findings: vec![finding],

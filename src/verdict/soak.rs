@@ -191,6 +191,7 @@ mod tests {
             at: String::new(),
             sources: vec![source(count)],
             reachability: Vec::new(),
+            links: Vec::new(),
             federation: Vec::new(),
             faults: Vec::new(),
             findings: Vec::new(),

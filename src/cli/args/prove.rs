@@ -1,12 +1,35 @@
-//! `lab prove`, `lab soak`, `lab rotate` and `lab upgrade`.
+//! `lab verify`, `lab prove`, `lab soak`, `lab rotate` and `lab upgrade`.
+
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::Output;
+use super::number::seconds;
 use crate::cli::candidates::labs;
 use crate::commands::rotate::Subject;
 use crate::scenario::Minor;
+
+/// `lab verify`.
+#[derive(Debug, ClapArgs)]
+pub struct Verify {
+    /// Name of the lab
+    #[arg(add = ArgValueCandidates::new(labs))]
+    pub name: String,
+    /// Seconds that endpoints may take to settle
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = seconds)]
+    pub settle: u64,
+    /// Write the verdict as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// In a mesh that lab did not install: call from every cluster to every other, by pods in a namespace lab-probes that is removed again
+    #[arg(long)]
+    pub probes: bool,
+    /// Form of the verdict on standard output
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+}
 
 /// `lab prove`.
 #[derive(Debug, ClapArgs)]

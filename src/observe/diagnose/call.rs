@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{control_plane, load_balancer, network, trust};
 use crate::context::{LabContext, StepError};
 use crate::observe::observed::{ENTRANCE, Observed};
-use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE};
+use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE, is_of_apps};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
 use crate::scenario::{CallerPod, Protocol, ServiceUrl, SpokenService, Through};
 use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
@@ -46,7 +46,7 @@ impl Failed {
 
     /// Whether lab's own helloworld was called.
     fn calls_helloworld(&self) -> bool {
-        self.service.as_ref().is_none_or(|s| s.service == "helloworld" && s.namespace == APP_NAMESPACE)
+        self.service.as_ref().is_none_or(|s| s.service == "helloworld" && is_of_apps(&s.namespace))
     }
 }
 
@@ -201,14 +201,12 @@ async fn app(
     }
     for Helloworld { version, .. } in helloworlds(&ctx.lab).filter(|h| h.cluster == to.name) {
         let name = format!("helloworld-{version}");
-        if !ctx.client(&to.name).await?.is_available(APP_NAMESPACE, &name).await? {
+        let namespace = source.service.as_ref().map_or(APP_NAMESPACE, |s| s.namespace.as_str());
+        if !ctx.client(&to.name).await?.is_available(namespace, &name).await? {
             return Ok(Some(Finding {
                 cause: format!("helloworld {version} is not available in {}", to.name),
-                evidence: format!("Deployment {APP_NAMESPACE}/{name} in {} has no available replica", to.name),
-                remedy: format!(
-                    "kubectl --context {} -n {APP_NAMESPACE} describe deployment {name}",
-                    ctx.lab.context(to)
-                ),
+                evidence: format!("Deployment {namespace}/{name} in {} has no available replica", to.name),
+                remedy: format!("kubectl --context {} -n {namespace} describe deployment {name}", ctx.lab.context(to)),
             }));
         }
     }
@@ -247,7 +245,9 @@ fn endpoint(
     source: &Failed,
 ) -> Option<Finding> {
     let address = &places.first()?.address;
-    let again = format!("lab up {} (it applies Istio's own configuration again)", ctx.lab.name);
+    let again = ctx.lab.mended("it applies Istio's own configuration again", || {
+        format!("lab dump {} keeps what istiod and the sidecar know", ctx.lab.name)
+    });
     let closer = explained_by(ctx, (from, to), source);
     let remedy = closer.as_ref().map_or(again.clone(), |closer| format!("{again}; if that does not help: {closer}"));
     let envoy = if source.verdict.caller == OUTSIDE { "ingress gateway of" } else { "sidecar in" };

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
+use super::found;
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
@@ -13,6 +14,9 @@ use crate::verdict::{Cell, Finding};
 /// Objects of the scenario that are missing or changed, for each cluster. What runs must be there, and is not compared: its images depend on where they
 /// came from.
 pub(in crate::observe) async fn objects(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
+    if cluster.existing.is_some() {
+        return found::network(ctx, cluster).await;
+    }
     let planned = render::manifests(&ctx.lab, cluster, &render::Images::new()).into_iter();
     let configured = planned.map(|o| if o.pointer("/spec/template").is_some() { identity(&o) } else { o });
     let configured = configured.chain(render::request_balance(&ctx.lab, cluster));
@@ -37,6 +41,9 @@ fn identity(object: &Value) -> Value {
 /// Whether the cluster's istiod has the mesh configuration that the scenario gives it. What istioctl adds is not compared, and a cluster whose istiod is
 /// elsewhere has none.
 pub(in crate::observe) async fn mesh(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
+    if cluster.existing.is_some() {
+        return found::mesh(ctx, cluster).await;
+    }
     let revision = cluster.revision.as_ref().map_or_else(String::new, |revision| format!("-{revision}"));
     let name = format!("istio{revision}");
     let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(ISTIO_NAMESPACE, &name).await?;

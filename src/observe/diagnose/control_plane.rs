@@ -4,7 +4,7 @@ use base64::Engine as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
 
-use super::network;
+use super::{found, network};
 use crate::context::{LabContext, StepError};
 use crate::plan::render::{self, CONFIG_SECRET, EXTERNAL_ISTIOD, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
@@ -15,7 +15,13 @@ use crate::verdict::{Finding, words};
 pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<Finding>, StepError> {
     let host = ctx.lab.control_plane(cluster);
     let client = ctx.client(&host.name).await?;
-    let again = format!("lab up {} (it applies what is missing)", ctx.lab.name);
+    let again = ctx.lab.mended("it applies what is missing", || {
+        format!(
+            "see why: kubectl --context {} -n {ISTIO_NAMESPACE} describe deployment {}",
+            ctx.lab.context(host),
+            host.istiod()
+        )
+    });
     let istiod: Option<Deployment> = client.get(ISTIO_NAMESPACE, &host.istiod()).await?;
     let wanted = istiod.as_ref().map_or(0, |d| d.spec.replicas.unwrap_or(1));
     let available = istiod.and_then(|d| d.status).and_then(|s| s.available_replicas).unwrap_or(0);
@@ -32,6 +38,9 @@ pub(in crate::observe) async fn runs(ctx: &LabContext, cluster: &LabCluster) -> 
     }
     if host.name == cluster.name {
         return Ok(None);
+    }
+    if cluster.existing.is_some() {
+        return found::managed(ctx, cluster).await;
     }
     if let Some(planned) = host.addresses.get(&Gateway::Istiod).map(ToString::to_string) {
         let service: Option<Service> = client.get(ISTIO_NAMESPACE, EXTERNAL_ISTIOD).await?;
@@ -94,6 +103,12 @@ pub(in crate::observe) async fn watches(
         return Ok(None);
     }
     let is_config = ctx.lab.is_host(from) && ctx.lab.is_config_cluster(to);
+    if from.existing.is_some() {
+        if !is_config && let Some(finding) = found::secret(ctx, from, to).await? {
+            return Ok(Some(finding));
+        }
+        return if is_config { Ok(None) } else { synchronised(ctx, from, to, found::new_secret(ctx, from, to)).await };
+    }
     let client = ctx.client(&from.name).await?;
     let name = if is_config { CONFIG_SECRET.to_owned() } else { format!("istio-remote-secret-{}", to.name) };
     let secret: Option<Secret> = client.get(ISTIO_NAMESPACE, &name).await?;
@@ -127,20 +142,33 @@ pub(in crate::observe) async fn watches(
             remedy,
         }));
     }
-    let pod = client.pod(ISTIO_NAMESPACE, "app=istiod").await?;
+    let mend = format!(
+        "check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew",
+        to.control_plane_node(),
+        from.name
+    );
+    synchronised(ctx, from, to, mend).await
+}
+
+/// Whether an istiod has read what it watches of a cluster.
+async fn synchronised(
+    ctx: &LabContext,
+    from: &LabCluster,
+    to: &LabCluster,
+    remedy: String,
+) -> Result<Option<Finding>, StepError> {
+    let client = ctx.client(&from.name).await?;
+    let revision = from.revision.as_ref().map_or_else(String::new, |revision| format!(",istio.io/rev={revision}"));
+    let pod = client.pod(ISTIO_NAMESPACE, &format!("app=istiod{revision}")).await?;
     let answer = client.http_get(ISTIO_NAMESPACE, &pod, 15014, "/debug/clusterz").await?;
     let clusters: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap_or_default();
-    let status = clusters.iter().find(|c| c["id"] == to.name.as_str()).map(|c| c["syncStatus"].to_string());
+    let status = clusters.iter().find(|c| c["id"] == to.id()).map(|c| c["syncStatus"].to_string());
     match status.as_deref().map(|s| s.trim_matches('"')) {
         Some("synced") => Ok(None),
         status => Ok(Some(Finding {
             cause: format!("istiod of {} has not synchronised with {}", from.name, to.name),
-            evidence: format!("istiod's /debug/clusterz says {} of {}", status.unwrap_or("nothing"), to.name),
-            remedy: format!(
-                "check that https://{}:6443 answers from {} and that the token in {name} is valid; `lab up` writes it anew",
-                to.control_plane_node(),
-                from.name
-            ),
+            evidence: format!("istiod's /debug/clusterz says {} of {}", status.unwrap_or("nothing"), to.id()),
+            remedy,
         })),
     }
 }

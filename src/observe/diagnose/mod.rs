@@ -5,6 +5,7 @@ mod call;
 pub(super) mod configuration;
 mod control_plane;
 pub(super) mod federation;
+mod found;
 mod load_balancer;
 mod network;
 mod trust;

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 
 use super::configuration::differing;
+use super::found;
 use crate::context::{LabContext, StepError};
 use crate::plan::render::{self, EAST_WEST_GATEWAY, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
@@ -17,6 +18,9 @@ const NETWORK_LABEL: &str = "topology.istio.io/network";
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens; and whether istiod knows whose it is.
 pub(in crate::observe) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
+    if to.existing.is_some() {
+        return found::gateway(ctx, to).await;
+    }
     let consequence = "so nothing from other networks gets in";
     let found = one(ctx, to, Gateway::EastWestGateway, EAST_WEST_GATEWAY, consequence).await?;
     if found.is_some() || ctx.lab.mesh.mesh_networks || !ctx.lab.is_multi_network() {
@@ -159,7 +163,8 @@ pub(in crate::observe) async fn routes(
     from: &LabCluster,
     to: &LabCluster,
 ) -> Result<Option<Finding>, StepError> {
-    for cluster in [from, to] {
+    // Of machines that lab did not make nothing tells their routes.
+    for cluster in [from, to].into_iter().filter(|c| c.existing.is_none()) {
         if let Some(evidence) = node_network::difference(ctx, cluster).await? {
             return Ok(Some(Finding {
                 // Said of the cluster alone, so that it is one finding from either side.

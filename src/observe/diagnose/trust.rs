@@ -4,12 +4,17 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::{APP_NAMESPACE, ROOT_CERT};
+use crate::plan::render::{APP_NAMESPACE, ISTIO_NAMESPACE, ROOT_CERT};
 use crate::verdict::Finding;
+
+/// A namespace that istiod gives the root certificate to.
+fn namespace(cluster: &LabCluster) -> &'static str {
+    if cluster.existing.is_some() { ISTIO_NAMESPACE } else { APP_NAMESPACE }
+}
 
 /// The root certificate that istiod gives out to the namespaces of its cluster.
 async fn root_of(ctx: &LabContext, cluster: &LabCluster) -> Result<Option<String>, StepError> {
-    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(APP_NAMESPACE, ROOT_CERT).await?;
+    let map: Option<ConfigMap> = ctx.client(&cluster.name).await?.get(namespace(cluster), ROOT_CERT).await?;
     Ok(map.and_then(|m| m.data).and_then(|mut d| d.remove("root-cert.pem")).map(|pem| pem.trim().to_owned()))
 }
 
@@ -34,16 +39,21 @@ pub(in crate::observe) async fn trust(
             first.name, second.name
         ),
         evidence: format!(
-            "ConfigMap {APP_NAMESPACE}/{ROOT_CERT}: {} in {}, {} in {} (SHA-256)",
+            "ConfigMap {}/{ROOT_CERT}: {} in {}, {} in {} (SHA-256)",
+            namespace(first),
             print(one),
             first.name,
             print(two),
             second.name
         ),
-        remedy: format!(
-            "put the lab's own cacerts back with `lab up` and restart istiod and the workloads of the cluster that differs, or make the lab anew: `lab down {}`",
-            ctx.lab.name
-        ),
+        remedy: if ctx.lab.is_existing() {
+            "give every cluster a Secret istio-system/cacerts signed by one root, then restart istiod and the workloads of the cluster that differs".to_owned()
+        } else {
+            format!(
+                "put the lab's own cacerts back with `lab up` and restart istiod and the workloads of the cluster that differs, or make the lab anew: `lab down {}`",
+                ctx.lab.name
+            )
+        },
     }))
 }
 

@@ -14,6 +14,7 @@ use crate::context::{LabContext, StepError, karmada_api};
 use crate::images;
 use crate::mask::Masker;
 use crate::plan::{Plan, scenario_yaml};
+use crate::sys::docker::EngineFacts;
 use crate::sys::host::Host;
 
 /// How long all of one cluster may take. One that is frozen must not hold up the others.
@@ -113,7 +114,8 @@ fn is_of_karmada(group: &str, plural: &str) -> bool {
 /// What everything runs on.
 async fn about(ctx: &LabContext) -> Value {
     let host = Host::read();
-    let engine = ctx.engine.facts().await.unwrap_or_default();
+    let engine =
+        if ctx.lab.is_existing() { EngineFacts::default() } else { ctx.engine.facts().await.unwrap_or_default() };
     json!({
         "lab": env!("CARGO_PKG_VERSION"),
         "kubernetes": images::kubernetes().unwrap_or_default(),

@@ -4,7 +4,7 @@ use super::{Look, TracedCall};
 use crate::context::{LabContext, StepError};
 use crate::observe::diagnose;
 use crate::observe::traffic::{Call, counted};
-use crate::scenario::Protocol;
+use crate::scenario::{CallerPod, Protocol};
 use crate::verdict::{Answered, Finding, requests_needed};
 
 /// So many failures decide.
@@ -13,6 +13,17 @@ const ENOUGH_FAILURES: usize = 5;
 /// What requests of the caller come back with; they are sent once.
 pub(super) async fn of<'j>(ctx: &LabContext, call: &'j TracedCall<'_>) -> Result<&'j Answered, StepError> {
     call.answered.get_or_try_init(async || send(ctx, call).await).await
+}
+
+/// The same where anything can be sent: a caller that was found in a mesh of somebody else's may have no curl.
+pub(super) async fn if_it_can_call<'j>(
+    ctx: &LabContext,
+    call: &'j TracedCall<'_>,
+) -> Result<Option<&'j Answered>, StepError> {
+    if ctx.lab.is_existing() && !call.calling(ctx).await?.has_curl().await {
+        return Ok(None);
+    }
+    of(ctx, call).await.map(Some)
 }
 
 async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepError> {
@@ -31,7 +42,10 @@ async fn send(ctx: &LabContext, call: &TracedCall<'_>) -> Result<Answered, StepE
 /// Whether every request is answered. Who answers is told, and is the balancer's choice.
 pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let TracedCall { from, to, service, .. } = call;
-    let answered = of(ctx, call).await?;
+    let Some(answered) = if_it_can_call(ctx, call).await? else {
+        let CallerPod { namespace, app } = call.caller;
+        return Ok(Ok(format!("no call was made: {namespace}/{app} has no curl; `--probes` makes a caller that has")));
+    };
     let said = answered.in_words();
     if answered.is_well() {
         return Ok(Ok(said));

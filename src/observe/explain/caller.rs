@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Look, TracedCall};
 use crate::context::LabContext;
-use crate::observe::traffic::{Caller, has_sidecar};
+use crate::observe::traffic::{Caller, callers, has_sidecar};
 use crate::plan::LabCluster;
 use crate::plan::render::ROOT_CERT;
 use crate::scenario::CallerPod;
@@ -59,11 +59,22 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
         },
         remedy: if elsewhere {
             format!(
-                "create the Service in {} as well (`lab up {}` does for helloworld), or write `mesh: {{ dnsCapture: true }}`",
-                from.name, ctx.lab.name
+                "create the Service in {} as well{}, or {}",
+                from.name,
+                if ctx.lab.is_existing() {
+                    String::new()
+                } else {
+                    format!(" (`lab up {}` does for helloworld)", ctx.lab.name)
+                },
+                if ctx.lab.is_existing() {
+                    "have sidecars answer DNS queries (ISTIO_META_DNS_CAPTURE)"
+                } else {
+                    "write `mesh: { dnsCapture: true }`"
+                }
             )
         } else {
-            format!("no cluster has Service {named}: correct its name, or add it to the scenario's apps")
+            let add = if ctx.lab.is_existing() { "deploy it" } else { "add it to the scenario's apps" };
+            format!("no cluster has Service {named}: correct its name, or {add}")
         },
     }))
 }
@@ -72,7 +83,7 @@ pub(super) async fn name(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
 pub(super) async fn sidecar(ctx: &LabContext, (from, caller): (&LabCluster, &CallerPod)) -> Look {
     let namespace = &caller.namespace;
     let client = ctx.client(&from.name).await?;
-    let pods = client.pods(namespace, &format!("app={}", caller.app)).await?;
+    let pods = callers(&client, namespace, &caller.app).await?;
     let Some(pod) = pods.last() else {
         let place = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
         if client.read(&place).await?.is_none() {
@@ -119,9 +130,18 @@ fn no_root(ctx: &LabContext, from: &LabCluster, namespace: &str) -> Finding {
             "in {}, namespace {namespace} has no ConfigMap {ROOT_CERT}, which istiod of {istiod} writes where it manages a cluster and may write",
             from.name
         ),
-        remedy: format!(
-            "lab up {} (it applies the annotation of istio-system and the rights of istiod's account in {1} again)",
-            ctx.lab.name, from.name
+        remedy: ctx.lab.mended(
+            &format!(
+                "it applies the annotation of istio-system and the rights of istiod's account in {} again",
+                from.name
+            ),
+            || {
+                format!(
+                    "see what it says: kubectl --context {} -n istio-system logs deployment/{}",
+                    ctx.lab.context(ctx.lab.control_plane(from)),
+                    ctx.lab.control_plane(from).istiod()
+                )
+            },
         ),
     }
 }

@@ -15,8 +15,8 @@ pub(super) async fn look(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let mut wanted: Vec<String> = places.map(|p| p.address).filter(|a| !a.is_empty()).collect();
     wanted.dedup();
     let Some(known) = found.iter().find(|e| wanted.contains(&e.address)) else {
-        let answered = answer::of(ctx, call).await?;
-        if answered.is_well() && answered.is_from(&to.name) {
+        let answered = answer::if_it_can_call(ctx, call).await?;
+        if answered.is_some_and(|answered| answered.is_well() && answered.is_from(&to.name)) {
             return Ok(Ok(format!("its endpoints are [{}], and {} answers", all.join(", "), to.name)));
         }
         let found = format!("its endpoints are [{}], and {} is not among them", all.join(", "), wanted.join(", "));
@@ -35,16 +35,22 @@ fn unknown(ctx: &LabContext, call: &TracedCall<'_>, all: &[&str], evidence: Stri
         let ip = address.rsplit_once(':').and_then(|(ip, _)| ip.parse().ok());
         ip.is_some_and(|ip: std::net::Ipv4Addr| to.pod_subnet.contains(&ip))
     };
-    let pods = from.network != to.network && from.pod_subnet != to.pod_subnet && all.iter().any(|a| is_pod(a));
+    // Where pods are in clusters that lab did not make nobody has told.
+    let pods = to.existing.is_none()
+        && from.network != to.network
+        && from.pod_subnet != to.pod_subnet
+        && all.iter().any(|a| is_pod(a));
     let cause = if pods {
         format!("the sidecar in {} was given addresses of pods in {}, which it cannot reach", from.name, to.name)
     } else {
         format!("the sidecar in {} does not know {}", from.name, to.name)
     };
-    let remedy = format!(
-        "lab up {0} (it applies Istio's own configuration again); if that does not help, `lab dump {0}` keeps what istiod and the sidecar know",
-        ctx.lab.name
-    );
+    let keeps = format!("`lab dump {}` keeps what istiod and the sidecar know", ctx.lab.name);
+    let remedy = if ctx.lab.is_existing() {
+        keeps
+    } else {
+        format!("lab up {} (it applies Istio's own configuration again); if that does not help, {keeps}", ctx.lab.name)
+    };
     Finding { cause, evidence, remedy }
 }
 

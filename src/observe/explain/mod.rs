@@ -3,9 +3,11 @@
 mod answer;
 mod caller;
 mod endpoint;
+mod found;
 mod host;
 mod path;
 
+pub use found::{NoCaller, caller_of};
 pub use host::of_host;
 use tokio::sync::OnceCell;
 
@@ -118,6 +120,7 @@ pub(super) async fn walk(
                 (String::new(), Some(amiss.unwrap_or_else(|| unknown(ctx, name, &error))))
             }
         };
+        let finding = finding.map(|f| Finding { remedy: ctx.lab.reached(&f.remedy), ..f });
         let broken = finding.is_some();
         hops.push(Hop { name, found, finding });
         if broken {
@@ -190,6 +193,9 @@ async fn look(ctx: &LabContext, call: &TracedCall<'_>, kind: HopKind) -> Option<
     let networks = from.network != to.network;
     Some(match kind {
         HopKind::TrustRoots | HopKind::RemoteSecret | HopKind::Way if !elsewhere => return None,
+        // Of machines that lab did not make nothing tells their routes, and nothing runs in them.
+        HopKind::Way if !networks && to.existing.is_some() => return None,
+        HopKind::Reachable if from.existing.is_some() => return None,
         HopKind::Reachable if !networks => return None,
         HopKind::Name => caller::name(ctx, call).await,
         HopKind::Caller => caller::sidecar(ctx, (from, call.caller)).await,

@@ -8,7 +8,7 @@ use crate::context::LabContext;
 use crate::observe::diagnose;
 use crate::observe::traffic::has_sidecar;
 use crate::plan::LabCluster;
-use crate::verdict::Finding;
+use crate::verdict::{Answered, Finding};
 
 /// The pods behind the service in the called cluster, and their sidecars.
 pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
@@ -24,7 +24,10 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let pods = client.pods(&service.namespace, &selector.join(",")).await?;
     let pod = pods.iter().find(|p| is_ready(p)).filter(|_| !selector.is_empty());
     // What is not meant to be there is not missed, as long as somebody answers.
-    if pod.is_none() && !call.seen.is_meant(&to.name, service) && answer::of(ctx, call).await?.is_well() {
+    if pod.is_none()
+        && !call.seen.is_meant(&to.name, service)
+        && answer::if_it_can_call(ctx, call).await?.is_some_and(Answered::is_well)
+    {
         return Ok(Ok(format!("{} runs nothing behind {named}, and calls are answered all the same", to.name)));
     }
     if selector.is_empty() {
@@ -33,8 +36,15 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             cause: format!("{} has no Service {named} with a selector", to.name),
             evidence: format!("Service {named} in {} is missing, or selects nothing; {elsewhere} runs it", to.name),
             remedy: format!(
-                "add {} to the `clusters` of the manifests that have it (`lab up {}` applies helloworld's again), or explain a call to a cluster that runs it",
-                to.name, ctx.lab.name
+                "{}, or explain a call to a cluster that runs it",
+                if ctx.lab.is_existing() {
+                    format!("deploy it in {}", to.name)
+                } else {
+                    format!(
+                        "add {} to the `clusters` of the manifests that have it (`lab up {}` applies helloworld's again)",
+                        to.name, ctx.lab.name
+                    )
+                }
             ),
         }));
     }
@@ -46,11 +56,15 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
             cause: format!("nothing in {} answers for {named}", to.name),
             evidence: format!("no pod in {} with {} is ready", to.name, selector.join(",")),
             remedy: format!(
-                "see why: kubectl --context {} -n {} describe pods -l {} (`lab up {}` applies the apps again)",
+                "see why: kubectl --context {} -n {} describe pods -l {}{}",
                 ctx.lab.context(to),
                 service.namespace,
                 selector.join(","),
-                ctx.lab.name
+                if ctx.lab.is_existing() {
+                    String::new()
+                } else {
+                    format!(" (`lab up {}` applies the apps again)", ctx.lab.name)
+                }
             ),
         }));
     };

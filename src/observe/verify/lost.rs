@@ -35,6 +35,9 @@ fn wanted(ctx: &LabContext, cluster: &LabCluster) -> Vec<String> {
     if !ctx.lab.has_istio(cluster) || ctx.lab.is_host(cluster) {
         return Vec::new();
     }
+    if cluster.existing.is_some() {
+        return cluster.runs_istiod().then(|| cluster.istiod()).into_iter().collect();
+    }
     let all = [
         (cluster.runs_istiod(), cluster.istiod()),
         (cluster.east_west_endpoint().is_some(), EAST_WEST_GATEWAY.to_owned()),

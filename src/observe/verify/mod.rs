@@ -4,6 +4,7 @@ mod causes;
 mod failover;
 mod fault;
 mod federation;
+mod links;
 mod loss;
 mod lost;
 mod outside;
@@ -23,7 +24,7 @@ use super::diagnose::{Failed, is_denied};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
 use crate::scenario::{Check, Expect, Protocol, ServiceUrl, Target, Through};
-use crate::verdict::{Cell, FaultVerdict, Finding, Settling, SourceVerdict, Spread, Standing, Verdict};
+use crate::verdict::{Cell, FaultVerdict, Finding, LinkVerdict, Settling, SourceVerdict, Spread, Standing, Verdict};
 
 /// How long a verdict waits for a lab to be well.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +55,8 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     }
     // Right after `up` has waited for all of them, workloads are not looked at again.
     let is_whole = nodes::are_up(ctx).await? && (!waits.retry.is_zero() || !lost::is_anything(ctx).await);
+    let mut links =
+        if ctx.lab.is_existing() && amiss.is_empty() { links::look(ctx, progress).await } else { Vec::new() };
     let run = &Run::begin(ctx, waits, progress, is_whole);
     let mut sources = Vec::new();
     let mut reachability = Vec::new();
@@ -91,6 +94,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     }
     let reached = sources.iter().all(|s| s.passed) && reachability.iter().all(Cell::passed);
     // Without any check that asks them too, nodes that cannot answer are no lab that is well.
+    let reached = reached && links.iter().all(LinkVerdict::passed);
     let passed = amiss.is_empty() && reached && spreads.iter().all(Spread::passed);
     let by_hand = crate::fault::records(&ctx.state)?;
     let faults = if passed && by_hand.is_empty() { fault::all(ctx, progress).await } else { Vec::new() };
@@ -100,7 +104,14 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     if !passed || unborne {
         findings.extend(by_hand.iter().map(|record| fault::finding(ctx, record)));
     }
-    findings.extend(if passed {
+    for finding in links.iter().filter_map(|link| link.finding.clone()) {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    // Calls fail for what is wrong on their way.
+    let is_told = !links.iter().all(LinkVerdict::passed);
+    findings.extend(if passed || is_told {
         Vec::new()
     } else {
         progress.say("red: looking for the cause");
@@ -110,9 +121,22 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
         let red = causes::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
         if amiss.is_empty() { causes::findings(ctx, &red).await } else { amiss }
     });
+    for finding in findings.iter_mut().chain(links.iter_mut().filter_map(|link| link.finding.as_mut())) {
+        finding.remedy = ctx.lab.reached(&finding.remedy);
+    }
     let passed = passed && !unborne;
     let at = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-    Ok(Verdict { lab: ctx.lab.name.clone(), passed, at, sources, reachability, federation: spreads, faults, findings })
+    Ok(Verdict {
+        lab: ctx.lab.name.clone(),
+        passed,
+        at,
+        sources,
+        reachability,
+        links,
+        federation: spreads,
+        faults,
+        findings,
+    })
 }
 
 /// Whether the mesh may be to blame for a source that is red. A request may be red for reasons of the user's own: where nothing is missing it

@@ -7,7 +7,7 @@ use super::way::{Way, caller_name};
 use super::{Round, Run, retry_while_settling};
 use crate::context::{LabContext, StepError};
 use crate::plan::helloworlds;
-use crate::plan::render::APP_NAMESPACE;
+use crate::plan::render::{APP_NAMESPACE, is_of_apps};
 use crate::scenario::{CallerPod, Level, ServiceUrl, Through};
 use crate::verdict::{Answer, Observation, Reply, SourceVerdict, requests_needed, rotation};
 
@@ -61,9 +61,10 @@ pub(super) async fn source(
         .await
 }
 
-/// The pod that calls.
-fn sleep() -> CallerPod {
-    CallerPod { namespace: APP_NAMESPACE.to_owned(), app: "sleep".to_owned() }
+/// The pod that calls: lab's own, beside the helloworld that it calls.
+fn sleep(service: &ServiceUrl) -> CallerPod {
+    let namespace = if is_of_apps(&service.namespace) { &service.namespace } else { APP_NAMESPACE };
+    CallerPod { namespace: namespace.to_owned(), app: "sleep".to_owned() }
 }
 
 /// Judges a series, again while the lab settles.
@@ -74,7 +75,7 @@ pub(super) async fn judged(ctx: &LabContext, series: &Series<'_>, run: &Run<'_>)
         let seen = seen.unwrap_or_else(|e| Observation { broken: Some(e.to_string()), ..Observation::default() });
         let mut verdict = rotation(&series.title, series.cluster, round.requests, &series.expected, seen);
         verdict.zone = series.zone.map(str::to_owned);
-        verdict.caller = caller_name(series.through, &sleep());
+        verdict.caller = caller_name(series.through, &sleep(series.service));
         Ok(verdict)
     })
     .await
@@ -84,7 +85,7 @@ async fn observe(ctx: &LabContext, series: &Series<'_>, round: Round, run: &Run<
     let Series { service, cluster, .. } = series;
     let source = ctx.cluster(cluster)?;
     let way = match series.through {
-        Through::Mesh => Way::from_pod(ctx, (cluster, series.zone), &sleep()).await?,
+        Through::Mesh => Way::from_pod(ctx, (cluster, series.zone), &sleep(service)).await?,
         Through::Ingress => Way::through_ingress(ctx, cluster, series.family, service, None, &BTreeMap::new()).await?,
         Through::LoadBalancer => Way::to_load_balancer(ctx, cluster, service, None, &BTreeMap::new()).await?,
     };

@@ -13,6 +13,7 @@ mod manifests;
 mod metallb;
 mod node_network;
 mod policies;
+mod probes;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use node_network::{
     NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,
 };
 pub use policies::unplaced;
+pub use probes::{PROBES_NAMESPACE, probes};
 pub use secrets::{
     CONFIG_ACCOUNT, CONFIG_SECRET, Intermediate, READER_ACCOUNT, account_token, cacerts, config_kubeconfig,
     lent_account, remote_secret, remote_secret_name, token_name,
@@ -50,6 +52,12 @@ pub use secrets::{
 pub const ISTIO_NAMESPACE: &str = "istio-system";
 /// Namespace of the sample apps, the one that Istio's guides use.
 pub const APP_NAMESPACE: &str = "sample";
+/// Whether a namespace is one of lab's own apps.
+#[must_use]
+pub fn is_of_apps(namespace: &str) -> bool {
+    namespace == APP_NAMESPACE || namespace == PROBES_NAMESPACE
+}
+
 /// Name of the `ConfigMap` in which each namespace has the mesh's root certificate, for sidecars to mount.
 pub const ROOT_CERT: &str = "istio-ca-root-cert";
 /// Name of the east-west gateway's Service and Deployment.

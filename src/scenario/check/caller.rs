@@ -79,7 +79,7 @@ pub(super) fn caller(
     let known = match (caller.namespace.as_str(), caller.app.as_str()) {
         ("sample", "sleep") if scope.sleep => true,
         (LEGACY, "sleep") => true,
-        (namespace, app) => scope.brought.can_call(namespace, app),
+        (namespace, app) => (scope.mesh.existing && given.is_some()) || scope.brought.can_call(namespace, app),
     };
     match given {
         _ if known => {}

@@ -219,7 +219,9 @@ pub(super) fn scope<'a>(
         drafts,
         versions: apps.iter().find_map(|app| versions(app, drafts)),
         sleep: apps.iter().any(|a| matches!(a.value, RawApp::Sleep(_))),
-        own_apps: apps.iter().any(|a| !matches!(a.value, RawApp::Sleep(_) | RawApp::Helloworld(_)))
+        // What runs in a mesh of somebody else's no file tells.
+        own_apps: mesh.existing
+            || apps.iter().any(|a| !matches!(a.value, RawApp::Sleep(_) | RawApp::Helloworld(_)))
             || federation.is_some_and(|f| !f.objects.is_empty()),
         brought: Brought::of(apps, federation),
         reachability: checks.into_iter().flatten().any(reachability),

@@ -6,6 +6,7 @@ use super::super::form::{
 use super::super::model::{Cluster, Gateway, Locality};
 use super::super::problem::TopologyProblem;
 use super::super::tree::{Located, Span};
+use super::existing::{self, RawExisting};
 use super::versions::{self, RawVersions};
 
 /// Most workers a cluster may have: a lab is for one machine.
@@ -25,6 +26,7 @@ pub(in crate::scenario) struct RawCluster {
     pub versions: Option<Located<RawVersions>>,
     /// The word is `none`.
     pub load_balancer: Option<OrWord<Located<RawLoadBalancer>>>,
+    pub existing: Option<Located<RawExisting>>,
 }
 
 impl Record for RawCluster {
@@ -50,6 +52,7 @@ impl Record for RawCluster {
         f.part("locality", |r| &mut r.locality, "{ region: region1, zone: zone1 }");
         f.part("versions", |r| &mut r.versions, "{ istio: \"1.31\" }");
         f.field("loadBalancer", balancer, |r| &mut r.load_balancer, RawLoadBalancer::ABOUT).example("{ pool: auto }");
+        f.part("existing", |r| &mut r.existing, "{ kubeconfig: kubeconfig.yaml, context: kind-c1 }");
     }
 }
 
@@ -166,6 +169,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         load_balancer,
         pool,
         addresses,
+        existing,
     } = cluster;
     let address = |gateway| addresses.get(&gateway).map(|a| a.to_string().into());
     let of_gateways = (!addresses.is_empty()).then(|| {
@@ -185,7 +189,7 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         mesh: mesh.clone().map(Into::into),
         pod_subnet: pod_subnet.map(|s| s.to_string().into()),
         service_subnet: service_subnet.map(|s| s.to_string().into()),
-        nodes: Some(nodes.into()),
+        nodes: existing.is_none().then(|| nodes.into()),
         locality: locality.clone().map(|Locality { region, zone, subzone }| {
             let (zone, subzone) = (zone.map(Into::into), subzone.map(Into::into));
             RawLocality { region: Some(region.into()), zone, subzone }.into()
@@ -196,5 +200,6 @@ pub(super) fn of(cluster: &Cluster) -> RawCluster {
         } else {
             Some(OrWord::Word(Span::default()))
         },
+        existing: existing.as_ref().map(|e| existing::of(e).into()),
     }
 }

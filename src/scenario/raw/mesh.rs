@@ -11,6 +11,7 @@ use super::values::{RawValues, Values};
 pub(in crate::scenario) struct RawMesh {
     pub id: Option<Located<String>>,
     pub trust_domain: Option<Located<String>>,
+    pub existing: Option<Located<bool>>,
     pub topology: Option<Located<Topology>>,
     pub mesh_networks: Option<Located<bool>>,
     pub dns_capture: Option<Located<bool>>,
@@ -42,6 +43,8 @@ impl Record for RawMesh {
         f.field("id", ANY_TEXT, |r| &mut r.id, "Istio's mesh ID").default("mesh1");
         f.field("trustDomain", ANY_TEXT, |r| &mut r.trust_domain, "Trust domain of all clusters")
             .default("cluster.local");
+        let existing = "Whether somebody else has installed the mesh: lab then looks at it, and changes nothing. Every cluster says where it is (`existing`)";
+        f.field("existing", Truth, |r| &mut r.existing, existing).default("false").example("true");
         f.field("topology", TOPOLOGY, |r| &mut r.topology, topology).default("multi-primary");
         f.field("meshNetworks", Truth, |r| &mut r.mesh_networks, networks).default("false").example("true");
         f.field("dnsCapture", Truth, |r| &mut r.dns_capture, "Whether sidecars answer DNS queries")
@@ -62,6 +65,7 @@ pub(super) fn of(mesh: &Mesh, is_one: bool) -> RawMesh {
     let Mesh {
         id,
         trust_domain,
+        existing,
         topology,
         mesh_networks,
         dns_capture,
@@ -74,6 +78,7 @@ pub(super) fn of(mesh: &Mesh, is_one: bool) -> RawMesh {
     RawMesh {
         id: is_one.then(|| id.clone().into()),
         trust_domain: is_one.then(|| trust_domain.clone().into()),
+        existing: existing.then(|| true.into()),
         topology: Some((*topology).into()),
         mesh_networks: Some((*mesh_networks).into()),
         dns_capture: Some((*dns_capture).into()),

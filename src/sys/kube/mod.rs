@@ -4,11 +4,13 @@ mod apply;
 mod attach;
 mod by_hand;
 mod collect;
+mod context;
 mod dead_end;
 mod deadline;
 mod dynamic;
 mod fields;
 mod job;
+mod list;
 mod logs;
 mod manifest;
 mod pod;
@@ -36,6 +38,7 @@ use tokio::sync::Mutex;
 pub use apply::{How, Manager, Sent, is_covered};
 pub use by_hand::{ByHand, set_by_hand};
 pub use collect::Collected;
+pub use context::{contexts, one_context};
 pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};
 pub use fields::{FieldChange, is_applied_by, unnamed};
@@ -54,6 +57,15 @@ pub enum KubeError {
     #[error("cannot use the kubeconfig of this cluster")]
     #[diagnostic(help("run `lab up`, which writes the kubeconfig again"))]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What somebody's kubeconfig says does not lead to a cluster.
+    #[error("{problem}")]
+    #[diagnostic(help("{remedy}"))]
+    Context {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A request failed.
     #[error("cannot {what}")]
     #[diagnostic(help("`lab status NAME` shows what of the lab runs; `lab up` again continues where it stopped"))]
@@ -179,6 +191,13 @@ impl KubeError {
     pub fn is_no_answer(&self) -> bool {
         matches!(self, Self::Request { source, .. }
             if matches!(&**source, kube::Error::Service(e) if e.is::<NoAnswer>()))
+    }
+
+    /// Whether the API server knows who asks, and does not let him; or does not know who asks.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Request { source, .. }
+            if matches!(&**source, kube::Error::Api(status) if matches!(status.code, 401 | 403)))
     }
 
     /// That an API server did not answer in time.
