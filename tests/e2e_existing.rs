@@ -220,10 +220,13 @@ fn bad_input(own: &Own, engineer: &Engineer, kubeconfig: &str) {
     alias(&mut config, "stranger", cluster, "nobody");
     alias(&mut config, "away", "gone", user);
     alias(&mut config, "silent", "blackhole", user);
+    // It takes connections, and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = format!("https://{}", listener.local_addr().expect("an address"));
     let token = own.kubectl("c1", &["-n", "default", "create", "token", "default"]);
     let nobody = serde_json::json!({ "name": "nobody", "user": { "token": token.trim() } });
     config["users"].as_array_mut().expect("users").push(nobody);
-    for (name, server) in [("gone", "https://127.0.0.1:1"), ("blackhole", "https://10.255.255.1:6443")] {
+    for (name, server) in [("gone", "https://127.0.0.1:1"), ("blackhole", silent.as_str())] {
         let cluster = serde_json::json!({ "name": name, "cluster": { "server": server } });
         config["clusters"].as_array_mut().expect("clusters").push(cluster);
     }
@@ -231,7 +234,8 @@ fn bad_input(own: &Own, engineer: &Engineer, kubeconfig: &str) {
     inspect(&config, &[cluster, "again"], 2, &["lead to the same cluster"]);
     inspect(&config, &["stranger"], 3, &["stranger", "may not look", "lab-reader"]);
     inspect(&config, &[cluster, "away"], 3, &["away", "cannot be reached"]);
-    inspect(&config, &["silent"], 3, &["silent"]);
+    inspect(&config, &["silent"], 3, &["silent", "did not answer within 10 s"]);
+    drop(listener);
 }
 
 /// Probes go, also when lab is interrupted while they are there.

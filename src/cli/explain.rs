@@ -102,7 +102,7 @@ async fn explained(ctx: &LabContext, args: &args::Explain, asked: &Asked) -> Res
     let from = (args.from.as_str(), &caller);
     Ok(match asked {
         Asked::Service(to, spoken) => explain::run(ctx, from, to, spoken).await?,
-        Asked::Host(called) => explain::of_host(ctx, from, called).await?,
+        Asked::Host(host) => explain::of_host(ctx, from, host).await?,
     })
 }
 

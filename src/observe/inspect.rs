@@ -17,6 +17,9 @@ const CONTROL_PLANES: &str = "topology.istio.io/controlPlaneClusters";
 /// Where each namespace has the certificate of its own API server.
 const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
 
+/// What is read of a cluster.
+const READ: &str = "namespaces,nodes,pods,services,configmaps,secrets,deployments.apps,gateways.networking.istio.io";
+
 /// Looks at a cluster through a context of a kubeconfig.
 ///
 /// # Errors
@@ -24,13 +27,12 @@ const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
 pub async fn look(client: &Cluster, kubeconfig: &str, context: &str) -> Result<ClusterFacts, StepError> {
     let mut facts =
         ClusterFacts { kubeconfig: kubeconfig.to_owned(), context: context.to_owned(), ..ClusterFacts::default() };
-    let place = format!("context {context} of {kubeconfig}");
-    let told = |error: KubeError| refused(&place, context, error);
+    let told = |error: KubeError| refused(kubeconfig, context, &error);
     facts.kubernetes = client.version().await.map_err(told)?;
     let system = client.read(&namespace("kube-system")).await.map_err(told)?;
     facts.uid = system.and_then(|n| n.metadata.uid).unwrap_or_default();
     let istio = client.read(&namespace(ISTIO_NAMESPACE)).await.map_err(told)?;
-    let Some(istio) = istio else { return Err(without_istio(client, &place).await) };
+    let Some(istio) = istio else { return Err(without_istio(client, &place(kubeconfig, context)).await) };
     facts.network_label = istio.labels().get(NETWORK_LABEL).cloned();
     facts.control_planes = istio.annotations().get(CONTROL_PLANES).cloned();
     let deployments: Vec<Deployment> = client.list_in(ISTIO_NAMESPACE, "app=istiod").await.map_err(told)?;
@@ -56,7 +58,7 @@ pub async fn look(client: &Cluster, kubeconfig: &str, context: &str) -> Result<C
             machines = nodes.iter().filter_map(address).collect();
         }
         Err(error) => {
-            facts.unread.push(format!("nodes cannot be listed, so localities are not known: {}", error.cause()))
+            facts.unread.push(format!("nodes cannot be listed, so localities are not known: {}", error.cause()));
         }
     }
     match secrets(client).await {
@@ -79,30 +81,26 @@ fn namespace(name: &str) -> Value {
 }
 
 /// That an API server does not answer, or does not let who asks, with what to do.
-fn refused(place: &str, context: &str, error: KubeError) -> StepError {
-    if error.is_forbidden() {
-        return StepError::Machine {
-            problem: format!(
-                "{place} may not look at its cluster: cannot ask for all that it takes: {}",
-                error.cause()
-            ),
-            remedy: format!(
-                "have somebody who may grant them give you these rights: kubectl create clusterrole lab-reader --verb=get,list,watch --resource=namespaces,nodes,pods,services,configmaps,secrets,deployments.apps,gateways.networking.istio.io; kubectl create clusterrolebinding lab-reader --clusterrole=lab-reader --user=YOU (kubectl --context {context} auth whoami tells who you are); verify and explain also need create on pods/portforward and pods/exec"
-            ),
-        };
-    }
-    if error.is_no_answer() {
-        return StepError::Machine {
-            problem: format!("{place}: {}", error.cause()),
-            remedy: format!(
-                "see whether it answers kubectl, by the address in the kubeconfig: kubectl --context {context} version"
-            ),
-        };
-    }
-    StepError::Machine {
-        problem: format!("{place}: {error}: {}", error.cause()),
-        remedy: format!("see what kubectl says: kubectl --context {context} -n {ISTIO_NAMESPACE} get deployments"),
-    }
+fn refused(kubeconfig: &str, context: &str, error: &KubeError) -> StepError {
+    let (place, cause) = (place(kubeconfig, context), error.cause());
+    let kubectl = format!("kubectl --kubeconfig {kubeconfig} --context {context}");
+    let (problem, remedy) = if error.is_forbidden() {
+        let remedy = format!(
+            "have somebody who may grant them give you these rights: kubectl create clusterrole lab-reader --verb=get,list,watch --resource={READ}; kubectl create clusterrolebinding lab-reader --clusterrole=lab-reader --user=YOU (`{kubectl} auth whoami` tells who you are); verify and explain also need create on pods/portforward and pods/exec"
+        );
+        (format!("{place} may not look at its cluster: {cause}"), remedy)
+    } else if error.is_no_answer() {
+        let remedy = format!("see whether it answers kubectl, by the address in the kubeconfig: {kubectl} version");
+        (format!("{place}: {cause}"), remedy)
+    } else {
+        let remedy = format!("see what kubectl says: {kubectl} -n {ISTIO_NAMESPACE} get deployments");
+        (format!("{place}: {error}: {cause}"), remedy)
+    };
+    StepError::Machine { problem, remedy }
+}
+
+fn place(kubeconfig: &str, context: &str) -> String {
+    format!("context {context} of {kubeconfig}")
 }
 
 /// That there is no Istio where lab looks for it.

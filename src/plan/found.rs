@@ -2,7 +2,7 @@
 
 use super::render::EAST_WEST_PORT;
 use super::{Lab, LabCluster};
-use crate::scenario::{Existing, Gateway};
+use crate::scenario::{Existing, FoundGateway, Gateway};
 
 /// Puts what was found into a cluster, in the place of what lab would decide.
 pub(super) fn place(cluster: &mut LabCluster, existing: &Existing) {
@@ -10,7 +10,7 @@ pub(super) fn place(cluster: &mut LabCluster, existing: &Existing) {
     cluster.addresses.clear();
     cluster.reserved.clear();
     cluster.revision.clone_from(&existing.revision);
-    if let Some(endpoint) = existing.east_west_gateway.as_ref().and_then(|g| g.endpoint()) {
+    if let Some(endpoint) = existing.east_west_gateway.as_ref().and_then(FoundGateway::endpoint) {
         // What is at another port is known by both.
         if endpoint.port() == EAST_WEST_PORT {
             cluster.addresses.insert(Gateway::EastWestGateway, *endpoint.ip());
@@ -18,7 +18,7 @@ pub(super) fn place(cluster: &mut LabCluster, existing: &Existing) {
             cluster.published_gateway = Some(endpoint);
         }
     }
-    if let Some(endpoint) = existing.ingress_gateway.as_ref().and_then(|g| g.endpoint()) {
+    if let Some(endpoint) = existing.ingress_gateway.as_ref().and_then(FoundGateway::endpoint) {
         cluster.addresses.insert(Gateway::IngressGateway, *endpoint.ip());
     }
     cluster.existing = Some(existing.clone());

@@ -146,8 +146,8 @@ fn id(f: &ClusterFacts, role: Role, all: &[ClusterFacts]) -> String {
     };
     // The cluster whose configuration an external istiod reads has its ID.
     let by_host = || {
-        let hosts = others().filter(|o| o.secrets.iter().any(|s| s.id.is_none() && is_of(s, f)));
-        hosts.filter_map(|o| o.istiods.first()?.cluster_id.clone()).next()
+        let mut hosts = others().filter(|o| o.secrets.iter().any(|s| s.id.is_none() && is_of(s, f)));
+        hosts.find_map(|o| o.istiods.first()?.cluster_id.clone())
     };
     let injected =
         || f.injected["global"]["multiCluster"]["clusterName"].as_str().filter(|n| !n.is_empty()).map(str::to_owned);
@@ -215,21 +215,17 @@ fn primary(
     }
     let any = (0..facts.len()).find(|o| *o != at && roles[*o] != Role::Remote);
     let name = &names[at];
-    match any {
-        Some(any) => {
-            warnings.push(format!(
-                "{name} has no istiod, and no istiod has a remote secret for it: taken for a remote of {}",
-                names[any]
-            ));
-            names[any].clone()
-        }
-        None => {
-            warnings.push(format!(
-                "{name} has no istiod, and none of these clusters has one: name the cluster that does with --context"
-            ));
-            name.clone()
-        }
-    }
+    let Some(any) = any else {
+        warnings.push(format!(
+            "{name} has no istiod, and none of these clusters has one: name the cluster that does with --context"
+        ));
+        return name.clone();
+    };
+    warnings.push(format!(
+        "{name} has no istiod, and no istiod has a remote secret for it: taken for a remote of {}",
+        names[any]
+    ));
+    names[any].clone()
 }
 
 /// The network of a cluster.
