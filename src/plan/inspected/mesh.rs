@@ -108,6 +108,11 @@ pub fn found_mesh(facts: &[ClusterFacts]) -> FoundMesh {
     let trust_domain = same("trust domain", trust_domain, "cluster.local");
     let captures = |f: &ClusterFacts| f.mesh["defaultConfig"]["proxyMetadata"]["ISTIO_META_DNS_CAPTURE"] == "true";
     let logs = |f: &ClusterFacts| f.mesh["accessLogFile"].as_str().is_some_and(|file| !file.is_empty());
+    // An external istiod reads the configuration of the first cluster of the mesh.
+    let mut hosts = facts.iter().zip(&roles).filter(|(_, role)| **role == Role::Host);
+    if let Some(config) = hosts.find_map(|(f, _)| f.istiods.first()?.cluster_id.clone()) {
+        clusters.sort_by_key(|c| c.existing.cluster_id.as_deref().unwrap_or(&c.name) != config);
+    }
     FoundMesh {
         id,
         trust_domain,

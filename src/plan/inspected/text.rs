@@ -174,6 +174,11 @@ mod tests {
         let primary = cluster("kind-east", "east", &[secret("Cluster_2", "gke_shop_eu_7")]);
         let mut host = cluster("kind-host", "Cluster_2", &[SecretFacts { id: None, ..secret("", "gke_shop_eu_7") }]);
         host.istiods[0].is_external = true;
+        // Its configuration is read from the first cluster of the mesh, in whatever order they were named.
+        let mut other = cluster("kind-other", "other", &[]);
+        other.istiods.clear();
+        let ordered = found_mesh(&[host.clone(), other, remote.clone()]);
+        assert_eq!(ordered.clusters[0].existing.context, "gke_shop_eu_7");
         insta::assert_snapshot!(format!("{}\n---\n{}", written(&[primary, remote.clone()]), written(&[host, remote])));
     }
 
