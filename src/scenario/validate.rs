@@ -286,12 +286,8 @@ fn count(count: usize, span: Span, problems: &mut Problems) {
     }
 }
 
-fn draft(raw: RawCluster, problems: &mut Problems) -> Draft {
-    let existing_at = raw.existing.as_ref().map(|e| e.span);
-    if existing_at.is_some() {
-        existing::refuse_made(&raw, problems);
-    }
-    let existing = raw.existing.and_then(|e| existing::read(e.value, problems));
+fn draft(mut raw: RawCluster, problems: &mut Problems) -> Draft {
+    let (existing, existing_at) = existing::of_cluster(&mut raw, problems);
     let name = raw.name.unwrap_or(Located { value: String::new(), span: Span::default() });
     let of = |field: &str, value: &str| setting(&name.value, field, value);
     let subnet = |field, value: Option<Located<String>>, problems: &mut Problems| {

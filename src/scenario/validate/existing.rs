@@ -57,8 +57,15 @@ fn refuse_own(raw: &RawScenario, problems: &mut Problems) {
     }
 }
 
+/// How a cluster is reached that lab did not make, and where the file says so. Then the fields that say what lab makes are mistakes.
+pub(super) fn of_cluster(raw: &mut RawCluster, problems: &mut Problems) -> (Option<Existing>, Option<Span>) {
+    let Some(existing) = raw.existing.take() else { return (None, None) };
+    refuse_made(raw, problems);
+    (read(existing.value, problems), Some(existing.span))
+}
+
 /// Records the fields of a cluster that say what lab makes.
-pub(super) fn refuse_made(raw: &RawCluster, problems: &mut Problems) {
+fn refuse_made(raw: &RawCluster, problems: &mut Problems) {
     let balancer = raw.load_balancer.as_ref().map(|balancer| match balancer {
         OrWord::Word(span) => *span,
         OrWord::Value(balancer) => balancer.span,
@@ -79,7 +86,7 @@ pub(super) fn refuse_made(raw: &RawCluster, problems: &mut Problems) {
 }
 
 /// Reads how a cluster is reached.
-pub(super) fn read(raw: RawExisting, problems: &mut Problems) -> Option<Existing> {
+fn read(raw: RawExisting, problems: &mut Problems) -> Option<Existing> {
     let mut text = |field, value: Option<Located<String>>| {
         let value = value?;
         if value.value.trim().is_empty() {
