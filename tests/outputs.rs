@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use lab::commands::diff::Difference;
 use lab::verdict::{
     AppStatus, Calls, Cell, ClusterStatus, Endpoint, Explanation, FaultEvent, FaultSource, FaultStatus, FaultVerdict,
-    FederationStatus, Finding, GatewayStatus, Held, Hop, Judgement, LabStatus, LastVerdict, MachineReport, Measure,
-    MemberReplicas, MemberStatus, NodeStatus, Passage, Phase, Proof, ProxyStatus, RemoteCluster, Replicas, Role, Round,
-    Soak, SourceVerdict, Span, Spread, Trace, Trial, Trialled, Verdict, Way,
+    FederationStatus, Finding, GatewayStatus, Held, Hop, Judgement, LabStatus, LastVerdict, LinkVerdict, MachineReport,
+    Measure, MemberReplicas, MemberStatus, NodeStatus, Passage, Phase, Proof, ProxyStatus, RemoteCluster, Replicas,
+    Role, Round, Soak, SourceVerdict, Span, Spread, Trace, Trial, Trialled, Verdict, Way,
 };
 use machine::{Machine, scenario};
 use serde::Serialize;
@@ -173,12 +173,14 @@ fn verdicts_fit() {
     };
     let members = vec![MemberReplicas { cluster: text("c1"), expected: 2, found: None }];
     let spread = Spread { check: text("federation a/b"), members, problems: vec![], measures: vec![] };
+    let link = LinkVerdict { from: text("c1"), to: text("c2"), found: text("one root"), finding: Some(finding()) };
     let verdict = Verdict {
         lab: text("demo"),
         passed: false,
         at: text("2026-01-01T00:00:00Z"),
         sources: vec![source],
         reachability: vec![cell],
+        links: vec![link],
         federation: vec![spread],
         faults: vec![fault()],
         findings: vec![finding()],

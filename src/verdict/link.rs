@@ -1,11 +1,12 @@
 //! What is configured for calls from one cluster to another, looked at without making any.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
 
 /// The way from one cluster to another in a mesh that somebody else installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LinkVerdict {
     /// The calling cluster.

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddrV4;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Port of an east-west gateway when nothing else is said.
 const EAST_WEST_PORT: u16 = 15443;
 
 /// A cluster that is there already: how it is reached, and what of the mesh was found in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Existing {
     /// The file that says how its API server is reached.
@@ -30,7 +31,7 @@ pub struct Existing {
 }
 
 /// A gateway that is there already.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundGateway {
     /// Its Service, as `NAMESPACE/NAME`.
