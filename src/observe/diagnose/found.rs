@@ -18,6 +18,9 @@ const CONTROL_PLANES: &str = "topology.istio.io/controlPlaneClusters";
 /// Where each namespace has the certificate of its own API server.
 const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
 
+/// How addresses begin that lead to whoever calls them.
+const LOOPBACK: [&str; 3] = ["https://127.", "https://localhost", "https://[::1]"];
+
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens; and whether istiod knows whose it is.
 pub(super) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
     let name = &to.name;
@@ -251,6 +254,18 @@ pub(super) async fn secret(ctx: &LabContext, from: &LabCluster, to: &LabCluster)
         }));
     };
     let kubeconfig: Value = serde_yaml::from_str(&String::from_utf8_lossy(&kubeconfig.0)).unwrap_or_default();
+    let server = kubeconfig.pointer("/clusters/0/cluster/server").and_then(Value::as_str).unwrap_or("none");
+    // What kind and minikube write for the machine that they are on.
+    if LOOPBACK.iter().any(|own| server.starts_with(own)) {
+        return Ok(Some(Finding {
+            cause: format!("istiod of {} cannot read {}: its remote secret leads to its own pod", from.name, to.name),
+            evidence: format!("Secret {ISTIO_NAMESPACE}/{name} in {}: its server is {server}", from.name),
+            remedy: format!(
+                "make it anew with an address of {}'s API server that pods of {} reach (--server https://HOST:PORT): {remedy}",
+                to.name, from.name
+            ),
+        }));
+    }
     let trusts = kubeconfig.pointer("/clusters/0/cluster/certificate-authority-data").and_then(Value::as_str);
     let own: Option<ConfigMap> = ctx.client(&to.name).await?.get(ISTIO_NAMESPACE, KUBERNETES_ROOT).await?;
     let own = own.and_then(|m| m.data).and_then(|mut d| d.remove("ca.crt"));
@@ -258,7 +273,6 @@ pub(super) async fn secret(ctx: &LabContext, from: &LabCluster, to: &LabCluster)
     if is_same(trusts, &own) {
         return Ok(None);
     }
-    let server = kubeconfig.pointer("/clusters/0/cluster/server").and_then(Value::as_str).unwrap_or("none");
     Ok(Some(Finding {
         cause: format!("istiod of {} cannot read {}: its remote secret is wrong", from.name, to.name),
         evidence: format!(
