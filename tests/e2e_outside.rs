@@ -124,3 +124,53 @@ fn istioctl_and_istios_own_tests_in_full() {
     own.kubectl("remote", &["-n", "sample", "delete", "deployments", "--all"]);
     assert_cause(&own.red("helloworld"), "helloworld");
 }
+
+/// Runs cargo on a project beside lab's, as a user does who has `lab` on PATH; gives whether it ended well, and what it said.
+fn cargo(project: &str, args: &[&str]) -> (bool, String) {
+    let binary = Path::new(LAB).parent().expect("a folder").display();
+    let path = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("cargo");
+    command
+        .args(args)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(project))
+        .env("PATH", path)
+        .env_remove("CI");
+    // What runs this test tells its own tests where they are.
+    let own = |name: &str| ["CARGO_", "NEXTEST_", "RUSTUP_TOOLCHAIN"].iter().any(|start| name.starts_with(start));
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name) && name != "CARGO_HOME") {
+        command.env_remove(name);
+    }
+    let output = command.env("CARGO_TARGET_DIR", target()).output().expect("cargo starts");
+    let said = text(&output.stdout) + &text(&output.stderr);
+    eprintln!("$ cargo {} ({})\n{said}", args.join(" "), output.status);
+    (output.status.success(), said)
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop")
+}
+
+/// The library's own tests and the code in its documentation, and the example that uses it: green on a lab that is well, red with the cause on one that is not.
+#[test]
+fn a_shop_is_tested_by_its_own_tests_in_full() {
+    assert!(cargo("testing", &["test"]).0);
+
+    lab(&["down", "shop"]);
+    let own = Own { name: "shop".to_owned(), verdict: Value::Null, file: "examples/shop/scenario.yaml".to_owned() };
+    let (well, said) = cargo("examples/shop", &["nextest", "run", "--locked", "--profile", "ci"]);
+    assert!(well, "{said}");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop/target/nextest/ci/junit.xml");
+    let junit = fs::read_to_string(results).expect("JUnit");
+    // Eleven, and the script that brings the lab up.
+    assert!(junit.contains(r#"tests="12""#) && junit.contains(r#"failures="0""#), "{junit}");
+    assert!(junit.contains("c2_reaches_stock"), "{junit}");
+
+    own.apply("c3", r#"{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"nobody","namespace":"shop"},"spec":{"selector":{"matchLabels":{"app":"stock"}}}}"#);
+    let (well, said) =
+        cargo("examples/shop", &["nextest", "run", "--locked", "--no-fail-fast", "-E", "test(c1_reaches)"]);
+    assert!(!well && said.contains("AuthorizationPolicy") && said.contains("remedy:"), "{said}");
+    assert!(said.contains("1 failed") && said.contains("2 passed"), "{said}");
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop/shop-c1_reaches_stock.tar.gz");
+    assert!(archive.is_file(), "no archive: {said}");
+    fs::remove_file(archive).expect("removed");
+}

@@ -26,6 +26,7 @@ const NOT_BUILT: &[&str] = &[
     "flake.lock",
     "flake.nix",
     "result",
+    "testing",
     "target",
 ];
 
