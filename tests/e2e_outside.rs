@@ -166,6 +166,13 @@ fn a_shop_is_tested_by_its_own_tests_in_full() {
     assert!(junit.contains("c2_reaches_stock"), "{junit}");
 
     own.apply("c3", r#"{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"nobody","namespace":"shop"},"spec":{"selector":{"matchLabels":{"app":"stock"}}}}"#);
+    // The callee learns of it a moment after it was made.
+    let explain = ["explain", "shop", "c1", "c3", "--service", "stock.shop:8080/echo"];
+    let is_denied = (0..60).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        !lab(&explain).status.success()
+    });
+    assert!(is_denied, "the policy never held");
     let (well, said) =
         cargo("examples/shop", &["nextest", "run", "--locked", "--no-fail-fast", "-E", "test(c1_reaches)"]);
     assert!(!well && said.contains("AuthorizationPolicy") && said.contains("remedy:"), "{said}");
