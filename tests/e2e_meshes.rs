@@ -3,7 +3,7 @@
 mod e2e;
 
 use base64::Engine as _;
-use e2e::{Own, assert_named, assert_red, lab, text};
+use e2e::{Own, assert_named, assert_red, lab, text, verify_red};
 
 /// What each mesh calls the other's helloworld.
 const WEST: &str = "http://helloworld.west.example:5000/hello";
@@ -74,7 +74,7 @@ fn two_meshes_in_full() {
     let chain = ["-n", "istio-system", "get", "secret", "cacerts", "-o", r"jsonpath={.data.cert-chain\.pem}"];
     let chain = base64.decode(own.kubectl("c1", &chain).trim()).expect("base64");
     let root = text(&chain).split_inclusive("-----END CERTIFICATE-----\n").last().expect("a root").to_owned();
-    let patch = serde_json::json!({ "data": { "root-cert.pem": base64.encode(root) } }).to_string();
+    let patch = serde_json::json!({ "data": { "root-cert.pem": base64.encode(&root) } }).to_string();
     own.kubectl("c1", &["-n", "istio-system", "patch", "secret", "cacerts", "--type=merge", "-p", &patch]);
     let restart = |own: &Own| {
         for (namespace, deployment) in [("istio-system", "istiod"), ("sample", "sleep"), ("sample", "helloworld-v1")] {
@@ -82,6 +82,20 @@ fn two_meshes_in_full() {
         }
     };
     restart(&own);
+    // istiod gives out its root as a ConfigMap once it leads, up to half a minute later: until then the calls themselves tell.
+    let verdict = verify_red(&own.name);
+    let causes: Vec<&str> =
+        verdict["findings"].as_array().expect("findings").iter().filter_map(|f| f["cause"].as_str()).collect();
+    let tells = |cause: &&str| cause.contains("certificate");
+    assert!(causes.iter().any(tells), "no cause speaks of certificates: {causes:?}");
+    let given_out =
+        ["-n", "sample", "get", "configmap", "istio-ca-root-cert", "-o", r"jsonpath={.data.root-cert\.pem}"];
+    for _ in 0..120 {
+        if own.kubectl("c1", &given_out).trim() == root.trim() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
     let verdict = own.red("c1 and c2 trust different root certificates");
     assert_red(&verdict, "east calls west", &["c1"]);
     assert_red(&verdict, "west calls east", &["c2"]);

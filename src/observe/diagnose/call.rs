@@ -8,7 +8,7 @@ use crate::observe::observed::{ENTRANCE, Observed};
 use crate::plan::render::{APP_NAMESPACE, LEGACY_NAMESPACE, is_of_apps};
 use crate::plan::{Helloworld, LabCluster, helloworlds};
 use crate::scenario::{CallerPod, Protocol, ServiceUrl, SpokenService, Through};
-use crate::verdict::{Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
+use crate::verdict::{CalledHost, Finding, OUTSIDE, Place, SourceVerdict, is_answered, reached, words};
 
 /// How a call is told that an Envoy's rules about who may call have denied, over HTTP and over gRPC.
 const DENIED: [&str; 2] = ["status 403: RBAC", "gRPC status 7 (PERMISSION_DENIED): RBAC"];
@@ -24,6 +24,8 @@ pub(in crate::observe) struct Failed {
     pub verdict: SourceVerdict,
     /// What was called, unless it is a URL.
     pub service: Option<ServiceUrl>,
+    /// The host of a URL that was called.
+    pub host: Option<CalledHost>,
     /// What was spoken there.
     pub protocol: Protocol,
     /// By which way.
@@ -36,12 +38,22 @@ impl Failed {
         self.verdict.caller.split_once('/').filter(|_| self.verdict.caller != OUTSIDE)
     }
 
+    /// Who called, as `explain` names callers; none where nobody in the mesh did.
+    fn meshed_caller(&self) -> Option<CallerPod> {
+        let (namespace, app) = self.caller().filter(|(namespace, _)| *namespace != LEGACY_NAMESPACE)?;
+        Some(CallerPod { namespace: namespace.to_owned(), app: app.to_owned() })
+    }
+
     /// The call as `explain` follows it: what is called and by whom; none where nobody in the mesh calls, or nothing that is a service.
     pub fn explained(&self) -> Option<(SpokenService, CallerPod)> {
-        let (namespace, app) = self.caller().filter(|(namespace, _)| *namespace != LEGACY_NAMESPACE)?;
-        let caller = CallerPod { namespace: namespace.to_owned(), app: app.to_owned() };
+        let caller = self.meshed_caller()?;
         let service = self.service.clone()?;
         Some((SpokenService { protocol: self.protocol, service }, caller))
+    }
+
+    /// The same of a host that is called by its name.
+    pub fn explained_host(&self) -> Option<(&CalledHost, CallerPod)> {
+        Some((self.host.as_ref()?, self.meshed_caller()?))
     }
 
     /// Whether lab's own helloworld was called.

@@ -73,20 +73,25 @@ pub(super) async fn findings(ctx: &LabContext, red: &Red<'_>) -> Vec<Finding> {
 /// What is wrong between the sources that are red and the clusters that should have answered them: several pairs side by side, told in their order.
 async fn between(ctx: &LabContext, sources: &[Failed], unknown: &impl Fn(&str, &StepError) -> Finding) -> Vec<Finding> {
     let seen = &Observed::look(ctx).await;
-    let pairs =
-        sources.iter().flat_map(|source| diagnose::suspects(ctx, seen, source).into_iter().map(move |to| (source, to)));
+    // Each pair on its own; of a host, whose cluster nobody knows, all of them in turn, and then the way to it.
+    let pairs = sources.iter().flat_map(|source| {
+        let suspects = diagnose::suspects(ctx, seen, source);
+        let at_once = if source.explained_host().is_some() { suspects.len().max(1) } else { 1 };
+        let groups: Vec<Vec<&LabCluster>> = suspects.chunks(at_once).map(<[_]>::to_vec).collect();
+        groups.into_iter().map(move |group| (source, group))
+    });
     let late = |what: String, limit: Duration| Finding {
         cause: format!("the cause of what {what} sees could not be found within {} s", limit.as_secs()),
         evidence: "its clusters answer slowly, or not at all".to_owned(),
         remedy: format!("lab status {0}; lab verify {0} looks again", ctx.lab.name),
     };
-    let looks = pairs.map(async |(source, to)| {
+    let looks = pairs.map(async |(source, group)| {
         let Ok(from) = ctx.cluster(&source.verdict.cluster) else { return None };
-        let both = format!("{} or {}", from.name, to.name);
-        match tokio::time::timeout(PAIR_LIMIT, first_broken(ctx, seen, (from, to), source)).await {
+        let names = |word: &str| group.iter().map(|to| to.name.as_str()).collect::<Vec<_>>().join(word);
+        match tokio::time::timeout(PAIR_LIMIT, first_of(ctx, seen, (from, &group), source)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => Some(unknown(&both, &error)),
-            Err(_) => Some(late(format!("{} of {}", from.name, to.name), PAIR_LIMIT)),
+            Ok(Err(error)) => Some(unknown(&format!("{} or {}", from.name, names(" or ")), &error)),
+            Err(_) => Some(late(format!("{} of {}", from.name, names(" and ")), PAIR_LIMIT)),
         }
     });
     // What was found before time is up is told.
@@ -103,6 +108,23 @@ async fn between(ctx: &LabContext, sources: &[Failed], unknown: &impl Fn(&str, &
             }
         }
     }
+}
+
+/// The first broken link of a call to any of these clusters. Where none is found, what a walk to the host finds.
+async fn first_of(
+    ctx: &LabContext,
+    seen: &Observed,
+    (from, group): (&LabCluster, &[&LabCluster]),
+    source: &Failed,
+) -> Result<Option<Finding>, StepError> {
+    for to in group {
+        if let Some(found) = first_broken(ctx, seen, (from, to), source).await? {
+            return Ok(Some(found));
+        }
+    }
+    let Some((host, caller)) = source.explained_host() else { return Ok(None) };
+    let explanation = explain::of_host(ctx, (&from.name, &caller), host).await?;
+    Ok(explanation.hops.into_iter().find_map(|hop| hop.finding))
 }
 
 /// The first broken link of a call.

@@ -24,7 +24,9 @@ use super::diagnose::{Failed, is_denied};
 use crate::context::{LabContext, StepError, files, nodes};
 use crate::exec::Progress;
 use crate::scenario::{Check, Expect, Protocol, ServiceUrl, Target, Through};
-use crate::verdict::{Cell, FaultVerdict, Finding, LinkVerdict, Settling, SourceVerdict, Spread, Standing, Verdict};
+use crate::verdict::{
+    CalledHost, Cell, FaultVerdict, Finding, LinkVerdict, Settling, SourceVerdict, Spread, Standing, Verdict,
+};
 
 /// How long a verdict waits for a lab to be well.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,6 +89,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
         unexplained.extend(failed.map(|s| Failed {
             verdict: s.clone(),
             service: called(check).cloned(),
+            host: called_host(check),
             protocol: protocol(check),
             through: way(check),
         }));
@@ -166,6 +169,12 @@ fn called(check: &Check) -> Option<&ServiceUrl> {
         },
         Check::Federation(_) | Check::Reachability => None,
     }
+}
+
+/// The host of the URL that a check calls.
+fn called_host(check: &Check) -> Option<CalledHost> {
+    let Check::Request(request) = check else { return None };
+    if let Target::Url(url) = &request.target { url.parse().ok() } else { None }
 }
 
 /// What a check speaks.
