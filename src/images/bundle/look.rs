@@ -49,8 +49,12 @@ pub(super) fn verify(
     Ok((whole.finish()?, looked))
 }
 
-/// Looks at each member.
+/// Looks at each member. What is said of one is fit for a terminal, whatever its name is.
 pub(super) fn members(from: impl Read, dir: &Path, expected: &Contents, images: &BTreeMap<String, Held>) -> Looked {
+    each(from, dir, expected, images).map_err(|reason| reason.replace(char::is_control, " "))
+}
+
+fn each(from: impl Read, dir: &Path, expected: &Contents, images: &BTreeMap<String, Held>) -> Looked {
     let broken = |e: io::Error| format!("it is broken: {}", words::io_error(&e));
     let mut sums: BTreeMap<String, String> = BTreeMap::new();
     let mut listed = None;
@@ -113,6 +117,9 @@ pub(super) fn members(from: impl Read, dir: &Path, expected: &Contents, images: 
         .filter_map(|l| l.split_once("  "))
         .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
         .collect();
+    if let Some(name) = listed.keys().find(|name| !sums.contains_key(*name)) {
+        return Err(format!("it does not hold {name}, which {SUMS} lists"));
+    }
     match sums.iter().find(|(name, sum)| listed.get(*name) != Some(*sum)) {
         Some((name, _)) => Err(format!("{name} in it has another digest than {SUMS} says")),
         None => Ok(sums.into_keys().collect()),

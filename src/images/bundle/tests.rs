@@ -119,6 +119,75 @@ fn a_crafted_archive_is_refused_before_anything_is_loaded() {
     assert!(part.contains("does not hold karmada-agent.tar"), "{part}");
 }
 
+/// One change somewhere in an archive.
+fn spoil(draw: &mut fastrand::Rng, bytes: &mut Vec<u8>) {
+    let at = draw.usize(..bytes.len());
+    let end = (at + draw.usize(1..600)).min(bytes.len());
+    match draw.u8(..6) {
+        0 => bytes[at] ^= 1 << draw.u8(..8),
+        1 => bytes.truncate(at),
+        2 => bytes[at..end].fill(draw.u8(..)),
+        3 => drop(bytes.drain(at..end)),
+        // Whole blocks, so that members are left out, come twice, or get the heads of others.
+        4 => {
+            let (from, to) = (at / 512 * 512, draw.usize(..bytes.len()) / 512 * 512);
+            let block: Vec<u8> = bytes[from..(from + 512).min(bytes.len())].to_vec();
+            bytes.splice(to..to, block);
+        }
+        // What tar says in numbers and names is text.
+        _ => {
+            let text: &[u8] =
+                [&b"../../../x"[..], b"/etc/x", b"77777777777", b"99999999999", b"\xff\xff", b"5"][draw.usize(..6)];
+            let end = (at + text.len()).min(bytes.len());
+            bytes[at..end].copy_from_slice(&text[..end - at]);
+        }
+    }
+}
+
+/// Looks through spoiled archives until it is enough: each is refused in words, or holds what the sound one holds, and nothing is written anywhere else.
+fn fuzz(seed: u64, enough: impl Fn(usize) -> bool) {
+    let dir = unfinished::dir().expect("a directory");
+    let (mut file, _) = written(dir.path(), &node(&packages()));
+    let mut sound = Vec::new();
+    file.rewind().expect("rewinds");
+    file.read_to_end(&mut sound).expect("reads");
+    let out = dir.path().join("a/b/out");
+    let (contents, held, mut draw) = (packages(), held(), fastrand::Rng::with_seed(seed));
+    let whole = look::members(&sound[..], &out, &contents, &held).expect("sound");
+    let mut tried = 0;
+    while !enough(tried) {
+        let mut spoiled = sound.clone();
+        for _ in 0..draw.usize(1..4) {
+            if !spoiled.is_empty() {
+                spoil(&mut draw, &mut spoiled);
+            }
+        }
+        match look::members(&spoiled[..], &out, &contents, &held) {
+            Ok(found) => assert_eq!(found, whole, "number {tried} of seed {seed}"),
+            Err(reason) => {
+                assert!(!reason.is_empty() && !reason.contains('\n'), "number {tried} of seed {seed}: {reason}")
+            }
+        }
+        tried += 1;
+    }
+    let beside = fs::entries(dir.path()).expect("a directory");
+    assert_eq!(beside.len(), 3, "only `a`, the archive and a tool: {beside:?}");
+}
+
+#[test]
+fn a_spoiled_archive_is_refused() {
+    fuzz(1, |tried| tried == 300);
+}
+
+/// A minute of it, by a seed that is told.
+#[test]
+fn spoiled_archives_are_refused_in_full() {
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let start = std::time::Instant::now();
+    fuzz(seed, |_| start.elapsed() > std::time::Duration::from_secs(55));
+}
+
 #[test]
 fn a_checksum_lies_beside_its_archive() {
     let dir = unfinished::dir().expect("a directory");
