@@ -12,9 +12,12 @@ use kube::{Client, Config};
 use miette::Diagnostic;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
+use tower::buffer::BufferLayer;
 use tower::layer::layer_fn;
+use tower::retry::RetryLayer;
 use tower::{BoxError, Service};
 
+use super::again::Again;
 use crate::sys::words;
 
 /// How long an API server may take for a whole answer. Of a watch, a log or a connection into a pod it is how long the answer may take to
@@ -46,11 +49,16 @@ pub enum NoAnswer {
     },
 }
 
-/// A client by a configuration, whose questions all end.
+/// Requests that may wait for their turn on the way to one API server.
+const WAITING: usize = 1024;
+
+/// A client by a configuration, whose questions all end, those that are asked again included.
 pub(super) fn client(config: Config, cluster: &str) -> Result<Client, kube::Error> {
     let cluster = cluster.to_owned();
     let bound = layer_fn(move |inner| Bounded { inner, cluster: cluster.clone(), limit: ANSWER });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&bound).build())
+    let again = RetryLayer::new(Again::default());
+    let shared = BufferLayer::new(WAITING);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&shared).with_layer(&again).with_layer(&bound).build())
 }
 
 /// Bounds what it hands on.
@@ -94,7 +102,7 @@ where
 }
 
 /// Whether an answer has no end of its own.
-fn goes_on(uri: &Uri) -> bool {
+pub(super) fn goes_on(uri: &Uri) -> bool {
     let is_watch = uri.query().is_some_and(|query| query.split('&').any(|q| q == "watch=true" || q == "watch=1"));
     let last = uri.path().rsplit('/').next().unwrap_or_default();
     is_watch || matches!(last, "log" | "exec" | "attach" | "portforward")

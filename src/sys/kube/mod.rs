@@ -1,5 +1,6 @@
 //! One Kubernetes cluster: a client, server-side apply, waits that watch, and calls into pods.
 
+mod again;
 mod apply;
 mod attach;
 mod by_hand;
