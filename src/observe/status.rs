@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Node as KubeNode, Service};
 use kube::ResourceExt;
 
-use crate::context::{LabContext, StepError, files, karmada_api};
+use crate::context::{LabContext, StepError, files, karmada_api, nodes};
 use crate::fault::{Record, now, records};
 use crate::plan::render::{self, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
@@ -75,14 +75,13 @@ async fn cluster(
     cluster: &LabCluster,
     nodes: &[Node],
 ) -> (ClusterStatus, Vec<(String, ProxyStatus)>) {
-    let own = nodes.iter().filter(|n| n.cluster == cluster.name);
     let mut status = ClusterStatus {
         name: cluster.name.clone(),
         network: cluster.network.clone(),
         primary: cluster.primary.clone(),
         controlled_by: ctx.lab.controlled_by(cluster),
         east_west_gateway: cluster.east_west_endpoint().map(|e| e.ip().to_string()),
-        nodes: own.map(node).collect(),
+        nodes: planned_nodes(ctx, cluster, nodes),
         api_server: "not built",
         ..ClusterStatus::default()
     };
@@ -192,14 +191,22 @@ fn found_node(node: &KubeNode) -> NodeStatus {
     }
 }
 
-fn node(node: &Node) -> NodeStatus {
-    NodeStatus {
-        name: node.name.clone(),
-        running: node.running,
-        status: node.status.clone(),
-        address: node.address.clone(),
-        ready: None,
+/// The nodes of a cluster that lab makes, those that are not there among them.
+fn planned_nodes(ctx: &LabContext, cluster: &LabCluster, found: &[Node]) -> Vec<NodeStatus> {
+    if cluster.existing.is_some() {
+        return Vec::new();
     }
+    let own = found.iter().filter(|n| n.cluster == cluster.name);
+    let absent = cluster.nodes().filter(|name| !found.iter().any(|n| n.name == *name));
+    let absent = absent.map(|name| NodeStatus { name, status: "is not there".to_owned(), ..NodeStatus::default() });
+    own.map(|found| node(found, &ctx.lab.docker_network.name)).chain(absent).collect()
+}
+
+fn node(node: &Node, network: &str) -> NodeStatus {
+    // What Docker says of a container does not say where it is attached.
+    let detached = nodes::condition(node, network).filter(|_| node.running && !node.paused);
+    let status = detached.map_or_else(|| node.status.clone(), |(condition, _)| format!("{}, {condition}", node.status));
+    NodeStatus { name: node.name.clone(), running: node.running, status, address: node.address.clone(), ready: None }
 }
 
 fn is_ready(node: &KubeNode) -> bool {

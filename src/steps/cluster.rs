@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::Value;
 
 use super::half_made;
@@ -56,7 +57,20 @@ async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, St
     if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| amiss(ctx, n)) {
         return Ok(false);
     }
-    Ok(ctx.client(&cluster.name).await?.is_ready().await)
+    let moved = join_all(nodes.iter().map(|node| is_moved(ctx, node)));
+    let client = ctx.client(&cluster.name).await?;
+    let (moved, is_ready) = tokio::join!(moved, client.is_ready());
+    Ok(is_ready && !moved.contains(&true))
+}
+
+/// Where the entrypoint of a node writes its address, ours and kind's own.
+const ADDRESS: &str = "cat /kind/address /kind/old-ipv4 2>/dev/null; true";
+
+/// Whether a node that runs has another address than when it started, as after it was detached and attached by hand: what it runs listens at the old one.
+async fn is_moved(ctx: &RunContext, node: &Node) -> bool {
+    let Some(now) = node.address.as_ref().filter(|_| node.running && !node.paused) else { return false };
+    let told = ctx.engine.exec(&node.name, &["sh", "-c", ADDRESS], None).await;
+    told.is_ok_and(|told| told.text.split_whitespace().next().is_some_and(|then| then != now))
 }
 
 async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
@@ -119,7 +133,15 @@ async fn restart(
     progress: &Progress,
 ) -> Result<bool, StepError> {
     let network = &ctx.lab.docker_network.name;
-    for node in nodes.iter().filter(|n| amiss(ctx, n)) {
+    let moved = join_all(nodes.iter().map(|node| is_moved(ctx, node))).await;
+    for (node, is_moved) in nodes.iter().zip(moved) {
+        if !is_moved && !amiss(ctx, node) {
+            continue;
+        }
+        if is_moved {
+            progress.say(format!("{} has another address than when it started", node.name));
+            ctx.engine.stop(&node.name).await?;
+        }
         if !node.networks.contains(network) {
             progress.say(format!("attaching {} to {network}", node.name));
             ctx.engine.attach(network, &node.name).await?;

@@ -65,7 +65,7 @@ pub struct NodeStatus {
     pub name: String,
     /// Whether its container runs.
     pub running: bool,
-    /// Docker's words about its container.
+    /// Docker's words about its container; that it is not there, or where it is not attached.
     pub status: String,
     /// Its address on the lab's network.
     pub address: Option<String>,
