@@ -164,6 +164,37 @@ fn gateway_loss_in_full() {
     own.mend();
 }
 
+/// Who comes from outside loses everything at the ingress gateway that is gone, and nothing at another; who calls inside the mesh notices nothing.
+#[test]
+fn ingress_loss_in_full() {
+    let fault = "gateway: { cluster: c1, gateway: ingress, for: 10s, expect: { lost: 0 } }";
+    let scenario = format!(
+        "mesh: {{ ingressGateway: true }}\nclusters: [c1, c2]\napps: [helloworld, sleep]\nchecks: [rotation, {{ rotation: {{ through: ingress }} }}]\n\
+         faults:\n  - {fault}\n"
+    );
+    let own = Own::of("ingress-loss", &scenario);
+    let from_outside = |cluster: &str| {
+        let sources = own.verdict["faults"][0]["sources"].as_array().expect("sources");
+        let found = sources.iter().find(|s| s["cluster"] == cluster && s["isOutside"] == true);
+        found.unwrap_or_else(|| panic!("nobody called from outside: {sources:#?}"))
+    };
+    let there = from_outside("c1");
+    assert!(there["lost"].as_u64() > Some(3) && there["failover"].is_null(), "{there:#}");
+    assert!(there["back"].is_number(), "{there:#}");
+    assert_eq!(from_outside("c2")["lost"], 0, "another gateway is not concerned");
+    assert_eq!((&seen(&own.verdict, 0, "c1")["lost"], &seen(&own.verdict, 0, "c2")["lost"]), (&0.into(), &0.into()));
+    // Another gateway that is gone as well, which the fault does not explain.
+    let child =
+        beside(&["fault", &own.name, "gateway", "c1", "--ingress", "--for", "15s", "--measure", "--output", "json"]);
+    until(&own.name, 1, 90);
+    std::thread::sleep(Duration::from_secs(2));
+    own.kubectl("c2", &["-n", "istio-system", "scale", "deployment/istio-ingressgateway", "--replicas=0"]);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let said = text(&output.stdout);
+    assert!(said.contains("requests from outside at c2 were lost"), "{said}");
+}
+
 #[test]
 fn cluster_loss_in_full() {
     let own = Own::up("cluster-loss");

@@ -5,19 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::traffic::{Replies, collect};
 use crate::context::{LabContext, StepError};
 use crate::plan::render::APP_NAMESPACE;
-use crate::scenario::{FAULT_RATE, ServiceUrl};
+use crate::scenario::{FAULT_PATIENCE, FAULT_RATE, ServiceUrl};
 use crate::sys::kube::KubeError;
-use crate::verdict::{Answer, Moment, REPLY_FORMAT};
+use crate::verdict::{Answer, Moment, REPLY_FORMAT, Reply};
 
 /// Who calls; its container has that name too.
 const CALLER: &str = "sleep";
-/// Seconds that one request may take. On a busy machine one that goes well may take more than one.
-const LIMIT: &str = "3";
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_millis(FAULT_PATIENCE);
 /// Runs the rest of its words in the namespaces of a container.
 const ENTER: &str = r#"id=$1
 shift
@@ -31,6 +31,23 @@ pub(super) struct Probe {
     times: Arc<Mutex<Vec<(Instant, u64)>>>,
 }
 
+/// Where replies go.
+struct Taker {
+    sender: UnboundedSender<(Instant, Answer)>,
+    times: Arc<Mutex<Vec<(Instant, u64)>>>,
+}
+
+impl Taker {
+    /// Takes a reply that has come now; tells whether anybody still wants it.
+    fn take(&self, reply: &Reply) -> bool {
+        let (now, answer) = (Instant::now(), Answer::of(reply));
+        if matches!(answer, Answer::Version(_)) {
+            self.times.lock().unwrap_or_else(PoisonError::into_inner).push((now, reply.micros));
+        }
+        self.sender.send((now, answer)).is_ok()
+    }
+}
+
 impl Probe {
     /// Begins to call from the newest pod of sleep in a cluster, until this is dropped.
     pub async fn begin(ctx: &LabContext, cluster: &str, service: &ServiceUrl) -> Result<Self, StepError> {
@@ -41,27 +58,49 @@ impl Probe {
         let (node, id) = place(&pod).ok_or_else(lost)?;
         let of = ctx.cluster(cluster)?;
         let node = of.nodes().find(|container| of.node_name(container) == node).ok_or_else(lost)?;
-        let (rate, url) = (format!("{FAULT_RATE}/s"), format!("http://{service}#[1-1000000]"));
+        let (rate, limit) = (format!("{FAULT_RATE}/s"), PATIENCE.as_secs().to_string());
+        let url = format!("http://{service}#[1-1000000]");
         let command =
-            ["sh", "-c", ENTER, "sh", &id, "curl", "-sN", "--rate", &rate, "-m", LIMIT, "-w", REPLY_FORMAT, &url];
+            ["sh", "-c", ENTER, "sh", &id, "curl", "-sN", "--rate", &rate, "-m", &limit, "-w", REPLY_FORMAT, &url];
         let mut lines = ctx.engine.exec_lines(&node, &command).await?;
-        let (sender, answers) = unbounded_channel();
-        let times: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
-        let taken = Arc::clone(&times);
+        let (probe, taker) = Self::taking();
         tokio::spawn(async move {
             let mut replies = Replies::default();
             while let Some(line) = lines.next().await {
                 let Some(reply) = replies.line(&line) else { continue };
-                let (now, answer) = (Instant::now(), Answer::of(&reply));
-                if matches!(answer, Answer::Version(_)) {
-                    taken.lock().unwrap_or_else(PoisonError::into_inner).push((now, reply.micros));
-                }
-                if sender.send((now, answer)).is_err() {
+                if !taker.take(&reply) {
                     break;
                 }
             }
         });
-        Ok(Self { answers, times })
+        Ok(probe)
+    }
+
+    /// Begins to call from this process, as often and as patiently, until this is dropped.
+    pub fn by<F>(call: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Reply> + Send,
+    {
+        let (probe, taker) = Self::taking();
+        tokio::spawn(async move {
+            let mut turns = tokio::time::interval(Duration::from_secs(1) / FAULT_RATE);
+            turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                turns.tick().await;
+                let late = || Reply { error: format!("no answer within {} s", PATIENCE.as_secs()), ..Reply::default() };
+                let reply = tokio::time::timeout(PATIENCE, call()).await.unwrap_or_else(|_| late());
+                if !taker.take(&reply) {
+                    break;
+                }
+            }
+        });
+        probe
+    }
+
+    fn taking() -> (Self, Taker) {
+        let (sender, answers) = unbounded_channel();
+        let times: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
+        (Self { answers, times: Arc::clone(&times) }, Taker { sender, times })
     }
 
     /// Ends the calls. Gives each answer that nobody has collected, with the time at which it came.

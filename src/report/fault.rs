@@ -39,7 +39,7 @@ pub fn faults_text(faults: &[FaultVerdict]) -> String {
         }
         for source in &fault.sources {
             for (error, count) in &source.errors {
-                let _ = writeln!(text, "  from {}: {count} x {error}", source.cluster);
+                let _ = writeln!(text, "  from {}: {count} x {error}", source.caller());
             }
         }
         for problem in fault.wrong() {
@@ -61,7 +61,7 @@ pub(super) fn row(source: &FaultSource) -> [String; 8] {
     // A source that could not be judged has no figures.
     let time = |at: Option<f64>| if source.sent == 0 { String::new() } else { seconds(at) };
     [
-        source.cluster.clone(),
+        source.caller(),
         source.sent.to_string(),
         source.lost.to_string(),
         if source.lost == 0 { String::new() } else { time(source.first_answer) },
@@ -93,6 +93,7 @@ pub(super) mod tests {
     pub(in crate::report) fn fault() -> FaultVerdict {
         let source = |cluster: &str, lost: u32, problems: &[&str]| FaultSource {
             cluster: cluster.into(),
+            is_outside: false,
             sent: 400,
             lost,
             answers: [("c1".into(), 390), ("c3".into(), 10)].into(),

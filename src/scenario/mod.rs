@@ -34,7 +34,8 @@ pub use encoding::{NotText, decode};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use fault::{
     Away, BACK as FAULT_BACK, DEFAULT as FAULT_SECONDS, Fault, FaultExpect, FaultKind, Ground, GroundCluster,
-    LONGEST as FAULT_LONGEST, Limit, Link, Path, RATE as FAULT_RATE, SHORTEST as FAULT_SHORTEST,
+    LONGEST as FAULT_LONGEST, Limit, Link, PATIENCE as FAULT_PATIENCE, Path, RATE as FAULT_RATE,
+    SHORTEST as FAULT_SHORTEST,
 };
 pub use istio::from_istio_topology;
 pub use manifests::{Files, ManifestFile, Unusable};

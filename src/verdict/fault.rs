@@ -1,92 +1,27 @@
 //! What callers saw while something was broken for a while, held against what Istio promises and what the scenario expects.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use told::{FaultEvent, FaultSource, FaultVerdict};
 
 use super::{Answer, Measure, Moment};
 use crate::plan::{Lab, helloworlds};
-use crate::scenario::{FAULT_BACK, Fault, FaultKind, Ground, Limit, Path};
+use crate::scenario::{Check, FAULT_BACK, FAULT_PATIENCE, Fault, FaultKind, Gateway, Ground, Limit, Path, Through};
 
-/// How one fault was borne.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FaultVerdict {
-    /// What was so, as `the network between c1 and c2 is cut`.
-    pub fault: String,
-    /// Its kind, as a scenario has it.
-    pub kind: String,
-    /// What was called.
-    pub service: String,
-    /// How long it was to last, in seconds.
-    pub seconds: u32,
-    /// What each cluster saw.
-    pub sources: Vec<FaultSource>,
-    /// What happened, in its order.
-    pub timeline: Vec<FaultEvent>,
-    /// What is wrong beside what a cluster saw.
-    pub problems: Vec<String>,
-}
-
-/// What calls from one cluster saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FaultSource {
-    /// The cluster that called.
-    pub cluster: String,
-    /// Requests sent from the begin of the fault until all was as before.
-    pub sent: u32,
-    /// Those that were not answered with status 200.
-    pub lost: u32,
-    /// Answers by cluster while the fault lasted.
-    pub answers: BTreeMap<String, u32>,
-    /// Seconds from the begin until the first answer after the first loss; nothing when none was lost, or none was answered any more.
-    pub first_answer: Option<f64>,
-    /// Seconds from the begin until requests were lost no more, while it lasted; nothing when they were to the end.
-    pub failover: Option<f64>,
-    /// Seconds from its end until all was as before; nothing when it was not in time.
-    pub back: Option<f64>,
-    /// Milliseconds within which 95 of 100 answers came before the fault, and while it lasted.
-    pub within: [Option<f64>; 2],
-    /// What became of lost requests, with counts.
-    pub errors: BTreeMap<String, u32>,
-    /// What is wrong.
-    pub problems: Vec<String>,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FaultEvent {
-    /// Seconds since the fault began.
-    pub at: f64,
-    /// What.
-    pub what: String,
-}
-
-impl FaultVerdict {
-    /// Whether all was as promised and as expected.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.problems.is_empty() && self.sources.iter().all(|s| s.problems.is_empty())
-    }
-
-    /// All that is wrong, a line each.
-    #[must_use]
-    pub fn wrong(&self) -> Vec<String> {
-        self.problems.iter().chain(self.sources.iter().flat_map(|s| &s.problems)).cloned().collect()
-    }
-}
-
-/// The calls of one cluster.
+/// The calls of one cluster, or those that come in there.
 #[derive(Clone, Debug, Default)]
 pub struct FaultCalls {
     /// The cluster.
     pub from: String,
+    /// Whether they come from outside, through its ingress gateway.
+    pub is_outside: bool,
     /// The latest calls before anything happened.
     pub before: Vec<Moment>,
-    /// Calls since the fault began.
+    /// Milliseconds from when the fault was begun until it was there.
+    pub there: u64,
+    /// Calls since the fault was begun.
     pub away: Vec<Moment>,
     /// Calls since its end was begun.
     pub back: Vec<Moment>,
@@ -99,6 +34,8 @@ pub struct FaultCalls {
 pub struct FaultJudge<'a> {
     fault: &'a Fault,
     ground: Ground,
+    /// The clusters at which helloworld is called from outside.
+    entered: BTreeSet<String>,
     /// The cluster of each version of helloworld.
     clusters: BTreeMap<String, String>,
     /// Whether sidecars answer DNS queries themselves.
@@ -109,9 +46,14 @@ impl<'a> FaultJudge<'a> {
     /// What a fault of a lab is judged by.
     #[must_use]
     pub fn of(lab: &Lab, fault: &'a Fault) -> Self {
+        let entered = lab.checks.iter().filter_map(|check| match check {
+            Check::Rotation { service, from, through: Through::Ingress } if *service == fault.service => Some(from),
+            _ => None,
+        });
         Self {
             fault,
             ground: lab.ground(),
+            entered: entered.flatten().cloned().collect(),
             clusters: helloworlds(lab).map(|h| (h.version, h.cluster.to_owned())).collect(),
             captures_dns: lab.mesh.dns_capture,
         }
@@ -121,6 +63,23 @@ impl<'a> FaultJudge<'a> {
     #[must_use]
     pub fn callers(&self) -> Vec<&str> {
         self.ground.callers(&self.fault.kind)
+    }
+
+    /// The clusters at whose ingress gateways is called from outside meanwhile.
+    #[must_use]
+    pub fn entrances(&self) -> Vec<&str> {
+        self.callers().into_iter().filter(|cluster| self.entered.contains(*cluster)).collect()
+    }
+
+    /// What becomes of calls to a cluster.
+    fn path(&self, calls: &FaultCalls, to: &str) -> Path {
+        if self.is_shut(calls) { Path::Cut } else { self.ground.path(&self.fault.kind, &calls.from, to) }
+    }
+
+    /// Whether nobody comes in.
+    fn is_shut(&self, calls: &FaultCalls) -> bool {
+        calls.is_outside
+            && matches!(&self.fault.kind, FaultKind::Gateway { cluster, gateway: Gateway::IngressGateway } if *cluster == calls.from)
     }
 
     /// Whether all is as before: the latest calls were all answered, and by everybody who answered before.
@@ -150,8 +109,9 @@ impl<'a> FaultJudge<'a> {
     }
 
     fn source(&self, calls: &FaultCalls, healed: f64, timeline: &mut Vec<FaultEvent>) -> FaultSource {
-        let FaultCalls { from, before, away, back, within } = calls;
-        let mut source = FaultSource { cluster: from.clone(), ..FaultSource::default() };
+        let FaultCalls { from: _, is_outside, before, there: _, away, back, within } = calls;
+        let mut source = FaultSource { cluster: calls.from.clone(), is_outside: *is_outside, ..FaultSource::default() };
+        let from = &source.caller();
         if !super::is_settled(before) {
             source.problems.push(format!(
                 "calls from {from} were not all answered, or by others each time, before anything was broken"
@@ -206,9 +166,9 @@ impl<'a> FaultJudge<'a> {
     /// What Istio promises, and that the fault was one.
     fn promises(&self, calls: &FaultCalls, source: &mut FaultSource) {
         let kind = &self.fault.kind;
-        let from = &calls.from;
-        let late = self.late(&calls.away);
-        let half = f64::from(self.fault.seconds) / 2.0;
+        let from = &source.caller();
+        let late = self.late(calls);
+        let half = self.judged();
         if late.is_empty() {
             source.problems.push(format!("no call from {from} ended in the last {half} s"));
             return;
@@ -216,7 +176,7 @@ impl<'a> FaultJudge<'a> {
         let answered = self.answered(&late);
         let answering: BTreeSet<&String> = self.clusters.values().collect();
         for to in &answering {
-            if self.ground.path(kind, from, to) == Path::Cut
+            if self.path(calls, to) == Path::Cut
                 && let Some(count) = answered.get(*to)
             {
                 source
@@ -224,20 +184,17 @@ impl<'a> FaultJudge<'a> {
                     .push(format!("{to} answered {from} {count} times in the last {half} s, although {kind}"));
             }
         }
-        let open: Vec<&str> = answering
-            .iter()
-            .filter(|to| self.ground.path(kind, from, to) == Path::Untouched)
-            .map(|to| to.as_str())
-            .collect();
+        let open: Vec<&str> =
+            answering.iter().filter(|to| self.path(calls, to) == Path::Untouched).map(|to| to.as_str()).collect();
         if !open.is_empty() && answered.is_empty() {
             source.problems.push(format!(
                 "nobody answered {from} in the last {half} s, although the way to {} is open",
                 open.join(", ")
             ));
         }
-        let is_promised = self.ground.loses_nothing(kind, from)
-            || (self.captures_dns && matches!(kind, FaultKind::Dns { cluster } if cluster == from));
-        if is_promised && source.lost > 0 {
+        let is_promised = self.ground.loses_nothing(kind, &calls.from)
+            || (self.captures_dns && matches!(kind, FaultKind::Dns { cluster } if *cluster == calls.from));
+        if is_promised && !self.is_shut(calls) && source.lost > 0 {
             source.problems.push(format!(
                 "{} of {} requests from {from} were lost, although {kind}, which none of them needs",
                 source.lost, source.sent
@@ -257,6 +214,10 @@ impl<'a> FaultJudge<'a> {
     fn expectations(&self, calls: &FaultCalls, source: &mut FaultSource) {
         let expect = &self.fault.expect;
         let from = &calls.from;
+        // They say what clusters of the mesh see.
+        if calls.is_outside {
+            return;
+        }
         if let Some(limit) = expect.lost.get(from) {
             let most = match limit {
                 Limit::Count(most) => *most,
@@ -270,10 +231,10 @@ impl<'a> FaultJudge<'a> {
             }
         }
         if let Some(expected) = expect.answers.get(from) {
-            let late = self.answered(&self.late(&calls.away));
+            let late = self.answered(&self.late(calls));
             let found: BTreeSet<&str> = late.keys().map(String::as_str).collect();
             if found != expected.iter().map(String::as_str).collect() {
-                let half = f64::from(self.fault.seconds) / 2.0;
+                let half = self.judged();
                 source.problems.push(format!(
                     "{from} was answered by {} in the last {half} s, and {} must",
                     names(&late),
@@ -296,10 +257,21 @@ impl<'a> FaultJudge<'a> {
         }
     }
 
-    /// The calls that ended in the second half of the fault: who answers instead has been found by then.
-    fn late<'m>(&self, away: &'m [Moment]) -> Vec<&'m Moment> {
-        let half = u64::from(self.fault.seconds) * 500;
-        away.iter().filter(|m| m.millis >= half).collect()
+    /// How long it takes from when the fault is there until who answers tells something: its first half, by when who answers instead has been found, and at
+    /// least as long as a call may take that was under way. Milliseconds.
+    fn settling(&self) -> u64 {
+        (u64::from(self.fault.seconds) * 500).max(FAULT_PATIENCE)
+    }
+
+    /// For so many seconds at its end it is looked at who answers.
+    fn judged(&self) -> f64 {
+        seconds((u64::from(self.fault.seconds) * 1000).saturating_sub(self.settling()))
+    }
+
+    /// The calls that ended then.
+    fn late<'m>(&self, calls: &'m FaultCalls) -> Vec<&'m Moment> {
+        let from = calls.there + self.settling();
+        calls.away.iter().filter(|m| m.millis >= from).collect()
     }
 
     /// How often each cluster answered.

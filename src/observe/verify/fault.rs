@@ -1,11 +1,13 @@
 //! Faults: something is broken for a while, and mended again, while every cluster calls without a pause.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
 
 use super::super::probe::Probe;
+use super::outside::Outside;
 use super::undo::Undo;
 use crate::context::{LabContext, StepError};
 use crate::exec::Progress;
@@ -53,6 +55,12 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
         Ok::<_, StepError>((Probe::begin(ctx, from, &fault.service).await?, calls))
     });
     let mut all = try_join_all(begin).await?;
+    let enter = judge.entrances().into_iter().map(|at| async move {
+        let outside = Outside::find(ctx, (ctx.cluster(at)?, None), &fault.service, None, &BTreeMap::new()).await?;
+        let calls = FaultCalls { from: at.to_owned(), is_outside: true, ..FaultCalls::default() };
+        Ok::<_, StepError>((outside.probe(), calls))
+    });
+    all.extend(try_join_all(enter).await?);
     let start = Instant::now();
     join_all(all.iter_mut().map(|(probe, calls)| async move {
         calls.before = probe.collect(start, BEFORE, is_settled).await;
@@ -76,8 +84,11 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
         }
     });
     progress.say(format!("{}, for {} s", fault.kind, fault.seconds));
+    // To begin it may take its time on a busy machine.
+    let there = start.elapsed();
     join_all(all.iter_mut().map(|(probe, calls)| async move {
-        calls.away = probe.collect(start, lasts, |_| false).await;
+        calls.there = u64::try_from(there.as_millis()).unwrap_or(u64::MAX);
+        calls.away = probe.collect(start, there + lasts, |_| false).await;
     }))
     .await;
 

@@ -1,11 +1,13 @@
 //! Calls from outside: from this process, through the ingress gateway of a cluster or to the load balancer of a service.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::Service;
 
+use super::super::probe::Probe;
 use super::super::traffic::{EnvoyPod, Family};
 use crate::context::{LabContext, StepError};
 use crate::plan::render::{INGRESS_GATEWAY, ISTIO_NAMESPACE};
@@ -108,6 +110,15 @@ impl Outside {
             replies.push(reply);
         }
         replies
+    }
+
+    /// Begins to call without a pause, each time over a connection of its own.
+    pub fn probe(self) -> Probe {
+        let outside = Arc::new(self);
+        Probe::by(move || {
+            let outside = Arc::clone(&outside);
+            async move { outside.once(None).await }
+        })
     }
 
     async fn once(&self, body: Option<&Bytes>) -> Reply {

@@ -18,6 +18,8 @@ use super::{FaultKind, Ground};
 
 /// Requests a second from each caller.
 pub const RATE: u32 = 20;
+/// Milliseconds that one request may take. On a busy machine one that goes well may take more than a second.
+pub const PATIENCE: u64 = 3000;
 /// Longest, in seconds, that is waited until all is as before. A cluster that starts again takes a minute.
 pub const BACK: u32 = 180;
 

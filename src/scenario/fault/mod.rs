@@ -8,7 +8,7 @@ mod kind;
 mod raw;
 
 pub use effect::Path;
-pub use expect::{BACK, FaultExpect, Limit, RATE};
+pub use expect::{BACK, FaultExpect, Limit, PATIENCE, RATE};
 pub use ground::{Ground, GroundCluster};
 pub use kind::{Away, FaultKind, Link};
 

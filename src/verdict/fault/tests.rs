@@ -24,7 +24,9 @@ fn judge(fault: &str, away: &[(&str, usize)], back: &[(&str, usize)]) -> FaultVe
     let lab = lab(fault);
     let calls = FaultCalls {
         from: "c1".into(),
+        is_outside: false,
         before: calls(&TURNS),
+        there: 0,
         away: calls(away),
         back: calls(back),
         within: [Some(4_000), None],
@@ -65,6 +67,24 @@ fn who_is_cut_off_and_answers_was_not_cut_off() {
         ["c2 answered c1 10 times in the last 5 s, although the network between c1 and c2 is cut"]
     );
     assert_eq!(judge(PARTITION, &[("v2", 90), ("v1", 110)], &TURNS).wrong(), [""; 0], "in the first half it may");
+}
+
+/// On a busy machine a fault takes its time to begin, and a call that was under way may still be answered.
+#[test]
+fn what_was_under_way_before_it_was_there_may_be_answered() {
+    let lab = lab("partition: { between: [c1, c2], for: 5s }");
+    let judge = FaultJudge::of(&lab, &lab.faults[0]);
+    let wrong = |there: u64, away: &[(&str, usize)]| {
+        let (before, away, back) = (calls(&TURNS), calls(away), calls(&TURNS));
+        let seen = FaultCalls { from: "c1".into(), before, there, away, back, ..FaultCalls::default() };
+        judge.judge(&[seen], 7.0).wrong()
+    };
+    let until = [("v1", 95), ("v2", 5), ("v1", 40)];
+    assert_eq!(
+        wrong(0, &until),
+        ["c2 answered c1 5 times in the last 2 s, although the network between c1 and c2 is cut"]
+    );
+    assert_eq!(wrong(2000, &until), [""; 0], "it was there for 3 s when the last of c2 came");
 }
 
 #[test]
@@ -132,4 +152,24 @@ fn what_the_scenario_expects_is_held_against_the_figures() {
         expect("backWithin: 2s", &three_lost, &[("v1", 80), ("v2", 20), ("v3", 20)]),
         ["all was as before for c1 5 s after its end, and 2 s are allowed"]
     );
+}
+
+#[test]
+fn who_comes_through_a_gateway_that_is_gone_is_answered_by_nobody() {
+    let text = "name: x\nclusters: [c1, c2, c3]\nmesh: { ingressGateway: true }\nchecks: [{ rotation: { through: ingress } }]\nfaults:\n  - gateway: { cluster: c1, gateway: ingress, for: 10s }\n";
+    let scenario = parse(text, "x").unwrap_or_else(|e| panic!("{}", crate::scenario::render(&e)));
+    let lab = crate::plan::resolve(&scenario).expect("a lab");
+    let judge = FaultJudge::of(&lab, &lab.faults[0]);
+    assert_eq!(judge.entrances(), ["c1", "c2", "c3"]);
+    let seen = |from: &str, away: &[(&str, usize)]| {
+        let (before, away, back) = (calls(&TURNS), calls(away), calls(&TURNS));
+        let seen =
+            FaultCalls { from: from.into(), is_outside: true, before, there: 0, away, back, within: [None, None] };
+        judge.judge(&[seen], 10.0).wrong()
+    };
+    assert_eq!(seen("c1", &[("v1", 4), ("-", 196)]), [""; 0]);
+    let answered = seen("c1", &[("-", 150), ("v1", 50)]);
+    assert!(answered.len() == 1 && answered[0].starts_with("c1 answered outside at c1 50 times"), "{answered:?}");
+    let lost = seen("c2", &[("v1", 199), ("-", 1)]);
+    assert!(lost.len() == 1 && lost[0].starts_with("1 of 200 requests from outside at c2 were lost"), "{lost:?}");
 }
