@@ -7,6 +7,7 @@ mod validator;
 
 use std::collections::BTreeMap;
 
+use lab::commands::dev::{DevEvent, Done, Happened, Phase as DevPhase};
 use lab::commands::diff::Difference;
 use lab::verdict::{
     AppStatus, Calls, Cell, ClusterStatus, Endpoint, Explanation, FaultEvent, FaultSource, FaultStatus, FaultVerdict,
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use validator::mistakes;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "up",
     "diff",
     "verify",
@@ -34,6 +35,7 @@ const VERBS: [&str; 19] = [
     "list",
     "status",
     "fault",
+    "dev",
     "restore",
     "snapshots-list",
     "images-list",
@@ -224,6 +226,30 @@ fn what_changes_a_lab_fits() {
 
     // All of it is left out where nothing would change.
     fits("diff", &printed(&Difference::default()));
+}
+
+#[test]
+fn what_happens_in_development_fits() {
+    for event in [Happened::Edited, Happened::Live, Happened::Unchanged] {
+        fits("dev", &printed(&DevEvent::of(event)));
+    }
+    let event = DevEvent {
+        event: Happened::Failed,
+        after: Some(1.5),
+        files: vec![text("main.go")],
+        clusters: vec![text("c1")],
+        image: Some(text("lab.internal/demo/hello:0123")),
+        bytes: Some(1000),
+        object: Some(text("Deployment sample/hello")),
+        done: Some(Done::Changed),
+        pod: Some(text("hello-0")),
+        container: Some(text("hello")),
+        line: Some(text("a line")),
+        phase: Some(DevPhase::Build),
+        problem: Some(text("main.go:1: no")),
+        remedy: Some(text("correct it")),
+    };
+    fits("dev", &printed(&event));
 }
 
 #[test]

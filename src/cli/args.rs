@@ -2,6 +2,7 @@
 
 mod calls;
 mod change;
+mod dev;
 mod eject;
 mod existing;
 mod fault;
@@ -23,6 +24,7 @@ use crate::images::Choice;
 
 pub use calls::{Explain, Trace};
 pub use change::{Diff, Down};
+pub use dev::{DEV_HELP, Dev};
 pub use eject::Eject;
 pub use existing::{Attach, Inspect};
 pub use fault::{Fault, Heal, KeepFault, with_marked_name};
@@ -134,6 +136,9 @@ pub enum Command {
     Run(Run),
     /// Put images of the local Docker engine into every node of a lab
     Load(Load),
+    /// Run what is in a directory in clusters of a lab, and again after each edit: build, load, apply, restart, logs
+    #[command(after_help = DEV_HELP)]
+    Dev(Dev),
     /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
     Shell(Named),
     /// Print shell commands that set KUBECONFIG for a lab, as in `eval "$(lab env NAME)"`

@@ -7,6 +7,7 @@ mod calls;
 mod candidates;
 mod change;
 mod completions;
+mod dev;
 mod diff;
 mod docs;
 mod doctor;
@@ -155,6 +156,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
         Command::Load(args) => {
             until(interrupt, "run `lab load` again to load the rest", Box::pin(load::run(args))).await
         }
+        Command::Dev(args) => Box::pin(dev::run(args, interrupt)).await,
         Command::Shell(args) => shell::shell(&args),
         Command::Env(args) => shell::env(&args),
         Command::Pause(args) => until(interrupt, "run `lab resume` to resume the nodes", pause::pause(&args)).await,

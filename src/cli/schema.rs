@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{CliError, args, list, output, plan, snapshots, version};
+use crate::commands::dev::DevEvent;
 use crate::commands::diff::Difference;
 use crate::images::Entry;
 use crate::verdict::{
@@ -37,6 +38,7 @@ const PRINTED: &[Printed] = &[
     ("list", root::<Vec<list::Row>>),
     ("status", root::<LabStatus>),
     ("fault", root::<FaultVerdict>),
+    ("dev", root::<DevEvent>),
     ("restore", root::<Verdict>),
     ("snapshots-list", root::<Vec<snapshots::Row>>),
     ("images-list", root::<Vec<Entry>>),
@@ -63,7 +65,8 @@ fn of_output(verb: &str) -> Value {
         "images-list" => "images list",
         verb => verb,
     };
-    schema["title"] = format!("What `lab {command} --output json` prints").into();
+    let lines = if verb == "dev" { ", a line each" } else { "" };
+    schema["title"] = format!("What `lab {command} --output json` prints{lines}").into();
     in_plain_words(&mut schema);
     schema
 }

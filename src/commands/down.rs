@@ -136,7 +136,10 @@ async fn look(engine: &Engine, lab: &str) -> Result<Removed, DockerError> {
     let (nodes, networks, mut images) =
         tokio::try_join!(engine.nodes(Some(lab)), engine.networks(), engine.images_of(lab))?;
     // Tags of ours, and what has lost its tag to a later one. Somebody else may have given one of his own to an image of ours.
-    images.retain(|image| image.starts_with("lab/cluster:") || image.starts_with("sha256:"));
+    let developed = format!("lab.internal/{lab}/");
+    images.retain(|image| {
+        image.starts_with("lab/cluster:") || image.starts_with("sha256:") || image.starts_with(&developed)
+    });
     Ok(Removed {
         nodes: nodes.into_iter().map(|n| n.name).collect(),
         networks: networks.into_iter().filter(|n| n.lab.as_deref() == Some(lab)).map(|n| n.name).collect(),

@@ -51,7 +51,7 @@ pub async fn load(ctx: &LabContext, names: &[String]) -> Result<Vec<String>, Ste
     Ok(nodes.into_iter().map(|n| n.name).collect())
 }
 
-async fn import(
+pub(super) async fn import(
     ctx: &LabContext,
     node: &str,
     archive: impl Stream<Item = std::io::Result<Bytes>> + Send,

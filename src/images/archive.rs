@@ -43,7 +43,7 @@ pub(super) fn append_tree<W: Write>(
     for (path, node) in tree.below(dir) {
         match node {
             Node::File(mode, content) => append_file(archive, path, *mode, content.len() as u64, &content[..])?,
-            Node::Link(target) => archive.append_link(&mut header(0o777, 0, tar::EntryType::Symlink), path, target)?,
+            Node::Link(target) => append_link(archive, path, target)?,
             // Named a second time, a directory would replace a symbolic link of its name, such as Debian's /bin, with all that is behind it.
             Node::Dir if known.contains(path) => {}
             Node::Dir => append_dir(archive, path)?,
@@ -54,7 +54,25 @@ pub(super) fn append_tree<W: Write>(
 
 /// Appends a directory that belongs to root.
 pub(super) fn append_dir<W: Write>(archive: &mut tar::Builder<W>, path: impl AsRef<Path>) -> io::Result<()> {
-    archive.append_data(&mut header(0o755, 0, tar::EntryType::Directory), path, io::empty())
+    append_bare_dir(archive, path, 0o755)
+}
+
+/// Appends a directory with these permissions that belongs to root, without what is in it.
+pub(super) fn append_bare_dir<W: Write>(
+    archive: &mut tar::Builder<W>,
+    path: impl AsRef<Path>,
+    mode: u32,
+) -> io::Result<()> {
+    archive.append_data(&mut header(mode, 0, tar::EntryType::Directory), path, io::empty())
+}
+
+/// Appends a symbolic link that belongs to root.
+pub(super) fn append_link<W: Write>(
+    archive: &mut tar::Builder<W>,
+    path: impl AsRef<Path>,
+    target: impl AsRef<Path>,
+) -> io::Result<()> {
+    archive.append_link(&mut header(0o777, 0, tar::EntryType::Symlink), path, target)
 }
 
 /// Copies an archive of `docker save`, giving images other names. An image that `names` does not hold keeps its own.

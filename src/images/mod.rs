@@ -11,9 +11,11 @@
 //! Everything has a digest of its inputs as its name. So what is there is right, two runs do not disturb each other, and an interruption costs
 //! no more than the jobs that were under way.
 
+mod alone;
 mod archive;
 mod bundle;
 mod check;
+pub mod context;
 mod debian;
 mod digest;
 mod digests;
@@ -38,6 +40,7 @@ mod release;
 mod resolve;
 mod sources;
 mod stack;
+mod thin;
 mod tools;
 mod tree;
 mod ways;
@@ -49,6 +52,7 @@ use std::path::PathBuf;
 
 use crate::scenario::Versions;
 
+pub use alone::{Alone, alone};
 pub use bundle::{Trust, check_archive, checksum_beside, export, import};
 pub use check::is_sum;
 pub(crate) use digest::Inputs;
@@ -64,6 +68,7 @@ pub use reference::Reference;
 pub use resolve::{Choice, having, upstream_digest};
 pub use sources::{Asked, SourceFacts, ToolFacts, ToolPlace, sources, tool_facts};
 pub use stack::Stack;
+pub use thin::{Layers, thin};
 
 /// Label of a derived node image; its value is the digest of all that is in it.
 pub const NODE_LABEL: &str = "dev.lab.node";

@@ -188,6 +188,15 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// When a file was last written, or put in its place, if it is there.
+#[must_use]
+pub fn changed(path: &Path) -> Option<std::time::SystemTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = path.symlink_metadata().ok()?;
+    let since = std::time::Duration::new(meta.ctime().try_into().ok()?, meta.ctime_nsec().try_into().ok()?);
+    std::time::UNIX_EPOCH.checked_add(since)
+}
+
 /// Bytes of a file; none where there is none.
 #[must_use]
 pub fn size(path: &Path) -> u64 {

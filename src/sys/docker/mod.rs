@@ -13,6 +13,7 @@ mod info;
 mod keep;
 mod login;
 mod networks;
+mod own_build;
 mod probe;
 mod proxies;
 mod registries;

@@ -31,6 +31,8 @@ pub enum Manager {
     Lab,
     /// The scenario: its apps and manifests.
     Scenario,
+    /// Who develops something in the lab (`lab dev`).
+    Developer,
 }
 
 impl Manager {
@@ -40,6 +42,7 @@ impl Manager {
         match self {
             Self::Lab => "lab",
             Self::Scenario => "lab-scenario",
+            Self::Developer => "lab-dev",
         }
     }
 }

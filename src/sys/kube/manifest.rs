@@ -72,6 +72,15 @@ impl Manifest {
         self.objects.chunk_by(|a, b| rank(kind(a)) == rank(kind(b)))
     }
 
+    /// The same of what each has an object: those of one rank together, in the order of ranks.
+    pub fn ranks_of<T>(all: impl IntoIterator<Item = T>, object: impl Fn(&T) -> &DynamicObject) -> Vec<Vec<T>> {
+        let mut ranks: std::collections::BTreeMap<u8, Vec<T>> = std::collections::BTreeMap::new();
+        for one in all {
+            ranks.entry(rank(kind(object(&one)))).or_default().push(one);
+        }
+        ranks.into_values().collect()
+    }
+
     /// Adds labels to every object.
     pub fn label(&mut self, labels: &[(&str, &str)]) {
         for object in &mut self.objects {

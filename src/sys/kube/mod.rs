@@ -10,6 +10,7 @@ mod dead_end;
 mod deadline;
 mod dynamic;
 mod fields;
+mod follow;
 mod job;
 mod list;
 mod logs;
@@ -18,6 +19,7 @@ mod pod;
 mod refusal;
 mod remake;
 mod restart;
+mod swap;
 mod wait;
 mod workload;
 
@@ -43,11 +45,13 @@ pub use context::{contexts, one_context};
 pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};
 pub use fields::{FieldChange, is_applied_by, unnamed};
+pub use follow::PodLine;
 pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, Connection, Duplex, ExecOutput, HttpAnswer, Waiting};
 pub use refusal::Answer;
 pub use remake::may_be_refused;
+pub use swap::Swapped;
 pub use wait::{Listener, load_balancer_addresses};
 pub use workload::is_workload;
 
@@ -199,6 +203,13 @@ impl KubeError {
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Request { source, .. }
             if matches!(&**source, kube::Error::Api(status) if matches!(status.code, 401 | 403)))
+    }
+
+    /// Whether something is not there that the request was about, such as the namespace of an object.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Request { source, .. }
+            if matches!(&**source, kube::Error::Api(status) if status.code == 404))
     }
 
     /// That an API server did not answer in time.
