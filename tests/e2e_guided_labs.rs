@@ -87,6 +87,11 @@ fn karmada_three_regions() {
     guided("karmada-three-regions");
 }
 
+#[test]
+fn sandbox_in_full() {
+    guided("sandbox");
+}
+
 /// The runner itself, on a lab of one cluster with objects of every kind of source.
 #[test]
 fn a_lab_of_ones_own_with_files_and_a_kustomization() {

@@ -61,9 +61,14 @@ fn fits_its_schema(args: &[&str], printed: &[u8]) {
         [verb, ..] => (*verb).to_owned(),
         [] => return,
     };
-    let schema = Command::new(LAB).args(["schema", "--output", &verb]).output().expect("lab starts");
+    fits(&verb, &value);
+}
+
+/// Holds a value against the schema of what a verb prints.
+pub fn fits(verb: &str, value: &Value) {
+    let schema = Command::new(LAB).args(["schema", "--output", verb]).output().expect("lab starts");
     let schema = serde_json::from_slice(&schema.stdout).unwrap_or_else(|e| panic!("schema of {verb}: {e}"));
-    assert_eq!(validator::mistakes(&schema, &value, &verb), [""; 0], "{value:#}");
+    assert_eq!(validator::mistakes(&schema, value, verb), [""; 0], "{value:#}");
 }
 
 /// What of a verdict a reader needs who wants to know why it is red: sources that are not as expected, cells that are wrong, findings.
