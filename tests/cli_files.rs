@@ -121,3 +121,31 @@ fn a_file_in_the_place_of_a_name() {
         machine.run(&["status", "notes"]).refused(2),
     ]);
 }
+
+#[test]
+fn a_mesh_in_clusters_that_are_there_is_planned_without_an_engine_and_without_their_kubeconfig() {
+    let machine = Machine::new();
+    let text = "name: ours\nclusters: [{ name: c1, existing: { kubeconfig: k, context: a } }, { name: c2, existing: { kubeconfig: k, context: b } }]\n";
+    machine.file("ours.yaml", text);
+    let plan = machine.run(&["plan", "ours.yaml"]).printed();
+    assert!(plan.contains("east-west gateway known after up") && plan.contains("lab makes no machines"), "{plan}");
+    assert!(!plan.contains("docker-network") && !plan.contains("metallb"), "{plan}");
+    let markdown = machine.run(&["plan", "ours.yaml", "--output", "markdown"]).printed();
+    assert!(markdown.contains("as found") && markdown.contains("known after up"), "{markdown}");
+    machine.run(&["graph", "ours.yaml"]).printed();
+    for verb in [&["up", "ours.yaml"][..], &["up", "ours.yaml", "--dry-run"], &["diff", "ours.yaml"]] {
+        let refused = machine.run(verb).refused(2);
+        assert!(refused.stderr.contains("cannot read the kubeconfig"), "{verb:?} {}", refused.stderr);
+    }
+    let refused = machine.run(&["up", "ours.yaml", "--remove"]).refused(2);
+    assert!(refused.stderr.contains("it removes none of them"), "{}", refused.stderr);
+    for flag in ["--adopt", "--yes"] {
+        let refused = machine.run(&["up", &scenario("two-network.yaml"), flag]).refused(2);
+        assert!(refused.stderr.contains("for clusters that lab did not make"), "{}", refused.stderr);
+    }
+    assert!(machine.run(&["eject", "ours.yaml", "x"]).refused(2).stderr.contains("lab did not make the clusters"));
+    let machine = Machine::with_lab("demo");
+    machine.file("demo.yaml", &text.replace("ours", "demo"));
+    let refused = machine.run(&["up", "demo.yaml"]).refused(2);
+    assert!(refused.stderr.contains("a lab demo whose clusters are others"), "{}", refused.stderr);
+}

@@ -4,6 +4,9 @@
 
 mod e2e;
 
+#[path = "e2e/objects.rs"]
+mod objects;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use e2e::{LAB, Own, assert_cause, in_short, text};
 use serde_json::Value;
-use sha2::Digest as _;
 
 /// The engineer who has a kubeconfig, and nothing else.
 struct Engineer {
@@ -93,41 +95,16 @@ impl Engineer {
     }
 }
 
-/// Every object of a cluster, by what it says: without what changes while nobody changes it.
+/// Every object of a cluster.
 fn objects(own: &Own, cluster: &str) -> BTreeMap<String, String> {
-    let kinds = own.kubectl(cluster, &["api-resources", "--verbs=list", "-o", "name"]);
-    let passing = ["events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"];
-    let kinds: Vec<&str> = kinds.lines().filter(|kind| !passing.contains(kind)).collect();
-    let list: Value =
-        serde_json::from_str(&own.kubectl(cluster, &["get", &kinds.join(","), "-A", "-o", "json"])).expect("a list");
-    let items = list["items"].as_array().expect("items");
-    let digest = |object: &Value| {
-        let mut object = object.clone();
-        for field in ["resourceVersion", "managedFields"] {
-            object["metadata"].as_object_mut().expect("metadata").remove(field);
-        }
-        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
-            // Who leads renews it every few seconds.
-            annotations.remove("control-plane.alpha.kubernetes.io/leader");
-        }
-        object.as_object_mut().expect("an object").remove("status");
-        let name = format!(
-            "{} {}/{}",
-            object["kind"].as_str().unwrap_or_default(),
-            object["metadata"]["namespace"].as_str().unwrap_or_default(),
-            object["metadata"]["name"].as_str().unwrap_or_default()
-        );
-        (name, format!("{:x}", sha2::Sha256::digest(object.to_string())))
-    };
-    items.iter().map(digest).collect()
+    objects::objects(|args| own.kubectl(cluster, args))
 }
 
 /// Nothing of the clusters is other than it was.
 fn unchanged(own: &Own, before: &[BTreeMap<String, String>]) {
     for (cluster, before) in ["c1", "c2"].into_iter().zip(before) {
         let now = objects(own, cluster);
-        let names = before.keys().chain(now.keys());
-        let changed: Vec<&String> = names.filter(|name| before.get(*name) != now.get(*name)).collect();
+        let changed = objects::changed(before, &now);
         assert!(changed.is_empty(), "changed in {cluster}: {changed:?}");
         eprintln!("{cluster}: {} objects, none of them changed", now.len());
     }

@@ -126,10 +126,27 @@ checks:
   - request: { service: \"web.shop:80/\", caller: { namespace: shop, app: cart } }
 ";
 
+/// A mesh of lab's own in clusters that it did not make.
+const BROUGHT: &str = "\
+name: demo
+mesh: { id: m, dnsCapture: true }
+images: { mirror: \"registry.example:5000\" }
+clusters:
+  - { name: c1, network: n, existing: { kubeconfig: config, context: \"a@b: c\" } }
+  - name: c2
+    existing: { kubeconfig: config, context: c2, server: \"https://c2:6443\" }
+    loadBalancer: { pool: 192.168.7.10-192.168.7.19, addresses: { eastWestGateway: 192.168.7.11 } }
+checks:
+  - rotation
+  - request: { service: \"helloworld.sample:5000/hello\" }
+";
+
 #[test]
-fn a_mesh_that_is_there_survives() {
-    survives(EXISTING);
-    assert!(parse(EXISTING, "lab.yaml").is_ok());
+fn a_mesh_or_clusters_that_are_there_survive() {
+    for text in [EXISTING, BROUGHT] {
+        survives(text);
+        assert!(parse(text, "lab.yaml").is_ok());
+    }
 }
 
 /// The Deployment that its check is about.

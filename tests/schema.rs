@@ -182,7 +182,9 @@ checks:
 mesh: { existing: true }
 clusters: [{ name: c1, existing: { kubeconfig: a, context: b, clusterId: c, revision: d, eastWestGateway: { service: a/b, address: 10.0.0.1 }, ingressGateway: { service: a/b, address: c } } }]
 ";
-    let written = [first, second, &faults, meshes, found].map(|text| {
+    let brought =
+        "name: a\nclusters: [{ name: c1, existing: { kubeconfig: a, context: b, server: 'https://c:6443' } }]\n";
+    let written = [first, second, &faults, meshes, found, brought].map(|text| {
         let file = |path: String| {
             let text = std::fs::read_to_string(authority.join(&path)).expect("a file");
             (path.clone(), Ok(vec![ManifestFile { name: path, text }]))

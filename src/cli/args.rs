@@ -243,6 +243,12 @@ pub struct Up {
     /// Build the lab without running its checks
     #[arg(long, conflicts_with = "junit")]
     pub no_verify: bool,
+    /// In clusters that lab did not make, change objects that exist and are not lab's; `lab down` gives them back what they were
+    #[arg(long)]
+    pub adopt: bool,
+    /// Install into clusters that lab did not make although others seem to use them, without asking
+    #[arg(long, short)]
+    pub yes: bool,
     /// Only show what would change, as `lab diff` does
     #[arg(long, conflicts_with_all = ["junit", "no_verify", "fresh"])]
     pub dry_run: bool,
@@ -268,6 +274,8 @@ impl Up {
             fresh: false,
             remove: false,
             no_verify: false,
+            adopt: false,
+            yes: false,
             dry_run: false,
             junit: None,
             output: Output::Text,

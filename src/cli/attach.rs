@@ -61,7 +61,7 @@ async fn look(lab: &Lab) -> Result<(), CliError> {
 }
 
 /// Where relative paths of a scenario begin.
-fn directory(scenario: &Path) -> PathBuf {
+pub(super) fn directory(scenario: &Path) -> PathBuf {
     if fs::is_dir(scenario) {
         return scenario.to_owned();
     }

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Output, args, eject, output, up};
+use super::{CliError, Output, args, brought, eject, output, up};
 use crate::commands::diff::{self, Difference};
 use crate::commands::up::Up;
 use crate::context::{LabContext, RunContext};
@@ -15,6 +15,10 @@ use crate::sys::unfinished;
 
 pub(super) async fn run(args: args::Diff, interrupt: &CancellationToken) -> Result<(), CliError> {
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
+    if lab.is_brought() {
+        let up = args::Up { dry_run: true, output: args.output, remove: args.remove, ..args::Up::again(args.scenario) };
+        return Box::pin(brought::up(&up, &State::open()?, lab, interrupt)).await;
+    }
     tell(lab, Choice::Auto, args.output, args.remove, interrupt).await
 }
 
@@ -31,8 +35,13 @@ pub(super) async fn tell(
         difference = look => difference?,
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "nothing was changed".to_owned() }),
     };
+    told(&difference, form)
+}
+
+/// Tells a difference.
+pub(super) fn told(difference: &Difference, form: Output) -> Result<(), CliError> {
     match form {
-        Output::Json => output::print_json(&difference)?,
+        Output::Json => output::print_json(difference)?,
         Output::Text => output::print_lines(difference.lines())?,
     }
     if difference.is_nothing() {
@@ -47,16 +56,13 @@ async fn look(lab: Lab, choice: Choice, removes: bool, interrupt: &CancellationT
     let engine = Engine::connect().await?;
     let Ok(existing) = State::open()?.existing(&lab.name) else { return Ok(diff::of_new(&lab)) };
     let before: Lab = existing.load()?;
+    brought::refuse_other(&before, &lab)?;
     refuse_changes(&before, &lab, removes)?;
     let choice = up::keep_source(&existing, &lab, choice)?;
     // The steps that need no cluster write what they make: here into a copy.
     let scratch = unfinished::dir().map_err(CliError::write("a temporary directory"))?;
     let copy = LabState::at(scratch.path());
-    for name in existing.files()? {
-        if let Some(text) = existing.read(&name)? {
-            copy.write(&name, &text)?;
-        }
-    }
+    existing.copy_to(&copy)?;
     let ctx = RunContext::new(LabContext::new(lab, engine, copy), choice);
     let up = Up::new(ctx, Waits::default());
     let plan = Plan::of(&up.ctx.lab);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CliError, args, misnamed, output};
+use super::{CliError, args, brought, misnamed, output};
 use crate::commands::{down, probes};
 use crate::fault;
 use crate::plan::Lab;
@@ -24,7 +24,15 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     for name in &found {
         forget(&state, name).await?;
     }
-    if !found.is_empty() && names.is_empty() {
+    let is_brought = |name: &String| {
+        let stored = state.existing(name).ok().and_then(|s| s.load::<Lab>().ok());
+        stored.is_some_and(|lab| lab.is_brought())
+    };
+    let (theirs, names): (Vec<String>, Vec<String>) = names.into_iter().partition(is_brought);
+    for name in &theirs {
+        Box::pin(brought::leave(&state, name)).await?;
+    }
+    if !(found.is_empty() && theirs.is_empty()) && names.is_empty() {
         return Ok(());
     }
     let engine = Engine::connect().await?;

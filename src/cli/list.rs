@@ -31,7 +31,7 @@ pub(super) async fn run(args: &args::List) -> Result<(), CliError> {
     let state = State::open()?;
     let is_found = |name: &String| {
         let stored = state.existing(name).ok().and_then(|s| s.load::<Lab>().ok());
-        stored.is_some_and(|lab| lab.is_existing())
+        stored.is_some_and(|lab| !lab.makes_machines())
     };
     let names = state.names()?;
     // Where lab made none of them, no engine is asked.

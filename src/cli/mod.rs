@@ -3,6 +3,7 @@
 mod again;
 mod args;
 mod attach;
+mod brought;
 mod calls;
 mod candidates;
 mod change;

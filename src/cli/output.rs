@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Reading;
-use super::{CliError, Output, manifests};
+use super::{CliError, Output, attach, brought, manifests};
 use crate::context::LabContext;
 use crate::plan::{Lab, resolve, resolve_again};
 use crate::report::{junit, table_text, verdict_text};
@@ -192,7 +192,9 @@ pub(super) async fn load(
         })?;
     }
     let old = State::look::<Lab>(&scenario.name);
-    Ok(old.map_or_else(|| resolve(&scenario), |old| resolve_again(&scenario, &old))?)
+    let mut lab = old.map_or_else(|| resolve(&scenario), |old| resolve_again(&scenario, &old))?;
+    brought::locate(&mut lab, &attach::directory(path));
+    Ok(lab)
 }
 
 /// The lab of a scenario file or, when there is no such file, the lab of that name.
@@ -243,8 +245,23 @@ pub(super) async fn open_own(name: &str) -> Result<LabContext, CliError> {
     Ok(ctx)
 }
 
-/// Refuses to change what lab did not make.
+/// Refuses to change what lab did not make, and what it does in nodes of its own alone.
 pub(super) fn refuse_existing(lab: &Lab) -> Result<(), CliError> {
+    refuse_found(lab)?;
+    if !lab.is_brought() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("lab did not make the clusters of {}, and this verb is for those that it makes", lab.name),
+        remedy: format!(
+            "these do their work there: up, diff, verify, explain, status, graph, report, dump, logs, kubeconfig; `lab down {}` removes what is lab's",
+            lab.name
+        ),
+    })
+}
+
+/// Refuses to change a mesh that somebody else has installed.
+pub(super) fn refuse_found(lab: &Lab) -> Result<(), CliError> {
     if !lab.is_existing() {
         return Ok(());
     }

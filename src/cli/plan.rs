@@ -38,13 +38,15 @@ fn gateways(cluster: &LabCluster) -> String {
     let published = cluster.published_gateway.iter().map(|endpoint| format!("east-west gateway {endpoint}"));
     let reserved =
         cluster.reserved.iter().map(|(gateway, address)| format!("{} {address} (reserved)", gateway.title()));
-    balanced.chain(published).chain(reserved).collect::<Vec<_>>().join(", ")
+    balanced.chain(published).chain(reserved).chain(cluster.unknown_addresses()).collect::<Vec<_>>().join(", ")
 }
 
 fn text(lab: &Lab, plan: &Plan) -> String {
     let network = &lab.docker_network;
     let machines = if lab.is_existing() {
         "somebody else installed it: lab makes nothing, and changes nothing".to_owned()
+    } else if lab.is_brought() {
+        "the clusters are there: lab makes no machines, and changes nothing in them that is not its own".to_owned()
     } else {
         format!("Docker network {}: {}, nodes from {}", network.name, network.subnet, network.node_range)
     };
@@ -55,10 +57,13 @@ fn text(lab: &Lab, plan: &Plan) -> String {
         table.add_row([
             cluster.name.clone(),
             cluster.network.clone(),
-            if lab.is_existing() { "as found".to_owned() } else { cluster.pod_subnets() },
-            if lab.is_existing() { "as found".to_owned() } else { cluster.service_subnets() },
+            if cluster.is_made() { cluster.pod_subnets() } else { "as found".to_owned() },
+            if cluster.is_made() { cluster.service_subnets() } else { "as found".to_owned() },
             lab.controlled_by(cluster),
-            cluster.pool.map_or_else(|| "none".to_owned(), |p| p.to_string()),
+            cluster.pool.map_or_else(
+                || if cluster.brought.is_some() { "its own" } else { "none" }.to_owned(),
+                |p| p.to_string(),
+            ),
             gateway,
         ]);
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &args::Report, interrupt: &CancellationToken) -> R
     let ctx = LabContext::open(lab.clone(), state).await?;
     // Nothing of what lab makes is in clusters that it did not make.
     let inventory =
-        if lab.is_existing() { Vec::new() } else { images::inventory(&ctx.engine).await.map_err(StepError::from)? };
+        if lab.makes_machines() { images::inventory(&ctx.engine).await.map_err(StepError::from)? } else { Vec::new() };
     let warnings = tokio::select! {
         found = warnings(&ctx) => sorted(found),
         () = interrupt.cancelled() => return Err(CliError::Interrupted { remedy: "no page was written".to_owned() }),

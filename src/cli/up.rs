@@ -6,7 +6,8 @@ use miette::Diagnostic as _;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::followed;
-use super::{CliError, again, args, diff, down, dump, heal, output};
+use super::{CliError, again, args, brought, diff, down, dump, heal, output};
+use crate::commands::brought::with_addresses;
 use crate::commands::down::until_gone;
 use crate::commands::fixed;
 use crate::commands::leave::leave;
@@ -39,7 +40,16 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
     }
     let state = State::open()?;
     let lab = output::load_file_or_lab(&args.scenario, args.name.as_deref(), args.reading, interrupt).await?;
-    output::refuse_existing(&lab)?;
+    output::refuse_found(&lab)?;
+    if lab.is_brought() {
+        return Box::pin(brought::up(&args, &state, lab, interrupt)).await;
+    }
+    if args.adopt || args.yes {
+        return Err(CliError::Usage {
+            problem: "--adopt and --yes are for clusters that lab did not make".to_owned(),
+            remedy: "leave them out: lab makes the clusters of this scenario".to_owned(),
+        });
+    }
     if args.dry_run {
         return diff::tell(lab, args.images, args.output, args.remove, interrupt).await;
     }
@@ -54,6 +64,7 @@ pub(super) async fn run(args: args::Up, interrupt: &CancellationToken) -> Result
         if let Some(existing) = &existing {
             until_gone(&engine, &lab.name, existing).await?;
             if let Some(old) = existing.stored::<Lab>()? {
+                brought::refuse_other(&old, &lab)?;
                 refuse_changes(&old, &lab, args.remove)?;
             }
             choice = keep_source(existing, &lab, choice)?;
@@ -109,7 +120,7 @@ pub(super) struct Run<'a> {
 }
 
 /// What came of the steps.
-struct Built {
+pub(super) struct Built {
     up: Up,
     failures: Vec<(String, StepError)>,
     changed: bool,
@@ -129,7 +140,7 @@ impl Built {
 
 impl Run<'_> {
     /// Runs the steps and the verdict. `before` is what was done of it before.
-    async fn build(&self, before: Duration) -> Result<Built, CliError> {
+    pub(super) async fn build(&self, before: Duration) -> Result<Built, CliError> {
         let lab_state = self.state.lab(&self.lab.name)?;
         lab_state.store(self.lab)?;
         down::end_earlier(&lab_state).await;
@@ -155,8 +166,9 @@ impl Run<'_> {
         if let Err(error) = heal::heal(&ctx, None).await {
             eprintln!("warning: {error}");
         }
+        let processors = if self.lab.makes_machines() { self.engine.processors().await? } else { None };
         let up = Up::new(RunContext::new(ctx, self.choice), Waits { retry: SETTLE, settle: SETTLE })
-            .with_processors(self.engine.processors().await?);
+            .with_processors(processors);
         let run = async |events: &Events| execute(&plan, &up, events, self.interrupt).await;
         let (finished, timeline) = followed(journal(lab_state.clone()), run).await;
         lab_state.write_json(TIMELINE_FILE, &timeline)?;
@@ -169,6 +181,9 @@ impl Run<'_> {
                     self.lab.name
                 ),
             });
+        }
+        if self.lab.is_brought() && finished.failures.is_empty() {
+            lab_state.store(&with_addresses(&up.ctx).await?)?;
         }
         let mut changed = finished.changed;
         if self.args.remove && finished.failures.is_empty() {
@@ -183,7 +198,7 @@ impl Run<'_> {
     }
 
     /// Tells what came of it.
-    async fn tell(&self, built: Built) -> Result<Up, CliError> {
+    pub(super) async fn tell(&self, built: Built) -> Result<Up, CliError> {
         let Built { up, failures, changed, took } = built;
         let name = &self.lab.name;
         if !failures.is_empty() {

@@ -39,7 +39,7 @@ pub fn objects(ctx: &RunContext, plan: &Plan) -> Result<BTreeMap<StepId, Vec<Val
 }
 
 /// What a step applies that needs no cluster to tell.
-fn manifest(ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepError> {
+pub(super) fn manifest(ctx: &RunContext, action: &Action) -> Result<Option<Manifest>, StepError> {
     let Step::Applied(Applied { sends: Sends::Planned(manifest) | Sends::Rendered(manifest), .. }) = steps::of(action)
     else {
         return Ok(None);

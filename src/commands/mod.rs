@@ -1,6 +1,7 @@
 //! What the commands of the command line do to a lab, one file a verb.
 
 pub mod attach;
+pub mod brought;
 pub mod dev;
 pub mod diff;
 pub mod down;

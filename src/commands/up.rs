@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::brought;
 use crate::context::run::{leftovers, newcomers};
 use crate::context::{LabContext, RunContext, StepError};
 use crate::exec::{Events, Executor, Progress, execute};
@@ -135,7 +136,14 @@ impl Up {
     async fn verify(&self, progress: &Progress) -> Result<bool, StepError> {
         // What was ready for an instant, and has crashed since, is not ready.
         steady(&self.ctx, Duration::ZERO, progress).await?;
-        let verdict = verify::run(&self.ctx, self.waits, progress).await?;
+        let verdict = if self.ctx.lab.is_brought() {
+            // What load balancers have given is what the verdict compares with.
+            let lab = brought::with_addresses(&self.ctx).await?;
+            let ctx = LabContext::new(lab, self.ctx.engine.clone(), self.ctx.state.clone());
+            verify::run(&ctx, self.waits, progress).await?
+        } else {
+            verify::run(&self.ctx, self.waits, progress).await?
+        };
         let passed = verdict.passed;
         let _ = self.verdict.set(verdict);
         if passed {

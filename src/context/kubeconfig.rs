@@ -30,8 +30,8 @@ pub(crate) fn text(state: &LabState, cluster: &LabCluster) -> Result<Option<Stri
 
 /// That of a cluster that lab did not make. It is read each time, since what it lets in with may change.
 pub(super) fn existing(cluster: &LabCluster) -> Result<Option<String>, StepError> {
-    let Some(existing) = &cluster.existing else { return Ok(None) };
-    Ok(Some(one_context(Path::new(&existing.kubeconfig), &existing.context, &cluster.name)?))
+    let Some((kubeconfig, context)) = cluster.place() else { return Ok(None) };
+    Ok(Some(one_context(Path::new(kubeconfig), context, &cluster.name)?))
 }
 
 /// A client by the file in the lab's state or, where that is no kubeconfig, by what the node says.
@@ -39,7 +39,7 @@ pub(super) async fn client(ctx: &LabContext, cluster: &str) -> Result<Cluster, S
     let planned = ctx.cluster(cluster)?;
     if let Some(text) = text(&ctx.state, planned)? {
         let client = Cluster::connect(&text).await;
-        if planned.existing.is_some() {
+        if !planned.is_made() {
             return Ok(client?);
         }
         if let Ok(client) = client {

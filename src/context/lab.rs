@@ -37,7 +37,7 @@ impl LabContext {
     /// # Errors
     /// The engine does not answer.
     pub async fn open(lab: Lab, state: LabState) -> Result<Self, StepError> {
-        let engine = if lab.is_existing() { Engine::none()? } else { Engine::connect().await? };
+        let engine = if lab.makes_machines() { Engine::connect().await? } else { Engine::none()? };
         Ok(Self::new(lab, engine, state))
     }
 
@@ -58,7 +58,7 @@ impl LabContext {
 
     /// The nodes that are containers of lab's: none of those of clusters that it did not make.
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StepError> {
-        if self.lab.is_existing() {
+        if !self.lab.makes_machines() {
             return Ok(Vec::new());
         }
         Ok(self.engine.nodes(Some(&self.lab.name)).await?)
@@ -84,7 +84,7 @@ impl LabContext {
     /// A client by what the cluster's node says now, whatever the state says: that may be of an earlier cluster of the same name.
     pub(crate) async fn fresh_client(&self, cluster: &str) -> Result<Cluster, StepError> {
         self.forget_client(cluster);
-        let client = if self.cluster(cluster)?.existing.is_some() {
+        let client = if !self.cluster(cluster)?.is_made() {
             kubeconfig::client(self, cluster).await?
         } else {
             kubeconfig::ask(self, cluster).await?

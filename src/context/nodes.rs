@@ -49,21 +49,20 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
         Ok(client) => client.readiness().await.err().filter(crate::sys::kube::KubeError::is_no_answer)?,
         // Of a cluster that lab did not make nothing else leads there.
         Err(error) => {
-            let existing = cluster.existing.as_ref()?;
+            let (kubeconfig, context) = cluster.place()?;
             return Some(Finding {
                 cause: format!("{} cannot be asked", cluster.name),
                 evidence: error.to_string(),
-                remedy: format!("correct context {} of {}", existing.context, existing.kubeconfig),
+                remedy: format!("correct context {context} of {kubeconfig}"),
             });
         }
     };
-    if let Some(existing) = &cluster.existing {
+    if let Some((kubeconfig, context)) = cluster.place() {
         return Some(Finding {
             cause: format!("the API server of {} does not answer", cluster.name),
             evidence: error.cause(),
             remedy: format!(
-                "see whether it answers kubectl, and where it is: kubectl --kubeconfig {} --context {} version",
-                existing.kubeconfig, existing.context
+                "see whether it answers kubectl, and where it is: kubectl --kubeconfig {kubeconfig} --context {context} version"
             ),
         });
     }
@@ -76,7 +75,7 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
 
 /// The clusters that lab made.
 fn made(lab: &Lab) -> impl Iterator<Item = &LabCluster> {
-    lab.clusters.iter().filter(|c| c.existing.is_none())
+    lab.clusters.iter().filter(|c| c.is_made())
 }
 
 /// The nodes that are not as expected, each with its cluster. Of those that are `foreign` it is enough that they are there.

@@ -158,7 +158,8 @@ fn awaited(cluster: &LabCluster, awaited: &Wait, objects: &[Value]) -> Vec<Strin
             vec![rollout(cluster, namespace, &format!("daemonset/{daemon_set}"))]
         }
         Wait::Address { namespace, service, address } => {
-            let path = format!("jsonpath='{{.status.loadBalancer.ingress[0].ip}}'={address}");
+            let address = address.map_or_else(String::new, |address| format!("={address}"));
+            let path = format!("jsonpath='{{.status.loadBalancer.ingress[0].ip}}'{address}");
             vec![wait(cluster, namespace, &path, &format!("service/{service}"))]
         }
         Wait::Token { namespace, secret } => {

@@ -44,7 +44,7 @@ pub fn topology(lab: &Lab) -> Graph {
     Graph {
         subject: Subject::Topology,
         title: lab.name.clone(),
-        subtitle: if lab.is_existing() {
+        subtitle: if !lab.makes_machines() {
             mesh(lab)
         } else {
             format!("{}, Docker network {}", mesh(lab), lab.docker_network.subnet)
@@ -158,8 +158,8 @@ pub(super) fn cluster_group(lab: &Lab, cluster: &LabCluster) -> Group {
     let said =
         mesh.into_iter().chain(lab.role_in_mesh(cluster)).chain(member_by(lab, cluster)).chain(place).chain(versions);
     let mut lines: Vec<String> = said.collect();
-    match &cluster.existing {
-        Some(existing) => lines.push(format!("context {}", existing.context)),
+    match cluster.place() {
+        Some((_, context)) => lines.push(format!("context {context}")),
         None => {
             lines.extend([
                 format!("pods {}", cluster.pod_subnet),

@@ -13,6 +13,7 @@
 
 mod alone;
 mod archive;
+mod brought;
 mod bundle;
 mod check;
 pub mod context;
@@ -53,6 +54,7 @@ use std::path::PathBuf;
 use crate::scenario::Versions;
 
 pub use alone::{Alone, alone};
+pub use brought::for_brought;
 pub use bundle::{Trust, check_archive, checksum_beside, export, import};
 pub use check::is_sum;
 pub(crate) use digest::Inputs;

@@ -1,6 +1,6 @@
 //! Sees to it that tools and images are on this machine, in whatever way is the quickest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -59,13 +59,9 @@ impl Record {
             return None;
         }
         let metallb_manifest = cache::read_text(&self.metallb_manifest).ok()?;
-        let name = |i: &super::stack::Image| match &i.registry {
-            Some(upstream) if self.source == Source::Registry => Reference::parse(upstream).tagged(),
-            _ => i.name.clone(),
-        };
         let values = &stack.istio.values;
         Some(Prepared {
-            images: stack.loaded().chain(stack.own()).map(|(key, i)| (key.clone(), name(i))).collect(),
+            images: names(stack, self.source),
             istio_values: if self.source == Source::Packages { &values.packages } else { &values.registry }.clone(),
             source: self.source,
             mirror: self.mirror,
@@ -75,6 +71,15 @@ impl Record {
             metallb_manifest,
         })
     }
+}
+
+/// The images by the names that nodes know them by.
+pub(super) fn names(stack: &Stack, source: Source) -> BTreeMap<String, String> {
+    let name = |i: &super::stack::Image| match &i.registry {
+        Some(upstream) if source == Source::Registry => Reference::parse(upstream).tagged(),
+        _ => i.name.clone(),
+    };
+    stack.loaded().chain(stack.own()).map(|(key, i)| (key.clone(), name(i))).collect()
 }
 
 /// What is prepared already; `None` when there is anything left to do. It takes one question to the engine.
@@ -274,11 +279,11 @@ async fn answers(registry: &str) -> Result<Http, ImagesError> {
     Ok(http)
 }
 
-fn plain(registry: &str) -> String {
+pub(super) fn plain(registry: &str) -> String {
     format!("http://{registry}")
 }
 
-fn registry_down(registry: &str, reason: String) -> ImagesError {
+pub(super) fn registry_down(registry: &str, reason: String) -> ImagesError {
     ImagesError::RegistryDown {
         registry: registry.to_owned(),
         reason,

@@ -15,7 +15,7 @@ use crate::scenario::{Matrix, Product, Versions};
 /// Key of the node image among the images.
 pub const NODE: &str = "node";
 /// Key of istiod's image.
-const PILOT: &str = "istio-pilot";
+pub(super) const PILOT: &str = "istio-pilot";
 
 /// The pinned stack.
 #[derive(Clone, Debug, Deserialize)]

@@ -48,7 +48,7 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
     Ok(LabStatus {
         lab: lab.name.clone(),
         mesh: lab.mesh_in_words(),
-        docker_network: if lab.is_existing() {
+        docker_network: if !lab.makes_machines() {
             "none: lab did not make these clusters".to_owned()
         } else {
             format!("{} {}", lab.docker_network.name, lab.docker_network.subnet)
@@ -104,7 +104,7 @@ async fn cluster(
     );
     let mut answer = Answers { unanswered: Vec::new() };
     let kube_nodes = answer.take(kube_nodes);
-    if cluster.existing.is_some() {
+    if !cluster.is_made() {
         status.nodes = kube_nodes.iter().map(found_node).collect();
     }
     for node in &mut status.nodes {

@@ -15,7 +15,7 @@
 //! What the scenario fixes is stepped over. A cluster's turn begins at its own position, so one more cluster at the end that fixes
 //! nothing changes nothing for those before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -23,7 +23,7 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{DockerNetwork, Lab, LabCluster, conflicts, found, gateways, ipv6, names};
+use super::{Brought, DockerNetwork, Lab, LabCluster, conflicts, found, gateways, ipv6, names};
 use crate::scenario::layout::{self, POOL_SIZE};
 use crate::scenario::{AddressRange, Cluster, IpFamily, Scenario, Topology};
 
@@ -158,7 +158,9 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
                 addresses: cluster.addresses.clone(),
                 reserved: BTreeMap::new(),
                 published_gateway: None,
+                awaited: BTreeSet::new(),
                 existing: None,
+                brought: cluster.existing.as_ref().filter(|_| scenario.is_brought()).map(Brought::of),
             })
         })
         .collect::<Result<_, _>>()?;
@@ -192,7 +194,7 @@ pub fn resolve(scenario: &Scenario) -> Result<Lab, ResolveError> {
     gateways::assign(&mut lab)?;
     conflicts::refuse(&lab)?;
     for (cluster, said) in lab.clusters.iter_mut().zip(&scenario.clusters) {
-        if let Some(existing) = &said.existing {
+        if let Some(existing) = said.existing.as_ref().filter(|_| scenario.mesh.existing) {
             found::place(cluster, existing);
         }
     }
@@ -203,7 +205,8 @@ fn docker_subnet(scenario: &Scenario) -> Result<Ipv4Net, ResolveError> {
     if let Some(subnet) = scenario.docker_subnet {
         return Ok(subnet);
     }
-    let mut pools = scenario.clusters.iter().filter_map(Cluster::fixed_pool);
+    // Pools of clusters that lab did not make are on networks of theirs.
+    let mut pools = scenario.clusters.iter().filter(|c| c.existing.is_none()).filter_map(Cluster::fixed_pool);
     if let Some(first) = pools.next() {
         let subnet = layout::subnet_around(first);
         let all = layout::within(first, subnet) && pools.all(|p| layout::within(p, subnet));
@@ -236,7 +239,7 @@ fn pools(subnet: Ipv4Net, scenario: &Scenario) -> Result<Vec<Option<AddressRange
             if let Some(pool) = cluster.fixed_pool().filter(|_| cluster.load_balancer) {
                 return Ok(Some(pool));
             }
-            if !cluster.load_balancer || !in_mesh(cluster) {
+            if !cluster.load_balancer || !in_mesh(cluster) || cluster.existing.is_some() {
                 return Ok(None);
             }
             let free = candidates

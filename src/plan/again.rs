@@ -12,6 +12,12 @@ use crate::scenario::{AddressRange, Scenario};
 /// # Errors
 /// As of [`resolve`].
 pub fn resolve_again(scenario: &Scenario, old: &Lab) -> Result<Lab, ResolveError> {
+    let mut lab = resolve_as_before(scenario, old)?;
+    lab.keep_seen(old);
+    Ok(lab)
+}
+
+fn resolve_as_before(scenario: &Scenario, old: &Lab) -> Result<Lab, ResolveError> {
     let mut scenario = scenario.clone();
     let fixed: Vec<AddressRange> = scenario.clusters.iter().filter_map(|c| c.fixed_pool()).collect();
     if fixed.is_empty() {

@@ -61,7 +61,7 @@ fn own(lab: &Lab, cluster: &LabCluster) -> Vec<Value> {
     if lab.has_istio(cluster) {
         own.push(render::istio_namespace(lab, cluster));
         own.extend(render::lent_account(lab, cluster).map(render::account_token));
-        if cluster.east_west_endpoint().is_some() {
+        if cluster.has(Gateway::EastWestGateway) {
             own.extend(render::east_west_resources(lab, cluster));
         }
         if lab.is_entered(cluster) {

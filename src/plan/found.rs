@@ -30,11 +30,11 @@ impl Lab {
     pub fn reached(&self, command: &str) -> String {
         let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
         for at in 1..words.len() {
-            let known = self.clusters.iter().filter_map(|c| Some((self.context(c), c.existing.as_ref()?)));
+            let known = self.clusters.iter().filter_map(|c| Some((self.context(c), c.place()?)));
             let found = known.into_iter().find(|(context, _)| words[at - 1] == "--context" && words[at] == *context);
-            if let Some((_, existing)) = found {
-                words[at - 1] = format!("--kubeconfig {} --context", quoted(&existing.kubeconfig));
-                words[at] = quoted(&existing.context);
+            if let Some((_, (kubeconfig, context))) = found {
+                words[at - 1] = format!("--kubeconfig {} --context", quoted(kubeconfig));
+                words[at] = quoted(context);
             }
         }
         words.join(" ")

@@ -22,6 +22,10 @@ pub(super) fn assign(lab: &mut Lab) -> Result<(), ResolveError> {
     let host = lab.docker_network.gateway;
     for ((cluster, wanted), port) in lab.clusters.iter_mut().zip(wanted).zip(PUBLISHED_PORT..) {
         let Some(pool) = cluster.pool else {
+            if cluster.brought.is_some() {
+                cluster.awaited = wanted.now.into_iter().collect();
+                continue;
+            }
             let is_published = wanted.now.contains(&Gateway::EastWestGateway);
             cluster.published_gateway = is_published.then(|| SocketAddrV4::new(host, port));
             continue;
@@ -35,8 +39,8 @@ pub(super) fn assign(lab: &mut Lab) -> Result<(), ResolveError> {
                 continue;
             }
             let is_now = wanted.now.contains(&gateway);
-            // In a small pool an address that nobody has yet would be missed.
-            if !is_now && pool.size() < POOL_SIZE {
+            // In a small pool an address that nobody has yet would be missed, as in one that is not lab's.
+            if !is_now && (pool.size() < POOL_SIZE || cluster.brought.is_some()) {
                 continue;
             }
             let taken: BTreeSet<Ipv4Addr> =

@@ -51,7 +51,11 @@ impl Plan {
         }
         let everything = actions(&steps);
         steps.push(step(Action::Verify, everything));
-        Self { steps: reduce(in_order(steps)) }
+        let mut plan = Self { steps: reduce(in_order(steps)) };
+        if lab.is_brought() {
+            plan.keep(|action| !action.is_of_machines());
+        }
+        plan
     }
 
     /// The step of that identifier.
@@ -127,7 +131,7 @@ fn mesh(lab: &Lab, cluster: &LabCluster) -> Vec<PlannedStep> {
     }
     steps.push(apps(lab, cluster, control_plane.clone()));
     for (gateway, action) in [
-        (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
+        (cluster.has(Gateway::EastWestGateway), Action::EastWestGateway { cluster: c() }),
         (lab.is_entered(cluster), Action::IngressGateway { cluster: c() }),
     ] {
         if gateway {
@@ -192,7 +196,7 @@ fn objects<'a>(lab: &'a Lab, cluster: &'a LabCluster) -> impl Iterator<Item = &'
 fn sidecars(lab: &Lab, cluster: &LabCluster) -> PlannedStep {
     let c = || cluster.name.clone();
     let gateways = [
-        (cluster.east_west_endpoint().is_some(), Action::EastWestGateway { cluster: c() }),
+        (cluster.has(Gateway::EastWestGateway), Action::EastWestGateway { cluster: c() }),
         (lab.is_entered(cluster), Action::IngressGateway { cluster: c() }),
     ];
     let member = lab.federation.iter().filter(|f| f.member(&cluster.name).is_some());

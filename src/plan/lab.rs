@@ -7,6 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Brought;
 use super::ipv6::ClusterIpv6;
 use super::render::{EAST_WEST_PORT, ISTIOD_NODE_PORTS};
 use super::upgrade::Beside;
@@ -125,9 +126,15 @@ pub struct LabCluster {
     /// the node port.
     #[serde(default)]
     pub published_gateway: Option<SocketAddrV4>,
-    /// How it is reached and what was found in it, if lab did not make it.
+    /// Gateways whose addresses the cluster's own load balancer gives, so that they are known once the lab is up: then they are in `addresses` too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub awaited: BTreeSet<Gateway>,
+    /// How it is reached and what was found in it, if somebody else has installed the mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<Existing>,
+    /// How it is reached, if lab did not make it and the mesh is lab's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
 }
 
 impl LabCluster {
@@ -179,6 +186,9 @@ impl LabCluster {
     /// The API server as pods of every cluster of the lab reach it. A name, because addresses are dealt out anew when nodes restart.
     #[must_use]
     pub fn api_server(&self) -> String {
+        if let Some(brought) = &self.brought {
+            return brought.server_in_words();
+        }
         format!("https://{}:6443", self.node_name(&self.control_plane_node()))
     }
 }

@@ -34,8 +34,8 @@ fn clusters(lab: &Lab) -> String {
         });
         [
             cluster.name.clone(),
-            version(lab, cluster, Product::Kubernetes),
-            (u32::from(cluster.workers) + 1).to_string(),
+            as_found(cluster).unwrap_or_else(|| version(lab, cluster, Product::Kubernetes)),
+            as_found(cluster).unwrap_or_else(|| (u32::from(cluster.workers) + 1).to_string()),
             cluster.api_server(),
             locality.unwrap_or_else(|| NONE.to_owned()),
         ]
@@ -119,6 +119,9 @@ fn trust(lab: &Lab) -> String {
 
 /// What all nodes are on.
 fn bridge(lab: &Lab) -> String {
+    if !lab.makes_machines() {
+        return "The clusters are there: lab makes no machines for them.".to_owned();
+    }
     let network = &lab.docker_network;
     format!(
         "All nodes are on the Docker network {}: {}, with the bridge at {} and nodes from {}.",
@@ -142,8 +145,9 @@ fn networks(lab: &Lab) -> String {
             cluster.name.clone(),
             or_none(role(lab, cluster)),
             or_none(in_mesh.then(|| cluster.network.clone())),
-            both(&cluster.pod_subnet, cluster.ipv6.map(|v6| v6.pod_subnet)),
-            both(&cluster.service_subnet, cluster.ipv6.map(|v6| v6.service_subnet)),
+            as_found(cluster).unwrap_or_else(|| both(&cluster.pod_subnet, cluster.ipv6.map(|v6| v6.pod_subnet))),
+            as_found(cluster)
+                .unwrap_or_else(|| both(&cluster.service_subnet, cluster.ipv6.map(|v6| v6.service_subnet))),
             or_none(cluster.pool.map(|pool| pool.to_string())),
             or_none(istiod),
             or_none(balanced(Gateway::EastWestGateway).or(published)),
@@ -170,7 +174,13 @@ fn networks(lab: &Lab) -> String {
 fn balanced(lab: &Lab, cluster: &LabCluster, gateway: Gateway) -> Option<String> {
     let shown = |address: &Ipv4Addr| both(address, lab.docker_network.ipv6_of(*address));
     let reserved = || cluster.reserved.get(&gateway).map(|address| format!("{} (reserved)", shown(address)));
-    cluster.addresses.get(&gateway).map(shown).or_else(reserved)
+    let awaited = || cluster.awaited.contains(&gateway).then(|| "known after up".to_owned());
+    cluster.addresses.get(&gateway).map(shown).or_else(reserved).or_else(awaited)
+}
+
+/// What is said of what a cluster has that lab did not make.
+fn as_found(cluster: &LabCluster) -> Option<String> {
+    (!cluster.is_made()).then(|| "as found".to_owned())
 }
 
 /// What a cluster is to the mesh and to the federation.

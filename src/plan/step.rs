@@ -304,6 +304,12 @@ impl Action {
         self.facts().is_of_mesh
     }
 
+    /// Whether the step works on machines, which clusters that lab did not make have already.
+    #[must_use]
+    pub fn is_of_machines(&self) -> bool {
+        matches!(self, Self::DockerNetwork | Self::Cluster { .. } | Self::NodeNetwork { .. } | Self::AppImages { .. })
+    }
+
     /// The cluster that the step changes, if it is about one.
     #[must_use]
     pub fn cluster(&self) -> Option<&str> {

@@ -26,14 +26,14 @@ pub enum Wait {
         /// Its name.
         daemon_set: &'static str,
     },
-    /// A Service has the address that is planned for it.
+    /// A Service has the address that is planned for it, or any.
     Address {
         /// Its namespace.
         namespace: &'static str,
         /// Its name.
         service: &'static str,
-        /// The address.
-        address: Ipv4Addr,
+        /// The address; none where its cluster's own load balancer gives one.
+        address: Option<Ipv4Addr>,
     },
     /// Kubernetes has filled the Secret of a lasting token.
     Token {

@@ -60,6 +60,12 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether the mesh is lab's own, in clusters that it did not make.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        !self.mesh.existing && self.clusters.iter().any(|cluster| cluster.existing.is_some())
+    }
+
     /// The clusters of the mesh, or without one those that apps run in: all but the one that only hosts the external control plane, and the one
     /// that runs Karmada.
     pub fn data_clusters(&self) -> impl Iterator<Item = &Cluster> {

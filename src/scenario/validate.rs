@@ -218,7 +218,8 @@ pub(super) fn scenario(raw: RawScenario, now: Option<OffsetDateTime>, problems: 
     if raw_clusters.value.len() > 10 * MAX_CLUSTERS {
         return None;
     }
-    let mut drafts: Vec<Draft> = raw_clusters.value.into_iter().map(|c| draft(c.value, problems)).collect();
+    let mut drafts: Vec<Draft> =
+        raw_clusters.value.into_iter().map(|c| draft(c.value, is_existing, problems)).collect();
     federation::assign(raw.federation.as_ref(), &mut drafts);
     topology::assign(mesh.topology, &mut drafts);
     names::clusters(name.as_ref(), &drafts, problems);
@@ -286,8 +287,8 @@ fn count(count: usize, span: Span, problems: &mut Problems) {
     }
 }
 
-fn draft(mut raw: RawCluster, problems: &mut Problems) -> Draft {
-    let (existing, existing_at) = existing::of_cluster(&mut raw, problems);
+fn draft(mut raw: RawCluster, is_existing: bool, problems: &mut Problems) -> Draft {
+    let (existing, existing_at) = existing::of_cluster(&mut raw, is_existing, problems);
     let name = raw.name.unwrap_or(Located { value: String::new(), span: Span::default() });
     let of = |field: &str, value: &str| setting(&name.value, field, value);
     let subnet = |field, value: Option<Located<String>>, problems: &mut Problems| {

@@ -284,7 +284,7 @@ fn identity(object: &DynamicObject) -> serde_json::Value {
 }
 
 /// Deletes what lab has made, and gives back to what it has found all that it had.
-async fn take_away(
+pub(super) async fn take_away(
     ctx: &RunContext,
     client: &Cluster,
     owner: &Owner,

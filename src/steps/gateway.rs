@@ -28,7 +28,9 @@ pub(super) const INGRESS: Step = Step::Applied(Applied {
 /// the routes of gateways elsewhere.
 pub(super) fn waits(cluster: &LabCluster, gateway: Gateway, deployment: &'static str) -> Vec<Wait> {
     let (namespace, service) = (ISTIO_NAMESPACE, name(gateway));
-    let address = cluster.addresses.get(&gateway).map(|&address| Wait::Address { namespace, service, address });
+    let is_balanced = cluster.awaited.contains(&gateway) || cluster.addresses.contains_key(&gateway);
+    let planned = cluster.asked_address(gateway).copied();
+    let address = is_balanced.then_some(Wait::Address { namespace, service, address: planned });
     let is_published = gateway == Gateway::EastWestGateway && cluster.published_gateway.is_some();
     let available =
         (address.is_some() || is_published).then(|| Wait::Available { namespace, deployment: deployment.into() });
@@ -53,7 +55,7 @@ pub(super) async fn refuse_taken(
     gateway: Gateway,
 ) -> Result<(), StepError> {
     let cluster = &*step::cluster(ctx, action)?;
-    let Some(planned) = cluster.addresses.get(&gateway).filter(|_| !ctx.is_new(&cluster.name)) else { return Ok(()) };
+    let Some(planned) = cluster.asked_address(gateway).filter(|_| !ctx.is_new(&cluster.name)) else { return Ok(()) };
     let services: Vec<Service> = client.everywhere().await?;
     match holder(&services, *planned, name(gateway)) {
         None => Ok(()),

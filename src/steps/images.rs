@@ -1,11 +1,14 @@
 //! `images`: the tools and the node image are on this machine, and what else is applied from files of upstream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
 
 use super::step::{Custom, Step};
 use crate::context::{RunContext, StepError, files};
 use crate::exec::Progress;
-use crate::images::{Prepared, gateway_api, gateway_api_here, having, is_prepared, prepare};
+use crate::images::{Choice, Prepared, for_brought, gateway_api, gateway_api_here, having, is_prepared, prepare};
 use crate::scenario::Versions;
 use crate::sys::kube::Manifest;
 
@@ -15,6 +18,9 @@ pub(super) const STEP: Step = Step::Custom(Custom {
 });
 
 async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
+    if ctx.lab.is_brought() {
+        return Ok(false);
+    }
     let choice = having(ctx.choice, ctx.lab.versions())?;
     let mut all = BTreeMap::new();
     for versions in ctx.lab.versions() {
@@ -33,6 +39,9 @@ async fn is_satisfied(ctx: &RunContext) -> Result<bool, StepError> {
 
 async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     let choice = having(ctx.choice, ctx.lab.versions())?;
+    if ctx.lab.is_brought() {
+        return of_brought(ctx, choice, progress).await;
+    }
     let mut all = BTreeMap::new();
     // One after the other: each uses all processors, and what they share is built once.
     for versions in ctx.lab.versions() {
@@ -46,6 +55,58 @@ async fn run(ctx: &RunContext, progress: &Progress) -> Result<bool, StepError> {
     }
     remember(ctx, all)?;
     Ok(true)
+}
+
+/// The same for clusters that lab did not make, whose nodes have images or pull them. That is no change of anything.
+async fn of_brought(ctx: &RunContext, choice: Choice, progress: &Progress) -> Result<bool, StepError> {
+    let held = held(ctx).await;
+    // A node that does not tell of all of its images says of none that it lacks it.
+    let is_held = |name: &str| !held.is_empty() && held.iter().all(|node| node.has(name) == Some(true));
+    let mut all = BTreeMap::new();
+    for versions in ctx.lab.versions() {
+        all.insert(versions, for_brought(choice, &ctx.lab.images, versions, is_held, progress).await?);
+    }
+    if wants_gateway_api(ctx) {
+        remember_gateway_api(ctx, gateway_api(progress).await?).await?;
+    }
+    remember(ctx, all)?;
+    Ok(false)
+}
+
+/// A kubelet tells of no more images than this by default, the largest first.
+const TOLD: usize = 50;
+
+/// A node of a cluster, and the images that it says it holds.
+pub(crate) struct Holder {
+    /// Its cluster.
+    pub cluster: String,
+    /// Its name.
+    pub node: String,
+    names: BTreeSet<String>,
+    is_all: bool,
+}
+
+impl Holder {
+    /// Whether it holds an image; nothing where it may hold more than it tells.
+    pub(crate) fn has(&self, image: &str) -> Option<bool> {
+        let has = self.names.contains(image);
+        (has || self.is_all).then_some(has)
+    }
+}
+
+/// The nodes of all clusters that let lab list them.
+pub(crate) async fn held(ctx: &RunContext) -> Vec<Holder> {
+    let mut all = Vec::new();
+    for cluster in &ctx.lab.clusters {
+        let Ok(client) = ctx.client(&cluster.name).await else { continue };
+        for node in client.list::<Node>().await.unwrap_or_default() {
+            let images = node.status.as_ref().and_then(|s| s.images.clone()).unwrap_or_default();
+            let is_all = images.len() < TOLD;
+            let names = images.into_iter().flat_map(|image| image.names.unwrap_or_default()).collect();
+            all.push(Holder { cluster: cluster.name.clone(), node: node.name_any(), names, is_all });
+        }
+    }
+    all
 }
 
 fn wants_gateway_api(ctx: &RunContext) -> bool {

@@ -10,7 +10,7 @@ mod external_istiod;
 mod federated_apps;
 pub(crate) mod gateway;
 pub(crate) mod half_made;
-mod images;
+pub(crate) mod images;
 mod istio_base;
 mod istio_images;
 mod istiod;
@@ -32,6 +32,7 @@ pub(crate) mod root_ca;
 pub(crate) mod sidecars;
 pub(crate) mod step;
 mod wait;
+pub(crate) mod withdraw;
 
 use step::{Sends, Step};
 

@@ -224,7 +224,12 @@ async fn used(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Re
     if ctx.is_apart() {
         return Ok(None);
     }
-    let is_made = !ctx.nodes_of(&cluster.name).await?.is_empty() && !half_made::is_begun(&ctx.state, cluster)?;
+    let is_made = if cluster.is_made() {
+        !ctx.nodes_of(&cluster.name).await?.is_empty() && !half_made::is_begun(&ctx.state, cluster)?
+    } else {
+        // What another mesh uses is not taken for its own.
+        !ctx.inventory(&cluster.name)?.entries().is_empty()
+    };
     if !is_made || ctx.is_new(&cluster.name) {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! How each kind of wait is asked for, and awaited.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -11,7 +12,7 @@ use crate::context::StepError;
 use crate::exec::Progress;
 use crate::plan::render::{self, ISTIO_NAMESPACE};
 use crate::plan::{Wait, object_name};
-use crate::sys::kube::{Cluster, KubeError, Manifest, load_balancer_addresses};
+use crate::sys::kube::{Cluster, KubeError, Manifest, is_balanced, load_balancer_addresses};
 use crate::sys::poll::poll_until;
 
 /// Between two dry runs.
@@ -53,7 +54,7 @@ async fn is_over(client: &Cluster, wait: &Wait, manifest: &Manifest) -> Result<b
         Wait::OnEveryNode { namespace, daemon_set } => client.is_on_every_node(namespace, daemon_set).await?,
         Wait::Address { namespace, service, address } => {
             let service: Option<Service> = client.get(namespace, service).await?;
-            service.is_some_and(|s| load_balancer_addresses(&s).contains(&address.to_string()))
+            service.is_some_and(|s| has_address(&s, *address))
         }
         Wait::Token { namespace, secret } => client.get(namespace, secret).await?.as_ref().is_some_and(has_token),
         Wait::Certificate { namespace, secret, .. } => {
@@ -82,7 +83,7 @@ async fn until(
             client.until_on_every_node(namespace, daemon_set, limit, progress).await?;
         }
         Wait::Address { namespace, service, address } => {
-            let has_address = |s: &Service| load_balancer_addresses(s).contains(&address.to_string());
+            let has_address = |s: &Service| has_address(s, *address);
             client.until(namespace, service, "has no address", limit, progress, has_address).await?;
         }
         Wait::Token { namespace, secret } => {
@@ -114,6 +115,15 @@ fn running<'a>(manifest: &'a Manifest, but: &'a [String]) -> impl Iterator<Item 
         let kind = object.types.as_ref().map_or("", |t| t.kind.as_str());
         !but.contains(&object_name(kind, object.metadata.namespace.as_deref(), &object.name_any()))
     })
+}
+
+/// Whether a load balancer has given a Service an address, the one that is meant if any is.
+fn has_address(service: &Service, meant: Option<Ipv4Addr>) -> bool {
+    match meant {
+        Some(address) => load_balancer_addresses(service).contains(&address.to_string()),
+        // A name is an address too.
+        None => is_balanced(service),
+    }
 }
 
 fn has_token(secret: &Secret) -> bool {

@@ -223,6 +223,16 @@ impl LabState {
         self.write(name, &text)
     }
 
+    /// Copies every file into another state.
+    pub fn copy_to(&self, other: &Self) -> Result<(), StateError> {
+        for name in self.files()? {
+            if let Some(text) = self.read(&name)? {
+                other.write(&name, &text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what lab has written down for itself and cannot read any more, so that it is made anew; gives the names of these files. The resolved lab
     /// is not among them, nor what was rendered, which is compared with what it was rendered from.
     pub fn forget_damaged(&self) -> Result<Vec<String>, StateError> {

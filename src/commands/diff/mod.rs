@@ -30,7 +30,7 @@ pub async fn look(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError
 
 async fn compare(ctx: &RunContext, plan: &Plan) -> Result<Difference, StepError> {
     let mut difference = Difference::default();
-    if !docker_network::is_satisfied(ctx).await? {
+    if ctx.lab.makes_machines() && !docker_network::is_satisfied(ctx).await? {
         difference.networks.push(network(&ctx.lab));
     }
     let mut here = Vec::new();
@@ -178,6 +178,9 @@ async fn amiss(ctx: &RunContext, cluster: &str) -> Result<Vec<String>, StepError
 
 /// Whether a cluster is not there as a whole, or does not run.
 async fn missing(ctx: &RunContext, cluster: &LabCluster) -> Result<Option<ClusterVerb>, StepError> {
+    if !cluster.is_made() {
+        return Ok(None);
+    }
     let found = ctx.nodes_of(&cluster.name).await?;
     if found.len() < usize::from(cluster.workers) + 1 {
         return Ok(Some(ClusterVerb::Create));

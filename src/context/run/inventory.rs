@@ -58,7 +58,7 @@ pub(crate) struct Entry {
     name: String,
     /// The step; older states have none, and had only apps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<StepId>,
+    pub(crate) step: Option<StepId>,
     /// What was applied last, as a whole; nothing while that is not certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
@@ -178,6 +178,17 @@ impl Inventory {
     /// Forgets an entry.
     pub(crate) fn forget(&mut self, entry: &Entry) {
         self.0.retain(|e| !(e.step == entry.step && e.is_same(entry)));
+    }
+
+    /// Whether any step has applied an object.
+    pub(crate) fn has(&self, object: &DynamicObject) -> bool {
+        let wanted = Entry::of(object, &StepId(String::new()), None);
+        self.0.iter().any(|e| e.is_same(&wanted))
+    }
+
+    /// All that was applied, in the order in which it was begun.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.0
     }
 
     /// The steps that have applied something.

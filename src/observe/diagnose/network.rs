@@ -164,7 +164,7 @@ pub(in crate::observe) async fn routes(
     to: &LabCluster,
 ) -> Result<Option<Finding>, StepError> {
     // Of machines that lab did not make nothing tells their routes.
-    for cluster in [from, to].into_iter().filter(|c| c.existing.is_none()) {
+    for cluster in [from, to].into_iter().filter(|c| c.is_made()) {
         if let Some(evidence) = node_network::difference(ctx, cluster).await? {
             return Ok(Some(Finding {
                 // Said of the cluster alone, so that it is one finding from either side.

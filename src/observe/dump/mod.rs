@@ -115,7 +115,7 @@ fn is_of_karmada(group: &str, plural: &str) -> bool {
 async fn about(ctx: &LabContext) -> Value {
     let host = Host::read();
     let engine =
-        if ctx.lab.is_existing() { EngineFacts::default() } else { ctx.engine.facts().await.unwrap_or_default() };
+        if ctx.lab.makes_machines() { ctx.engine.facts().await.unwrap_or_default() } else { EngineFacts::default() };
     json!({
         "lab": env!("CARGO_PKG_VERSION"),
         "kubernetes": images::kubernetes().unwrap_or_default(),

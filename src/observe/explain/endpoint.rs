@@ -36,10 +36,8 @@ fn unknown(ctx: &LabContext, call: &TracedCall<'_>, all: &[&str], evidence: Stri
         ip.is_some_and(|ip: std::net::Ipv4Addr| to.pod_subnet.contains(&ip))
     };
     // Where pods are in clusters that lab did not make nobody has told.
-    let pods = to.existing.is_none()
-        && from.network != to.network
-        && from.pod_subnet != to.pod_subnet
-        && all.iter().any(|a| is_pod(a));
+    let pods =
+        to.is_made() && from.network != to.network && from.pod_subnet != to.pod_subnet && all.iter().any(|a| is_pod(a));
     let cause = if pods {
         format!("the sidecar in {} was given addresses of pods in {}, which it cannot reach", from.name, to.name)
     } else {

@@ -136,7 +136,7 @@ async fn greeted(
 ) -> Result<Vec<(String, Speaks)>, StepError> {
     let mut all = Vec::new();
     // Nothing of lab's runs in machines that it did not make.
-    if from.existing.is_some() {
+    if !from.is_made() {
         return Ok(all);
     }
     for Endpoint { address, .. } in envoy.endpoints.iter().take(GREETED) {

@@ -194,8 +194,8 @@ async fn look(ctx: &LabContext, call: &TracedCall<'_>, kind: HopKind) -> Option<
     Some(match kind {
         HopKind::TrustRoots | HopKind::RemoteSecret | HopKind::Way if !elsewhere => return None,
         // Of machines that lab did not make nothing tells their routes, and nothing runs in them.
-        HopKind::Way if !networks && to.existing.is_some() => return None,
-        HopKind::Reachable if from.existing.is_some() => return None,
+        HopKind::Way if !networks && !to.is_made() => return None,
+        HopKind::Reachable if !from.is_made() => return None,
         HopKind::Reachable if !networks => return None,
         HopKind::Name => caller::name(ctx, call).await,
         HopKind::Caller => caller::sidecar(ctx, (from, call.caller)).await,

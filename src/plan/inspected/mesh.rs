@@ -83,6 +83,7 @@ pub fn found_mesh(facts: &[ClusterFacts]) -> FoundMesh {
         let existing = Existing {
             kubeconfig: f.kubeconfig.clone(),
             context: f.context.clone(),
+            server: None,
             cluster_id: (ids[at] != names[at] && roles[at] != Role::Host).then(|| ids[at].clone()),
             revision: f.istiods.first().and_then(|i| i.revision.clone()),
             east_west_gateway: east_west(&f.gateways).map(|g| gateway(g, EAST_WEST_PORT)),

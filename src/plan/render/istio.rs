@@ -81,7 +81,7 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
         spec["revision"] = json!(revision);
     }
     let gateways: Vec<Value> = [
-        cluster.east_west_endpoint().map(|_| east_west_gateway(lab, cluster)),
+        cluster.has(Gateway::EastWestGateway).then(|| east_west_gateway(lab, cluster)),
         cluster.addresses.get(&Gateway::IngressGateway).map(|_| ingress_gateway(lab, cluster)),
     ]
     .into_iter()
@@ -207,7 +207,7 @@ fn east_west_gateway(lab: &Lab, cluster: &LabCluster) -> Value {
         service["type"] = json!("NodePort");
     }
     service["ports"] = json!([port("status-port", 15021), tls, istiod, webhook]);
-    gateway(lab, EAST_WEST_GATEWAY, &label, &service, cluster.addresses.get(&Gateway::EastWestGateway), |k8s| {
+    gateway(lab, EAST_WEST_GATEWAY, &label, &service, cluster.asked_address(Gateway::EastWestGateway), |k8s| {
         k8s["env"] = json!([{ "name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": cluster.network }]);
     })
 }

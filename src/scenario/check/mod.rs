@@ -145,6 +145,16 @@ impl Entry for RawCheck {
 }
 
 impl RawCheck {
+    /// By which way it calls from outside, where it says so.
+    pub(super) fn through(&self) -> Option<&Located<Through>> {
+        let through = match self {
+            Self::Rotation(raw) => raw.through.as_ref(),
+            Self::Request(raw) => raw.through.as_ref(),
+            Self::Failover(_) | Self::Reachability(_) | Self::Federation(_) => None,
+        };
+        through.filter(|through| through.value != Through::Mesh)
+    }
+
     /// A check as the file would say it. `all` are the clusters that `all` stands for.
     pub(super) fn of(check: &Check, all: &[String]) -> Self {
         match check {

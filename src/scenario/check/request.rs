@@ -77,7 +77,7 @@ pub(in crate::scenario) struct RawRequest {
     service: Option<Located<String>>,
     url: Option<Located<String>>,
     from: Option<OrWord<Names>>,
-    through: Option<Located<Through>>,
+    pub(super) through: Option<Located<Through>>,
     caller: Option<Located<RawCaller>>,
     method: Option<Located<String>>,
     headers: Option<Pairwise<Located<String>>>,

@@ -9,7 +9,7 @@ use super::{Check, CheckProblem, Located, Problems, Scope, Span, Through, from, 
 pub(in crate::scenario) struct RawRotation {
     service: Option<Located<String>>,
     from: Option<OrWord<Names>>,
-    through: Option<Located<Through>>,
+    pub(super) through: Option<Located<Through>>,
 }
 
 impl Record for RawRotation {

@@ -16,6 +16,9 @@ pub struct Existing {
     pub kubeconfig: String,
     /// The context in it.
     pub context: String,
+    /// Where pods of the other clusters reach its API server, where that is not where the kubeconfig says; for a mesh of lab's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// The ID by which Istio knows it, where that is not its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,

@@ -7,14 +7,41 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ExistingProblem {
-    /// A mesh of lab's own in a cluster that it did not make.
-    #[error("cluster `{cluster}` is `existing`, and lab installs no mesh into clusters that it did not make")]
+    /// A cluster that lab would make beside some that it did not.
+    #[error("cluster `{cluster}` is one that lab would make, and others of this mesh are `existing`")]
     #[diagnostic(help(
-        "write `mesh: {{ existing: true }}` to have lab judge a mesh that is there (`lab inspect` writes such a file), or leave `existing` out"
+        "say where it is with `existing: {{ kubeconfig: FILE, context: NAME }}`, or leave `existing` out of all clusters: lab does not mix both kinds"
     ))]
-    OwnMesh {
+    Mixed {
         /// The cluster.
         cluster: String,
+    },
+    /// Something that lab does not do in clusters that it did not make.
+    #[error("`{field}` is not for clusters that are `existing`: {why}")]
+    #[diagnostic(help("{remedy}"))]
+    OnExisting {
+        /// The field.
+        field: &'static str,
+        /// Why not.
+        why: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// What is found in a mesh, where lab installs it.
+    #[error("`{field}` says what is found in a mesh that is `existing`, and lab installs this one")]
+    #[diagnostic(help(
+        "leave `{field}` out, or write `mesh: {{ existing: true }}` to have lab judge a mesh that is there"
+    ))]
+    Found {
+        /// The field.
+        field: &'static str,
+    },
+    /// No URL of an API server.
+    #[error("`{value}` is no address of an API server")]
+    #[diagnostic(help("write https://HOST:PORT, as pods of the other clusters reach it"))]
+    NoServer {
+        /// What is written.
+        value: String,
     },
     /// A cluster of which nothing says where it is.
     #[error("the mesh is `existing`, and nothing says where cluster `{cluster}` is")]

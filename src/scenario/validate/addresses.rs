@@ -147,6 +147,8 @@ pub(super) fn check(docker: Option<&Located<Ipv4Net>>, drafts: &[Draft], problem
     }
     let docker = match docker {
         Some(docker) => Some(docker.clone()),
+        // Pools of clusters that lab did not make are on networks of theirs.
+        None if drafts.iter().any(|draft| draft.existing_at.is_some()) => None,
         None => implied_docker_subnet(drafts, problems),
     };
     if let Some(docker) = docker {

@@ -1,5 +1,7 @@
 //! Rules for clusters and a mesh that lab did not make.
 
+mod brought;
+
 use std::collections::HashMap;
 
 use super::{Draft, Located, Problems};
@@ -10,12 +12,14 @@ use crate::scenario::problem::ExistingProblem;
 use crate::scenario::raw::{RawCluster, RawExisting, RawFoundGateway, RawScenario};
 use crate::scenario::tree::Span;
 
-/// Whether the mesh is there already. Then the fields that say what lab makes are mistakes.
+/// Whether the mesh is there already. Then the fields that say what lab makes are mistakes; and those that lab cannot make where only the clusters are there.
 pub(super) fn read_mesh(raw: &RawScenario, problems: &mut Problems) -> bool {
-    let Some(OrWord::Value(mesh)) = &raw.mesh else { return false };
-    let is_existing = mesh.value.existing.as_ref().is_some_and(|existing| existing.value);
+    let mesh = if let Some(OrWord::Value(mesh)) = &raw.mesh { Some(mesh) } else { None };
+    let is_existing = mesh.and_then(|mesh| mesh.value.existing.as_ref()).is_some_and(|existing| existing.value);
     if is_existing {
         refuse_own(raw, problems);
+    } else if raw.clusters.iter().flat_map(|all| &all.value).any(|cluster| cluster.value.existing.is_some()) {
+        brought::refuse(raw, problems);
     }
     is_existing
 }
@@ -58,9 +62,19 @@ fn refuse_own(raw: &RawScenario, problems: &mut Problems) {
 }
 
 /// How a cluster is reached that lab did not make, and where the file says so. Then the fields that say what lab makes are mistakes.
-pub(super) fn of_cluster(raw: &mut RawCluster, problems: &mut Problems) -> (Option<Existing>, Option<Span>) {
+pub(super) fn of_cluster(
+    raw: &mut RawCluster,
+    is_existing: bool,
+    problems: &mut Problems,
+) -> (Option<Existing>, Option<Span>) {
     let Some(existing) = raw.existing.take() else { return (None, None) };
-    refuse_made(raw, problems);
+    if is_existing {
+        refuse_made(raw, problems);
+        let server = existing.value.server.as_ref().map(|server| server.span);
+        _ = server.map(|span| problems.add(span, ExistingProblem::NotOurs { field: "server" }));
+    } else {
+        brought::refuse_of_cluster(raw, &existing.value, problems);
+    }
     (read(existing.value, problems), Some(existing.span))
 }
 
@@ -97,6 +111,7 @@ fn read(raw: RawExisting, problems: &mut Problems) -> Option<Existing> {
     };
     let kubeconfig = text("kubeconfig", raw.kubeconfig);
     let context = text("context", raw.context);
+    let server = text("server", raw.server);
     let (cluster_id, revision) = (text("clusterId", raw.cluster_id), text("revision", raw.revision));
     let mut gateway = |found: Option<Located<RawFoundGateway>>| {
         let RawFoundGateway { service, address } = found?.value;
@@ -111,6 +126,7 @@ fn read(raw: RawExisting, problems: &mut Problems) -> Option<Existing> {
     Some(Existing {
         kubeconfig: kubeconfig?,
         context: context?,
+        server,
         cluster_id,
         revision,
         east_west_gateway,
@@ -120,13 +136,14 @@ fn read(raw: RawExisting, problems: &mut Problems) -> Option<Existing> {
 
 /// Checks that either lab makes all of it or somebody else has.
 pub(super) fn check(is_existing: bool, drafts: &[Draft], problems: &mut Problems) {
+    let is_brought = !is_existing && drafts.iter().any(|draft| draft.existing_at.is_some());
     let mut contexts: HashMap<(&str, &str), &str> = HashMap::new();
     for draft in drafts {
         let cluster = draft.name.value.clone();
-        match (is_existing, draft.existing_at) {
-            (false, Some(span)) => _ = problems.add(span, ExistingProblem::OwnMesh { cluster }),
-            (true, None) => _ = problems.add(draft.name.span, ExistingProblem::Where { cluster }),
-            _ => {}
+        if draft.existing_at.is_none() && is_existing {
+            problems.add(draft.name.span, ExistingProblem::Where { cluster });
+        } else if draft.existing_at.is_none() && is_brought {
+            problems.add(draft.name.span, ExistingProblem::Mixed { cluster });
         }
         if let (Some(existing), Some(span)) = (&draft.existing, draft.existing_at) {
             let place = (existing.kubeconfig.as_str(), existing.context.as_str());
@@ -150,7 +167,6 @@ mod tests {
     #[test]
     fn what_is_there_and_what_lab_makes_are_not_mixed() {
         let all = [
-            "clusters: [{ name: c1, existing: { kubeconfig: a, context: b } }, c2]\n",
             "mesh: { existing: true }\nclusters: [{ name: c1, existing: { kubeconfig: a, context: b } }, c2]\n",
             "mesh: { existing: true, ca: { files: { rootCert: a, rootKey: b } }, values: { a: b }, ingressGateway: true }\nipFamily: dual\ndockerNetwork: { mtu: 1400 }\nversions: { istio: \"1.31\" }\napps: [sleep]\nfaults: [partition: { between: [c1, c2] }]\nclusters: [{ name: c1, podSubnet: 10.1.0.0/16, nodes: { workers: 1 }, loadBalancer: none, existing: { kubeconfig: a, context: b } }]\n",
             "mesh: { existing: true }\nclusters: [{ name: c1, existing: { kubeconfig: a, context: b } }, { name: c2, existing: { kubeconfig: a, context: b } }, { name: c3, existing: { kubeconfig: \"\", context: c, eastWestGateway: { service: gateway } } }]\n",

@@ -27,6 +27,9 @@ pub(super) fn wants_address(object: &Json) -> bool {
 pub(super) fn check(services: &[Balanced], mesh: &Mesh, drafts: &[Draft], problems: &mut Problems) {
     for draft in drafts.iter().filter(|d| d.no_load_balancer.is_none()) {
         let fixed = draft.fixed_pool();
+        if fixed.is_none() && draft.existing_at.is_some() {
+            continue;
+        }
         // Outside a mesh only a fixed pool makes a load balancer.
         let size = match &fixed {
             Some(pool) => pool.value.size(),

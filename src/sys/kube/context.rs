@@ -65,6 +65,13 @@ pub fn one_context(file: &Path, context: &str, name: &str) -> Result<String, Kub
     serde_yaml::to_string(&one).map_err(|e| KubeError::Kubeconfig(e.into()))
 }
 
+/// Where the API server is that a kubeconfig of one cluster leads to.
+#[must_use]
+pub fn server_of(kubeconfig: &str) -> Option<String> {
+    let config = Kubeconfig::from_yaml(kubeconfig).ok()?;
+    config.clusters.into_iter().next()?.cluster?.server
+}
+
 fn read(file: &Path) -> Result<Kubeconfig, KubeError> {
     let unreadable = |why: String| {
         KubeError::Context {

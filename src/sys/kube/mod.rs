@@ -19,8 +19,10 @@ mod pod;
 mod refusal;
 mod remake;
 mod restart;
+mod rights;
 mod swap;
 mod wait;
+mod within;
 mod workload;
 
 use std::collections::HashMap;
@@ -41,7 +43,7 @@ use tokio::sync::Mutex;
 pub use apply::{How, Manager, Sent, is_covered};
 pub use by_hand::{ByHand, set_by_hand};
 pub use collect::Collected;
-pub use context::{contexts, one_context};
+pub use context::{contexts, one_context, server_of};
 pub use deadline::{ANSWER, NoAnswer};
 pub use dynamic::{Condition, condition};
 pub use fields::{FieldChange, is_applied_by, unnamed};
@@ -51,8 +53,9 @@ pub use manifest::{Manifest, covers};
 pub use pod::{CommandLines, Connection, Duplex, ExecOutput, HttpAnswer, Waiting};
 pub use refusal::Answer;
 pub use remake::may_be_refused;
+pub use rights::Right;
 pub use swap::Swapped;
-pub use wait::{Listener, load_balancer_addresses};
+pub use wait::{Listener, is_balanced, load_balancer_addresses};
 pub use workload::is_workload;
 
 /// Something that was asked of a cluster failed.
@@ -310,6 +313,16 @@ impl Cluster {
 
     /// The API for the kind of `object`, in its namespace.
     async fn api_for(&self, object: &DynamicObject) -> Result<Api<DynamicObject>, KubeError> {
+        let (resource, capabilities) = self.resource_of(object).await?;
+        Ok(match (&capabilities.scope, &object.metadata.namespace) {
+            (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            (Scope::Namespaced, None) => Api::namespaced_with(self.client.clone(), "default", &resource),
+            (Scope::Cluster, _) => Api::all_with(self.client.clone(), &resource),
+        })
+    }
+
+    /// How the API server serves the kind of `object`.
+    async fn resource_of(&self, object: &DynamicObject) -> Result<(ApiResource, ApiCapabilities), KubeError> {
         let types = object.types.clone().unwrap_or_default();
         let unknown = || KubeError::UnknownKind { api_version: types.api_version.clone(), kind: types.kind.clone() };
         let mut served = self.served.lock().await;
@@ -325,13 +338,7 @@ impl Cluster {
             })?;
             served.insert(types.api_version.clone(), group.versioned_resources(&version.version));
         }
-        let (resource, capabilities) =
-            served[&types.api_version].iter().find(|(r, _)| r.kind == types.kind).ok_or_else(unknown)?;
-        Ok(match (&capabilities.scope, &object.metadata.namespace) {
-            (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(self.client.clone(), namespace, resource),
-            (Scope::Namespaced, None) => Api::namespaced_with(self.client.clone(), "default", resource),
-            (Scope::Cluster, _) => Api::all_with(self.client.clone(), resource),
-        })
+        served[&types.api_version].iter().find(|(r, _)| r.kind == types.kind).cloned().ok_or_else(unknown)
     }
 }
 

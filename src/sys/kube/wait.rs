@@ -328,6 +328,13 @@ pub(super) fn is_on_every_node(set: &DaemonSet) -> bool {
     })
 }
 
+/// Whether a load balancer has given a Service an address, be it a name.
+#[must_use]
+pub fn is_balanced(service: &Service) -> bool {
+    let ingress = service.status.as_ref().and_then(|s| s.load_balancer.as_ref()).and_then(|l| l.ingress.as_ref());
+    ingress.is_some_and(|all| all.iter().any(|i| i.ip.is_some() || i.hostname.is_some()))
+}
+
 /// The load-balancer addresses that a Service has been given.
 #[must_use]
 pub fn load_balancer_addresses(service: &Service) -> Vec<String> {
