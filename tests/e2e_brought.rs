@@ -75,10 +75,10 @@ impl ByHand {
 
     fn create(&self, at: usize, name: &str, image: &str) -> bool {
         let config = self.home.join(format!("{name}.yaml"));
-        let text = format!(
+        let said = format!(
             "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking: {{ podSubnet: 10.13{at}.0.0/16, serviceSubnet: 10.14{at}.0.0/16 }}\nkubeadmConfigPatches: ['{{\"kind\":\"KubeletConfiguration\",\"failCgroupV1\":false}}']\n"
         );
-        std::fs::write(&config, text).expect("a file");
+        std::fs::write(&config, said).expect("a file");
         let mut command = Command::new(&self.kind);
         command.args(["create", "cluster", "-q", "--name", name, "--image", image, "--config"]).arg(&config);
         command.arg("--kubeconfig").arg(self.home.join(format!("{name}.kubeconfig")));
