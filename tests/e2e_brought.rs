@@ -83,7 +83,7 @@ impl ByHand {
         command.args(["create", "cluster", "-q", "--name", name, "--image", image, "--config"]).arg(&config);
         command.arg("--kubeconfig").arg(self.home.join(format!("{name}.kubeconfig")));
         let output = command.output().expect("kind starts");
-        eprintln!("kind create cluster {name}: {}\n{}", output.status, text(&output.stderr));
+        eprintln!("kind create cluster {name}: {}\n{}", output.status, e2e::text(&output.stderr));
         output.status.success()
     }
 
