@@ -82,6 +82,7 @@ fn all_that_steps_wait_for_is_in_the_script() {
                     Wait::Available { deployment, .. } => format!("rollout status deployment/{deployment}"),
                     Wait::OnEveryNode { daemon_set, .. } => format!("rollout status daemonset/{daemon_set}"),
                     Wait::Address { service, address, .. } => {
+                        let address = address.expect("the addresses of a lab that makes its clusters are planned");
                         format!("ip}}'={address} --timeout=\"$PATIENCE\" service/{service}")
                     }
                     Wait::Token { secret, .. } => format!("token}}' --timeout=\"$PATIENCE\" secret/{secret}"),
