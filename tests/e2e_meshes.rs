@@ -9,7 +9,7 @@ use e2e::{Own, assert_named, assert_red, lab, text, verify_red};
 const WEST: &str = "http://helloworld.west.example:5000/hello";
 const EAST: &str = "http://helloworld.east.example:5000/hello";
 
-/// Two meshes that trust each other's roots and domains, and know of each other by ServiceEntry alone.
+/// Two meshes that trust each other's roots and domains, and know of each other by `ServiceEntry` alone.
 #[test]
 fn two_meshes_in_full() {
     let base64 = base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! What a mesh carries besides small requests over HTTP, on the real stack: TCP, gRPC, WebSockets, large bodies and headers, TLS of the apps' own.
+//! What a mesh carries besides small requests over HTTP, on the real stack: TCP, gRPC, `WebSockets`, large bodies and headers, TLS of the apps' own.
 
 mod e2e;
 

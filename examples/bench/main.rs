@@ -17,7 +17,7 @@ struct Args {
     /// The lab to measure.
     #[arg(long)]
     lab: PathBuf,
-    /// A script that brings the same up by hand: it is given NODE_IMAGE, METALLB, HUB, TAG, HELLO_IMAGE, SLEEP_IMAGE and CLUSTERS, and leaves clusters base1, base2, ...
+    /// A script that brings the same up by hand: it is given `NODE_IMAGE`, METALLB, HUB, TAG, `HELLO_IMAGE`, `SLEEP_IMAGE` and CLUSTERS, and leaves clusters base1, base2, ...
     #[arg(long)]
     baseline: Option<PathBuf>,
     /// Runs of each kind.

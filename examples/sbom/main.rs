@@ -1,4 +1,4 @@
-//! Reads what `cargo metadata` prints and writes what a release is built of as a CycloneDX 1.5 document: `./dev release` puts it beside the binary.
+//! Reads what `cargo metadata` prints and writes what a release is built of as a `CycloneDX` 1.5 document: `./dev release` puts it beside the binary.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

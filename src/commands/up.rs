@@ -41,7 +41,9 @@ impl<E: Into<StepError>> From<E> for Stopped {
 pub fn planned(lab: &Lab, state: &LabState) -> Result<Plan, StepError> {
     let mut plan = Plan::of(lab);
     let left = leftovers(state, &plan, &lab.clusters)?;
-    left.iter().for_each(|(cluster, _)| plan.retire(cluster));
+    for (cluster, _) in &left {
+        plan.retire(cluster);
+    }
     plan.unlink(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
     plan.promote(left.iter().map(|(cluster, steps)| (cluster.as_str(), steps.as_slice())));
     plan.admit(newcomers(state, &lab.clusters)?.iter().map(String::as_str));

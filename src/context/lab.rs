@@ -84,10 +84,10 @@ impl LabContext {
     /// A client by what the cluster's node says now, whatever the state says: that may be of an earlier cluster of the same name.
     pub(crate) async fn fresh_client(&self, cluster: &str) -> Result<Cluster, StepError> {
         self.forget_client(cluster);
-        let client = if !self.cluster(cluster)?.is_made() {
-            kubeconfig::client(self, cluster).await?
-        } else {
+        let client = if self.cluster(cluster)?.is_made() {
             kubeconfig::ask(self, cluster).await?
+        } else {
+            kubeconfig::client(self, cluster).await?
         };
         self.remember_client(cluster, &client);
         Ok(client)

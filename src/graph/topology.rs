@@ -44,10 +44,10 @@ pub fn topology(lab: &Lab) -> Graph {
     Graph {
         subject: Subject::Topology,
         title: lab.name.clone(),
-        subtitle: if !lab.makes_machines() {
-            mesh(lab)
-        } else {
+        subtitle: if lab.makes_machines() {
             format!("{}, Docker network {}", mesh(lab), lab.docker_network.subnet)
+        } else {
+            mesh(lab)
         },
         groups,
         edges: edges.collect(),

@@ -48,10 +48,10 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
     Ok(LabStatus {
         lab: lab.name.clone(),
         mesh: lab.mesh_in_words(),
-        docker_network: if !lab.makes_machines() {
-            "none: lab did not make these clusters".to_owned()
-        } else {
+        docker_network: if lab.makes_machines() {
             format!("{} {}", lab.docker_network.name, lab.docker_network.subnet)
+        } else {
+            "none: lab did not make these clusters".to_owned()
         },
         clusters,
         federation,

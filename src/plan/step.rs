@@ -205,8 +205,8 @@ enum On<'a> {
 }
 
 /// The control plane of that revision; without one the only one of its cluster, or that with which it came.
-fn plane<'a>(cluster: &'a str, revision: &'a Option<String>) -> On<'a> {
-    revision.as_ref().map_or(On::Cluster(cluster), |revision| On::Revision(cluster, revision))
+fn plane<'a>(cluster: &'a str, revision: Option<&'a String>) -> On<'a> {
+    revision.map_or(On::Cluster(cluster), |revision| On::Revision(cluster, revision))
 }
 
 /// All that is said of a step in general.
@@ -238,7 +238,7 @@ impl Action {
             Self::DockerNetwork => facts("docker-network", Lab, "Docker network"),
             Self::RootCa => facts("root-ca", Lab, "root CA and intermediates"),
             Self::RenderIstio { cluster: c, revision: r } => {
-                facts("render-istio", plane(c, r), "render Istio's charts")
+                facts("render-istio", plane(c, r.as_ref()), "render Istio's charts")
             }
             Self::Cluster { cluster: c } => facts("cluster", Cluster(c), "kind cluster"),
             Self::Locality { cluster: c } => facts("locality", Cluster(c), "node locality labels"),
@@ -246,7 +246,7 @@ impl Action {
             Self::AddressPool { cluster: c } => facts("address-pool", Cluster(c), "load-balancer pool"),
             Self::IstioBase { cluster: c } => facts("istio-base", Cluster(c), "Istio base and cacerts").of_mesh(),
             Self::RemoteSecret { of, to } => facts("remote-secret", Pair { of, to }, format!("remote secret of {of}")),
-            Self::Istiod { cluster: c, revision: r } => facts("istiod", plane(c, r), "istiod").of_mesh(),
+            Self::Istiod { cluster: c, revision: r } => facts("istiod", plane(c, r.as_ref()), "istiod").of_mesh(),
             Self::IstioImages { cluster: c } => facts("istio-images", Cluster(c), "Istio's images in its nodes"),
             Self::IstiodRemote { cluster: c } => facts("istiod-remote", Cluster(c), "join the control plane").of_mesh(),
             Self::ExternalIstiod { cluster: c } => facts("external-istiod", Cluster(c), "external istiod").of_mesh(),

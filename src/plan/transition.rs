@@ -165,7 +165,9 @@ mod tests {
         let left = ["c2", "c3"].map(|c| (c, vec![StepId(format!("istiod-remote/{c}"))]));
         let mut plan = Plan::of(&lab);
         let count = plan.steps.len();
-        left.iter().for_each(|(c, _)| plan.retire(c));
+        for (c, _) in &left {
+            plan.retire(c);
+        }
         plan.promote(left.iter().map(|(c, steps)| (*c, &steps[..])));
         assert_eq!(plan.steps.len(), count + 2, "nothing waits for itself");
         let istiod = needs(&plan, "istiod/c1");

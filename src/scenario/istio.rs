@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(scenario.mesh.topology, Topology::External);
         let names: Vec<_> = scenario.clusters.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["external", "config", "remote"]);
-        let two = of(&["config", "external"]).replacen("]", ", { \"clusterName\": \"own\" }]", 1);
+        let two = of(&["config", "external"]).replacen(']', ", { \"clusterName\": \"own\" }]", 1);
         insta::assert_snapshot!(render(&from_istio_topology(&two, "t.json", "demo").expect_err("two of them")));
     }
 

@@ -20,7 +20,7 @@ use crate::sys::state::LabState;
 
 /// The field manager of an istiod.
 const ISTIOD: &str = "pilot-discovery";
-/// ConfigMaps that an istiod gives to every namespace.
+/// `ConfigMap`s that an istiod gives to every namespace.
 const GIVEN: [&str; 2] = [ROOT_CERT, "istio-ca-crl"];
 /// How long the pods of an istiod may take to end.
 const ENDING: Duration = Duration::from_secs(60);

@@ -27,7 +27,7 @@ fn within(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                 inner.extend(within(root, of, value, place));
             }
             "allOf" => {
-                inner.extend(says.as_array().expect("a list").iter().flat_map(|s| within(root, s, value, place)))
+                inner.extend(says.as_array().expect("a list").iter().flat_map(|s| within(root, s, value, place)));
             }
             "oneOf" => {
                 let all = says.as_array().expect("a list").iter().map(|s| within(root, s, value, place));

@@ -41,8 +41,8 @@ pub(super) async fn run(args: args::Dev, interrupt: &CancellationToken) -> Resul
         () = unread.cancelled() => Ended::Interrupted,
     };
     // All that was told is printed, or nobody reads it.
-    let printed = printer.await.map_err(|e| CliError::write("what happened")(e.into()))?;
-    printed?;
+    let outcome = printer.await.map_err(|e| CliError::write("what happened")(e.into()))?;
+    outcome?;
     match ended {
         Ended::Live => Ok(()),
         Ended::Failed(failure) => Err(CliError::Command { code: failure.exit_code() }),

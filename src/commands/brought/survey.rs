@@ -68,11 +68,19 @@ impl Survey {
                 objects.push(ObjectChange { cluster, object, change, fields: Vec::new(), reason });
             };
             for (kind, names) in &survey.creates {
-                names.iter().for_each(|name| add(format!("{kind} {name}"), ObjectVerb::Create, None));
+                for name in names {
+                    add(format!("{kind} {name}"), ObjectVerb::Create, None);
+                }
             }
-            survey.changes.iter().for_each(|object| add(object.clone(), ObjectVerb::Change, None));
-            survey.taken.iter().for_each(|t| add(t.object.clone(), ObjectVerb::Refuse, Some(&t.owner)));
-            survey.refused.iter().for_each(|(object, why)| add(object.clone(), ObjectVerb::Refuse, Some(why)));
+            for object in &survey.changes {
+                add(object.clone(), ObjectVerb::Change, None);
+            }
+            for taken in &survey.taken {
+                add(taken.object.clone(), ObjectVerb::Refuse, Some(&taken.owner));
+            }
+            for (object, why) in &survey.refused {
+                add(object.clone(), ObjectVerb::Refuse, Some(why));
+            }
         }
         Difference { objects, ..found }
     }
@@ -175,8 +183,8 @@ async fn of_cluster(ctx: &RunContext, plan: &Plan, cluster: &LabCluster) -> Resu
                 }
             }
         }
-        let tries = tried.into_iter().map(|(object, live)| tried_out(&client, object, live, how));
-        for (object, tried) in client.side_by_side::<_, StepError>(tries.collect::<Vec<_>>()).await? {
+        let requests = tried.into_iter().map(|(object, live)| tried_out(&client, object, live, how));
+        for (object, tried) in client.side_by_side::<_, StepError>(requests.collect::<Vec<_>>()).await? {
             match tried {
                 Tried::Change => survey.changes.push(object),
                 Tried::Refused(why) => survey.refused.push((object, why)),

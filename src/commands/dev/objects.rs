@@ -147,7 +147,7 @@ fn put_digest(object: &mut Value, digests: &BTreeMap<String, String>) {
     }
 }
 
-/// The names of ConfigMaps and Secrets that a pod refers to.
+/// The names of `ConfigMap`s and Secrets that a pod refers to.
 fn named(value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {

@@ -165,7 +165,7 @@ fn fuzz(seed: u64, enough: impl Fn(usize) -> bool) {
         match look::members(&spoiled[..], &out, &contents, &held) {
             Ok(found) => assert_eq!(found, whole, "number {tried} of seed {seed}"),
             Err(reason) => {
-                assert!(!reason.is_empty() && !reason.contains('\n'), "number {tried} of seed {seed}: {reason}")
+                assert!(!reason.is_empty() && !reason.contains('\n'), "number {tried} of seed {seed}: {reason}");
             }
         }
         tried += 1;

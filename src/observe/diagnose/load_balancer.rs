@@ -92,7 +92,7 @@ mod tests {
         let spec = |kind: &str, port: u16| json!({ "type": kind, "ports": [{ "port": port }] });
         assert_eq!(cause(&spec("LoadBalancer", 80), &["172.30.9.1"], None), None);
         let told = |found: Option<String>, what: &str| {
-            assert!(found.as_deref().is_some_and(|f| f.contains(what)), "{found:?}")
+            assert!(found.as_deref().is_some_and(|f| f.contains(what)), "{found:?}");
         };
         told(
             cause(&spec("ClusterIP", 80), &[], None),

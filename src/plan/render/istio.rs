@@ -54,7 +54,7 @@ pub fn istio_operator(lab: &Lab, cluster: &LabCluster, images: &Images, source_v
         let mut all: Vec<Value> = others.into_iter().map(Value::from).collect();
         own.for_each(|alias| {
             if !all.contains(alias) {
-                all.push(alias.clone())
+                all.push(alias.clone());
             }
         });
         spec["meshConfig"]["trustDomainAliases"] = Value::from(all);

@@ -217,6 +217,7 @@ impl KubeError {
 
     /// That an API server did not answer in time.
     #[cfg(test)]
+    #[must_use]
     pub fn silent() -> Self {
         let silent = NoAnswer::Silent { cluster: "c1".to_owned(), limit: ANSWER };
         Self::Request { what: "read it".to_owned(), source: kube::Error::Service(Box::new(silent)).into() }

@@ -34,7 +34,7 @@ impl Cluster {
         Ok(stream::iter(kinds).map(list).buffer_unordered(CONCURRENCY).concat().await)
     }
 
-    /// The objects of the kind that a CustomResourceDefinition in the cluster defines; none where it is not there.
+    /// The objects of the kind that a `CustomResourceDefinition` in the cluster defines; none where it is not there.
     ///
     /// # Errors
     /// They cannot be listed.
