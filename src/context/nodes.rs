@@ -20,9 +20,31 @@ pub(crate) async fn findings(ctx: &LabContext) -> Result<Vec<Finding>, StepError
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
+/// The same, and where they answer, what is wrong with their kubelets, without which nothing can be asked in a pod.
+pub(crate) async fn all_findings(ctx: &LabContext) -> Result<Vec<Finding>, StepError> {
+    let found = findings(ctx).await?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let nodes = made(&ctx.lab).flat_map(|cluster| cluster.nodes().map(move |node| (cluster, node)));
+    let looks = join_all(nodes.map(async |(cluster, node)| {
+        let client = ctx.client(&cluster.name).await.ok()?;
+        let is_reached = client.reaches_kubelet(&cluster.node_name(&node)).await;
+        (!is_reached).then(|| Finding {
+            cause: format!(
+                "the kubelet of {node} of {} does not answer its API server, though the node runs",
+                cluster.name
+            ),
+            evidence: "the API server reaches nothing at the kubelet's port of the node".to_owned(),
+            remedy: format!("lab up {}", ctx.lab.name),
+        })
+    }));
+    Ok(looks.await.into_iter().flatten().collect())
+}
+
 /// An error, and what is wrong with a node or an API server where anything is: then that is the reason.
 pub(crate) async fn explained(ctx: &LabContext, error: StepError) -> StepError {
-    match findings(ctx).await.ok().and_then(|found| found.into_iter().next()) {
+    match all_findings(ctx).await.ok().and_then(|found| found.into_iter().next()) {
         Some(Finding { cause, remedy, .. }) => StepError::Failed { problem: format!("{cause}: {error}"), remedy },
         None => error,
     }

@@ -134,6 +134,19 @@ fn rename_index(document: &mut Value, names: &BTreeMap<String, String>) {
     }
 }
 
+/// The files of an archive, with their text.
+#[cfg(test)]
+pub(super) fn contents(archive: &[u8]) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries().expect("entries") {
+        let mut entry = entry.expect("entry");
+        let mut text = String::new();
+        entry.read_to_string(&mut text).expect("reads");
+        files.insert(entry.path().expect("path").to_string_lossy().into_owned(), text);
+    }
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,17 +157,6 @@ mod tests {
             append_file(&mut out, name, 0o644, text.len() as u64, text.as_bytes()).expect("appends");
         }
         out.into_inner().expect("finishes")
-    }
-
-    fn contents(archive: &[u8]) -> BTreeMap<String, String> {
-        let mut files = BTreeMap::new();
-        for entry in tar::Archive::new(archive).entries().expect("entries") {
-            let mut entry = entry.expect("entry");
-            let mut text = String::new();
-            entry.read_to_string(&mut text).expect("reads");
-            files.insert(entry.path().expect("path").to_string_lossy().into_owned(), text);
-        }
-        files
     }
 
     #[test]

@@ -175,6 +175,7 @@ fn unusable(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::archive::contents;
 
     /// As engines before version 25 save an image: layers by names of their own, one twice.
     fn saved(program: &str) -> Vec<u8> {
@@ -198,17 +199,6 @@ mod tests {
         out.into_inner().expect("finishes")
     }
 
-    fn files(archive: &[u8]) -> BTreeMap<String, String> {
-        let mut archive = tar::Archive::new(archive);
-        let entries = archive.entries().expect("entries").map(|entry| {
-            let mut entry = entry.expect("an entry");
-            let mut text = String::new();
-            entry.read_to_string(&mut text).expect("text");
-            (entry.path().expect("a path").display().to_string(), text)
-        });
-        entries.collect()
-    }
-
     fn blob(text: &str) -> String {
         format!("blobs/sha256/{:x}", Sha256::digest(text))
     }
@@ -218,7 +208,7 @@ mod tests {
         let mut layers = Layers::default();
         let mut first = Vec::new();
         layers.held = thin(&saved("one")[..], &mut first, &mut layers.clone()).expect("an archive");
-        let sent = files(&first);
+        let sent = contents(&first);
         assert_eq!((sent[&blob("base")].as_str(), sent[&blob("one")].as_str()), ("base", "one"));
         let index: Value = serde_json::from_str(&sent["index.json"]).expect("JSON");
         let annotations = &index["manifests"][0]["annotations"];
@@ -228,7 +218,7 @@ mod tests {
         for _ in 0..2 {
             let mut second = Vec::new();
             let all = thin(&saved("two")[..], &mut second, &mut layers).expect("an archive");
-            let sent = files(&second);
+            let sent = contents(&second);
             assert!(sent.contains_key(&blob("two")) && !sent.contains_key(&blob("base")), "{:?}", sent.keys());
             assert!(all.iter().any(|digest| blob("base").ends_with(&digest[SHA.len()..])));
             let index: Value = serde_json::from_str(&sent["index.json"]).expect("JSON");

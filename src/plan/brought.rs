@@ -61,11 +61,15 @@ impl Brought {
     /// Whether other machines cannot reach the API server where the kubeconfig says that it is.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let Some(host) = self.found_server.as_deref().filter(|_| self.server.is_none()).and_then(host) else {
-            return false;
-        };
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+        self.server.is_none() && self.found_server.as_deref().is_some_and(is_loopback)
     }
+}
+
+/// Whether a URL leads to whoever calls it.
+#[must_use]
+pub fn is_loopback(url: &str) -> bool {
+    let Some(host) = host(url) else { return false };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
 /// The host in a URL.

@@ -330,6 +330,21 @@ mod tests {
     }
 
     #[test]
+    fn no_value_of_a_secret_is_told() {
+        for (field, hidden, words) in [
+            ("data: { p: \"hidden!\" }", "hidden", "move it to `stringData`"),
+            ("stringData: { p: 40271 }", "40271", "must be text"),
+        ] {
+            let mut problems = Problems::default();
+            let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: s }}\n{field}\n");
+            let file = ManifestFile { name: "web.yaml".to_owned(), text };
+            read(&file, Span::default(), &mut Vec::new(), &mut problems);
+            let told = format!("{problems:?}");
+            assert!(told.contains(words) && !told.contains(hidden), "{told}");
+        }
+    }
+
+    #[test]
     fn the_line_of_a_place_is_as_it_is_counted() {
         let text = "a\n\nbc\nd";
         let counted = |byte: usize| text[..byte].matches('\n').count() + 1;

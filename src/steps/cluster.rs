@@ -57,20 +57,28 @@ async fn is_satisfied(ctx: &RunContext, cluster: &LabCluster) -> Result<bool, St
     if !matches!(look(ctx, cluster, &nodes)?, Found::Whole) || nodes.iter().any(|n| amiss(ctx, n)) {
         return Ok(false);
     }
-    let moved = join_all(nodes.iter().map(|node| is_moved(ctx, node)));
     let client = ctx.client(&cluster.name).await?;
-    let (moved, is_ready) = tokio::join!(moved, client.is_ready());
-    Ok(is_ready && !moved.contains(&true))
+    let stale = join_all(nodes.iter().map(|node| stale(ctx, cluster, node)));
+    let (stale, is_ready) = tokio::join!(stale, client.is_ready());
+    Ok(is_ready && stale.iter().all(Option::is_none))
 }
 
 /// Where the entrypoint of a node writes its address, ours and kind's own.
 const ADDRESS: &str = "cat /kind/address /kind/old-ipv4 2>/dev/null; true";
 
-/// Whether a node that runs has another address than when it started, as after it was detached and attached by hand: what it runs listens at the old one.
-async fn is_moved(ctx: &RunContext, node: &Node) -> bool {
-    let Some(now) = node.address.as_ref().filter(|_| node.running && !node.paused) else { return false };
-    let told = ctx.engine.exec(&node.name, &["sh", "-c", ADDRESS], None).await;
-    told.is_ok_and(|told| told.text.split_whitespace().next().is_some_and(|then| then != now))
+/// Why a node that runs must be started again, if it must.
+async fn stale(ctx: &RunContext, cluster: &LabCluster, node: &Node) -> Option<&'static str> {
+    let now = node.address.as_ref().filter(|_| node.running && !node.paused)?;
+    let kubelet = async {
+        let client = ctx.client(&cluster.name).await.ok()?;
+        Some(client.reaches_kubelet(&cluster.node_name(&node.name)).await)
+    };
+    let (told, has_kubelet) = tokio::join!(ctx.engine.exec(&node.name, &["sh", "-c", ADDRESS], None), kubelet);
+    // As after it was detached and attached by hand: what it runs listens at the old one.
+    if told.is_ok_and(|told| told.text.split_whitespace().next().is_some_and(|then| then != now)) {
+        return Some("has another address than when it started");
+    }
+    (has_kubelet == Some(false)).then_some("has no kubelet that answers")
 }
 
 async fn run(ctx: &RunContext, cluster: &LabCluster, progress: &Progress) -> Result<bool, StepError> {
@@ -133,13 +141,13 @@ async fn restart(
     progress: &Progress,
 ) -> Result<bool, StepError> {
     let network = &ctx.lab.docker_network.name;
-    let moved = join_all(nodes.iter().map(|node| is_moved(ctx, node))).await;
-    for (node, is_moved) in nodes.iter().zip(moved) {
-        if !is_moved && !amiss(ctx, node) {
+    let stale = join_all(nodes.iter().map(|node| stale(ctx, cluster, node))).await;
+    for (node, stale) in nodes.iter().zip(stale) {
+        if stale.is_none() && !amiss(ctx, node) {
             continue;
         }
-        if is_moved {
-            progress.say(format!("{} has another address than when it started", node.name));
+        if let Some(why) = stale {
+            progress.say(format!("{} {why}", node.name));
             ctx.engine.stop(&node.name).await?;
         }
         if !node.networks.contains(network) {

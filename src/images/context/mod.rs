@@ -145,11 +145,11 @@ fn ignored(root: &Path) -> io::Result<Ignored> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::io::Read as _;
 
     use futures::StreamExt as _;
 
     use super::*;
+    use crate::images::archive::contents;
     use crate::sys::unfinished;
 
     fn write(directory: &Path, files: &[(&str, &str)]) {
@@ -162,15 +162,7 @@ mod tests {
 
     async fn packed(context: Context) -> BTreeMap<String, String> {
         let chunks: Vec<_> = context.pack().map(|chunk| chunk.expect("a chunk")).collect().await;
-        let bytes = chunks.concat();
-        let mut archive = tar::Archive::new(&bytes[..]);
-        let entries = archive.entries().expect("entries").map(|entry| {
-            let mut entry = entry.expect("an entry");
-            let mut text = String::new();
-            entry.read_to_string(&mut text).expect("text");
-            (entry.path().expect("a path").display().to_string(), text)
-        });
-        entries.collect()
+        contents(&chunks.concat())
     }
 
     #[tokio::test]

@@ -5,10 +5,10 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::context::{LabContext, StepError};
-use crate::plan::LabCluster;
 use crate::plan::render::{EAST_WEST_PORT, ISTIO_NAMESPACE, remote_secret_name};
+use crate::plan::{LabCluster, is_loopback};
 use crate::scenario::FoundGateway;
-use crate::sys::kube::{Cluster, load_balancer_addresses};
+use crate::sys::kube::{Cluster, is_pod_ready, load_balancer_addresses};
 use crate::verdict::{Finding, words};
 
 /// Label by which istiod knows the network of a namespace or a Service.
@@ -17,9 +17,6 @@ const NETWORK_LABEL: &str = "topology.istio.io/network";
 const CONTROL_PLANES: &str = "topology.istio.io/controlPlaneClusters";
 /// Where each namespace has the certificate of its own API server.
 const KUBERNETES_ROOT: &str = "kube-root-ca.crt";
-
-/// How addresses begin that lead to whoever calls them.
-const LOOPBACK: [&str; 3] = ["https://127.", "https://localhost", "https://[::1]"];
 
 /// Whether the east-west gateway of a cluster runs, is where other networks look for it, and listens; and whether istiod knows whose it is.
 pub(super) async fn gateway(ctx: &LabContext, to: &LabCluster) -> Result<Option<Finding>, StepError> {
@@ -77,7 +74,7 @@ async fn runs(
 ) -> Result<Option<Finding>, StepError> {
     let selector = selector(found);
     let pods: Vec<Pod> = client.pods(namespace, &selector).await?;
-    if pods.iter().any(is_ready) {
+    if pods.iter().any(is_pod_ready) {
         return Ok(None);
     }
     let waiting = client.waiting(namespace, &selector).await?;
@@ -256,7 +253,7 @@ pub(super) async fn secret(ctx: &LabContext, from: &LabCluster, to: &LabCluster)
     let kubeconfig: Value = serde_yaml::from_str(&String::from_utf8_lossy(&kubeconfig.0)).unwrap_or_default();
     let server = kubeconfig.pointer("/clusters/0/cluster/server").and_then(Value::as_str).unwrap_or("none");
     // What kind and minikube write for the machine that they are on.
-    if LOOPBACK.iter().any(|own| server.starts_with(own)) {
+    if is_loopback(server) {
         return Ok(Some(Finding {
             cause: format!("istiod of {} cannot read {}: its remote secret leads to its own pod", from.name, to.name),
             evidence: format!("Secret {ISTIO_NAMESPACE}/{name} in {}: its server is {server}", from.name),
@@ -332,9 +329,4 @@ fn with_revision(name: &str, cluster: &LabCluster) -> String {
 fn selector(service: &Service) -> String {
     let labels = service.spec.as_ref().and_then(|s| s.selector.clone()).unwrap_or_default();
     labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
-    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }

@@ -22,24 +22,36 @@ pub async fn of_host(
     (from, caller): (&str, &CallerPod),
     called: &CalledHost,
 ) -> Result<Explanation, StepError> {
-    let mut explanation = Explanation {
+    // Before anything is asked that cannot answer.
+    if let Some(finding) = nodes::findings(ctx).await?.into_iter().next() {
+        let hop = Hop { name: "nodes", found: String::new(), finding: Some(finding) };
+        return Ok(Explanation { hops: vec![hop], ..explanation(ctx, from, called) });
+    }
+    walk(ctx, &Observed::look(ctx).await, (ctx.cluster(from)?, caller), called).await
+}
+
+/// The same with what was seen before, where all nodes are well.
+pub(in crate::observe) async fn walk(
+    ctx: &LabContext,
+    seen: &Observed,
+    (from, caller): (&LabCluster, &CallerPod),
+    called: &CalledHost,
+) -> Result<Explanation, StepError> {
+    let mut hops = Hops { ctx, hops: Vec::new() };
+    let answered = look(ctx, seen, (from, caller), called, &mut hops).await?;
+    Ok(Explanation { hops: hops.hops, answered, ..explanation(ctx, &from.name, called) })
+}
+
+/// One without hops.
+fn explanation(ctx: &LabContext, from: &str, called: &CalledHost) -> Explanation {
+    Explanation {
         lab: ctx.lab.name.clone(),
         from: from.to_owned(),
         to: called.host.clone(),
         service: called.to_string(),
         hops: Vec::new(),
         answered: None,
-    };
-    let mut hops = Hops { ctx, hops: Vec::new() };
-    // Before anything is asked that cannot answer.
-    if let Some(finding) = nodes::findings(ctx).await?.into_iter().next() {
-        hops.add("nodes", Ok(Err(finding))).await?;
-    } else {
-        let from = ctx.cluster(from)?;
-        explanation.answered = walk(ctx, (from, caller), called, &mut hops).await?;
     }
-    explanation.hops = hops.hops;
-    Ok(explanation)
 }
 
 /// The hops so far.
@@ -55,7 +67,7 @@ impl Hops<'_> {
             Ok(Ok(found)) => (found, None),
             Ok(Err(finding)) => (String::new(), Some(finding)),
             Err(error) => {
-                let amiss = nodes::findings(self.ctx).await?.into_iter().next();
+                let amiss = nodes::all_findings(self.ctx).await?.into_iter().next();
                 (String::new(), Some(amiss.unwrap_or_else(|| unknown(self.ctx, name, &error))))
             }
         };
@@ -67,8 +79,9 @@ impl Hops<'_> {
 }
 
 /// Looks at one after the other, up to the first that is broken. Gives what calls came back with, if any were made.
-async fn walk(
+async fn look(
     ctx: &LabContext,
+    seen: &Observed,
     (from, who): (&LabCluster, &CallerPod),
     called: &CalledHost,
     hops: &mut Hops<'_>,
@@ -83,7 +96,6 @@ async fn walk(
     {
         return Ok(None);
     }
-    let seen = Observed::look(ctx).await;
     let Some(facts) = seen.host_facts(ctx, from, who, called) else {
         let cause = format!("it cannot be told what {} is told of {}", from.name, called.host);
         let evidence = format!("{} could not be asked for its ServiceEntries", ctx.lab.config_cluster(from).name);

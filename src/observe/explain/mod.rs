@@ -9,6 +9,7 @@ mod path;
 
 pub use found::{NoCaller, caller_of};
 pub use host::of_host;
+pub(super) use host::walk as walk_to_host;
 use tokio::sync::OnceCell;
 
 use super::diagnose;
@@ -116,7 +117,7 @@ pub(super) async fn walk(
             Ok(Err(finding)) => (String::new(), Some(finding)),
             Err(error) => {
                 // Something may have gone down on the way.
-                let amiss = nodes::findings(ctx).await?.into_iter().next();
+                let amiss = nodes::all_findings(ctx).await?.into_iter().next();
                 (String::new(), Some(amiss.unwrap_or_else(|| unknown(ctx, name, &error))))
             }
         };

@@ -8,6 +8,7 @@ use crate::context::LabContext;
 use crate::observe::diagnose;
 use crate::observe::traffic::has_sidecar;
 use crate::plan::LabCluster;
+use crate::sys::kube::is_pod_ready;
 use crate::verdict::{Answered, Finding};
 
 /// The pods behind the service in the called cluster, and their sidecars.
@@ -22,7 +23,7 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
     let others: Vec<&str> =
         others.into_iter().filter(|c| *c != to.name && !call.seen.behind(c, service).is_empty()).collect();
     let pods = client.pods(&service.namespace, &selector.join(",")).await?;
-    let pod = pods.iter().find(|p| is_ready(p)).filter(|_| !selector.is_empty());
+    let pod = pods.iter().find(|p| is_pod_ready(p)).filter(|_| !selector.is_empty());
     // What is not meant to be there is not missed, as long as somebody answers.
     if pod.is_none()
         && !call.seen.is_meant(&to.name, service)
@@ -87,12 +88,6 @@ pub(super) async fn callee(ctx: &LabContext, call: &TracedCall<'_>) -> Look {
         }));
     }
     Ok(Ok(format!("pod {} is ready{}", pod.name_any(), if has_sidecar(pod) { ", with its sidecar" } else { "" })))
-}
-
-/// Whether a pod's condition Ready holds.
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
-    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 /// The gateway of the called network: that it runs, has its address and listens, and that istiod knows whose it is.

@@ -123,7 +123,7 @@ async fn first_of(
         }
     }
     let Some((host, caller)) = source.explained_host() else { return Ok(None) };
-    let explanation = explain::of_host(ctx, (&from.name, &caller), host).await?;
+    let explanation = explain::walk_to_host(ctx, seen, (from, &caller), host).await?;
     Ok(explanation.hops.into_iter().find_map(|hop| hop.finding))
 }
 

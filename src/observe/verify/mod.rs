@@ -119,7 +119,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     } else {
         progress.say("red: looking for the cause");
         // Where nodes cannot answer, nothing else is worth asking.
-        let now = nodes::findings(ctx).await?;
+        let now = nodes::all_findings(ctx).await?;
         let amiss = if now.is_empty() { amiss } else { now };
         let red = causes::Red { sources: &unexplained, cells: &reachability, spreads: &spreads, is_reached: reached };
         if amiss.is_empty() { causes::findings(ctx, &red).await } else { amiss }

@@ -49,6 +49,12 @@ impl Looker {
         done
     }
 
+    /// Whether a value is one that nobody may read in a message.
+    fn is_secret(&self, path: &[Step]) -> bool {
+        let is_data = matches!(path.first(), Some(Step::Key(key)) if matches!(key.as_str(), "data" | "stringData"));
+        is_data && self.object.starts_with("Secret ")
+    }
+
     fn is_item(&self) -> bool {
         matches!(self.path.borrow().last(), Some(Step::Index(_)))
     }
@@ -130,12 +136,27 @@ fn shown(value: &Json) -> String {
     }
 }
 
+/// The same, without the value.
+fn unshown(value: &Json) -> String {
+    match value {
+        Json::String(_) => "the text that is there".to_owned(),
+        Json::Number(_) => "a number".to_owned(),
+        Json::Bool(_) => "`true` or `false`".to_owned(),
+        other => shown(other),
+    }
+}
+
 impl<'v> Look<'v, '_> {
     /// Records that the value does not fit.
     fn wrong(self, wants: &str) {
         let path = self.looker.path.borrow().clone();
-        let what = format!("`{}` must be {wants}, not {}", written(&path), shown(self.value));
+        let is_secret = self.looker.is_secret(&path);
+        let found = if is_secret { unshown(self.value) } else { shown(self.value) };
+        let what = format!("`{}` must be {wants}, not {found}", written(&path));
         let help = match (self.value, wants) {
+            (Json::String(_), "base64") if is_secret => {
+                "write base64, or move it to `stringData`, which takes text".to_owned()
+            }
             (Json::Number(_) | Json::Bool(_), "text") => "put quotes around it".to_owned(),
             (Json::String(text), _) if text.parse::<f64>().is_ok() => "write it without quotes".to_owned(),
             _ => format!("write {wants}"),

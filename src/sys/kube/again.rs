@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
 use tokio::time::{Sleep, sleep};
@@ -14,7 +14,7 @@ use super::deadline::goes_on;
 
 /// How often at most.
 const TRIES: u32 = 5;
-/// How long it waits before the second try; twice as long before each that follows.
+/// How long it waits before the second try; twice as long before each that follows, and no shorter than the server asks for.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Asks again after an answer that is none: of a server that is busy or restarts, or a connection that broke off. One that refuses connections does not
@@ -29,21 +29,28 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for Again {
 
     fn retry(&mut self, request: &mut Request<Body>, result: &mut Result<Response<B>, BoxError>) -> Option<Sleep> {
         let may_pass = match result {
-            Ok(response) => {
-                is_passing(response.status()) || response.status() == StatusCode::CONFLICT && is_merge(request)
-            }
+            Ok(response) => match response.status() {
+                // It has done nothing, whatever was asked for.
+                StatusCode::TOO_MANY_REQUESTS => true,
+                status => {
+                    is_repeatable(request)
+                        && (is_passing(status) || status == StatusCode::CONFLICT && is_merge(request))
+                }
+            },
             // A command in a pod may have begun by then.
-            Err(error) => !goes_on(request.uri()) && !is_refused(&**error),
+            Err(error) => is_repeatable(request) && !goes_on(request.uri()) && !is_refused(&**error),
         };
         self.tries += 1;
-        (may_pass && self.tries < TRIES).then(|| sleep(PAUSE * 2_u32.pow(self.tries - 1)))
+        let told =
+            result.as_ref().ok().and_then(|response| response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok());
+        let pause = told.map_or(Duration::ZERO, Duration::from_secs).max(PAUSE * 2_u32.pow(self.tries - 1));
+        (may_pass && self.tries < TRIES).then(|| sleep(pause))
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
-        let is_same = matches!(*request.method(), Method::GET | Method::DELETE | Method::PATCH);
         // Whether it is ready is answered by such a status as well.
         let asks_health = matches!(request.uri().path(), "/readyz" | "/livez" | "/healthz");
-        if !is_same || asks_health {
+        if asks_health {
             return None;
         }
         let mut again = Request::new(request.body().try_clone()?);
@@ -54,9 +61,14 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for Again {
     }
 }
 
+/// Whether asking twice is the same as asking once.
+fn is_repeatable(request: &Request<Body>) -> bool {
+    matches!(*request.method(), Method::GET | Method::DELETE | Method::PATCH)
+}
+
 /// Whether it may be another answer in a moment.
 fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 500 | 502..=504)
+    matches!(status.as_u16(), 500 | 502..=504)
 }
 
 /// Whether it changes an object as it then is, whatever that may be: it conflicts only with somebody else's change of that moment. What applies has its own
@@ -122,6 +134,7 @@ mod tests {
             assert_eq!(asked(Method::GET, path, &[Ok(status)]).await, (1, Some(status)));
         }
         assert_eq!(asked(Method::POST, path, &[Ok(500)]).await, (1, Some(500)), "it may have been made");
+        assert_eq!(asked(Method::POST, path, &[Ok(429)]).await, (2, Some(200)), "it was not even looked at");
         assert_eq!(asked(Method::GET, "/readyz", &[Ok(500)]).await, (1, Some(500)));
         let command = "/api/v1/namespaces/a/pods/b/exec?command=ls";
         assert_eq!(asked(Method::GET, command, &[Ok(500)]).await, (2, Some(200)), "it has not begun");

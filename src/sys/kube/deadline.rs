@@ -53,9 +53,11 @@ pub enum NoAnswer {
 const WAITING: usize = 1024;
 
 /// A client by a configuration, whose questions all end, those that are asked again included.
-pub(super) fn client(config: Config, cluster: &str) -> Result<Client, kube::Error> {
+pub(super) fn client(mut config: Config, cluster: &str) -> Result<Client, kube::Error> {
     let cluster = cluster.to_owned();
     let bound = layer_fn(move |inner| Bounded { inner, cluster: cluster.clone(), limit: ANSWER });
+    // Its own policy repeats what makes an object as well, and heeds a pause that is longer than any answer may take.
+    config.default_retry = false;
     let again = RetryLayer::new(Again::default());
     let shared = BufferLayer::new(WAITING);
     Ok(ClientBuilder::try_from(config)?.with_layer(&shared).with_layer(&again).with_layer(&bound).build())

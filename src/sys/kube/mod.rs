@@ -50,7 +50,7 @@ pub use fields::{FieldChange, is_applied_by, unnamed};
 pub use follow::PodLine;
 pub use job::{JobState, is_job};
 pub use manifest::{Manifest, covers};
-pub use pod::{CommandLines, Connection, Duplex, ExecOutput, HttpAnswer, Waiting};
+pub use pod::{CommandLines, Connection, Duplex, ExecOutput, HttpAnswer, Waiting, is_pod_ready};
 pub use refusal::Answer;
 pub use remake::may_be_refused;
 pub use rights::Right;
@@ -269,8 +269,20 @@ impl Cluster {
     /// # Errors
     /// The API server does not answer, or it says that it is not ready.
     pub async fn readiness(&self) -> Result<(), KubeError> {
-        let what = "ask whether the API server is ready";
-        let request = http::Request::get("/readyz").body(Vec::new());
+        self.health("/readyz", "ask whether the API server is ready").await
+    }
+
+    /// Whether the API server reaches the kubelet of a node: without it nothing runs in its pods that is asked for from outside. One of which nothing
+    /// can be told counts as reached.
+    pub async fn reaches_kubelet(&self, node: &str) -> bool {
+        let path = format!("/api/v1/nodes/{node}/proxy/healthz");
+        let answer = self.health(&path, "ask whether a kubelet is well").await;
+        // So the API server begins what it says of whatever is behind it.
+        !answer.is_err_and(|e| e.cause().contains("trying to reach service"))
+    }
+
+    async fn health(&self, path: &str, what: &'static str) -> Result<(), KubeError> {
+        let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(|e| KubeError::request(what)(kube::Error::HttpError(e)))?;
         self.client.request_text(request).await.map(|_| ()).map_err(KubeError::request(what))
     }

@@ -31,6 +31,13 @@ pub struct ExecOutput {
     pub success: bool,
 }
 
+/// Whether a pod's condition Ready holds.
+#[must_use]
+pub fn is_pod_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
 /// A command that runs in a pod until this is dropped.
 pub struct CommandLines {
     process: AttachedProcess,
