@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 
 use super::{CliError, args, output};
 use crate::context::StepError;
+use crate::context::kubeconfig::unusable;
 use crate::observe::inspect;
 use crate::plan::inspected::{ClusterFacts, found_mesh, found_yaml};
 use crate::sys::kube::{Cluster, contexts, one_context};
@@ -31,7 +32,9 @@ pub(super) async fn run(args: args::Inspect) -> Result<(), CliError> {
     }
     let facts = try_join_all(places.iter().map(|(file, context)| async move {
         let kubeconfig = file.display().to_string();
-        let client = Cluster::connect(&one_context(file, context, context)?).await?;
+        let client = Cluster::connect(&one_context(file, context, context)?)
+            .await
+            .map_err(|error| unusable(error, &kubeconfig, context))?;
         inspect::look(&client, &kubeconfig, context).await
     }));
     let facts: Vec<ClusterFacts> = facts.await?;

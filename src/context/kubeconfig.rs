@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{LabContext, StepError};
 use crate::plan::{LabCluster, reached_at};
-use crate::sys::kube::{Cluster, one_context};
+use crate::sys::kube::{Cluster, KubeError, one_context};
 use crate::sys::state::LabState;
 
 /// Where a node has it.
@@ -38,15 +38,24 @@ pub(super) fn existing(cluster: &LabCluster) -> Result<Option<String>, StepError
 pub(super) async fn client(ctx: &LabContext, cluster: &str) -> Result<Cluster, StepError> {
     let planned = ctx.cluster(cluster)?;
     if let Some(text) = text(&ctx.state, planned)? {
-        let client = Cluster::connect(&text).await;
-        if !planned.is_made() {
-            return Ok(client?);
-        }
-        if let Ok(client) = client {
-            return Ok(client);
+        match (Cluster::connect(&text).await, planned.place()) {
+            (Ok(client), _) => return Ok(client),
+            (Err(error), Some((file, context))) => return Err(unusable(error, file, context)),
+            (Err(_), None) => {}
         }
     }
     ask(ctx, cluster).await
+}
+
+/// The same of a kubeconfig that is not lab's.
+pub(crate) fn unusable(error: KubeError, file: &str, context: &str) -> StepError {
+    match error {
+        KubeError::Kubeconfig(why) => StepError::Machine {
+            problem: format!("context {context} of {file} cannot be used: {why}"),
+            remedy: format!("correct it until `kubectl --kubeconfig {file} --context {context} version` works"),
+        },
+        error => error.into(),
+    }
 }
 
 /// Asks the node, and keeps what it says.

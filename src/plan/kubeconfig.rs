@@ -9,12 +9,16 @@ use serde_json::{Value, json};
 pub fn merge_kubeconfigs(parts: &[(String, String)]) -> Result<String, String> {
     let (mut clusters, mut users, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     for (name, text) in parts {
-        let config: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        let config = read(text).map_err(|why| format!("that of {name}: {why}"))?;
         let part = |list: &str, key: &str| {
             config.pointer(&format!("/{list}/0/{key}")).cloned().ok_or_else(|| format!("{name} has no {key}"))
         };
         clusters.push(json!({ "name": name, "cluster": part("clusters", "cluster")? }));
-        users.push(json!({ "name": name, "user": part("users", "user")? }));
+        let user = part("users", "user")?;
+        if user.get("client-certificate-data").is_some() && user.get("client-key-data").is_none() {
+            return Err(format!("{name} has a certificate without its key"));
+        }
+        users.push(json!({ "name": name, "user": user }));
         contexts.push(json!({ "name": name, "context": { "cluster": name, "user": name } }));
     }
     let merged = json!({
@@ -30,11 +34,19 @@ pub fn merge_kubeconfigs(parts: &[(String, String)]) -> Result<String, String> {
 
 /// A node's own kubeconfig with another address of its API server, for who reaches it from outside.
 pub fn reached_at(text: &str, server: &str) -> Result<String, String> {
-    let mut config: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+    let mut config = read(text)?;
     let cluster =
         config.pointer_mut("/clusters/0/cluster").and_then(Value::as_object_mut).ok_or("it has no cluster")?;
     cluster.insert("server".to_owned(), server.into());
     serde_yaml::to_string(&config).map_err(|e| e.to_string())
+}
+
+/// Reads one. The library's own words have an excerpt, which may be a key.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    serde_yaml::from_str(text).map_err(|error: serde_yaml::Error| {
+        let place = error.location().map(|at| format!(": line {}, column {}", at.line(), at.column()));
+        format!("it is no YAML of a kubeconfig{}", place.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::fs::create_private_dir;
+use super::input::{self, Refused};
 use super::lock::{FileLock, Mode};
 use super::{home, unfinished};
 
@@ -38,6 +39,9 @@ pub struct Lock {
     file: FileLock,
     lab: PathBuf,
 }
+
+/// Most bytes of a file that are read: the largest scenario, in all its forms, is far from it.
+const LARGEST: u64 = 128 << 20;
 
 const LAB_FILE: &str = "lab.json";
 /// Version of that file's form: a field that was there before means something else, or is gone.
@@ -184,11 +188,12 @@ impl LabState {
     /// Reads a text file, if it exists.
     pub fn read(&self, name: &str) -> Result<Option<String>, StateError> {
         let path = self.path(name);
-        match fs::read(&path) {
+        match input::read(&path, LARGEST) {
             // What is no text is no file of lab's, and whoever reads it finds that out.
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io("read", &path)(error)),
+            Err(Refused::Missing) => Ok(None),
+            Err(Refused::Failed(error)) => Err(io("read", &path)(error)),
+            Err(other) => Err(self.corrupt(name, &other.to_string())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What lies between the clusters, and who is called there.
 
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
 use super::{Look, TracedCall, answer};

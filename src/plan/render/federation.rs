@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Images;
 use super::manifests::{name_images, state_replicas};
-use crate::plan::{Lab, LabCluster};
+use crate::plan::{Lab, LabCluster, kubeconfig};
 use crate::scenario::Federation;
 
 /// Deployment that carries work to a member in mode pull, in the member.
@@ -74,7 +74,7 @@ pub fn karmada_member(cluster: &LabCluster) -> Vec<String> {
 /// # Errors
 /// The reason, when the text is no kubeconfig.
 pub fn karmada_kubeconfig(text: &str, host: &str, name: &str) -> Result<String, String> {
-    let mut config: Value = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+    let mut config = kubeconfig::read(text)?;
     let clusters = config.get_mut("clusters").and_then(Value::as_array_mut).ok_or("it has no clusters")?;
     for cluster in clusters.iter_mut().filter_map(|c| c.get_mut("cluster")) {
         cluster["server"] = format!("https://{host}:{KARMADA_PORT}").into();

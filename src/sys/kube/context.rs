@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use kube::config::{Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 
-use super::KubeError;
-use crate::sys::{input, words};
+use super::{KubeError, credentials};
+use crate::sys::input;
 
 /// Names of the contexts of a kubeconfig.
 ///
@@ -62,7 +62,13 @@ pub fn one_context(file: &Path, context: &str, name: &str) -> Result<String, Kub
         current_context: Some(name.to_owned()),
         ..Kubeconfig::default()
     };
-    serde_yaml::to_string(&one).map_err(|e| KubeError::Kubeconfig(e.into()))
+    if let Some(problem) = credentials::endless(&one) {
+        return Err(KubeError::Context {
+            problem: format!("context {context} of {shown} cannot be used: {problem}"),
+            remedy: "correct the kubeconfig, or name another context".to_owned(),
+        });
+    }
+    serde_yaml::to_string(&one).map_err(|e| KubeError::Kubeconfig(e.to_string()))
 }
 
 /// Where the API server is that a kubeconfig of one cluster leads to.
@@ -82,13 +88,7 @@ fn read(file: &Path) -> Result<Kubeconfig, KubeError> {
     };
     // It must be a file that does not keep lab waiting.
     drop(input::open(file).map_err(|e| unreadable(e.to_string()))?);
-    Kubeconfig::read_from(file).map_err(|e| {
-        unreadable(match e {
-            KubeconfigError::ReadConfig(e, _) => words::io_error(&e),
-            KubeconfigError::Parse(e) => format!("it is no YAML of a kubeconfig: {e}"),
-            e => e.to_string(),
-        })
-    })
+    Kubeconfig::read_from(file).map_err(|e| unreadable(credentials::unread(e)))
 }
 
 #[cfg(test)]
@@ -107,6 +107,7 @@ contexts: [{ name: one, context: { cluster: a, user: u } }, { name: two, context
         let dir = crate::sys::unfinished::dir().expect("a directory");
         let file = dir.path().join("config");
         std::fs::write(&file, TWO).expect("writes");
+        std::fs::write(dir.path().join("ca.crt"), "a certificate").expect("writes");
         let text = one_context(&file, "one", "c1").expect("a kubeconfig");
         assert!(text.contains("https://a:1") && !text.contains("https://b:1") && text.contains("secret"), "{text}");
         assert!(text.contains(&format!("{}/ca.crt", dir.path().display())), "{text}");

@@ -18,6 +18,7 @@ use tower::retry::RetryLayer;
 use tower::{BoxError, Service};
 
 use super::again::Again;
+use super::credentials;
 use crate::sys::words;
 
 /// How long an API server may take for a whole answer. Of a watch, a log or a connection into a pod it is how long the answer may take to
@@ -115,7 +116,8 @@ fn unreached(cluster: &str, error: BoxError) -> BoxError {
     if error.is::<kube::Error>() || error.is::<NoAnswer>() {
         return error;
     }
-    NoAnswer::Unreachable { cluster: cluster.to_owned(), cause: words::innermost(&*error) }.into()
+    let cause = credentials::in_words(&*error).unwrap_or_else(|| words::innermost(&*error));
+    NoAnswer::Unreachable { cluster: cluster.to_owned(), cause }.into()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod attach;
 mod by_hand;
 mod collect;
 mod context;
+mod credentials;
 mod dead_end;
 mod deadline;
 mod dynamic;
@@ -61,10 +62,10 @@ pub use workload::is_workload;
 /// Something that was asked of a cluster failed.
 #[derive(Debug, Error, Diagnostic)]
 pub enum KubeError {
-    /// The kubeconfig is not usable.
-    #[error("cannot use the kubeconfig of this cluster")]
+    /// A kubeconfig of lab's own is not usable; why.
+    #[error("cannot use the kubeconfig of this cluster: {0}")]
     #[diagnostic(help("run `lab up`, which writes the kubeconfig again"))]
-    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Kubeconfig(String),
     /// What somebody's kubeconfig says does not lead to a cluster.
     #[error("{problem}")]
     #[diagnostic(help("{remedy}"))]
@@ -247,15 +248,21 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// A client by the text of a kubeconfig. Nothing is asked of the cluster yet.
     pub async fn connect(kubeconfig: &str) -> Result<Self, KubeError> {
-        let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let unread = |e| KubeError::Kubeconfig(credentials::unread(e));
+        let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(unread)?;
         let cluster = kubeconfig.clusters.first().map_or("a cluster", |c| c.name.as_str());
         let cluster = cluster.strip_prefix("kind-").unwrap_or(cluster).to_owned();
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        let mut config =
+            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(unread)?;
         // It is taken from HTTPS_PROXY, and no proxy leads to a lab's clusters.
         config.proxy_url = None;
-        let client = deadline::client(config, &cluster).map_err(|e| KubeError::Kubeconfig(e.into()))?;
+        // A command for credentials is run at once, and waited for.
+        let made = tokio::task::spawn_blocking(move || deadline::client(config, &cluster));
+        let client = match tokio::time::timeout(credentials::LIMIT, made).await {
+            Ok(Ok(made)) => made.map_err(|e| KubeError::Kubeconfig(refusal::in_words(&e)))?,
+            Ok(Err(error)) => return Err(KubeError::Kubeconfig(error.to_string())),
+            Err(_) => return Err(KubeError::Kubeconfig(credentials::late())),
+        };
         Ok(Self { client, served: Arc::default() })
     }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use kube::core::Status;
 use kube::core::response::StatusCause;
 
+use super::credentials;
 use crate::sys::words;
 
 /// The longest answer that is shown as it is, in characters. The API server repeats whole objects in longer ones.
@@ -45,7 +46,8 @@ impl fmt::Display for Answer {
 impl StdError for Answer {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
-            kube::Error::Api(_) | kube::Error::Service(_) | kube::Error::HyperError(_) => None,
+            // These are told whole by their words.
+            kube::Error::Auth(_) | kube::Error::Api(_) | kube::Error::Service(_) | kube::Error::HyperError(_) => None,
             error => error.source().and_then(StdError::source),
         }
     }
@@ -53,6 +55,9 @@ impl StdError for Answer {
 
 /// An error of the Kubernetes client in words for a person.
 pub(super) fn in_words(error: &kube::Error) -> String {
+    if let Some(told) = credentials::in_words(error) {
+        return told;
+    }
     match error {
         kube::Error::Api(status) => refusal(status),
         // The libraries' own words say only that something went wrong on the way.

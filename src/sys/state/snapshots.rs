@@ -189,7 +189,7 @@ impl Snapshots {
             let mut read = tar::Archive::new(Hashing::new(File::open(archive)?));
             for entry in read.entries()? {
                 // What the library says of a header names bytes that nobody can read.
-                let mut entry = entry.map_err(|_| io::Error::other("it is no tar archive, or ends in the middle"))?;
+                let entry = entry.map_err(|_| io::Error::other("it is no tar archive, or ends in the middle"))?;
                 let path = entry.path()?.into_owned();
                 if path.components().count() != 1 || !is_plain(&path) {
                     return Err(io::Error::other(format!("{} is no file of a snapshot", path.display())));
@@ -198,7 +198,14 @@ impl Snapshots {
                     io::ErrorKind::AlreadyExists => io::Error::other(format!("it has {} twice", path.display())),
                     _ => e,
                 })?;
-                io::copy(&mut entry, &mut file)?;
+                // What the index, which comes first, does not note would only fill the disk.
+                let most = noted(unkept.dir.path(), &path);
+                if io::copy(&mut entry.take(most + 1), &mut file)? > most {
+                    return Err(io::Error::other(format!(
+                        "{} has more than the {most} bytes that are noted",
+                        path.display()
+                    )));
+                }
             }
             read.into_inner().finish()
         };
@@ -213,7 +220,13 @@ impl Snapshots {
         {
             return Err(StateError::OtherArchive { file: name.clone(), wanted: wanted.to_owned(), found });
         }
-        unpacked.map_err(|e: io::Error| spoiled(words::io_error(&e)))?;
+        unpacked.map_err(|e: io::Error| match e.kind() {
+            // That is of the disk, and says nothing of the archive.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                unkept.unwritten(e)
+            }
+            _ => spoiled(words::io_error(&e)),
+        })?;
         let snapshot = open(unkept.dir.path().to_owned(), &name)?;
         snapshot.check()?;
         snapshot.refuse_more()?;
@@ -345,6 +358,14 @@ fn is_plain(path: &Path) -> bool {
 /// A new file that only this user can read.
 fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// How many bytes a file of a snapshot may have, as its index says.
+fn noted(dir: &Path, file: &Path) -> u64 {
+    let index = fs::read(dir.join(INDEX)).ok();
+    let index: Option<Index<serde::de::IgnoredAny>> = index.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let parts = index.into_iter().flat_map(|index| index.parts);
+    parts.into_iter().find(|part| Path::new(&part.name) == file).map_or(INDEX_LIMIT, |part| part.bytes)
 }
 
 fn open<T: DeserializeOwned>(dir: PathBuf, name: &str) -> Result<Snapshot<T>, StateError> {

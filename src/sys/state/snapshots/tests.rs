@@ -84,6 +84,25 @@ fn an_archive_gives_the_same_snapshot_or_none() {
     assert!(told.to_string().ends_with("it is no tar archive, or ends in the middle"), "{told}");
     let help = miette::Diagnostic::help(&told).map(|h| h.to_string()).unwrap_or_default();
     assert!(help.starts_with("nothing of it was kept"), "{help}");
+    // Nor more bytes than it notes.
+    snapshots.get::<String>("one").expect("there").pack(&archive).expect("packs");
+    let mut more = tar::Builder::new(File::create(dir.path().join("more.tar")).expect("a file"));
+    for entry in tar::Archive::new(File::open(&archive).expect("opens")).entries().expect("entries") {
+        let mut entry = entry.expect("an entry");
+        let path = entry.path().expect("a path").into_owned();
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text).expect("reads");
+        if path == Path::new("node.gz") {
+            text.extend([0; 512]);
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o600);
+        more.append_data(&mut header, path, &text[..]).expect("appends");
+    }
+    more.finish().expect("finishes");
+    let told = snapshots.unpack::<String>(&dir.path().join("more.tar"), None).err().expect("refused").to_string();
+    assert!(told.contains("node.gz has more than the ") && told.ends_with(" bytes that are noted"), "{told}");
     // Neither more files than it tells of, nor one of them twice.
     for (name, why) in [("more.gz", "it has more.gz, which is no part of it"), ("node.gz", "it has node.gz twice")] {
         snapshots.get::<String>("one").expect("there").pack(&archive).expect("packs");
