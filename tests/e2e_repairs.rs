@@ -73,6 +73,11 @@ fn what_was_done_to_nodes_is_repaired_in_full() {
     docker(&["network", "disconnect", &network, &two]);
     repaired(&mut own, "is detached from", &format!("the node {two} of c2 is detached"));
 
+    // Its API server and what runs on it go on, and nothing can be asked in its pods.
+    docker(&["exec", &two, "systemctl", "stop", "kubelet"]);
+    own.red(&format!("the kubelet of {two} of c2 does not answer"));
+    own.mend();
+
     // Attached again by hand, with another address.
     docker(&["network", "disconnect", &network, &one]);
     docker(&["network", "connect", "--ip", &free(&network), &network, &one]);
