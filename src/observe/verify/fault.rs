@@ -147,3 +147,12 @@ pub(super) fn finding(ctx: &LabContext, record: &Record) -> Finding {
         remedy: format!("lab heal {}", ctx.lab.name),
     }
 }
+
+/// That something was broken by hand while a part of the verdict was made.
+pub(super) fn ended(ctx: &LabContext, record: &Record) -> Finding {
+    Finding {
+        cause: format!("a fault was there at first: {}", record.kind),
+        evidence: "`lab fault` had written it down, and it ended while the checks ran".to_owned(),
+        remedy: format!("lab verify {}", ctx.lab.name),
+    }
+}

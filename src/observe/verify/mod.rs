@@ -51,6 +51,7 @@ pub async fn run(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<
 
 /// Runs every check of the context's lab, and stores nothing.
 pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Result<Verdict, StepError> {
+    let broken_before = crate::fault::records(&ctx.state)?;
     let amiss = nodes::findings(ctx).await?;
     for finding in &amiss {
         progress.say(&finding.cause);
@@ -106,6 +107,8 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
     let mut findings: Vec<Finding> = Vec::new();
     if !passed || unborne {
         findings.extend(by_hand.iter().map(|record| fault::finding(ctx, record)));
+        let ended = broken_before.iter().filter(|before| !by_hand.iter().any(|now| now.id == before.id));
+        findings.extend(ended.map(|record| fault::ended(ctx, record)));
     }
     for finding in links.iter().filter_map(|link| link.finding.clone()) {
         if !findings.contains(&finding) {
