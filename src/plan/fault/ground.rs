@@ -19,6 +19,7 @@ impl Lab {
                 primary: c.primary.clone(),
                 has_istiod: self.has_istio(c) && c.runs_istiod(),
                 is_in_mesh,
+                mesh: c.mesh.clone(),
                 gateways: gateways.into_iter().filter_map(|(g, is)| (is && is_in_mesh).then_some(g)).collect(),
                 config_of: self.is_host(c).then(|| self.config_cluster(c).name.clone()),
                 nodes: Cluster::node_names(&c.name, c.workers).collect(),

@@ -215,4 +215,12 @@ mod tests {
             |name: &str| Act::Secret { cluster: "c1".into(), namespace: ISTIO_NAMESPACE.into(), name: name.into() };
         assert_eq!(acts(&lab("name: x\nclusters: [c1, c2]\n"), &kind, "a"), [secret("istio-remote-secret-c2")]);
     }
+
+    #[test]
+    fn clusters_of_two_meshes_have_no_remote_secrets_of_each_other() {
+        let text = "name: x\nclusters: [{ name: c1, mesh: east }, { name: c2, mesh: west }]\n";
+        let kind = FaultKind::RemoteSecret { cluster: "c1".into(), of: "c2".into() };
+        let wrong = lab(text).ground().refuse(&kind, 10);
+        assert!(wrong.iter().any(|(_, why)| why.to_string().contains("different meshes")), "{wrong:?}");
+    }
 }

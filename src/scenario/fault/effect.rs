@@ -128,6 +128,7 @@ mod tests {
             primary: (*name).to_owned(),
             has_istiod: true,
             is_in_mesh: true,
+            mesh: None,
             gateways: vec![Gateway::EastWestGateway],
             config_of: None,
             nodes: vec![format!("{name}-control-plane")],

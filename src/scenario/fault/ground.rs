@@ -25,6 +25,8 @@ pub struct GroundCluster {
     pub has_istiod: bool,
     /// Whether it is in the mesh: neither the host of an external control plane nor the manager of a federation, and there is a mesh.
     pub is_in_mesh: bool,
+    /// The mesh that it is in, where there are several.
+    pub mesh: Option<String>,
     /// Which gateways it has.
     pub gateways: Vec<Gateway>,
     /// The cluster from which an external istiod in it reads Istio's configuration.
@@ -192,6 +194,8 @@ impl Ground {
             Some(format!("istiod of {cluster} reads its configuration from {of}, by a kubeconfig of another kind"))
         } else if !read.is_in_mesh {
             Some(format!("no istiod reads {of}, which is no cluster of the mesh"))
+        } else if reader.mesh != read.mesh {
+            Some(format!("{cluster} and {of} are of different meshes, and no istiod reads clusters of another"))
         } else {
             None
         };

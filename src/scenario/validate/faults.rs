@@ -24,6 +24,8 @@ pub(super) fn ground(mesh: &Mesh, drafts: &[Draft]) -> Ground {
             primary: draft.uses.clone(),
             has_istiod: has_mesh && !draft.manages && draft.uses == *name,
             is_in_mesh,
+            // A scenario with several has no faults.
+            mesh: None,
             gateways: gateways.into_iter().filter_map(|(gateway, is)| (is && is_in_mesh).then_some(gateway)).collect(),
             config_of: first.clone().filter(|_| has_mesh && draft.hosts),
             nodes: Cluster::node_names(name, draft.workers).collect(),
