@@ -1,6 +1,8 @@
 //! A lab's life on the real stack: interrupted, gone on with, taken down beside a cluster that is somebody else's.
 
 mod e2e;
+#[path = "e2e/things.rs"]
+mod things;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use e2e::{LAB, lab, lab_ok, text};
 use serde_json::Value;
+use things::things;
 
 const NAME: &str = "e2e-lifecycle";
 /// A kind cluster that lab did not make.
@@ -129,20 +132,6 @@ fn is_in_flight(name: &str) -> bool {
         let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
         words.contains(&b"run".as_slice()) && words.contains(&node.as_bytes())
     })
-}
-
-/// What the engine has of a lab.
-fn things(name: &str) -> Vec<String> {
-    let lists: [(&[&str], String); 3] = [
-        (&["ps", "--all", "--format", "{{.Names}}"], format!("{name}-c")),
-        (&["network", "ls", "--format", "{{.Name}}"], format!("lab-{name}")),
-        (&["images", "--format", "{{.Repository}}:{{.Tag}}"], format!("lab/cluster:{name}.")),
-    ];
-    let found = |(list, prefix): (&[&str], String)| {
-        let all = docker(list);
-        all.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect::<Vec<_>>()
-    };
-    lists.into_iter().flat_map(found).collect()
 }
 
 /// Ends `up` by a signal as soon as the engine makes nodes for it, and runs another verb at once.

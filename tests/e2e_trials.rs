@@ -2,6 +2,8 @@
 //! drawn by a seed, which is printed, and ends well: `lab up` is green, or `lab down` leaves nothing. A lab beside it must notice nothing.
 
 mod e2e;
+#[path = "e2e/things.rs"]
+mod things;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -10,6 +12,7 @@ use std::time::Duration;
 use e2e::{LAB, lab, lab_ok, run_dir, text};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use things::things;
 
 const NAME: &str = "e2e-trials";
 const NEIGHBOUR: &str = "e2e-neighbour";
@@ -42,29 +45,6 @@ fn scenario(name: &str, rest: &str) -> String {
     let file = run_dir().join(format!("{name}.yaml"));
     std::fs::write(&file, format!("name: {name}\n{rest}\n")).expect("a scenario");
     file.display().to_string()
-}
-
-/// All that this machine has of a lab: containers, networks, images, volumes, files, and processes that work on it.
-fn things(name: &str) -> Vec<String> {
-    let lists: [(&[&str], String); 4] = [
-        (&["ps", "--all", "--format", "{{.Names}}"], format!("{name}-c")),
-        (&["network", "ls", "--format", "{{.Name}}"], format!("lab-{name}")),
-        (&["images", "--format", "{{.Repository}}:{{.Tag}}"], format!("lab/cluster:{name}.")),
-        (&["volume", "ls", "--format", "{{.Name}}"], format!("{name}-")),
-    ];
-    let found = |(list, prefix): (&[&str], String)| {
-        let all = docker(list);
-        all.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let mut all: Vec<String> = lists.into_iter().flat_map(found).collect();
-    if lab::sys::state::State::open().expect("state").existing(name).is_ok() {
-        all.push(format!("the state of {name}"));
-    }
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    let lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
-    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    all.extend(lines.filter(|line| line.contains("kind") && line.contains(&format!("{name}-c"))));
-    all
 }
 
 /// Containers of the engine that nobody has: what a killed run may leave anonymous volumes of.

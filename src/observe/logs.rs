@@ -5,10 +5,7 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::context::{LabContext, StepError};
-use crate::plan::render::{APP_NAMESPACE, ISTIO_NAMESPACE};
-
-/// The container with Envoy, in gateways and beside apps.
-const PROXY: &str = "istio-proxy";
+use crate::plan::render::{APP_NAMESPACE, ISTIO_NAMESPACE, PROXY};
 
 /// One line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,12 +12,11 @@ use tokio::time::Instant;
 use super::traffic::{Call, Caller, has_sidecar};
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
+use crate::plan::render::PROXY;
 use crate::scenario::{CallerPod, ServiceUrl};
 use crate::sys::kube::Cluster;
 use crate::verdict::{AccessLine, Known, Logged, Trace, TracedRequest, is_whole, spans};
 
-/// The container with Envoy.
-const PROXY: &str = "istio-proxy";
 /// Label of a pod of a gateway.
 const GATEWAY: &str = "istio";
 /// Lines of a gateway's past that are read: a connection that requests go through may have begun long ago.

@@ -174,7 +174,7 @@ async fn injects(client: &Cluster, revision: Option<&str>, by_name: bool) -> Res
         is_meant
             && pod.spec.is_some_and(|spec| {
                 let sidecars = spec.init_containers.into_iter().flatten();
-                spec.containers.into_iter().chain(sidecars).any(|c| c.name == "istio-proxy")
+                spec.containers.into_iter().chain(sidecars).any(|c| c.name == render::PROXY)
             })
     }))
 }

@@ -5,12 +5,10 @@ use kube::ResourceExt;
 
 use crate::context::{LabContext, StepError};
 use crate::plan::LabCluster;
-use crate::plan::render::is_system;
+use crate::plan::render::{PROXY, is_system};
 use crate::scenario::CallerPod;
 use crate::sys::kube::{Cluster, KubeError};
 
-/// The container of a sidecar.
-const PROXY: &str = "istio-proxy";
 /// So many pods are asked at most whether they have curl.
 const MOST: usize = 12;
 
@@ -18,7 +16,7 @@ const MOST: usize = 12;
 pub(in crate::observe) fn has_sidecar(pod: &Pod) -> bool {
     let spec = pod.spec.as_ref();
     let first = spec.and_then(|s| s.init_containers.as_ref()).into_iter().flatten();
-    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == "istio-proxy")
+    first.chain(spec.into_iter().flat_map(|s| &s.containers)).any(|c| c.name == PROXY)
 }
 
 /// The running pods of an app, oldest first; without any, the pod of that name.

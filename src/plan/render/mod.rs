@@ -50,6 +50,8 @@ pub use secrets::{
 
 /// Namespace of Istio's control plane and gateways.
 pub const ISTIO_NAMESPACE: &str = "istio-system";
+/// The container of Envoy in a pod with a sidecar, and in a gateway.
+pub const PROXY: &str = "istio-proxy";
 /// Namespace of the sample apps, the one that Istio's guides use.
 pub const APP_NAMESPACE: &str = "sample";
 /// Whether a namespace is one of lab's own apps.

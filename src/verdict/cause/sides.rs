@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::object::{has_labels, list, namespace, text};
+use crate::plan::render::PROXY;
 
 /// Objects of one cluster, as JSON with `kind`, and the configuration of the mesh that its control plane has.
 #[derive(Clone, Debug, Default)]
@@ -101,12 +102,12 @@ fn declared(pod: &Value) -> impl Iterator<Item = &Value> {
 
 /// The numbers of the ports that a pod's own containers declare, without those of its Envoy.
 pub(super) fn declared_by_app(pod: &Value) -> Vec<u64> {
-    let own = list(pod, "/spec/containers").filter(|c| c["name"] != "istio-proxy");
+    let own = list(pod, "/spec/containers").filter(|c| c["name"] != PROXY);
     own.flat_map(|c| list(c, "/ports")).filter_map(|p| p["containerPort"].as_u64()).collect()
 }
 
 /// Whether an Envoy is beside a pod's app.
 pub(super) fn has_sidecar(pod: &Value) -> bool {
     let mut containers = list(pod, "/spec/containers").chain(list(pod, "/spec/initContainers"));
-    containers.any(|c| c["name"] == "istio-proxy")
+    containers.any(|c| c["name"] == PROXY)
 }
