@@ -214,6 +214,17 @@ fn what_a_kustomization_would_fetch_is_refused_before_it_is_built() {
 }
 
 #[test]
+fn what_a_kustomization_would_keep_in_memory_is_bounded() {
+    let machine = Machine::new();
+    machine.file("app.yaml", &format!("{HEAD}apps:\n- manifests:\n    files: [app]\n"));
+    machine.file("app/kustomization.yaml", "configMapGenerator:\n- { name: a, files: [big] }\n");
+    machine.file("app/big", "");
+    let big = std::fs::File::options().write(true).open(machine.dir.path().join("app/big")).expect("opens");
+    big.set_len(3 << 30).expect("grows");
+    snapshot(&[plan(&machine, "app.yaml").refused(2)]);
+}
+
+#[test]
 fn what_is_no_file_of_a_directory_is_named_and_json_is_read() {
     let machine = Machine::new();
     let app =

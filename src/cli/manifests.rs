@@ -44,9 +44,8 @@ pub(super) async fn read(
             output::aside(interrupt, move || file(&at, left).map(|file| vec![file])).await?
         } else if KUSTOMIZATIONS.iter().any(|name| fs::is_file(&at.join(name))) {
             let look = at.clone();
-            let fetched = output::aside(interrupt, move || fetched(&look)).await?;
-            if let Some(what) = fetched.filter(|_| !reading.remote_bases) {
-                files.insert(path, Err(remote(&at, &what)));
+            if let Some(unfit) = output::aside(interrupt, move || unfit(&look, reading)).await? {
+                files.insert(path, Err(unfit));
                 continue;
             }
             let program = match &program {
@@ -189,9 +188,10 @@ fn remote(at: &Path, what: &str) -> Unusable {
     }
 }
 
-/// The first thing that a kustomization, or one that it is built on, has to fetch, with its place. kustomize asks addresses of this machine without any
-/// proxy, so it is not enough to take the network from it.
-fn fetched(at: &Path) -> Option<String> {
+/// The first thing that a kustomization, or one that it is built on, names and that kustomize is not let at, with its place: what has to be fetched, since
+/// kustomize asks addresses of this machine without any proxy, so that it is not enough to take the network from it; and what is no file of a size that
+/// lab reads, since kustomize keeps all of it in memory.
+fn unfit(at: &Path, reading: Reading) -> Option<Unusable> {
     let mut seen = BTreeSet::new();
     let mut left = vec![at.to_owned()];
     while let Some(directory) = left.pop() {
@@ -205,12 +205,19 @@ fn fetched(at: &Path) -> Option<String> {
         let text = input::read(&file, input::FILE_LIMIT).ok().and_then(|bytes| decode(bytes).ok());
         for reference in references(&text.unwrap_or_default()) {
             let path = directory.join(&reference.path);
+            let named =
+                format!("{}:{}:{} names `{}`", file.display(), reference.line, reference.column, reference.path);
             let is_here = fs::exists(&path) && !reference.path.contains("://");
-            if reference.is_remote() && !is_here {
-                let (line, column) = (reference.line, reference.column);
-                return Some(format!("{}:{line}:{column} names `{}`", file.display(), reference.path));
+            if reference.is_remote() && !is_here && !reading.remote_bases {
+                return Some(remote(at, &named));
             }
-            left.extend(Some(path).filter(|path| fs::is_dir(path)));
+            if fs::is_dir(&path) {
+                left.push(path);
+            } else if let Err(why @ (input::Refused::TooLarge(_) | input::Refused::NotAFile(_))) =
+                input::read(&path, input::FILE_LIMIT)
+            {
+                return Some(Unusable { reason: format!("{named}, and {why}"), remedy: limits() });
+            }
         }
     }
     None

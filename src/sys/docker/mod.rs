@@ -74,7 +74,13 @@ impl Engine {
         let client = client.map_err(unreachable)?;
         let asked = tokio::time::timeout(ANSWER, client.negotiate_version()).await;
         let silent = |_| DockerError::Silent { what: format!("tell its version at {endpoint}") };
-        let docker = asked.map_err(silent)?.map_err(unreachable)?;
+        let docker = asked.map_err(silent)?.map_err(|error| match error {
+            // It is there, and in trouble.
+            Error::DockerResponseServerError { .. } => {
+                DockerError::Request { what: format!("tell its version at {endpoint}"), source: error.into() }
+            }
+            error => unreachable(error),
+        })?;
         Ok(Self::new(docker, endpoint))
     }
 
