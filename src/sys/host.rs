@@ -1,6 +1,10 @@
 //! What the kernel says about this machine. Everything may be unknown: other systems than Linux say nothing here, and kernels differ.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
+
+use flate2::read::GzDecoder;
 
 /// Facts about this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Host {
     pub iptables: Option<Vec<String>>,
     /// Whether the kernel may load more of itself when it is needed.
     pub loads_modules: bool,
+    /// Whether the kernel can have packets come late.
+    pub has_netem: Option<bool>,
     /// Capabilities that the kernel knows and no process here can have, by number.
     pub lacks_capabilities: Vec<u32>,
 }
@@ -35,6 +41,7 @@ impl Host {
         let kernel = text("/proc/sys/kernel/osrelease").map(|t| t.trim().to_owned());
         let matches = text("/proc/net/ip_tables_matches");
         let iptables = matches.zip(text("/proc/net/ip_tables_targets")).map(|(m, t)| words(&(m + &t)));
+        let modules = |list: &str| text(&format!("/lib/modules/{}/{list}", kernel.as_deref()?));
         Self {
             memory_total: meminfo_bytes(&meminfo, "MemTotal"),
             memory_available: meminfo_bytes(&meminfo, "MemAvailable"),
@@ -46,6 +53,10 @@ impl Host {
             // Without this file the kernel has no modules at all; without that directory it has none to load.
             loads_modules: Path::new("/proc/modules").exists()
                 && kernel.as_ref().is_some_and(|k| Path::new("/lib/modules").join(k).is_dir()),
+            has_netem: has_netem(
+                configuration().as_deref(),
+                [modules("modules.builtin"), modules("modules.dep")].map(Option::unwrap_or_default),
+            ),
             lacks_capabilities: lacking(
                 &text("/proc/self/status").unwrap_or_default(),
                 number("/proc/sys/kernel/cap_last_cap"),
@@ -70,6 +81,25 @@ fn raise_below(root: &Path, limit: &str, to: u64) -> std::io::Result<u64> {
         std::fs::write(&path, format!("{to}\n"))?;
     }
     Ok(before)
+}
+
+/// The configuration that the kernel was built with, where it tells.
+fn configuration() -> Option<String> {
+    let mut told = String::new();
+    GzDecoder::new(File::open("/proc/config.gz").ok()?).read_to_string(&mut told).ok()?;
+    Some(told)
+}
+
+/// Whether a kernel has netem, by its configuration and the lists of its modules, which may both not be there.
+fn has_netem(configuration: Option<&str>, modules: [String; 2]) -> Option<bool> {
+    if modules.iter().any(|list| list.contains("/sch_netem.ko")) {
+        return Some(true);
+    }
+    let told = |line: &str| configuration.is_some_and(|all| all.lines().any(|l| l == line));
+    if told("CONFIG_NET_SCH_NETEM=y") {
+        return Some(true);
+    }
+    told("# CONFIG_NET_SCH_NETEM is not set").then_some(false)
 }
 
 /// The capabilities up to `last` that are not in the bounding set of a `/proc/PID/status`.
@@ -148,6 +178,24 @@ fn meminfo_bytes(meminfo: &str, field: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn netem_is_known_by_the_kernels_configuration_or_its_modules() {
+        let none = || [String::new(), String::new()];
+        let builtin = || ["kernel/net/sched/sch_netem.ko\n".to_owned(), String::new()];
+        let not_set = Some("CONFIG_X=y\n# CONFIG_NET_SCH_NETEM is not set\n");
+        for (configuration, modules, has) in [
+            (None, none(), None),
+            (None, builtin(), Some(true)),
+            (not_set, none(), Some(false)),
+            (Some("CONFIG_NET_SCH_NETEM=y"), none(), Some(true)),
+            // A module that may not be there.
+            (Some("CONFIG_NET_SCH_NETEM=m"), none(), None),
+            (Some("CONFIG_NET_SCH_NETEM=m"), builtin(), Some(true)),
+        ] {
+            assert_eq!(has_netem(configuration, modules), has);
+        }
+    }
 
     #[test]
     fn authorities_are_certificates_in_a_file() {

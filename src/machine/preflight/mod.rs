@@ -1,6 +1,7 @@
 //! What must be true of the machine before anything is created. What is judged is in `judge` and `addresses`; here it is found out.
 
 pub(super) mod addresses;
+mod faults;
 mod flavour;
 pub(super) mod judge;
 pub(super) mod mtu;
@@ -108,7 +109,9 @@ pub(super) async fn resources(lab: &Lab, engine: &Engine, facts: &EngineFacts) -
     }
     let root = facts.root.as_ref().map(|r| r.display().to_string()).unwrap_or_default();
     let free = facts.root.as_deref().and_then(host::free_space);
-    Ok(here(&host, need, (free, &root), u64::try_from(others).unwrap_or(0)))
+    let mut judged = here(&host, need, (free, &root), u64::try_from(others).unwrap_or(0));
+    judged.extend(faults::all(lab, &host));
+    Ok(judged)
 }
 
 /// What this machine has. `disk` is what is free where the engine keeps its data, and `others` counts the nodes of other labs.
