@@ -65,7 +65,7 @@ pub(super) fn row(source: &FaultSource) -> [String; 8] {
         source.sent.to_string(),
         source.lost.to_string(),
         if source.lost == 0 { String::new() } else { time(source.first_answer) },
-        time(source.failover),
+        if source.sent > 0 && source.failover.is_none() { "the end".to_owned() } else { time(source.failover) },
         time(source.back),
         within(source.within),
         answers.join(", "),
