@@ -8,7 +8,7 @@
 //!                                                                   └─ sys: Docker, Kubernetes, processes, files
 //! ```
 //!
-//! `context` is what a lab and a run are, `steps` builds, `fault` breaks for a while, `observe` looks, `machine` judges the machine, and `commands` puts them together.
+//! `context` is what a lab and a run are, `steps` builds, `fault` breaks for a while, `mirror` stands in for a service, `observe` looks, `machine` judges the machine, and `commands` puts them together.
 //! `scenario`, `plan`, `eject` and `mask` do no I/O; `sys` is the only place that does. `tests/layering.rs` keeps the imports that way.
 
 pub mod cli;
@@ -21,6 +21,7 @@ pub mod graph;
 pub mod images;
 pub mod machine;
 pub mod mask;
+pub mod mirror;
 pub mod observe;
 pub mod plan;
 pub mod reference;

@@ -11,7 +11,7 @@ use machine::{Machine, Ran, ran, scenario, snapshot};
 
 /// Every verb that is shown, in the order of the snapshot.
 const VERBS: &str = "up, down, diff, verify, prove, soak, rotate, upgrade, doctor, inspect, attach, explain, trace, plan, graph, report, list, status, dump, kubeconfig, images, \
-    images list, images build, images export, images import, images push, logs, exec, run, load, dev, shell, env, \
+    images list, images build, images export, images import, images push, logs, exec, run, load, dev, mirror, shell, env, \
     pause, resume, restart, fault, fault partition, fault network, fault gateway, fault istiod, fault discovery, fault api-server, \
     fault node, fault cluster, fault pressure, fault dns, fault remote-secret, fault clock-skew, heal, snapshot, restore, snapshots, snapshots list, snapshots remove, \
     snapshots export, snapshots import, scenario, schema, completions, open, man, version, self-check, eject";

@@ -324,6 +324,7 @@ fn status() -> LabStatus {
         clusters: vec![cluster],
         federation: Some(FederationStatus { manager: text("m"), api: "ready", members }),
         faults: vec![FaultStatus { fault: text("istiod of c1 is gone"), kind: "istiod", left: 3 }],
+        mirrors: vec![text("calls to web.shop:80 in c1 reach port 8080 of this machine")],
         last_verdict: Some(LastVerdict { passed: true, at: text("2026-01-01T00:00:00Z"), causes: vec![] }),
         ..LabStatus::default()
     }

@@ -7,6 +7,8 @@ mod eject;
 mod existing;
 mod fault;
 mod itself;
+mod look;
+mod mirror;
 mod number;
 mod outside;
 mod prove;
@@ -29,6 +31,8 @@ pub use eject::Eject;
 pub use existing::{Attach, Inspect};
 pub use fault::{Fault, Heal, KeepFault, with_marked_name};
 pub use itself::{Completions, Docs, Man, Schema, Version};
+pub use look::{Dump, List, Report, Status};
+pub use mirror::{MIRROR_HELP, Mirror};
 pub use outside::{Kubeconfig, Scenario};
 pub use prove::{Prove, Rotate, Soak, Upgrade, Verify};
 pub use reading::Reading;
@@ -139,6 +143,9 @@ pub enum Command {
     /// Run what is in a directory in clusters of a lab, and again after each edit: build, load, apply, restart, logs
     #[command(after_help = DEV_HELP)]
     Dev(Dev),
+    /// Have calls to a service of a lab reach a process of this machine, and its calls go out through the mesh
+    #[command(after_help = MIRROR_HELP)]
+    Mirror(Mirror),
     /// Start a shell with KUBECONFIG set, whose contexts are the clusters' names
     Shell(Named),
     /// Print shell commands that set KUBECONFIG for a lab, as in `eval "$(lab env NAME)"`
@@ -152,11 +159,14 @@ pub enum Command {
         after_help = "It ends by itself when its time is over, whatever becomes of lab, and before by `lab heal`."
     )]
     Fault(Fault),
-    /// End the faults of a lab before their time
+    /// End the faults of a lab before their time, and its mirrors
     Heal(Heal),
     /// Wait for the end of a fault's time and end it, as `lab fault` has it done
     #[command(hide = true)]
     KeepFault(KeepFault),
+    /// Wait for the end of the process that carries a mirror and undo it, as `lab mirror` has it done
+    #[command(hide = true)]
+    KeepMirror(KeepFault),
     /// Open the addresses of a lab that can be called from outside in a browser, and print them
     Open(Open),
     /// Stop and start the nodes of one cluster, and judge the lab again
@@ -347,48 +357,4 @@ pub struct Graph {
     /// How it is read.
     #[command(flatten)]
     pub reading: Reading,
-}
-
-/// `lab report`.
-#[derive(Debug, ClapArgs)]
-pub struct Report {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Write it to this file instead of to standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// `lab list`.
-#[derive(Debug, ClapArgs)]
-pub struct List {
-    /// Form of the list
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-}
-
-/// `lab status`.
-#[derive(Debug, ClapArgs)]
-pub struct Status {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// Keep looking until interrupted: on a terminal the screen is redrawn, elsewhere each change is a line
-    #[arg(long, short)]
-    pub watch: bool,
-    /// Form of the status; with --watch, each JSON document is a line
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-}
-
-/// `lab dump`.
-#[derive(Debug, ClapArgs)]
-pub struct Dump {
-    /// Name of the lab
-    #[arg(add = ArgValueCandidates::new(labs))]
-    pub name: String,
-    /// The archive to write; by default lab-dump-NAME-TIME.tar.gz in the working directory
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{CliError, args, brought, misnamed, output};
 use crate::commands::{down, probes};
-use crate::fault;
 use crate::plan::Lab;
 use crate::plan::render::PROBES_NAMESPACE;
 use crate::scenario;
 use crate::sys::docker::Engine;
 use crate::sys::marked;
 use crate::sys::state::{LabState, State, nearest};
+use crate::{fault, mirror};
 
 pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
     let state = State::open()?;
@@ -59,6 +59,7 @@ pub(super) async fn run(args: args::Down) -> Result<(), CliError> {
         if let Some(lab) = &lab {
             end_earlier(lab).await;
             fault::forget(lab).await?;
+            mirror::forget(lab).await?;
         }
         let removed = down::remove(&engine, &name, lab.as_ref(), |what| eprintln!("{what}")).await?;
         if let Some(lab) = lab {

@@ -29,6 +29,7 @@ mod load;
 mod logs;
 mod man;
 mod manifests;
+mod mirror;
 mod misnamed;
 mod open;
 mod output;
@@ -50,6 +51,7 @@ mod snapshot;
 mod snapshots;
 mod soak;
 mod status;
+mod told;
 mod trace;
 mod trust;
 mod up;
@@ -114,7 +116,8 @@ pub async fn run(args: Args) -> u8 {
     start_log();
     let interrupt = CancellationToken::new();
     watch_signals(&interrupt);
-    let last_words = if matches!(args.command, Command::Run(_)) { OTHERS_LAST_WORDS } else { LAST_WORDS };
+    let takes_time = matches!(args.command, Command::Run(_) | Command::Mirror(_));
+    let last_words = if takes_time { LONG_LAST_WORDS } else { LAST_WORDS };
     let ended = obeying(&interrupt, last_words, Box::pin(dispatch(args, &interrupt))).await;
     // A thread that an interrupt does not reach may still write.
     unfinished::remove_all();
@@ -158,6 +161,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
             until(interrupt, "run `lab load` again to load the rest", Box::pin(load::run(args))).await
         }
         Command::Dev(args) => Box::pin(dev::run(args, interrupt)).await,
+        Command::Mirror(args) => Box::pin(mirror::run(args, interrupt)).await,
         Command::Shell(args) => shell::shell(&args),
         Command::Env(args) => shell::env(&args),
         Command::Pause(args) => until(interrupt, "run `lab resume` to resume the nodes", pause::pause(&args)).await,
@@ -176,6 +180,7 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
             until(interrupt, "run `lab heal` again to end the rest", Box::pin(heal::run(args))).await
         }
         Command::KeepFault(args) => Box::pin(fault::keep(args)).await,
+        Command::KeepMirror(args) => Box::pin(mirror::keep(args)).await,
         Command::Open(args) => open::run(&args),
         Command::Restart(args) => restart::run(args, interrupt).await,
         Command::Snapshot(args) => Box::pin(snapshot::run(args, interrupt)).await,
@@ -194,8 +199,8 @@ async fn dispatch(args: Args, interrupt: &CancellationToken) -> Result<(), CliEr
 
 /// How long a verb may take to end in order after an interrupt.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long a program may take that somebody else has written.
-const OTHERS_LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long a program may take that somebody else has written, and what puts pods back.
+const LONG_LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Runs any verb. The first interrupt is obeyed wherever it is: what does not end in order in a moment is dropped.
 async fn obeying(

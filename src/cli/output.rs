@@ -301,6 +301,23 @@ pub(super) fn no_cluster(lab: &Lab, name: &str) -> CliError {
     }
 }
 
+/// The clusters that are named or, without any, all that run apps.
+pub(super) fn app_clusters(lab: &Lab, named: &[String]) -> Result<Vec<String>, CliError> {
+    let runs_apps: Vec<String> = lab.data_clusters().map(|cluster| cluster.name.clone()).collect();
+    for name in named {
+        if lab.cluster(name).is_none() {
+            return Err(no_cluster(lab, name));
+        }
+        if !runs_apps.contains(name) {
+            return Err(CliError::Usage {
+                problem: format!("cluster {name} runs no apps"),
+                remedy: format!("those that do: {}", runs_apps.join(", ")),
+            });
+        }
+    }
+    Ok(runs_apps.into_iter().filter(|name| named.is_empty() || named.contains(name)).collect())
+}
+
 /// Refuses what cannot be the name of a lab or, by the same rule, of a snapshot.
 pub(super) fn refuse_no_name(what: &str, name: &str) -> Result<(), CliError> {
     if scenario::is_lab_name(name) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{CliError, args, list, output, plan, snapshots, version};
 use crate::commands::dev::DevEvent;
 use crate::commands::diff::Difference;
+use crate::commands::mirror::MirrorEvent;
 use crate::images::Entry;
 use crate::verdict::{
     Explanation, FaultVerdict, Judgement, LabStatus, MachineReport, Passage, Proof, Soak, Trace, Verdict,
@@ -39,6 +40,7 @@ const PRINTED: &[Printed] = &[
     ("status", root::<LabStatus>),
     ("fault", root::<FaultVerdict>),
     ("dev", root::<DevEvent>),
+    ("mirror", root::<MirrorEvent>),
     ("restore", root::<Verdict>),
     ("snapshots-list", root::<Vec<snapshots::Row>>),
     ("images-list", root::<Vec<Entry>>),
@@ -65,7 +67,7 @@ fn of_output(verb: &str) -> Value {
         "images-list" => "images list",
         verb => verb,
     };
-    let lines = if verb == "dev" { ", a line each" } else { "" };
+    let lines = if matches!(verb, "dev" | "mirror") { ", a line each" } else { "" };
     schema["title"] = format!("What `lab {command} --output json` prints{lines}").into();
     in_plain_words(&mut schema);
     schema

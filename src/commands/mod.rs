@@ -9,6 +9,7 @@ pub mod eject;
 pub mod fixed;
 pub mod leave;
 pub mod load;
+pub mod mirror;
 pub mod pause;
 pub mod probes;
 pub mod prove;

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 use crate::context::{LabContext, StepError, files, karmada_api, nodes};
 use crate::fault::{Record, now, records};
+use crate::mirror;
 use crate::plan::render::{self, EAST_WEST_GATEWAY, EXTERNAL_ISTIOD, INGRESS_GATEWAY, ISTIO_NAMESPACE};
 use crate::plan::{Gateway, LabCluster};
 use crate::scenario::{Existing, FoundGateway};
@@ -56,6 +57,7 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
         clusters,
         federation,
         faults: records(&ctx.state)?.iter().map(fault).collect(),
+        mirrors: mirror::records(&ctx.state)?.iter().map(ToString::to_string).collect(),
         last_verdict: verdict.map(|v| LastVerdict {
             passed: v.passed,
             at: v.at,

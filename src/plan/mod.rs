@@ -20,6 +20,7 @@ mod kubeconfig;
 mod lab;
 mod markdown;
 mod meshes;
+mod mirror;
 mod names;
 mod protocols;
 pub mod render;
@@ -45,6 +46,7 @@ pub use istio_topology::istio_topology;
 pub use kubeconfig::{merge_kubeconfigs, reached_at};
 pub use lab::{DockerNetwork, Lab, LabCluster};
 pub use markdown::plan_markdown;
+pub use mirror::{Behind, MirrorPlace, MirrorRefusal, StoodInFor};
 
 pub use crate::scenario::Gateway;
 pub use protocols::undeclared_ports;

@@ -34,6 +34,10 @@ pub fn status_text(status: &LabStatus) -> String {
         let _ = writeln!(text, "FAULT     {}: {}", fault.fault, ends(fault, &status.lab));
         notes = true;
     }
+    for mirror in &status.mirrors {
+        let _ = writeln!(text, "MIRROR    {mirror}; `lab heal {}` ends it", status.lab);
+        notes = true;
+    }
     let _ = writeln!(text, "{}last verdict: {}", if notes { "\n" } else { "" }, verdict(status.last_verdict.as_ref()));
     for cause in status.last_verdict.iter().flat_map(|v| &v.causes) {
         let _ = writeln!(text, "  {cause}");
@@ -251,6 +255,7 @@ fn facts(status: &LabStatus) -> BTreeMap<String, String> {
         let is = if fault.left == 0 { "there, though its time is over" } else { "there" };
         facts.insert(format!("fault: {}", fault.fault), is.to_owned());
     }
+    facts.extend(status.mirrors.iter().map(|mirror| (format!("mirror: {mirror}"), "there".to_owned())));
     facts.insert("last verdict".to_owned(), verdict(status.last_verdict.as_ref()));
     facts
 }

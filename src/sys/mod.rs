@@ -19,6 +19,7 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod proxy;
+pub mod relay;
 pub mod routes;
 pub mod state;
 pub mod sum;

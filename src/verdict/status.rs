@@ -21,6 +21,8 @@ pub struct LabStatus {
     pub federation: Option<FederationStatus>,
     /// What is broken on purpose.
     pub faults: Vec<FaultStatus>,
+    /// Services whose calls reach this machine (`lab mirror`), each as `calls to helloworld.sample:5000 in c1 reach port 8080 of this machine`.
+    pub mirrors: Vec<String>,
     /// The last verdict, if there was one.
     pub last_verdict: Option<LastVerdict>,
 }

@@ -83,12 +83,15 @@ const LAYERS: &[Layer] = &[
     ),
     // What breaks a lab for a while knows neither who builds it nor who looks.
     effects("crate::fault", &["crate::context", "crate::sys", "crate::plan", "crate::scenario"], &[OBJECTS]),
+    // What stands in for a service of a lab: likewise.
+    effects("crate::mirror", &["crate::context", "crate::sys", "crate::plan"], &[OBJECTS]),
     // What observes a lab needs no run. Of its parts the diagnosis knows neither explanation nor verdict, and the explanation no verdict.
     effects(
         "crate::observe",
         &[
             "crate::context",
             "crate::fault",
+            "crate::mirror",
             "crate::steps",
             "crate::sys",
             "crate::images",
@@ -110,6 +113,7 @@ const LAYERS: &[Layer] = &[
             "crate::context",
             "crate::context::run",
             "crate::fault",
+            "crate::mirror",
             "crate::steps",
             "crate::observe::steady",
             "crate::observe::verify",
@@ -131,6 +135,7 @@ const LAYERS: &[Layer] = &[
             "crate::context",
             "crate::context::run",
             "crate::fault",
+            "crate::mirror",
             "crate::machine",
             "crate::observe",
             "crate::observe::explain",

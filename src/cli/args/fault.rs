@@ -170,12 +170,12 @@ pub struct Heal {
     pub kind: Option<String>,
 }
 
-/// The process that ends a fault in time.
+/// The process that ends a fault in time, or a mirror.
 #[derive(Debug, ClapArgs)]
 pub struct KeepFault {
     /// Name of the lab
     pub name: String,
-    /// Which fault
+    /// Which fault, or mirror
     pub id: String,
 }
 

@@ -9,3 +9,30 @@ pub(super) fn seconds(word: &str) -> Result<u64, String> {
 pub(super) fn lines(word: &str) -> Result<i64, String> {
     word.parse().ok().filter(|lines| *lines >= 0).ok_or_else(|| "give how many lines, such as 100".to_owned())
 }
+
+/// Reads a time: whole seconds, minutes or hours.
+pub(super) fn time(word: &str) -> Result<std::time::Duration, String> {
+    let (number, unit) = word.split_at(word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len()));
+    let unit = match unit {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let seconds = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    // A timer has no longer ones.
+    let seconds = seconds.filter(|seconds| (1..=365 * 24 * 3600).contains(seconds));
+    seconds.map(std::time::Duration::from_secs).ok_or_else(|| "give a time such as 90s, 10m or 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_time_has_a_unit() {
+        let of = |word: &str| super::time(word).ok().map(|time| time.as_secs());
+        assert_eq!((of("90"), of("90s"), of("10m"), of("2h")), (Some(90), Some(90), Some(600), Some(7200)));
+        for word in ["", "s", "0s", "1d", "-1s", "1.5h", "1h30m", "99999999999999999999", "9223372036854775807h"] {
+            assert_eq!(of(word), None, "{word}");
+        }
+    }
+}

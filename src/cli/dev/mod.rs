@@ -30,7 +30,7 @@ pub(super) async fn run(args: args::Dev, interrupt: &CancellationToken) -> Resul
     let keys = keys(&ctx).await;
     let (events, told) = mpsc::unbounded_channel();
     let unread = CancellationToken::new();
-    let printer = tokio::spawn(told::print(told, args.output, unread.clone()));
+    let printer = tokio::spawn(super::told::print(told, args.output, told::text, unread.clone()));
     let mut tell = Tell::new(events);
     tell.begin(began);
     let ignored = Ignored::default().and(&args.ignored);

@@ -19,7 +19,7 @@ pub(super) fn project(args: &args::Dev, lab: &Lab) -> Result<Project, CliError> 
         return Err(wrong(format!("{shown} is no directory"), "name the directory of what you develop"));
     }
     let directory = fs::canonical(&args.directory);
-    let clusters = clusters(args, lab)?;
+    let clusters = output::app_clusters(lab, &args.clusters)?;
     let recipe = match &args.binary {
         Some(binary) => {
             let inside = inside(&directory, binary)?;
@@ -57,23 +57,6 @@ pub(super) fn project(args: &args::Dev, lab: &Lab) -> Result<Project, CliError> 
     }
     let manifests = found.iter().map(|path| inside(&directory, Path::new(path))).collect::<Result<_, _>>()?;
     Ok(Project { directory, image, recipe, command: args.build.clone(), manifests, clusters })
-}
-
-/// The clusters that are named or, without any, all that run apps.
-fn clusters(args: &args::Dev, lab: &Lab) -> Result<Vec<String>, CliError> {
-    let runs_apps: Vec<String> = lab.data_clusters().map(|cluster| cluster.name.clone()).collect();
-    for name in &args.clusters {
-        if lab.cluster(name).is_none() {
-            return Err(output::no_cluster(lab, name));
-        }
-        if !runs_apps.contains(name) {
-            return Err(CliError::Usage {
-                problem: format!("cluster {name} runs no apps"),
-                remedy: format!("those that do: {}", runs_apps.join(", ")),
-            });
-        }
-    }
-    Ok(runs_apps.into_iter().filter(|name| args.clusters.is_empty() || args.clusters.contains(name)).collect())
 }
 
 /// A path of the command line as it is in the directory, without links.

@@ -2,33 +2,10 @@
 
 use std::fmt::Write as _;
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-use super::super::{CliError, Output, output};
 use crate::commands::dev::{DevEvent, Done, Happened, Phase};
 
-/// Prints events until there are no more. Cancels `unread` when nobody reads them any more.
-pub(super) async fn print(
-    mut events: mpsc::UnboundedReceiver<DevEvent>,
-    form: Output,
-    unread: CancellationToken,
-) -> Result<(), CliError> {
-    let _ends = unread.drop_guard();
-    while let Some(event) = events.recv().await {
-        let text = match form {
-            Output::Text => text(&event),
-            Output::Json => output::json_line(&event)?,
-        };
-        if !output::print_while_read(&text)? {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 /// An event as lines for people; nothing for one that says nothing to them.
-fn text(event: &DevEvent) -> String {
+pub(super) fn text(event: &DevEvent) -> String {
     let clusters = event.clusters.join(", ");
     let word = |option: &Option<String>| option.clone().unwrap_or_default();
     let line = match event.event {

@@ -12,6 +12,7 @@ use super::undo::Undo;
 use crate::context::{LabContext, StepError};
 use crate::exec::Progress;
 use crate::fault::{self, Record};
+use crate::mirror;
 use crate::plan::render::{APP_NAMESPACE, ISTIO_NAMESPACE};
 use crate::scenario::{FAULT_BACK, Fault};
 use crate::sys::poll::poll_until;
@@ -154,5 +155,14 @@ pub(super) fn ended(ctx: &LabContext, record: &Record) -> Finding {
         cause: format!("a fault was there at first: {}", record.kind),
         evidence: "`lab fault` had written it down, and it ended while the checks ran".to_owned(),
         remedy: format!("lab verify {}", ctx.lab.name),
+    }
+}
+
+/// That a verdict is about a lab in which something else answers for a service.
+pub(super) fn mirrored(ctx: &LabContext, record: &mirror::Record) -> Finding {
+    Finding {
+        cause: format!("a mirror is there: {record}"),
+        evidence: "`lab mirror` has written it down; it ends with that command".to_owned(),
+        remedy: format!("lab heal {}", ctx.lab.name),
     }
 }

@@ -109,6 +109,7 @@ pub async fn judge(ctx: &LabContext, waits: Waits, progress: &Progress) -> Resul
         findings.extend(by_hand.iter().map(|record| fault::finding(ctx, record)));
         let ended = broken_before.iter().filter(|before| !by_hand.iter().any(|now| now.id == before.id));
         findings.extend(ended.map(|record| fault::ended(ctx, record)));
+        findings.extend(crate::mirror::records(&ctx.state)?.iter().map(|record| fault::mirrored(ctx, record)));
     }
     for finding in links.iter().filter_map(|link| link.finding.clone()) {
         if !findings.contains(&finding) {

@@ -11,6 +11,7 @@ mod links;
 mod locality;
 mod manifests;
 mod metallb;
+mod mirror;
 mod node_network;
 mod policies;
 mod probes;
@@ -38,6 +39,7 @@ pub use links::{
 pub use locality::locality_labels;
 pub use manifests::{APP_IMAGES, is_system, manifests, optional_images};
 pub use metallb::{address_pool, empty_pools};
+pub use mirror::{MirrorHost, mirror};
 pub use node_network::{
     NODE_NETWORK_SCRIPT, NODE_NETWORK_UNIT, NodePods, node_network, node_network_service, node_network_unit,
 };

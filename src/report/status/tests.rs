@@ -59,6 +59,7 @@ fn status() -> LabStatus {
             FaultStatus { fault: "istiod of c1 is gone".to_owned(), kind: "istiod", left: 12 },
             FaultStatus { fault: "c2 has no DNS server".to_owned(), kind: "dns", left: 0 },
         ],
+        mirrors: vec!["calls to web.shop:80 in c1 reach port 8080 of this machine".to_owned()],
         last_verdict: Some(LastVerdict {
             passed: false,
             at: "2026-01-01T00:00:00Z".to_owned(),

@@ -12,6 +12,7 @@ mod deadline;
 mod dynamic;
 mod fields;
 mod follow;
+mod forward;
 mod job;
 mod list;
 mod logs;
