@@ -16,8 +16,8 @@ use crate::scenario::{Existing, FoundGateway};
 use crate::sys::docker::Node;
 use crate::sys::kube::{Cluster, Condition, condition, load_balancer_addresses};
 use crate::verdict::{
-    AppStatus, ClusterStatus, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus,
-    NodeStatus, ProxyStatus, RemoteCluster, Replicas, Verdict, proxies, remote_clusters,
+    AppStatus, ClusterStatus, FOREIGN_NODE, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict,
+    MemberStatus, NodeStatus, ProxyStatus, RemoteCluster, Replicas, Verdict, proxies, remote_clusters,
 };
 
 /// How long one question may take. A cluster that is frozen answers none, and must not hold up the others.
@@ -187,7 +187,7 @@ fn found_node(node: &KubeNode) -> NodeStatus {
     NodeStatus {
         name: node.name_any(),
         running: is_ready(node),
-        status: "not lab's".to_owned(),
+        status: FOREIGN_NODE.to_owned(),
         address: inside.map(|a| a.address.clone()),
         ready: Some(is_ready(node)),
     }

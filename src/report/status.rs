@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{table, table_text};
-use crate::verdict::{ClusterStatus, FaultStatus, LabStatus, LastVerdict};
+use crate::verdict::{ClusterStatus, FOREIGN_NODE, FaultStatus, LabStatus, LastVerdict};
 
 /// The status as tables, legible without colour. Tables that would be empty are left out.
 #[must_use]
@@ -38,11 +38,35 @@ pub fn status_text(status: &LabStatus) -> String {
         let _ = writeln!(text, "MIRROR    {mirror}; `lab heal {}` ends it", status.lab);
         notes = true;
     }
+    for note in amiss(status) {
+        let _ = writeln!(text, "{note}");
+        notes = true;
+    }
     let _ = writeln!(text, "{}last verdict: {}", if notes { "\n" } else { "" }, verdict(status.last_verdict.as_ref()));
     for cause in status.last_verdict.iter().flat_map(|v| &v.causes) {
         let _ = writeln!(text, "  {cause}");
     }
     text
+}
+
+/// What to do about nodes that do not run, unless it is a fault that keeps them from it.
+fn amiss(status: &LabStatus) -> Vec<String> {
+    let nodes = || status.clusters.iter().flat_map(|c| &c.nodes).filter(|n| !n.running && n.status != FOREIGN_NODE);
+    let names = |is_paused: bool| -> Vec<&str> {
+        nodes().filter(|n| n.status.contains("Paused") == is_paused).map(|n| n.name.as_str()).collect()
+    };
+    let (paused, down) = (names(true), names(false));
+    let mut notes = Vec::new();
+    if !status.faults.is_empty() {
+        return notes;
+    }
+    if !paused.is_empty() {
+        notes.push(format!("PAUSED    {}: `lab resume {}` has them go on", paused.join(", "), status.lab));
+    }
+    if !down.is_empty() {
+        notes.push(format!("DOWN      {}: `lab up {}` brings them back", down.join(", "), status.lab));
+    }
+    notes
 }
 
 /// When a fault ends.

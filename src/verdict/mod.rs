@@ -58,8 +58,8 @@ pub use settling::{Settling, Standing};
 pub use soak::{Held, Round, Soak, endpoints};
 pub use statistics::{MAX_ERROR, requests_needed};
 pub use status::{
-    AppStatus, ClusterStatus, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict, MemberStatus,
-    NodeStatus, ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
+    AppStatus, ClusterStatus, FOREIGN_NODE, FaultStatus, FederationStatus, GatewayStatus, LabStatus, LastVerdict,
+    MemberStatus, NodeStatus, ProxyStatus, RemoteCluster, Replicas, proxies, remote_clusters,
 };
 pub use trace::{Known, Logged, Role, Span, Trace, TracedRequest, is_whole, spans};
 pub use weights::{MISSED, SEEN, counts_within_chance, requests_for_weights};

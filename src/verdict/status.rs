@@ -59,6 +59,9 @@ pub struct ClusterStatus {
     pub unanswered: Vec<String>,
 }
 
+/// What stands for Docker's words about a node that is no container of lab's.
+pub const FOREIGN_NODE: &str = "not lab's";
+
 /// A node of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
