@@ -1,9 +1,11 @@
 //! Calls that go on whatever becomes of the cluster that they come from: its node makes them in the namespaces of the calling pod, so no API server is
 //! needed while they last.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -18,11 +20,22 @@ use crate::verdict::{Answer, Moment, REPLY_FORMAT, Reply};
 const CALLER: &str = "sleep";
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_millis(FAULT_PATIENCE);
-/// Runs the rest of its words in the namespaces of a container.
-const ENTER: &str = r#"id=$1
-shift
+/// So many callers share the requests of one source, each one after the other: one that hangs holds back the tenth part of them. Who has no answer at all still
+/// sends three a second, which is enough to tell whether anybody answers.
+const CALLERS: u32 = 10;
+/// Runs the rest of its words in the namespaces of a container, so many times at once, begun evenly in half a second; before each line stands whose it is.
+/// All of them end with it.
+const ENTER: &str = r#"id=$1 callers=$2
+shift 2
+trap 'trap - TERM; kill 0' TERM
 pid=$(ctr --namespace k8s.io task ls | sed -n "s/^$id  *\([0-9]*\) .*/\1/p")
-exec nsenter --target "$pid" --mount --net -- "$@""#;
+caller=0
+while [ "$caller" -lt "$callers" ]; do
+    nsenter --target "$pid" --mount --net -- "$@" | sed -u "s/^/$caller /" &
+    caller=$((caller + 1))
+    sleep 0.05
+done
+wait"#;
 
 /// A steady stream of calls.
 pub(super) struct Probe {
@@ -58,16 +71,33 @@ impl Probe {
         let (node, id) = place(&pod).ok_or_else(lost)?;
         let of = ctx.cluster(cluster)?;
         let node = of.nodes().find(|container| of.node_name(container) == node).ok_or_else(lost)?;
-        let (rate, limit) = (format!("{FAULT_RATE}/s"), PATIENCE.as_secs().to_string());
+        let (rate, limit) = (format!("{}/s", FAULT_RATE / CALLERS), PATIENCE.as_secs().to_string());
+        let callers = CALLERS.to_string();
         let url = format!("http://{service}#[1-1000000]");
-        let command =
-            ["sh", "-c", ENTER, "sh", &id, "curl", "-sN", "--rate", &rate, "-m", &limit, "-w", REPLY_FORMAT, &url];
+        let command = [
+            "sh",
+            "-c",
+            ENTER,
+            "sh",
+            &id,
+            &callers,
+            "curl",
+            "-sN",
+            "--rate",
+            &rate,
+            "-m",
+            &limit,
+            "-w",
+            REPLY_FORMAT,
+            &url,
+        ];
         let mut lines = ctx.engine.exec_lines(&node, &command).await?;
         let (probe, taker) = Self::taking();
         tokio::spawn(async move {
-            let mut replies = Replies::default();
+            let mut replies: BTreeMap<String, Replies> = BTreeMap::new();
             while let Some(line) = lines.next().await {
-                let Some(reply) = replies.line(&line) else { continue };
+                let Some((caller, line)) = line.split_once(' ') else { continue };
+                let Some(reply) = replies.entry(caller.to_owned()).or_default().line(line) else { continue };
                 if !taker.take(&reply) {
                     break;
                 }
@@ -76,7 +106,7 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Begins to call from this process, as often and as patiently, until this is dropped.
+    /// Begins to call from this process, as often and as patiently, and whatever hangs, until this is dropped.
     pub fn by<F>(call: impl Fn() -> F + Send + 'static) -> Self
     where
         F: Future<Output = Reply> + Send,
@@ -85,11 +115,18 @@ impl Probe {
         tokio::spawn(async move {
             let mut turns = tokio::time::interval(Duration::from_secs(1) / FAULT_RATE);
             turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut under_way = FuturesUnordered::new();
             loop {
-                turns.tick().await;
-                let late = || Reply { error: format!("no answer within {} s", PATIENCE.as_secs()), ..Reply::default() };
-                let reply = tokio::time::timeout(PATIENCE, call()).await.unwrap_or_else(|_| late());
-                if !taker.take(&reply) {
+                let reply = tokio::select! {
+                    _ = turns.tick() => {
+                        under_way.push(tokio::time::timeout(PATIENCE, call()));
+                        continue;
+                    }
+                    Some(reply) = under_way.next() => reply,
+                };
+                let late =
+                    |_| Reply { error: format!("no answer within {} s", PATIENCE.as_secs()), ..Reply::default() };
+                if !taker.take(&reply.unwrap_or_else(late)) {
                     break;
                 }
             }

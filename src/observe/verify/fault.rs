@@ -1,7 +1,9 @@
 //! Faults: something is broken for a while, and mended again, while every cluster calls without a pause.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
@@ -78,7 +80,7 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
     let start = Instant::now();
     let record = fault::begin(ctx, &fault.kind, lasts + GRACE).await?;
     let undo = Undo::by({
-        let of = (Arc::new(LabContext::new(ctx.lab.clone(), ctx.engine.clone(), ctx.state.clone())), record.id);
+        let of = (Arc::new(LabContext::new(ctx.lab.clone(), ctx.engine.clone(), ctx.state.clone())), record.id.clone());
         move || {
             let (ctx, id) = of.clone();
             Box::pin(async move { fault::heal(&ctx, &id).await.map(|_| ()) })
@@ -87,11 +89,15 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
     progress.say(format!("{}, for {} s", fault.kind, fault.seconds));
     // To begin it may take its time on a busy machine.
     let there = start.elapsed();
-    join_all(all.iter_mut().map(|(probe, calls)| async move {
+    let is_ended = &AtomicBool::new(false);
+    let collected = join_all(all.iter_mut().map(|(probe, calls)| async move {
         calls.there = u64::try_from(there.as_millis()).unwrap_or(u64::MAX);
-        calls.away = probe.collect(start, there + lasts, |_| false).await;
-    }))
-    .await;
+        calls.away = probe.collect(start, there + lasts, |_| is_ended.load(Ordering::Relaxed)).await;
+    }));
+    tokio::select! {
+        _ = collected => {}
+        never = until_ended(ctx, &record.id, is_ended) => match never {},
+    }
 
     progress.say(format!("calls, until all is as before: {} no more", fault.kind));
     let end = Instant::now();
@@ -112,12 +118,30 @@ pub async fn bear(ctx: &LabContext, fault: &Fault, progress: &Progress) -> Resul
     }
     ended?;
     let mut verdict = judge.judge(&calls(all), (healed * 100.0).round() / 100.0);
+    if is_ended.load(Ordering::Relaxed) {
+        // What was held against a fault that lasts says nothing.
+        for source in &mut verdict.sources {
+            source.problems.clear();
+        }
+        verdict.problems =
+            vec![format!("`lab heal` or `lab up` ended it after {healed:.0} s of its {} s", fault.seconds)];
+    }
     if let Some(lost) = ctx.lab.ground().lost(&fault.kind)
         && !is_well(ctx, &lost.name, BACK.saturating_sub(end.elapsed())).await
     {
         verdict.problems.push(format!("{FAULT_BACK} s after its end {} is not well again", lost.name));
     }
     Ok(verdict)
+}
+
+/// Notes that somebody else has ended a fault, which is so where its record is gone.
+async fn until_ended(ctx: &LabContext, id: &str, is_ended: &AtomicBool) -> Infallible {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if matches!(fault::read(&ctx.state, id), Ok(None)) {
+            is_ended.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Waits until a cluster that was lost can call again, so that the next fault finds it as this one did.
