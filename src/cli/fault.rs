@@ -20,7 +20,11 @@ pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let kind = FaultKind::try_from(kind).map_err(|problem| refused(&name, &problem))?;
     let _lock = output::lock_existing(&name).await?;
     let ctx = output::open(&name).await?;
-    refuse(&ctx.lab, &kind, seconds)?;
+    let ground = ctx.lab.ground();
+    let wrong = if measure { ground.refuse_measured(&kind, seconds) } else { ground.refuse(&kind, seconds) };
+    if let Some((_, problem)) = wrong.into_iter().next() {
+        return Err(refused(&name, &problem));
+    }
     if measure {
         change::refuse_several_meshes(&ctx.lab)?;
         return self::measure(&ctx, kind, seconds, form).await;
@@ -28,12 +32,6 @@ pub(super) async fn run(args: args::Fault) -> Result<(), CliError> {
     let record = fault::begin(&ctx, &kind, Duration::from_secs(seconds.into())).await?;
     eprintln!("{}, for {seconds} s; `lab heal {name}` ends it before", record.kind);
     Ok(())
-}
-
-/// Refuses what cannot be in this lab, before anything is touched.
-fn refuse(lab: &Lab, kind: &FaultKind, seconds: u32) -> Result<(), CliError> {
-    let wrong = lab.ground().refuse(kind, seconds);
-    wrong.into_iter().next().map_or(Ok(()), |(_, problem)| Err(refused(&lab.name, &problem)))
 }
 
 fn refused(lab: &str, problem: &FaultProblem) -> CliError {

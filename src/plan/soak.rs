@@ -73,7 +73,7 @@ fn candidates(lab: &Lab) -> Vec<FaultKind> {
         all.push(FaultKind::Cluster { cluster: cluster(), away: Away::Paused });
         all.push(FaultKind::Cluster { cluster: cluster(), away: Away::Stopped });
     }
-    all.retain(|kind| ground.refuse(kind, LONGEST).is_empty());
+    all.retain(|kind| ground.refuse_measured(kind, LONGEST).is_empty());
     all
 }
 

@@ -223,4 +223,13 @@ mod tests {
         let wrong = lab(text).ground().refuse(&kind, 10);
         assert!(wrong.iter().any(|(_, why)| why.to_string().contains("different meshes")), "{wrong:?}");
     }
+
+    #[test]
+    fn a_fault_that_leaves_nobody_who_calls_is_not_measured() {
+        let kind = FaultKind::Cluster { cluster: "c1".into(), away: crate::scenario::Away::Stopped };
+        for (clusters, count) in [("[c1]", 1), ("[c1, c2]", 0)] {
+            let ground = lab(&format!("name: x\nclusters: {clusters}\n")).ground();
+            assert_eq!((ground.refuse(&kind, 10).len(), ground.refuse_measured(&kind, 10).len()), (0, count));
+        }
+    }
 }

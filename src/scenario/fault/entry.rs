@@ -96,7 +96,7 @@ fn one(raw: Located<RawFault>, scope: &Scope<'_>, ground: &Ground, problems: &mu
     let RawCommon { seconds, service, expect } = common;
     places.extend(seconds.as_ref().map(|s| ("for", s.span)));
     let seconds = seconds.map_or(DEFAULT, |s| s.value);
-    let wrong = ground.refuse(&kind, seconds);
+    let wrong = ground.refuse_measured(&kind, seconds);
     for (field, problem) in &wrong {
         let place = places.iter().find(|(name, _)| name == field).map_or(span, |(_, place)| *place);
         problems.add(place, problem.clone());

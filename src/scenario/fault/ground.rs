@@ -136,6 +136,17 @@ impl Ground {
         wrong
     }
 
+    /// Why there cannot be such a fault that is measured; nothing where there can.
+    #[must_use]
+    pub fn refuse_measured(&self, kind: &FaultKind, seconds: u32) -> Vec<Wrong> {
+        let mut wrong = self.refuse(kind, seconds);
+        if let Some(lost) = self.lost(kind).filter(|_| wrong.is_empty() && self.callers(kind).is_empty()) {
+            let field = if matches!(kind, FaultKind::Node { .. }) { "node" } else { "cluster" };
+            wrong.push((field, FaultProblem::NobodyCalls { cluster: lost.name.clone() }));
+        }
+        wrong
+    }
+
     fn known(&self, field: &'static str, name: &str, wrong: &mut Vec<Wrong>) -> Option<&GroundCluster> {
         let found = self.cluster(name);
         if found.is_none() {

@@ -16,6 +16,13 @@ pub enum FaultProblem {
         #[help]
         help: String,
     },
+    /// Nobody is left who calls while it lasts.
+    #[error("while cluster `{cluster}` is lost no other is left that calls, so nothing can be measured")]
+    #[diagnostic(help("add a cluster; a fault by hand is not measured: `lab fault NAME`"))]
+    NobodyCalls {
+        /// The cluster that is lost.
+        cluster: String,
+    },
     /// A side of a partition that does not exist.
     #[error("there is neither a cluster nor a network `{name}`")]
     UnknownSide {
