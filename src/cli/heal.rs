@@ -2,11 +2,21 @@
 
 use super::{CliError, args, output};
 use crate::context::{LabContext, StepError};
+use crate::plan::Act;
 use crate::{fault, mirror};
 
 pub(super) async fn run(args: args::Heal) -> Result<(), CliError> {
     let ctx = output::open_own(&args.name).await?;
+    let records = fault::records(&ctx.state)?;
+    let mut acts = records.iter().flat_map(|record| &record.acts);
+    let starts = acts.any(|done| matches!(done.act, Act::Stop { .. }));
     let healed = heal(&ctx, args.kind.as_deref()).await?;
+    if starts {
+        eprintln!(
+            "nodes start again, and it takes a minute or so until all is as before; `lab up {}` waits for it",
+            args.name
+        );
+    }
     if healed == 0 {
         let what = args.kind.map_or_else(|| "fault, and no mirror".to_owned(), |kind| format!("fault of kind {kind}"));
         eprintln!("lab {} has no {what}", args.name);

@@ -35,7 +35,7 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// Replaces it. One that was interrupted goes on from where it was.
+/// Replaces it. One that was interrupted goes on.
 ///
 /// # Errors
 /// See [`Stopped`].
@@ -82,14 +82,20 @@ async fn remote_secrets(change: &mut Change<'_>) -> Result<(), Stopped> {
     change.until_well().await
 }
 
+/// One that was interrupted begins the stage anew in which it was: who has restarted meanwhile is not known, and nobody may sign by what others do not trust
+/// yet.
 async fn root(change: &mut Change<'_>) -> Result<(), Stopped> {
     let ctx = &change.up.ctx;
-    if reissue::stage(ctx)? == RootStage::Old {
-        issue(change, "both roots trusted", || reissue::trust_both(ctx)).await?;
+    let begun = reissue::stage(ctx)?;
+    if begun != RootStage::Old {
+        change.progress.say("an interrupted change of the root goes on");
     }
-    if reissue::stage(ctx)? == RootStage::Both {
-        issue(change, "the new root signs", || reissue::sign_by_next(ctx)).await?;
+    if begun != RootStage::Signing {
+        let trust = || if begun == RootStage::Both { Ok(()) } else { reissue::trust_both(ctx) };
+        issue(change, "both roots trusted", trust).await?;
     }
+    let sign = || if begun == RootStage::Signing { Ok(()) } else { reissue::sign_by_next(ctx) };
+    issue(change, "the new root signs", sign).await?;
     issue(change, "the old root forgotten", || reissue::forget_old(ctx)).await
 }
 

@@ -14,7 +14,11 @@ pub(crate) async fn findings(ctx: &LabContext) -> Result<Vec<Finding>, StepError
     let down: Vec<&str> = findings.iter().map(|(cluster, _)| *cluster).collect();
     // What runs on a node that is stopped need not be asked.
     let rest = ctx.lab.clusters.iter().filter(|c| !down.contains(&c.name.as_str()));
-    let asked = join_all(rest.map(|cluster| async move { Some((cluster.name.as_str(), silent(ctx, cluster).await?)) }));
+    let asked = join_all(rest.map(|cluster| {
+        let own = nodes.iter().filter(|n| n.cluster == cluster.name);
+        let is_young = own.into_iter().any(|node| is_young(&node.status));
+        async move { Some((cluster.name.as_str(), silent(ctx, cluster, is_young).await?)) }
+    }));
     let asked = asked.await;
     findings.extend(asked.into_iter().flatten());
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
@@ -64,8 +68,13 @@ async fn foreign(ctx: &LabContext, nodes: &[Node]) -> Result<Vec<String>, StepEr
     Ok(found?.into_iter().flatten().collect())
 }
 
+/// Whether a container has run for less than a minute, by Docker's words.
+fn is_young(status: &str) -> bool {
+    status.starts_with("Up ") && status.contains(" second")
+}
+
 /// That the API server of a cluster does not answer.
-async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
+async fn silent(ctx: &LabContext, cluster: &LabCluster, is_young: bool) -> Option<Finding> {
     let error = match ctx.client(&cluster.name).await {
         // A refusal is an answer: it is for whoever asks something to be told.
         Ok(client) => client.readiness().await.err().filter(crate::sys::kube::KubeError::is_no_answer)?,
@@ -86,6 +95,16 @@ async fn silent(ctx: &LabContext, cluster: &LabCluster) -> Option<Finding> {
             remedy: format!(
                 "see whether it answers kubectl, and where it is: kubectl --kubeconfig {kubeconfig} --context {context} version"
             ),
+        });
+    }
+    if is_young {
+        return Some(Finding {
+            cause: format!(
+                "the API server of {} does not answer yet: its nodes have run for less than a minute",
+                cluster.name
+            ),
+            evidence: error.cause(),
+            remedy: format!("lab up {} waits for it", ctx.lab.name),
         });
     }
     Some(Finding {
@@ -177,6 +196,16 @@ mod tests {
 
     fn causes(lab: &Lab, nodes: &[Node]) -> Vec<(String, String)> {
         amiss(lab, nodes, &[]).into_iter().map(|(_, f)| (f.cause, f.remedy)).collect()
+    }
+
+    #[test]
+    fn a_node_that_has_just_started_is_given_time() {
+        for young in ["Up Less than a second", "Up 1 second", "Up 59 seconds"] {
+            assert!(is_young(young), "{young}");
+        }
+        for old in ["Up About a minute", "Up 3 minutes", "Exited (137) 4 seconds ago"] {
+            assert!(!is_young(old), "{old}");
+        }
     }
 
     #[test]
