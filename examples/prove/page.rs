@@ -49,7 +49,7 @@ impl Proved {
 pub fn markdown(all: &BTreeMap<String, Proved>) -> String {
     let mut page = String::from(
         "# What the checks of each scenario notice\n\n\
-         `lab prove` breaks a lab in every way that its plan knows, one after the other, and mends it each time. This is what it saw of the shipped scenarios; \
+         `lab prove` breaks a lab in every way that its plan knows, one after the other, and mends it each time. This is what it saw of those shipped scenarios that were proved so far; \
          `./dev prove SCENARIO...` looks again.\n\n\
          | scenario | breaks | named | red without a name | noticed by no check | checks that stayed green | passed |\n|---|---|---|---|---|---|---|\n",
     );

@@ -75,7 +75,7 @@ pub enum Command {
     /// Show what `lab up` would change in a lab, object by object, and change nothing
     #[command(after_help = "Fields are shown one by one. The exit code is 5 if something would change.")]
     Diff(Diff),
-    /// Run the checks of a running lab again
+    /// Run the checks of a running lab again, and make the faults of its scenario
     Verify(Verify),
     /// Break a running lab in every way that its plan knows, one at a time, and see whether the checks notice, name the cause, and turn green again
     #[command(after_help = "What is broken is mended as `lab up` does. It takes half a minute a break.")]

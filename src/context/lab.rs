@@ -48,7 +48,8 @@ impl LabContext {
     pub async fn reach(cluster: &LabCluster) -> Result<Cluster, StepError> {
         let text = kubeconfig::existing(cluster)?
             .ok_or_else(|| StepError::Missing(format!("a context of {}", cluster.name)))?;
-        Ok(Cluster::connect(&text).await?)
+        let (file, context) = cluster.place().unwrap_or_default();
+        Cluster::connect(&text).await.map_err(|error| kubeconfig::unusable(error, file, context))
     }
 
     /// The cluster of that name.

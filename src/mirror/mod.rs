@@ -19,7 +19,7 @@ use crate::sys::kube::{How, Listener, Manager, Manifest};
 use crate::sys::state::{LabState, Moment};
 
 pub use find::{Found, Wanted, find};
-pub use record::{Placed, Record, read, records};
+pub use record::{Placed, Record, read, records, told};
 
 /// Name of the lock under which mirrors begin and end.
 const LOCK: &str = "mirrors.lock";

@@ -100,3 +100,12 @@ pub(super) fn delete(state: &LabState, id: &str) -> Result<(), StateError> {
 pub(super) async fn carry(state: &LabState, id: &str) -> Result<Moment, StateError> {
     state.exclusive(&lock_file(id)).await
 }
+
+/// A mirror in words, with whether anybody hands on what comes: who carried it may have been killed.
+///
+/// # Errors
+/// The state cannot be written.
+pub fn told(state: &LabState, record: &Record) -> Result<String, StateError> {
+    let carried = state.is_taken(&lock_file(&record.id))?;
+    Ok(if carried { record.to_string() } else { format!("{record}, and nobody hands them on: they fail") })
+}

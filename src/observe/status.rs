@@ -46,6 +46,7 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
         status.proxies.sort_by(|a, b| a.name.cmp(&b.name));
     }
     let verdict: Option<Verdict> = ctx.state.recall(files::VERDICT)?;
+    let mirrors = mirror::records(&ctx.state)?;
     Ok(LabStatus {
         lab: lab.name.clone(),
         mesh: lab.mesh_in_words(),
@@ -57,7 +58,7 @@ pub async fn look(ctx: &LabContext) -> Result<LabStatus, StepError> {
         clusters,
         federation,
         faults: records(&ctx.state)?.iter().map(fault).collect(),
-        mirrors: mirror::records(&ctx.state)?.iter().map(ToString::to_string).collect(),
+        mirrors: mirrors.iter().map(|record| mirror::told(&ctx.state, record)).collect::<Result<_, _>>()?,
         last_verdict: verdict.map(|v| LastVerdict {
             passed: v.passed,
             at: v.at,

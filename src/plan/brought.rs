@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Gateway, Lab, LabCluster};
-use crate::scenario::Existing;
+use crate::scenario::{Existing, is_loopback};
 
 /// How a cluster is reached that lab did not make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,23 +62,6 @@ impl Brought {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.server.is_none() && self.found_server.as_deref().is_some_and(is_loopback)
-    }
-}
-
-/// Whether a URL leads to whoever calls it.
-#[must_use]
-pub fn is_loopback(url: &str) -> bool {
-    let Some(host) = host(url) else { return false };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
-}
-
-/// The host in a URL.
-fn host(url: &str) -> Option<&str> {
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split('/').next()?;
-    match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next(),
-        None => Some(authority.rsplit_once(':').map_or(authority, |(host, _)| host)),
     }
 }
 

@@ -35,7 +35,7 @@ mod zones;
 pub use addresses::{ResolveError, resolve};
 pub use again::resolve_again;
 pub use breaks::{Break, Damage, breaks};
-pub use brought::{Brought, is_loopback};
+pub use brought::Brought;
 pub use change::{FixedError, UnnamedError, refuse_changes, refuse_unnamed};
 pub use checks::{Helloworld, checked_clusters, helloworlds};
 pub use conflicts::{Origin, origin_of};

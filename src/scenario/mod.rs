@@ -21,6 +21,7 @@ mod problem;
 mod raw;
 mod read;
 mod render;
+mod server;
 mod tree;
 mod validate;
 mod versions;
@@ -52,6 +53,7 @@ pub use problem::{
 };
 pub use problem::{Problem, TopologyProblem, VersionProblem};
 pub use render::render;
+pub use server::is_loopback;
 pub use versions::{Available, Matrix, Minor, Product, Versions};
 
 use form::Form as _;

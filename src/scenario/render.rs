@@ -111,12 +111,17 @@ fn shortened(message: &str) -> String {
     message.chars().take(MAX_MESSAGE).chain("...".chars()).collect()
 }
 
+/// Whether a character turns the order of those that follow round (Unicode Standard Annex 9).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The text with a sign for whatever a terminal would obey instead of show, one character for one.
 fn visible(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' => c,
         '\t' => '\u{2192}',
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() || turns(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     text.chars().map(shown).collect()

@@ -318,6 +318,15 @@ impl LabState {
         Ok(Moment { _held: held })
     }
 
+    /// Whether somebody has that lock now.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn is_taken(&self, name: &str) -> Result<bool, StateError> {
+        let path = self.path(name);
+        Ok(FileLock::try_take(&path, Mode::Exclusive).map_err(io("lock", &path))?.is_none())
+    }
+
     /// Makes the directory of a file in the lab's state.
     pub fn make_parent(&self, path: &Path) -> Result<(), StateError> {
         path.parent().map_or(Ok(()), make_dir)

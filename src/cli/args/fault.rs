@@ -7,8 +7,14 @@ use clap::{Args as ClapArgs, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 
 use super::Output;
+use super::number::measured;
 use crate::cli::candidates::{clusters, labs};
 use crate::scenario::{Away, FAULT_LONGEST, FAULT_SHORTEST, FaultKind, FaultProblem, Gateway, Link};
+
+/// Reads a part of a hundred.
+fn percent(word: &str) -> Result<u8, String> {
+    measured("%", 1..=99)(word).map(|part| u8::try_from(part).unwrap_or(99))
+}
 
 /// `lab fault`.
 #[derive(Debug, ClapArgs)]
@@ -54,16 +60,16 @@ pub enum FaultVerb {
         #[arg(long)]
         one_way: bool,
         /// Milliseconds that packets come later, which needs netem in the kernel
-        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=5000))]
+        #[arg(long, value_name = "MS", value_parser = measured("ms", 1..=5000))]
         latency: Option<u32>,
         /// Milliseconds by which that varies
-        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=5000))]
+        #[arg(long, value_name = "MS", value_parser = measured("ms", 1..=5000))]
         jitter: Option<u32>,
         /// Packets of a hundred that are lost
-        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
+        #[arg(long, value_name = "PERCENT", value_parser = percent)]
         loss: Option<u8>,
         /// Thousands of bits a second that pass to each node
-        #[arg(long, value_name = "KBIT", value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+        #[arg(long, value_name = "KBIT", value_parser = measured("kbit", 8..=1_000_000))]
         bandwidth: Option<u32>,
     },
     /// A gateway's pods are killed and kept away
@@ -106,7 +112,7 @@ pub enum FaultVerb {
         #[arg(long, value_name = "PROGRAMS", value_parser = clap::value_parser!(u32).range(1..=64))]
         cpu: Option<u32>,
         /// How many MiB of memory are taken
-        #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        #[arg(long, value_name = "MIB", value_parser = measured("Mi", 1..=1_000_000))]
         memory: Option<u32>,
     },
     /// The pods of a cluster's DNS server are killed and kept away

@@ -1,5 +1,7 @@
 //! Numbers on the command line: what is none is told in words of what was asked for.
 
+use std::ops::RangeInclusive;
+
 /// Reads whole seconds.
 pub(super) fn seconds(word: &str) -> Result<u64, String> {
     word.parse().map_err(|_| "give whole seconds, such as 30".to_owned())
@@ -25,8 +27,29 @@ pub(super) fn time(word: &str) -> Result<std::time::Duration, String> {
     seconds.map(std::time::Duration::from_secs).ok_or_else(|| "give a time such as 90s, 10m or 2h".to_owned())
 }
 
+/// Reads whole numbers of a range, with their unit or without it.
+pub(super) fn measured(
+    unit: &'static str,
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    move |word| {
+        let number = word.strip_suffix(unit).unwrap_or(word).parse().ok().filter(|number| range.contains(number));
+        number
+            .ok_or_else(|| format!("give a whole number from {} to {}, such as {0}{unit}", range.start(), range.end()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_unit_may_be_written_as_in_a_scenario() {
+        let of = super::measured("ms", 1..=5000);
+        assert_eq!((of("50"), of("50ms")), (Ok(50), Ok(50)));
+        for word in ["0", "5001", "50s", "ms", "-1", "1.5"] {
+            assert_eq!(of(word).expect_err("refused"), "give a whole number from 1 to 5000, such as 1ms", "{word}");
+        }
+    }
+
     #[test]
     fn a_time_has_a_unit() {
         let of = |word: &str| super::time(word).ok().map(|time| time.as_secs());

@@ -5,9 +5,9 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::context::{LabContext, StepError};
+use crate::plan::LabCluster;
 use crate::plan::render::{EAST_WEST_PORT, ISTIO_NAMESPACE, remote_secret_name};
-use crate::plan::{LabCluster, is_loopback};
-use crate::scenario::FoundGateway;
+use crate::scenario::{FoundGateway, is_loopback};
 use crate::sys::kube::{Cluster, is_pod_ready, load_balancer_addresses};
 use crate::verdict::{Finding, words};
 

@@ -43,6 +43,13 @@ pub enum ExistingProblem {
         /// What is written.
         value: String,
     },
+    /// An address at which nobody but a machine itself reaches an API server.
+    #[error("`{value}` leads each pod to itself, so no other cluster reaches the API server there")]
+    #[diagnostic(help("write https://HOST:PORT, as pods of the other clusters reach it"))]
+    OwnServer {
+        /// What is written.
+        value: String,
+    },
     /// A cluster of which nothing says where it is.
     #[error("the mesh is `existing`, and nothing says where cluster `{cluster}` is")]
     #[diagnostic(help("add `existing: {{ kubeconfig: FILE, context: NAME }}`; `lab inspect` writes it"))]

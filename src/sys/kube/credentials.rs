@@ -10,7 +10,7 @@ use crate::sys::input::{self, FILE_LIMIT};
 use crate::sys::words;
 
 /// How long a command for credentials may take: somebody may have to log in.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// Longest line that is told of what a command wrote, in characters.
 const LONGEST: usize = 160;
 

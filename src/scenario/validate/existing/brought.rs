@@ -6,6 +6,7 @@ use crate::scenario::form::{OrWord, TruthOr};
 use crate::scenario::model::{IpFamily, Topology};
 use crate::scenario::problem::ExistingProblem;
 use crate::scenario::raw::{RawCluster, RawExisting, RawMesh, RawScenario};
+use crate::scenario::server;
 use crate::scenario::tree::Span;
 
 /// A field that is not for such clusters, where it is said: its name, why it is not, and what to do.
@@ -138,16 +139,10 @@ pub(super) fn refuse_of_cluster(raw: &RawCluster, existing: &RawExisting, proble
         }
     }
     if let Some(Located { value, span }) = &existing.server
-        && !is_server(value)
+        && let Some(problem) = server::problem(value)
     {
-        problems.add(*span, ExistingProblem::NoServer { value: value.clone() });
+        problems.add(*span, problem);
     }
-}
-
-/// Whether a text is the URL of an API server: `https://HOST` with a port or without.
-fn is_server(text: &str) -> bool {
-    let host = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
-    host.is_some_and(|host| !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "?#@\"'".contains(c)))
 }
 
 fn record(all: Vec<Refused>, problems: &mut Problems) {
