@@ -39,7 +39,7 @@ const OF_SYSTEM: [&str; 3] = ["default", "local-path-storage", "metallb-system"]
 pub async fn reach(ctx: &LabContext) -> Result<(), StepError> {
     let asked = ctx.lab.clusters.iter().map(|cluster| async move {
         let client = ctx.client(&cluster.name).await?;
-        client.readiness().await?;
+        client.readiness().await.map_err(|error| refused(error, cluster))?;
         let uid = uid(&client).await?;
         let known = Before::known(&ctx.state, &cluster.name)?.and_then(|before| before.uid);
         if known.is_some() && uid.is_some() && known != uid {
@@ -91,6 +91,17 @@ pub async fn reach(ctx: &LabContext) -> Result<(), StepError> {
                 kind_node(cluster)
             ),
         }),
+    }
+}
+
+/// That an API server does not let in who is asked for by a kubeconfig; what else keeps it from answering is told as it is.
+fn refused(error: KubeError, cluster: &LabCluster) -> StepError {
+    let Some((file, context)) = cluster.place().filter(|_| !error.is_no_answer()) else { return error.into() };
+    StepError::Machine {
+        problem: format!("context {context} of {file} does not lead into {}: {}", cluster.name, error.cause()),
+        remedy: format!(
+            "log in again, until `kubectl --kubeconfig {file} --context {context} get --raw /readyz` says ok"
+        ),
     }
 }
 

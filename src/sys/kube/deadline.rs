@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
 use miette::Diagnostic;
@@ -24,6 +24,9 @@ use crate::sys::words;
 /// How long an API server may take for a whole answer. Of a watch, a log or a connection into a pod it is how long the answer may take to
 /// begin: what comes then has no end of its own, and whoever reads it bounds it.
 pub const ANSWER: Duration = Duration::from_secs(10);
+
+/// Most bytes of a whole answer: a list of all objects of a large cluster has some 100 MB.
+const LARGEST: usize = 256 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Error, Diagnostic)]
@@ -97,7 +100,8 @@ where
                 return Ok(response.map(|body| Box::new(body) as _));
             }
             let (head, body) = response.into_parts();
-            let whole = timeout_at(end, body.collect()).await.map_err(silent)?.map_err(|e| unreached(&cluster, e))?;
+            let body = Limited::new(body, LARGEST).collect();
+            let whole = timeout_at(end, body).await.map_err(silent)?.map_err(|e| unreached(&cluster, e))?;
             let whole = http_body_util::Full::new(whole.to_bytes()).map_err(BoxError::from);
             Ok(Response::from_parts(head, Box::new(whole) as _))
         })
