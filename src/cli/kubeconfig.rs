@@ -82,6 +82,7 @@ fn write_istio_topology(state: &LabState, lab: &Lab, dir: &Path) -> Result<(), C
     }
     let topology = istio_topology(lab, |cluster| file(&cluster.name).display().to_string());
     let path = dir.join(TOPOLOGY);
-    fs::write(&path, &format!("{topology:#}\n")).map_err(CliError::write(path.display()))?;
+    // What is there of that name goes, be it a pipe.
+    fs::write_private(&path, &format!("{topology:#}\n")).map_err(CliError::write(path.display()))?;
     output::print_lines([path.display().to_string()])
 }

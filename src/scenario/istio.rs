@@ -110,6 +110,9 @@ pub fn from_istio_topology(text: &str, file: &str, name: &str) -> Result<Scenari
 fn raw(entries: Located<Vec<Located<Entry>>>, name: &str, problems: &mut Problems) -> RawScenario {
     let span = entries.span;
     let mut entries = entries.value;
+    for kind in entries.iter().filter_map(|entry| entry.value.kind.as_ref()).filter(|kind| kind.value != "Kubernetes") {
+        problems.add(kind.span, TopologyProblem::NotKubernetes { kind: kind.value.clone() });
+    }
     let external = entries.iter().find(|e| e.value.is_external());
     let external = external.map(|e| (e.value.primary().to_owned(), e.value.config().to_owned()));
     if let Some((host, config)) = &external {
@@ -178,6 +181,13 @@ mod tests {
         let scenario = from_istio_topology(text, "t.json", "demo").unwrap_or_else(|e| panic!("{}", render(&e)));
         assert_eq!(parse(&to_yaml(&scenario), "lab.yaml").expect("a scenario"), scenario);
         scenario
+    }
+
+    #[test]
+    fn what_is_no_cluster_of_kubernetes_is_refused() {
+        let text = topology(&[("a", "n", ""), ("b", "m", "")]).replacen("Kubernetes", "StaticVM", 1);
+        let told = render(&from_istio_topology(&text, "t.json", "demo").expect_err("refused"));
+        assert!(told.contains("no clusters of kind `StaticVM`"), "{told}");
     }
 
     #[test]

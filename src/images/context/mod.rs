@@ -15,7 +15,7 @@ pub use ignore::Ignored;
 use super::archive::{append_bare_dir, append_file, append_link};
 use super::reference::Reference;
 use crate::sys::listing::{self, Kind, Listed};
-use crate::sys::{fs, pipe};
+use crate::sys::{fs, input, pipe};
 
 /// What the engine reads first.
 pub const DOCKERFILE: &str = "Dockerfile";
@@ -135,10 +135,10 @@ impl Context {
 
 /// What the directory's `.dockerignore` says; nothing without one.
 fn ignored(root: &Path) -> io::Result<Ignored> {
-    match fs::read(&root.join(IGNORE)) {
-        Ok(text) => Ok(Ignored::parse(&text)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Ignored::default()),
-        Err(e) => Err(io::Error::new(e.kind(), format!("{IGNORE}: {}", crate::sys::words::io_error(&e)))),
+    match input::read(&root.join(IGNORE), input::FILE_LIMIT) {
+        Ok(text) => Ok(Ignored::parse(&String::from_utf8_lossy(&text))),
+        Err(input::Refused::Missing) => Ok(Ignored::default()),
+        Err(why) => Err(io::Error::other(format!("{IGNORE}: {why}"))),
     }
 }
 

@@ -134,6 +134,13 @@ pub enum TopologyProblem {
         "name the primary of a remote cluster, such as `primary: c1`, or leave `primary` out everywhere: the first cluster is then everybody's"
     ))]
     NoRemote,
+    /// A cluster of Istio's own tests that is none of Kubernetes.
+    #[error("lab makes no clusters of kind `{kind}`")]
+    #[diagnostic(help("leave this entry out, or write `\"kind\": \"Kubernetes\"`"))]
+    NotKubernetes {
+        /// The kind.
+        kind: String,
+    },
     /// An external control plane in no cluster, or in several.
     #[error("an external control plane runs in one cluster, but {count} clusters of this mesh have their own")]
     #[diagnostic(help(
